@@ -1,0 +1,39 @@
+"""fairseq_see: embedding tables of translation models, 10x to 80x smaller.
+
+Importing this package makes its architectures known to fairseq, where fairseq is installed. It does not import fairseq by
+itself: ``fairseq_see.embeddings`` needs only torch and ``fairseq_see.units`` only numpy, so whoever uses those alone does
+not wait for the rest. If fairseq has been imported already (``--user-dir`` does it in that order) the plugin registers now,
+otherwise at the moment fairseq is imported.
+"""
+
+import sys
+from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
+
+__version__ = "0.1.0"
+
+
+class _RegisterWithFairseq:
+    """Import hook: load the plugin as soon as fairseq itself is loaded, and let any error of either through."""
+
+    @classmethod
+    def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name != "fairseq":
+            return None
+        sys.meta_path.remove(cls)
+        spec = PathFinder.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_and_register(module: object) -> None:
+                load(module)  # type: ignore[arg-type]
+                import_module("fairseq_see.plugin")
+
+            spec.loader.exec_module = load_and_register  # type: ignore[method-assign]
+        return spec
+
+
+if "fairseq" in sys.modules:
+    import_module("fairseq_see.plugin")
+else:
+    sys.meta_path.insert(0, _RegisterWithFairseq)  # type: ignore[arg-type]

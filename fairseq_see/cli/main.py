@@ -1,0 +1,44 @@
+"""Entry point of ``fairseq-see``."""
+
+import argparse
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import fairseq_see.cli
+from fairseq_see.errors import SeeError
+
+
+def subcommands() -> list[str]:
+    """Names of the subcommands: the modules beside this one."""
+    return sorted(module.name for module in pkgutil.iter_modules(fairseq_see.cli.__path__) if module.name != "main")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; bad input ends in one line on stderr and status 2."""
+    parser = argparse.ArgumentParser(prog="fairseq-see", description="Compressed embeddings for translation models.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in subcommands():
+        module = import_module(f"fairseq_see.cli.{name}")
+        command = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    try:
+        return args.run(args) or 0
+    except SeeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has gone: that is not an error, but Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

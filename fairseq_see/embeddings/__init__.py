@@ -1,0 +1,27 @@
+"""Embedding tables, dense and compressed, in plain PyTorch.
+
+Every module beside this one is imported here, and registers the methods it holds: a new method is one new file.
+"""
+
+import pkgutil
+from importlib import import_module
+
+from fairseq_see.embeddings.base import REGISTRY, Embedding, Footprint, build, embedding_class, options_of, register
+
+for _module in pkgutil.iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+
+from fairseq_see.embeddings.dense import DenseEmbedding  # noqa: E402
+from fairseq_see.embeddings.see import SEEEmbedding  # noqa: E402
+
+__all__ = [
+    "REGISTRY",
+    "DenseEmbedding",
+    "Embedding",
+    "Footprint",
+    "SEEEmbedding",
+    "build",
+    "embedding_class",
+    "options_of",
+    "register",
+]

@@ -1,0 +1,263 @@
+"""The contract every embedding fulfils, and the registry through which it is found.
+
+A table of V rows of d numbers maps a token to its vector and, where input and output embeddings are tied, a hidden state to
+V scores. A compressed method stores factors instead of the table and reconstructs what is asked for.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fairseq_see.errors import SeeError
+
+REGISTRY: dict[str, type[Embedding]] = {}
+
+# A planned ratio is never below the one asked for, and at most this much above it.
+TOLERANCE = 1.03
+
+INFERENCE_MODES = ("cached", "factored")
+
+# Rows that a factored projection reconstructs at a time: large enough to keep the cores busy, small beside any vocabulary.
+PROJECTION_ROWS = 1024
+
+
+class Footprint(NamedTuple):
+    """What an embedding costs.
+
+    Attributes:
+        parameters: trainable numbers.
+        bytes: size on disk: the parameters in half precision, and the packed unit index where the method has one.
+    """
+
+    parameters: int
+    bytes: int
+
+
+class Embedding(nn.Module, ABC):
+    """A (V, d) embedding table, stored in whatever form the method chooses.
+
+    A subclass implements :meth:`rows` and :meth:`plan`, and takes the options of its own as keyword-only arguments of
+    ``__init__``. :func:`register` makes it available by name.
+
+    Args:
+        num_embeddings: V, rows of the table.
+        embedding_dim: d, numbers in a row.
+        padding_idx: the row that is zero and stays zero, or None.
+    """
+
+    method: ClassVar[str]
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
+        super().__init__()
+        if num_embeddings < 1 or embedding_dim < 1:
+            raise SeeError(f"an embedding needs at least one row and one column, not {num_embeddings} x {embedding_dim}")
+        if padding_idx is not None and not 0 <= padding_idx < num_embeddings:
+            raise SeeError(f"padding_idx {padding_idx} is not one of the {num_embeddings} rows")
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.padding_idx = padding_idx
+        self.inference = "cached"
+        self._held: Tensor | None = None
+        self._cache: Tensor | None = None
+        self._cache_key: tuple[Any, ...] | None = None
+
+    @abstractmethod
+    def rows(self, ids: Tensor) -> Tensor:
+        """Reconstruct the rows ``ids`` (n,) of the table: (n, d), the padding row zero."""
+
+    @classmethod
+    @abstractmethod
+    def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
+        """Choose the hyper-parameters that compress V x d numbers at least ``ratio`` times, by at most 3% more.
+
+        Args:
+            ratio: V x d divided by the number of parameters wanted.
+            num_embeddings: V.
+            embedding_dim: d.
+            **options: options of the method that are already decided, its unit index for example.
+
+        Returns:
+            Keyword arguments for ``__init__``, besides ``options``.
+
+        Raises:
+            InfeasibleRatio: no setting comes so near; the message names the nearest ratio that can be reached.
+        """
+
+    def settings(self) -> dict[str, Any]:
+        """What :meth:`restore` needs to build an embedding of the same shape: JSON values only."""
+        return {}
+
+    @classmethod
+    def restore(
+        cls, num_embeddings: int, embedding_dim: int, padding_idx: int | None, settings: dict[str, Any]
+    ) -> Embedding:
+        """Build an embedding whose weights and index are about to be loaded from a state dict."""
+        return cls(num_embeddings, embedding_dim, padding_idx, **settings)
+
+    def table(self) -> Tensor:
+        """Reconstruct the whole table, (V, d)."""
+        return self.rows(torch.arange(self.num_embeddings, device=self._device()))
+
+    def lookup(self, tokens: Tensor, table: Tensor | None = None) -> Tensor:
+        """Vectors of ``tokens``: any shape (...) of ids to (..., d).
+
+        Each distinct token is reconstructed once; ``table``, if it has been built already, is read instead.
+        """
+        table = self._ready(table)
+        if table is not None:
+            return F.embedding(tokens, table)
+        distinct, inverse = torch.unique(tokens, return_inverse=True)
+        return F.embedding(inverse, self.rows(distinct))
+
+    forward = lookup
+
+    def project(self, hidden: Tensor, table: Tensor | None = None) -> Tensor:
+        """Scores of every token for ``hidden`` (..., d): hidden @ table^T, (..., V)."""
+        table = self._ready(table)
+        if table is None and self._serving() and self.inference == "factored":
+            return self._project_in_chunks(hidden)
+        return F.linear(hidden, self.table() if table is None else table)
+
+    @contextmanager
+    def hold_table(self) -> Iterator[None]:
+        """Within the block every lookup and projection shares one table: what a tied decoder's forward wants.
+
+        The table belongs to the block, not to the module: it is gone when the block ends, whatever ends it.
+        """
+        if self._held is not None or self._serving():
+            yield
+            return
+        self._held = self.table()
+        try:
+            yield
+        finally:
+            self._held = None
+
+    def footprint(self) -> Footprint:
+        """Parameters, and bytes on disk in half precision."""
+        parameters = sum(parameter.numel() for parameter in self.parameters())
+        return Footprint(parameters, 2 * parameters)
+
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def _serving(self) -> bool:
+        """No gradient can be asked for, so a reconstructed table stays true until the weights change."""
+        return not self.training and not torch.is_grad_enabled()
+
+    def _ready(self, table: Tensor | None) -> Tensor | None:
+        """The table to read from, if there is one without building it for this call alone."""
+        if table is not None or self._held is not None:
+            return self._held if table is None else table
+        if not self._serving():
+            # An optimizer step may follow, and optimizers that write through .data leave no version trace.
+            self._forget()
+            return None
+        if self.inference == "factored":
+            return None
+        key = tuple((parameter._version, parameter.data_ptr()) for parameter in self.parameters())
+        if self._cache is None or self._cache_key != key:
+            self._cache, self._cache_key = self.table(), key
+        return self._cache
+
+    def _project_in_chunks(self, hidden: Tensor) -> Tensor:
+        scores = hidden.new_empty(*hidden.shape[:-1], self.num_embeddings)
+        for start in range(0, self.num_embeddings, PROJECTION_ROWS):
+            ids = torch.arange(start, min(start + PROJECTION_ROWS, self.num_embeddings), device=hidden.device)
+            scores[..., start : start + len(ids)] = F.linear(hidden, self.rows(ids))
+        return scores
+
+    def _forget(self) -> None:
+        self._cache = self._cache_key = None
+
+    def train(self, mode: bool = True) -> Embedding:
+        """Set training mode; a table cached in eval mode is dropped."""
+        if mode:
+            self._forget()
+        return super().train(mode)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> Embedding:
+        self._forget()
+        return super()._apply(*args, **kwargs)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._forget()
+        super()._load_from_state_dict(*args, **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_held": None, "_cache": None, "_cache_key": None}
+
+    def extra_repr(self) -> str:
+        """Shape, as nn.Embedding prints it."""
+        return f"{self.num_embeddings}, {self.embedding_dim}, padding_idx={self.padding_idx}"
+
+
+E = TypeVar("E", bound=type[Embedding])
+
+
+def register(name: str) -> Callable[[E], E]:
+    """Class decorator: make an :class:`Embedding` available as ``--see-method name``."""
+
+    def add(cls: E) -> E:
+        if REGISTRY.setdefault(name, cls) is not cls:
+            raise ValueError(f"two embeddings are registered as {name!r}: {REGISTRY[name]} and {cls}")
+        cls.method = name
+        return cls
+
+    return add
+
+
+def embedding_class(method: str) -> type[Embedding]:
+    """The class registered as ``method``."""
+    try:
+        return REGISTRY[method]
+    except KeyError:
+        raise SeeError(f"unknown embedding method {method!r}; there are: {', '.join(sorted(REGISTRY))}") from None
+
+
+def options_of(cls: type[Embedding]) -> set[str]:
+    """Names of the options that a method takes."""
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+
+
+def build(
+    method: str,
+    num_embeddings: int,
+    embedding_dim: int,
+    padding_idx: int | None = None,
+    *,
+    ratio: float | None = None,
+    **options: Any,
+) -> Embedding:
+    """Build the embedding registered as ``method``.
+
+    Args:
+        method: a name in the registry.
+        num_embeddings: V.
+        embedding_dim: d.
+        padding_idx: the zero row.
+        ratio: compression to plan for; None when the options say all.
+        **options: options of the method; None stands for its default.
+
+    Raises:
+        SeeError: an unknown method, an option the method does not take, an impossible value.
+        InfeasibleRatio: the ratio cannot be reached.
+    """
+    cls = embedding_class(method)
+    options = {name: value for name, value in options.items() if value is not None}
+    unknown = sorted(set(options) - options_of(cls))
+    if unknown:
+        takes = ", ".join(sorted(options_of(cls))) or "none"
+        raise SeeError(f"method {method!r} takes no option {unknown[0]!r} (its options: {takes})")
+    if ratio is not None:
+        options.update(cls.plan(ratio, num_embeddings, embedding_dim, **options))
+    return cls(num_embeddings, embedding_dim, padding_idx, **options)

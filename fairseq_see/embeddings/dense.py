@@ -1,0 +1,67 @@
+"""The uncompressed baseline.
+
+    e(w) = E[w],    E: (V, d)
+
+Parameters: V x d. Start: N(0, 1/d) as in fairseq, the padding row zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fairseq_see.embeddings.base import TOLERANCE, Embedding, register
+from fairseq_see.errors import InfeasibleRatio
+
+
+@register("dense")
+class DenseEmbedding(Embedding):
+    """An ordinary embedding table behind the same contract as the compressed ones."""
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
+        super().__init__(num_embeddings, embedding_dim, padding_idx)
+        # Not called `weight`: fairseq would copy a decoder's `embed_tokens.weight` to an output projection.
+        self.vectors = nn.Parameter(torch.empty(num_embeddings, embedding_dim))
+        nn.init.normal_(self.vectors, std=embedding_dim**-0.5)
+        if padding_idx is not None:
+            nn.init.zeros_(self.vectors[padding_idx])
+
+    @classmethod
+    def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
+        """Only ratio 1 is possible."""
+        if not 1 <= ratio * TOLERANCE <= TOLERANCE**2:
+            raise InfeasibleRatio(f"a dense table cannot be {ratio:g}x smaller; nearest ratio: 1x", nearest=1.0)
+        return {}
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """Read the rows; the padding row gets no gradient."""
+        return F.embedding(ids, self.vectors, self.padding_idx)
+
+    def table(self) -> Tensor:
+        """The table itself, its padding row kept out of the gradient."""
+        if self.padding_idx is None:
+            return self.vectors
+        return _KeepRow.apply(self.vectors, self.padding_idx)
+
+    def lookup(self, tokens: Tensor, table: Tensor | None = None) -> Tensor:
+        """Read straight from the table: finding the distinct tokens first would only cost time."""
+        return F.embedding(tokens, self.vectors, self.padding_idx) if table is None else F.embedding(tokens, table)
+
+    forward = lookup
+
+
+class _KeepRow(torch.autograd.Function):
+    """A matrix as it is, with no gradient for one of its rows: a tied softmax would otherwise move the padding row."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, row: int) -> Tensor:
+        ctx.row = row
+        return matrix.view_as(matrix)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        # Not in place: the same gradient tensor may be on its way to another operand too.
+        return grad.index_fill(0, torch.tensor(ctx.row, device=grad.device), 0), None

@@ -1,0 +1,17 @@
+"""The one error a user can cause: it says in one line what is wrong, where, and what to do."""
+
+
+class SeeError(ValueError):
+    """Bad input. The command line prints its message after ``error:`` and exits with status 2."""
+
+
+class InfeasibleRatio(SeeError):
+    """A compression ratio that no setting of the method reaches.
+
+    Attributes:
+        nearest: the nearest ratio that can be reached, or None if there is none.
+    """
+
+    def __init__(self, message: str, nearest: float | None = None) -> None:
+        super().__init__(message)
+        self.nearest = nearest

@@ -1,0 +1,55 @@
+"""Files that are either whole or absent."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fairseq_see.errors import SeeError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it to ``path`` if the block succeeds, remove it if not.
+
+    Raises:
+        SeeError: the folder is missing, not writable or full.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+    except OSError as error:
+        raise SeeError(f"cannot write {path}: {error.strerror}; choose a folder you may write to") from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files private; an output of ours is as readable as any other file the user makes.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        raise SeeError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a UTF-8 file without their ends; only ``\\n`` and ``\\r\\n`` end a line.
+
+    Raises:
+        SeeError: no such file, not readable, or not UTF-8 (the byte offset is told).
+    """
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SeeError(f"{path} is not UTF-8 (byte {error.start}); convert it, for example with iconv") from error
+    except OSError as error:
+        raise SeeError(f"cannot read {path}: {error.strerror}") from error
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]

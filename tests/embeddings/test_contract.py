@@ -1,0 +1,253 @@
+"""What every registered embedding promises. It names no method: a new one is tested by being registered."""
+
+import copy
+import math
+import pickle
+
+import pytest
+import torch
+
+from fairseq_see.embeddings import REGISTRY, build, embedding_class, options_of
+from fairseq_see.errors import InfeasibleRatio, SeeError
+
+V, D, PAD = 60, 27, 1
+
+
+@pytest.fixture(params=sorted(REGISTRY))
+def method(request):
+    return request.param
+
+
+@pytest.fixture
+def options(method, random_index):
+    """Index if the method takes one, and a ratio near 2 that it reaches."""
+    given = {"index": random_index(V)} if "index" in options_of(embedding_class(method)) else {}
+    return {**given, "ratio": reachable(method, 2.0, V, D, given)}
+
+
+def reachable(method, ratio, rows, columns, given):
+    try:
+        embedding_class(method).plan(ratio, rows, columns, **given)
+    except InfeasibleRatio as error:
+        assert error.nearest is not None
+        return error.nearest
+    return ratio
+
+
+@pytest.fixture
+def embedding(method, options):
+    torch.manual_seed(0)
+    return build(method, V, D, PAD, **options).double()
+
+
+TOKENS = torch.tensor([[5, 1, 59, 5], [0, 7, 7, 1]])
+
+
+def test_rows_are_rows_of_the_table(embedding):
+    table = embedding.table()
+    assert table.shape == (V, D)
+    ids = torch.tensor([3, 59, 3, PAD, 0])
+    torch.testing.assert_close(embedding.rows(ids), table[ids])
+
+
+def test_lookup_reads_the_table(embedding):
+    table = embedding.table()
+    for result in (embedding(TOKENS), embedding.lookup(TOKENS), embedding.lookup(TOKENS, table)):
+        torch.testing.assert_close(result, table[TOKENS])
+
+
+def test_project_is_a_product_with_the_table(embedding):
+    hidden, table = torch.randn(2, 3, D, dtype=torch.float64), embedding.table()
+    for result in (embedding.project(hidden), embedding.project(hidden, table)):
+        torch.testing.assert_close(result, hidden @ table.T)
+
+
+def test_gradients_reach_every_parameter_and_are_those_of_the_table(embedding):
+    weights = torch.randn(V, D, dtype=torch.float64)
+    (embedding.table() * weights).sum().backward()
+    expected = {name: parameter.grad.clone() for name, parameter in embedding.named_parameters()}
+    assert all(grad.any() for grad in expected.values())
+    embedding.zero_grad()
+    ids = torch.randperm(V)
+    (embedding(ids) * weights[ids]).sum().backward()
+    for name, parameter in embedding.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name])
+
+
+class Verbs(torch.nn.Module):
+    """Lookup and projection as one function of the parameters, for gradcheck."""
+
+    def __init__(self, embedding):
+        super().__init__()
+        self.embedding = embedding
+
+    def forward(self, hidden):
+        return self.embedding.lookup(TOKENS), self.embedding.project(hidden)
+
+
+def test_gradcheck(method, options):
+    # Without a padding row: its gradient is withheld on purpose.
+    verbs = Verbs(build(method, V, D, None, **options).double())
+    names = [name for name, _ in verbs.named_parameters()]
+
+    def compute(hidden, *parameters):
+        return torch.func.functional_call(verbs, dict(zip(names, parameters, strict=True)), (hidden,))
+
+    inputs = [parameter.detach().clone().requires_grad_() for parameter in verbs.parameters()]
+    hidden = torch.randn(2, D, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(compute, (hidden, *inputs), fast_mode=True)
+
+
+def test_padding_row_is_zero_and_stays_zero(embedding):
+    optimizer = torch.optim.SGD(embedding.parameters(), lr=0.1)
+    for _ in range(3):
+        loss = embedding.project(torch.randn(4, D, dtype=torch.float64)).logsumexp(1).sum() + embedding(TOKENS).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert not embedding.table()[PAD].any() and not embedding.rows(torch.tensor([PAD])).any()
+
+
+def test_one_table_serves_a_block(embedding):
+    calls, table = [], embedding.table
+    embedding.table = lambda: calls.append(1) or table()
+    with embedding.hold_table():
+        loss = embedding.project(embedding(TOKENS)).square().sum()
+    assert len(calls) == 1
+    loss.backward()
+    held = [p.grad.clone() for p in embedding.parameters()]
+    embedding.zero_grad()
+    embedding.project(embedding(TOKENS)).square().sum().backward()
+    torch.testing.assert_close(held, [p.grad for p in embedding.parameters()])
+    assert all(tensor.is_leaf for tensor in vars(embedding).values() if isinstance(tensor, torch.Tensor))
+
+
+def test_cached_equals_uncached_and_follows_the_weights(embedding):
+    hidden = torch.randn(3, D, dtype=torch.float64)
+    expected = embedding(TOKENS).detach(), embedding.project(hidden).detach()
+    embedding.eval()
+    with torch.no_grad():
+        for _ in range(2):
+            torch.testing.assert_close((embedding(TOKENS), embedding.project(hidden)), expected)
+        embedding.inference = "factored"
+        torch.testing.assert_close((embedding(TOKENS), embedding.project(hidden)), expected)
+        embedding.inference = "cached"
+        for parameter in embedding.parameters():
+            parameter.mul_(1.5)
+        assert not torch.allclose(embedding(TOKENS), expected[0])
+        torch.testing.assert_close(embedding(TOKENS), embedding.table()[TOKENS])
+
+
+def test_a_step_through_data_is_noticed_after_training_or_a_backward_pass(embedding):
+    """fairseq's optimizers write through ``.data``, which leaves no version trace."""
+    embedding.eval()
+    with torch.no_grad():
+        embedding(TOKENS)
+    embedding(TOKENS).sum().backward()
+    for parameter in embedding.parameters():
+        parameter.data.mul_(2)
+    with torch.no_grad():
+        torch.testing.assert_close(embedding(TOKENS), embedding.table()[TOKENS])
+    embedding.train()
+    for parameter in embedding.parameters():
+        parameter.data.mul_(2)
+    embedding.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(embedding(TOKENS), embedding.table()[TOKENS])
+
+
+def test_state_dict_deepcopy_pickle_and_settings_round_trip(embedding, method):
+    embedding.eval()
+    with torch.no_grad():
+        embedding(TOKENS)
+    restored = embedding_class(method).restore(V, D, PAD, copy.deepcopy(embedding.settings())).double()
+    restored.load_state_dict(embedding.state_dict())
+    assert restored.footprint() == embedding.footprint() and restored.settings() == embedding.settings()
+    for twin in (restored, copy.deepcopy(embedding), pickle.loads(pickle.dumps(embedding))):
+        torch.testing.assert_close(twin.table(), embedding.table())
+        assert twin._cache is None
+
+
+def test_buffers_survive_averaging_as_they_are(embedding):
+    assert all(buffer.dtype == torch.int32 for buffer in embedding.buffers())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_precisions(embedding, dtype):
+    expected = embedding.table().detach()
+    low = copy.deepcopy(embedding).to(dtype)
+    hidden = torch.randn(3, D).to(dtype)
+    scale = expected.abs().max().item()
+    tolerance = 20 * torch.finfo(dtype).eps * scale
+    assert low(TOKENS).dtype == low.project(hidden).dtype == dtype
+    torch.testing.assert_close(low.table().double(), expected, atol=tolerance, rtol=0)
+    torch.testing.assert_close(low.project(hidden).double(), hidden.double() @ expected.T, atol=30 * tolerance, rtol=0)
+    low(TOKENS).float().sum().backward()
+    assert all(p.grad.isfinite().all() and p.grad.dtype == dtype for p in low.parameters())
+
+
+def test_autocast(embedding):
+    expected = embedding.table().detach().float()
+    embedding = embedding.float()
+    hidden = torch.randn(3, D)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        vectors, scores = embedding(TOKENS), embedding.project(hidden)
+        (vectors.float().sum() + scores.float().sum()).backward()
+    torch.testing.assert_close(vectors.float(), expected[TOKENS], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(scores.float(), hidden @ expected.T, atol=0.1, rtol=0.05)
+    assert all(parameter.grad.isfinite().all() for parameter in embedding.parameters())
+
+
+def test_footprint_counts_parameters_and_index(embedding, options):
+    parameters = sum(parameter.numel() for parameter in embedding.parameters())
+    index = len(options["index"].packed()) if "index" in options else 0
+    assert embedding.footprint() == (parameters, 2 * parameters + index)
+
+
+def test_plan_meets_the_ratio_or_names_the_nearest(method, options):
+    given = {name: value for name, value in options.items() if name != "ratio"}
+    previous = math.inf
+    for ratio in (1, 1.3, 2, 3, 5, 8, 13, 50, 1000):
+        try:
+            reached = V * D / build(method, V, D, PAD, ratio=ratio, **given).footprint().parameters
+        except InfeasibleRatio as error:
+            assert f"{ratio:g}x" in str(error) and error.nearest > 0
+            nearest = build(method, V, D, PAD, ratio=error.nearest, **given)
+            assert V * D / nearest.footprint().parameters == pytest.approx(error.nearest, rel=0.031)
+            continue
+        assert ratio - 1e-9 <= reached <= ratio * 1.03 + 1e-9
+        assert V * D / reached <= previous
+        previous = V * D / reached
+
+
+def test_planned_on_the_meta_device_costs_no_memory(method, options):
+    with torch.device("meta"):
+        planned = build(method, V, D, PAD, **options)
+    assert planned.footprint() == build(method, V, D, PAD, **options).footprint()
+    assert all(parameter.is_meta for parameter in planned.parameters())
+
+
+def test_rows_start_with_the_variance_of_a_dense_table(method, random_index):
+    rows, columns = 2000, 64
+    given = {"index": random_index(rows, sememes=80, morphemes=600)} if "index" in options_of(embedding_class(method)) else {}
+    ratio = reachable(method, 4.0, rows, columns, given)
+    torch.manual_seed(0)
+    embedding = build(method, rows, columns, PAD, ratio=ratio, **given)
+    real = torch.arange(rows) != PAD
+    variance = embedding.table().detach()[real].var(1).mean() * columns
+    assert abs(variance - 1) < 0.05
+    hidden = torch.nn.functional.layer_norm(torch.randn(200, columns), (columns,))
+    loss = torch.nn.functional.cross_entropy(embedding.project(hidden), torch.randint(2, rows, (200,)))
+    assert loss < math.log(rows) + 1
+
+
+def test_foreign_options_are_refused(method):
+    with pytest.raises(SeeError, match="takes no option 'colour'"):
+        build(method, V, D, PAD, colour="red")
+
+
+@pytest.mark.parametrize(("rows", "columns", "padding"), [(0, 4, None), (4, 0, None), (4, 4, 4), (4, 4, -1)])
+def test_impossible_shapes_are_refused(method, options, rows, columns, padding):
+    options = {name: value for name, value in options.items() if name != "ratio"}
+    with pytest.raises(SeeError):
+        build(method, rows, columns, padding, **options)

@@ -1,0 +1,127 @@
+"""The shared operator against a literal reading of its formula, one number at a time, in float64."""
+
+import itertools
+import math
+
+import pytest
+import tensorly
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairseq_see.embeddings import kronecker
+from fairseq_see.embeddings.kronecker import factor_width, kronecker_sum
+
+
+def literal(units, index, vectors, dim, weight=None):
+    """out[n][flat] = sum over groups and vectors of the product of one number of each factor."""
+    n, groups, order = index.shape
+    q = units.shape[1] // vectors
+    rows = []
+    for row in range(n):
+        numbers = [torch.zeros((), dtype=units.dtype) for _ in range(q**order)]
+        for group, vector in itertools.product(range(groups), range(vectors)):
+            for flat, digits in enumerate(itertools.product(range(q), repeat=order)):
+                product = torch.ones((), dtype=units.dtype)
+                for position, digit in enumerate(digits):
+                    product = product * units[index[row, group, position], vector * q + digit]
+                numbers[flat] = numbers[flat] + product
+        rows.append(torch.stack(numbers[:dim]) * (1 if weight is None else weight[row]))
+    return torch.stack(rows)
+
+
+def example(order, q, cut, n=3, groups=2, vectors=2, units=4, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    table = torch.randn(units, vectors * q, generator=generator, dtype=torch.float64)
+    index = torch.randint(units, (n, groups, order), generator=generator, dtype=torch.int32)
+    return table, index, vectors, max(1, q**order - cut)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    order=st.integers(2, 4),
+    q=st.integers(1, 3),
+    cut=st.integers(0, 9),
+    n=st.integers(1, 3),
+    groups=st.integers(1, 3),
+    vectors=st.integers(1, 3),
+    seed=st.integers(0, 99),
+)
+def test_forward_and_gradient_equal_the_literal_sum(order, q, cut, n, groups, vectors, seed):
+    table, index, vectors, dim = example(order, q, cut, n, groups, vectors, seed=seed)
+    ours, reference = table.clone().requires_grad_(), table.clone().requires_grad_()
+    out, expected = kronecker_sum(ours, index, vectors, dim), literal(reference, index, vectors, dim)
+    torch.testing.assert_close(out, expected)
+    slope = torch.randn(out.shape, dtype=out.dtype, generator=torch.Generator().manual_seed(1))
+    (out * slope).sum().backward()
+    (expected * slope).sum().backward()
+    torch.testing.assert_close(ours.grad, reference.grad)
+
+
+@pytest.mark.parametrize("order", [5, 7])
+def test_high_orders_equal_tensorly(order):
+    table, index, vectors, dim = example(order, 2, cut=3)
+    expected = [
+        sum(
+            tensorly.tenalg.kronecker([table[unit, 2 * i : 2 * i + 2].reshape(-1, 1) for unit in group])
+            for group in row.tolist()
+            for i in range(vectors)
+        )[:dim, 0]
+        for row in index
+    ]
+    torch.testing.assert_close(kronecker_sum(table, index, vectors, dim), torch.stack(list(map(torch.as_tensor, expected))))
+
+
+@pytest.mark.parametrize("order", [2, 3, 5])
+def test_gradcheck(order):
+    table, index, vectors, dim = example(order, 2, cut=1)
+    weight = torch.tensor([1.0, 0.0, 0.5], dtype=torch.float64)
+    assert torch.autograd.gradcheck(
+        lambda units: kronecker_sum(units, index, vectors, dim, weight), table.requires_grad_(), fast_mode=False
+    )
+
+
+def test_chunks_change_nothing(monkeypatch):
+    table, index, vectors, dim = example(3, 3, cut=4, n=50)
+    results = []
+    for numbers in (10**9, 1, 700):
+        monkeypatch.setattr(kronecker, "CHUNK_NUMBERS", numbers)
+        units = table.clone().requires_grad_()
+        out = kronecker_sum(units, index, vectors, dim)
+        out.square().sum().backward()
+        results.append((out.detach(), units.grad))
+    for result in results[1:]:
+        torch.testing.assert_close(result, results[0])
+
+
+def test_weight_zero_gives_a_zero_row_without_gradient():
+    table, index, vectors, dim = example(3, 2, cut=0, n=1)
+    units = table.requires_grad_()
+    out = kronecker_sum(units, index, vectors, dim, torch.zeros(1, dtype=torch.float64))
+    out.sum().backward()
+    assert not out.any() and not units.grad.any()
+
+
+def test_no_rows():
+    table, _, vectors, dim = example(3, 2, cut=0)
+    units = table.requires_grad_()
+    out = kronecker_sum(units, torch.zeros(0, 2, 3, dtype=torch.int32), vectors, dim)
+    out.sum().backward()
+    assert out.shape == (0, dim) and not units.grad.any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_float32(dtype):
+    table, index, vectors, dim = example(3, 4, cut=5)
+    units = table.to(dtype)
+    exact = kronecker_sum(units.double(), index, vectors, dim)
+    out = kronecker_sum(units, index, vectors, dim)
+    assert out.dtype == dtype
+    # Nothing but the final rounding is lost.
+    torch.testing.assert_close(out.double(), exact, rtol=torch.finfo(dtype).eps, atol=1e-5)
+
+
+def test_widths_of_factors():
+    assert factor_width(512, 3) == 8 and factor_width(216, 3) == 6 and factor_width(768, 3) == 10
+    assert factor_width(3072, 3) == 15 and factor_width(256, 4) == 4 and factor_width(1, 2) == 1
+    assert math.prod([factor_width(513, 3)] * 3) >= 513
