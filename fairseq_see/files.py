@@ -38,7 +38,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """The lines of a UTF-8 file without their ends; only ``\\n`` and ``\\r\\n`` end a line.
+    r"""The lines of a UTF-8 file without their ends; only ``\n`` and ``\r\n`` end a line.
 
     Raises:
         SeeError: no such file, not readable, or not UTF-8 (the byte offset is told).

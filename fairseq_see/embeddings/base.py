@@ -1,7 +1,7 @@
 """The contract every embedding fulfils, and the registry through which it is found.
 
-A table of V rows of d numbers maps a token to its vector and, where input and output embeddings are tied, a hidden state to
-V scores. A compressed method stores factors instead of the table and reconstructs what is asked for.
+A table of V rows of d numbers maps a token to its vector and, where input and output embeddings are tied, a hidden
+state to V scores. A compressed method stores factors instead of the table and reconstructs what is asked for.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ TOLERANCE = 1.03
 
 INFERENCE_MODES = ("cached", "factored")
 
-# Rows that a factored projection reconstructs at a time: large enough to keep the cores busy, small beside any vocabulary.
+# Rows that a factored projection reconstructs at a time: large enough to keep the cores busy, small beside any
+# vocabulary.
 PROJECTION_ROWS = 1024
 
 
@@ -58,7 +59,9 @@ class Embedding(nn.Module, ABC):
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
         super().__init__()
         if num_embeddings < 1 or embedding_dim < 1:
-            raise SeeError(f"an embedding needs at least one row and one column, not {num_embeddings} x {embedding_dim}")
+            raise SeeError(
+                f"an embedding needs at least one row and one column, not {num_embeddings} x {embedding_dim}"
+            )
         if padding_idx is not None and not 0 <= padding_idx < num_embeddings:
             raise SeeError(f"padding_idx {padding_idx} is not one of the {num_embeddings} rows")
         self.num_embeddings = num_embeddings

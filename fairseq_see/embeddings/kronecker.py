@@ -2,12 +2,13 @@
 
     out[n] = weight[n] * sum_{g=1..k} sum_{i=1..m}  v_i[I(n,g,1)] (x) ... (x) v_i[I(n,g,o)]      cut to d numbers
 
-Every unit owns m vectors of q numbers, stored as one row of m x q so that one lookup fetches them all. SEE (arXiv 2412.12204,
-eq. 3 and 4), MorphTE (Gan et al. 2022) and Word2Ket (Panahi et al. 2019) are this sum with different indexes.
+Every unit owns m vectors of q numbers, stored as one row of m x q so that one lookup fetches them all. SEE (arXiv
+2412.12204, eq. 3 and 4), MorphTE (Gan et al. 2022) and Word2Ket (Panahi et al. 2019) are this sum with different
+indexes.
 
-A sum over R = k x m products of o vectors is one small matrix product per row: with A the products of the first factors and
-B those of the last, sum_r A_r (x) B_r = A^T B, (q^l x R) (R x q^(o-l)). Nothing of size n x R x q^o is ever made, and the
-backward pass computes A and B again instead of keeping them.
+A sum over R = k x m products of o vectors is one small matrix product per row: with A the products of the first
+factors and B those of the last, sum_r A_r (x) B_r = A^T B, (q^l x R) (R x q^(o-l)). Nothing of size n x R x q^o is
+ever made, and the backward pass computes A and B again instead of keeping them.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@
     I(w, j, k)   the unit index: products j = 1..r-1 are the senses of w, o sememes each; the last is its o morphemes
     v_i[u]       the i-th vector, q = ceil(d^(1/o)) numbers, of unit u
 
-Parameters: (|S| + |M|) x q x m; the rank r costs none. S are the sememes, M the morphemes, one padding unit for each of the
-o positions counted in both. Here S and M may own different numbers of vectors, m = (m_S, m_M): one m for both, as in the
-paper, is too coarse to meet a ratio (with 14,200 units m = 4 gives 45x, m = 5 gives 36x).
+Parameters: (|S| + |M|) x q x m; the rank r costs none. S are the sememes, M the morphemes, one padding unit for each
+of the o positions counted in both. Here S and M may own different numbers of vectors, m = (m_S, m_M): one m for both,
+as in the paper, is too coarse to meet a ratio (with 14,200 units m = 4 gives 45x, m = 5 gives 36x).
 
 A word with fewer than r-1 senses has fewer products; nothing is computed for the missing ones.
 """
@@ -17,21 +17,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import TOLERANCE, Embedding, Footprint, register
 from fairseq_see.embeddings.kronecker import factor_width, kronecker_sum
+from fairseq_see.embeddings.stored_index import StoredIndex
 from fairseq_see.errors import InfeasibleRatio, SeeError
 from fairseq_see.units import UnitIndex
 
-INITS = ("normal", "uniform", "xavier")
+INITS = ("balanced", "normal", "xavier")
 
 # Rows whose variance the start is matched on: all of them up to here, evenly spaced ones beyond.
 CALIBRATION_ROWS = 2**16
-
-INDEX_BUFFERS = ("groups", "sense_offsets", "sense_groups", "word_morphemes")
 
 
 @register("see")
@@ -48,8 +46,10 @@ class SEEEmbedding(Embedding):
         order: o; checked against the index.
         rank: r; checked against the index.
         layernorm: normalise each row, as MorphTE does; its gain starts at d^-0.5, so that rows start as without it.
-        init: ``normal`` or ``uniform``, scaled so that rows start with the variance of a dense table, 1/d; or ``xavier``,
-            the start of MorphTE's published code, which is many orders of magnitude smaller.
+        init: the start. ``balanced``, random directions of equal length, so that all products start equally long;
+            ``normal``, Gaussian vectors, whose products have heavy tails; both scaled so that rows start with the
+            variance of a dense table, 1/d. ``xavier`` is the start of MorphTE's published code, many orders of
+            magnitude smaller.
         shape: sizes of an index yet to be loaded, from :meth:`settings`.
     """
 
@@ -65,19 +65,12 @@ class SEEEmbedding(Embedding):
         order: int | None = None,
         rank: int | None = None,
         layernorm: bool = False,
-        init: str = "normal",
+        init: str = "balanced",
         shape: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(num_embeddings, embedding_dim, padding_idx)
-        if index is None and shape is None:
-            raise SeeError("method 'see' needs a unit index; fairseq-see index builds one from a dictionary and HowNet")
-        if index is not None:
-            _check(index, num_embeddings, order, rank)
-            shape = _shape(index)
-        assert shape is not None
         if m is None:
             raise SeeError("say how small the embedding shall be: give a ratio (--see-ratio 20) or m (--see-m 9)")
-        self.shape = shape
         self.m: int | tuple[int, int] = m if isinstance(m, int) else (int(m[0]), int(m[1]))
         sememe_m, morpheme_m = _pair(self.m)
         if min(sememe_m, morpheme_m) < 1:
@@ -85,14 +78,20 @@ class SEEEmbedding(Embedding):
         if init not in INITS:
             raise SeeError(f"unknown start {init!r}; there are: {', '.join(INITS)}")
         self.single_m = single_m
-        width = factor_width(embedding_dim, shape["order"])
-        self.sememe_vectors = nn.Parameter(torch.empty(shape["sememes"], sememe_m * width))
-        self.morpheme_vectors = nn.Parameter(torch.empty(shape["morphemes"], morpheme_m * width))
+        # "version", because fairseq's EMA decays every entry of a state dict but those, and integers cannot be decayed.
+        self.index_version_1 = StoredIndex(num_embeddings, index, shape)
+        self.index.check(order, rank)
+        width = factor_width(embedding_dim, self.index.order)
+        self.sememe_vectors = nn.Parameter(torch.empty(self.index.shape["sememes"], sememe_m * width))
+        self.morpheme_vectors = nn.Parameter(torch.empty(self.index.shape["morphemes"], morpheme_m * width))
         self.norm = nn.LayerNorm(embedding_dim) if layernorm else None
-        self._register_index(index)
-        self._index_known = index is not None
-        if self._index_known and not self.sememe_vectors.is_meta:
+        if self.index.known and not self.sememe_vectors.is_meta:
             self._start(init)
+
+    @property
+    def index(self) -> StoredIndex:
+        """The unit index of the words."""
+        return self.index_version_1
 
     @classmethod
     def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
@@ -109,23 +108,23 @@ class SEEEmbedding(Embedding):
 
     def settings(self) -> dict[str, Any]:
         """Number of vectors, LayerNorm, and the sizes of the index."""
-        return {"m": self.m, "layernorm": self.norm is not None, "shape": self.shape}
+        return {"m": self.m, "layernorm": self.norm is not None, "shape": self.index.shape}
 
     def rows(self, ids: Tensor) -> Tensor:
         """Sum the products of each word, those of words with equally many senses together."""
         sememe_m, morpheme_m = _pair(self.m)
         real = None if self.padding_idx is None else (ids != self.padding_idx).to(torch.float32)
         weight = real if real is None else real.to(torch.promote_types(self.morpheme_vectors.dtype, torch.float32))
-        morphemes = self.word_morphemes[ids].unsqueeze(1)
+        morphemes = self.index.word_morphemes[ids].unsqueeze(1)
         out = kronecker_sum(self.morpheme_vectors, morphemes, morpheme_m, self.embedding_dim, weight)
-        first = self.sense_offsets[ids]
-        senses = self.sense_offsets[ids + 1] - first
-        for count in range(1, self.shape["rank"]):
+        first = self.index.sense_offsets[ids]
+        senses = self.index.sense_offsets[ids + 1] - first
+        for count in range(1, self.index.rank):
             words = (senses == count).nonzero().squeeze(1)
             # One sum is made even of nothing: distributed training expects a gradient of every parameter at every step.
             if len(words) or count == 1:
                 slots = first[words].unsqueeze(1) + torch.arange(count, device=ids.device)
-                groups = self.groups[self.sense_groups[slots]]
+                groups = self.index.groups[self.index.sense_groups[slots]]
                 out.index_add_(0, words, kronecker_sum(self.sememe_vectors, groups, sememe_m, self.embedding_dim))
         if self.norm is not None:
             out = self.norm(out.to(self.norm.weight.dtype))
@@ -136,31 +135,25 @@ class SEEEmbedding(Embedding):
     def footprint(self) -> Footprint:
         """Parameters; bytes count the packed unit index in."""
         parameters, size = super().footprint()
-        return Footprint(parameters, size + self.shape["index_bytes"])
-
-    def _register_index(self, index: UnitIndex | None) -> None:
-        # int32, not 16 bits: averaging checkpoints adds buffers, and uint16 has no addition.
-        order, rows = self.shape["order"], self.num_embeddings
-        sizes = (self.shape["groups"], order), (rows + 1,), (self.shape["senses"],), (rows, order)
-        for name, size in zip(INDEX_BUFFERS, sizes, strict=True):
-            array = np.zeros(size, np.int32) if index is None else np.ascontiguousarray(getattr(index, name), np.int32)
-            self.register_buffer(name, torch.from_numpy(array.copy()))
+        return Footprint(parameters, size + self.index.shape["bytes"])
 
     @torch.no_grad()
     def _start(self, init: str) -> None:
         tables = (self.sememe_vectors, self.morpheme_vectors)
-        order = self.shape["order"]
+        order = self.index.order
         if self.norm is not None:
             nn.init.constant_(self.norm.weight, self.embedding_dim**-0.5)
         for table, m in zip(tables, _pair(self.m), strict=True):
             if init == "xavier":
                 bound = math.sqrt(6 / ((len(table) + m) * (table.shape[1] // m)))
                 nn.init.uniform_(table, -bound, bound)
-            else:
-                # Every product starts with the same variance, whatever the number m of terms in it.
-                std = m ** (-0.5 / order)
-                bound = std * math.sqrt(3)
-                nn.init.normal_(table, std=std) if init == "normal" else nn.init.uniform_(table, -bound, bound)
+                continue
+            nn.init.normal_(table)
+            vectors = table.view(len(table), m, -1)
+            if init == "balanced":
+                vectors.mul_(math.sqrt(vectors.shape[2]) / vectors.norm(dim=2, keepdim=True))
+            # Every product starts with the same variance, whatever the number m of terms in it.
+            table.mul_(m ** (-0.5 / order))
         if init != "xavier":
             scale = (1 / self.embedding_dim / self._mean_square()) ** (0.5 / order)
             for table in tables:
@@ -178,43 +171,6 @@ class SEEEmbedding(Embedding):
         total = sum(float(self.rows(chunk).double().square().mean(1).sum()) for chunk in ids.split(4096))
         self.norm = norm
         return total / max(1, len(ids)) or 1.0
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        missing, unexpected, errors = args[-3:]
-        saved = {name: state_dict.get(prefix + name) for name in INDEX_BUFFERS}
-        differs = (
-            value is not None and not (value.shape == getattr(self, name).shape and value.equal(getattr(self, name).cpu()))
-            for name, value in saved.items()
-        )
-        if self._index_known and any(differs):
-            errors.append("the checkpoint was trained with another unit index; give the --see-index it was trained with")
-            return
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
-        self._index_known = True
-
-
-def _check(index: UnitIndex, num_embeddings: int, order: int | None, rank: int | None) -> None:
-    if index.num_words != num_embeddings:
-        raise SeeError(f"the unit index has {index.num_words} words, the dictionary {num_embeddings}; build it again")
-    for name, wanted in (("order", order), ("rank", rank)):
-        if wanted is not None and wanted != getattr(index, name):
-            raise SeeError(
-                f"{name} {wanted} was asked for, but the unit index has {name} {getattr(index, name)}; "
-                f"build it again with fairseq-see index --{name} {wanted}"
-            )
-
-
-def _shape(index: UnitIndex) -> dict[str, Any]:
-    return {
-        "order": index.order,
-        "rank": index.rank,
-        "sememes": len(index.sememes),
-        "morphemes": len(index.morphemes),
-        "groups": len(index.groups),
-        "senses": len(index.sense_groups),
-        "index": index.fingerprint,
-        "index_bytes": len(index.packed()),
-    }
 
 
 def _pair(m: int | tuple[int, int]) -> tuple[int, int]:

@@ -10,7 +10,13 @@ from fairseq_see.units.index import padding_names
 
 
 def random_index(
-    words: int = 60, order: int = 3, rank: int = 4, sememes: int = 12, morphemes: int = 30, groups: int = 25, seed: int = 0
+    words: int = 60,
+    order: int = 3,
+    rank: int = 4,
+    sememes: int = 12,
+    morphemes: int = 30,
+    groups: int = 25,
+    seed: int = 0,
 ) -> UnitIndex:
     """Words with 0 to ``rank - 1`` senses; units repeat within groups, and padding units close short groups."""
     rng = np.random.default_rng(seed)

@@ -229,7 +229,11 @@ def test_planned_on_the_meta_device_costs_no_memory(method, options):
 
 def test_rows_start_with_the_variance_of_a_dense_table(method, random_index):
     rows, columns = 2000, 64
-    given = {"index": random_index(rows, sememes=80, morphemes=600)} if "index" in options_of(embedding_class(method)) else {}
+    given = (
+        {"index": random_index(rows, sememes=80, morphemes=600)}
+        if "index" in options_of(embedding_class(method))
+        else {}
+    )
     ratio = reachable(method, 4.0, rows, columns, given)
     torch.manual_seed(0)
     embedding = build(method, rows, columns, PAD, ratio=ratio, **given)

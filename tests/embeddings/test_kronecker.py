@@ -69,7 +69,9 @@ def test_high_orders_equal_tensorly(order):
         )[:dim, 0]
         for row in index
     ]
-    torch.testing.assert_close(kronecker_sum(table, index, vectors, dim), torch.stack(list(map(torch.as_tensor, expected))))
+    torch.testing.assert_close(
+        kronecker_sum(table, index, vectors, dim), torch.stack(list(map(torch.as_tensor, expected)))
+    )
 
 
 @pytest.mark.parametrize("order", [2, 3, 5])

@@ -1,0 +1,45 @@
+"""``fairseq-see average``: the mean of several checkpoints' weights (the fairseq wheel ships no such script)."""
+
+import argparse
+from pathlib import Path
+
+from fairseq_see.errors import SeeError
+from fairseq_see.files import replacing
+
+HELP = "average the weights of checkpoints of one run into a new checkpoint"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("checkpoints", metavar="CHECKPOINT", nargs="+", type=Path, help="checkpoints of one run")
+    parser.add_argument("--output", "-o", required=True, type=Path, help="checkpoint to write")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Average floating-point weights in float64; everything else must agree and is kept as it is."""
+    import torch
+    from tqdm import tqdm
+
+    from fairseq_see.models.tables import load_checkpoint
+
+    first = load_checkpoint(args.checkpoints[0])
+    sums = {name: value.double() if value.is_floating_point() else value for name, value in first["model"].items()}
+    for path in tqdm(args.checkpoints[1:], desc="averaging", unit="checkpoint"):
+        model = load_checkpoint(path)["model"]
+        if model.keys() != sums.keys() or any(model[name].shape != sums[name].shape for name in sums):
+            raise SeeError(f"{path} is of another model than {args.checkpoints[0]}")
+        for name, value in model.items():
+            if value.is_floating_point():
+                sums[name] += value.double()
+            elif not value.equal(sums[name]):
+                raise SeeError(f"{path} has another {name} than {args.checkpoints[0]}: another unit index, for example")
+    count = len(args.checkpoints)
+    first["model"] = {
+        name: (value / count).to(first["model"][name].dtype) if value.is_floating_point() else value
+        for name, value in sums.items()
+    }
+    # The optimizer's moments belong to one of the checkpoints, not to their mean.
+    first.pop("last_optimizer_state", None)
+    with replacing(args.output) as temporary:
+        torch.save(first, temporary)
+    print(f"{args.output}: mean of {count} checkpoints")

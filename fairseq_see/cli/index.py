@@ -1,0 +1,116 @@
+"""``fairseq-see index``: the unit index of a fairseq dictionary."""
+
+import argparse
+import json
+import re
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from fairseq_see.errors import SeeError
+from fairseq_see.files import read_lines, replacing
+from fairseq_see.units import Senses, Vocabulary, build_index
+from fairseq_see.units.morphology import DEFAULT_SEGMENTERS, SEGMENTERS, Characters, Segmenter
+from fairseq_see.units.script import LANGUAGES, language_of
+from fairseq_see.units.selection import check_order_and_rank
+
+HELP = "build the unit index (senses and morphemes) of a fairseq dictionary"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument(
+        "dictionary", metavar="DICT", type=Path, help="fairseq dictionary, such as data-bin/dict.zh.txt"
+    )
+    parser.add_argument(
+        "--hownet", metavar="TSV", type=Path, required=True, help="language, word, sense number, sememes"
+    )
+    parser.add_argument("--lang", choices=[*LANGUAGES, "joined"], help="default: from the name dict.LANG.txt")
+    parser.add_argument("--order", type=int, default=3, help="units in a group (default: 3)")
+    parser.add_argument(
+        "--rank", type=int, default=5, help="groups in a word: RANK-1 senses and its morphemes (default: 5)"
+    )
+    parser.add_argument(
+        "--morphology",
+        choices=["auto", *SEGMENTERS],
+        default="auto",
+        help="how words are cut (default: auto, characters for Chinese and morfessor for English)",
+    )
+    parser.add_argument(
+        "--corpus",
+        metavar="FILE",
+        type=Path,
+        help="tokenized text, before BPE, whose words Morfessor learns from (default: the dictionary's unmarked words)",
+    )
+    parser.add_argument("--piece-senses", action="store_true", help="give marked pieces (power@@) the word's senses")
+    parser.add_argument("--max-morphemes", metavar="N", type=int, help="the rarest beyond N share hashed units")
+    parser.add_argument("--output", metavar="FILE", type=Path, help="default: DICT with .see for .txt")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the coverage there as JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Build the index, save it, print what it covers."""
+    check_order_and_rank(args.order, args.rank)
+    output = args.output or Path(str(args.dictionary).removesuffix(".txt") + ".see")
+    inputs = {path.resolve() for path in (args.dictionary, args.hownet, args.corpus) if path}
+    written = [path.resolve() for path in (output, args.json) if path]
+    if inputs & set(written) or len(written) != len(set(written)):
+        raise SeeError("--output and --json must be other files than the inputs, and not the same one")
+    for path in written:
+        if path.is_dir():
+            raise SeeError(f"cannot write {path}: it is a folder")
+    language = args.lang or _language(args.dictionary)
+    vocabulary = Vocabulary.load(args.dictionary)
+    senses = Senses.load(args.hownet)
+    # Opened before the work begins: a folder that cannot be written to is known at once, not after a minute's training.
+    with ExitStack() as files:
+        index_file = files.enter_context(replacing(output))
+        json_file = files.enter_context(replacing(args.json)) if args.json else None
+        index, coverage = build_index(
+            vocabulary,
+            senses,
+            _segmenters(args, vocabulary, language),
+            order=args.order,
+            rank=args.rank,
+            language=language,
+            piece_senses=args.piece_senses,
+            max_morphemes=args.max_morphemes,
+            progress=_report,
+        )
+        index.save(index_file)
+        if json_file:
+            json_file.write_text(json.dumps(coverage.as_dict(), indent=2) + "\n", encoding="utf-8")
+        size = index_file.stat().st_size
+    print(coverage.render())
+    print(f"\nwrote {output}: {size:,} bytes, of which {len(index.packed()):,} are the packed arrays")
+
+
+def _language(dictionary: Path) -> str:
+    match = re.fullmatch(r"dict\.(\w+)\.txt", dictionary.name)
+    if match is None or match[1] not in LANGUAGES:
+        raise SeeError(f"the name {dictionary.name} does not tell the language; give --lang zh, en or joined")
+    return match[1]
+
+
+def _segmenters(args: argparse.Namespace, vocabulary: Vocabulary, language: str) -> dict[str, Segmenter]:
+    """A segmenter for each language, trained on the corpus or on the dictionary's own words."""
+    if args.corpus:
+        words = {word for line in read_lines(args.corpus) for word in line.split()}
+    else:
+        plain = (vocabulary.split(symbol) for symbol in vocabulary.symbols if not vocabulary.is_special(symbol))
+        words = {surface for surface, mark in plain if not mark}
+    segmenters: dict[str, Segmenter] = {}
+    for spoken in LANGUAGES if language == "joined" else (language,):
+        name = DEFAULT_SEGMENTERS[spoken] if args.morphology == "auto" else args.morphology
+        own = {word for word in words if language_of(word) == spoken} if language == "joined" else words
+        if name != Characters.name and not own:
+            _report(f"no {spoken} words to train {name} on: cutting into characters")
+            name = Characters.name
+        if name != Characters.name:
+            _report(f"training {name} on {len(own):,} {spoken} words (about a minute per 40,000)")
+        segmenters[spoken] = SEGMENTERS[name].train(own)
+    return segmenters
+
+
+def _report(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

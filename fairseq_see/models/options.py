@@ -1,0 +1,51 @@
+"""The ``--see-...`` options: which embedding a model is built with. Any fairseq model's dataclass can inherit them."""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+
+from fairseq_see.embeddings import REGISTRY
+from fairseq_see.embeddings.base import INFERENCE_MODES
+from fairseq_see.embeddings.see import INITS
+
+
+@dataclass
+class EmbeddingOptions(FairseqDataclass):
+    """Options of the embedding; None leaves the choice to the method."""
+
+    # fairseq's OmegaConf reads Optional[...], not X | None.
+    see_method: ChoiceEnum(sorted(REGISTRY)) = field(  # type: ignore[valid-type]
+        default="see", metadata={"help": "embedding method"}
+    )
+    see_ratio: Optional[float] = field(
+        default=None, metadata={"help": "compress each embedding table this many times (or give --see-m)"}
+    )
+    see_m: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "vectors of each basic unit: one number (paper) or SEMEMES,MORPHEMES; instead of --see-ratio"
+        },
+    )
+    see_single_m: Optional[bool] = field(
+        default=None, metadata={"help": "plan --see-ratio with one m for all units, as the paper does"}
+    )
+    see_order: Optional[int] = field(default=None, metadata={"help": "order the unit index must have"})
+    see_rank: Optional[int] = field(default=None, metadata={"help": "rank the unit index must have"})
+    see_index: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "unit index: a folder with dict.LANG.see of both languages (default: the data folder), "
+            "a file for both sides, or SOURCE.see:TARGET.see"
+        },
+    )
+    see_layernorm: Optional[bool] = field(default=None, metadata={"help": "normalise each reconstructed row"})
+    see_init: Optional[ChoiceEnum(list(INITS))] = field(  # type: ignore[valid-type]
+        default=None, metadata={"help": "start of the vectors (default: balanced, matched to a dense table's variance)"}
+    )
+    see_inference: ChoiceEnum(list(INFERENCE_MODES)) = field(  # type: ignore[valid-type]
+        default="cached", metadata={"help": "in eval mode keep the whole table (fast), or only its factors (small)"}
+    )
+    see_resolved: Optional[str] = field(
+        default=None, metadata={"help": "written by the model itself: what the options above came to (JSON)"}
+    )

@@ -1,0 +1,202 @@
+"""From options to embeddings: plan and build them, or restore what a checkpoint says they were."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import torch
+from fairseq.data import Dictionary
+from omegaconf import DictConfig, open_dict
+
+from fairseq_see.embeddings import Embedding, build, embedding_class, options_of
+from fairseq_see.errors import SeeError
+from fairseq_see.units import UnitIndex
+from fairseq_see.units.vocabulary import Vocabulary
+
+logger = logging.getLogger(__name__)
+
+# Options that reach the method by their own name; the others are handled here.
+METHOD_OPTIONS = ("ratio", "m", "single_m", "order", "rank", "layernorm", "init")
+
+
+class Tables:
+    """Builds the embeddings of one model, and records what they came to in its configuration.
+
+    The record, ``see_resolved``, is saved in the checkpoint: a model loaded or resumed from it is built without
+    planning and without reading the index file.
+
+    Args:
+        cfg: the model's configuration, with the fields of :class:`~fairseq_see.models.options.EmbeddingOptions`.
+        task: the fairseq task, asked for its data folder and languages.
+    """
+
+    def __init__(self, cfg: Any, task: Any) -> None:
+        self.cfg = cfg
+        self.task = task
+        self.request = {name: _plain(getattr(cfg, f"see_{name}")) for name in ("method", *METHOD_OPTIONS)}
+        self.resumed = None if cfg.see_resolved else _checkpoint_to_resume(cfg)
+        known = cfg.see_resolved or (self.resumed and _resolved_in(self.resumed))
+        self.known: dict[str, Any] | None = json.loads(known) if known else None
+        self.resolved: dict[str, Any] = {"request": self.request}
+        if self.resumed and self.known:
+            self._check_request(self.known["request"])
+
+    def build(self, side: str, dictionary: Dictionary, dim: int) -> Embedding:
+        """The embedding of one side, ``encoder`` or ``decoder``, for all symbols of its dictionary."""
+        index_path = self._index_path(side)
+        size, pad = len(dictionary), dictionary.pad()
+        if self.known is not None:
+            settings = self.known[side]["settings"]
+            if self.resumed and index_path.is_file():
+                self._check_index(index_path, settings)
+            embedding = embedding_class(self.known["request"]["method"]).restore(size, dim, pad, settings)
+        else:
+            embedding = build(self.request["method"], size, dim, pad, **self._options(index_path, dictionary))
+        embedding.inference = str(self.cfg.see_inference)
+        self.resolved[side] = {"rows": size, "columns": dim, "padding": pad, "settings": embedding.settings()}
+        parameters, disk = embedding.footprint()
+        logger.info(
+            f"{side} embedding: {embedding.method}, {parameters:,} parameters for {size:,} x {dim} "
+            f"({size * dim / parameters:.2f}x), {disk:,} bytes in half precision with the index"
+        )
+        return embedding
+
+    def record(self) -> None:
+        """Write what was built into the configuration that fairseq saves."""
+        text = json.dumps(self.known or self.resolved, sort_keys=True)
+        # fairseq hands a merged copy of the model's configuration to build_model; the one it saves hangs on the root.
+        root = _root(self.cfg)
+        for cfg in (self.cfg, root.get("model") if root is not None else None):
+            if isinstance(cfg, DictConfig):
+                with open_dict(cfg):
+                    cfg.see_resolved = text
+            elif cfg is not None:
+                cfg.see_resolved = text
+
+    def _options(self, index_path: Path, dictionary: Dictionary) -> dict[str, Any]:
+        options = {name: self.request[name] for name in METHOD_OPTIONS}
+        options["m"] = _parse_m(options["m"])
+        if "index" in options_of(embedding_class(self.request["method"])):
+            if not index_path.is_file():
+                raise SeeError(f"no unit index at {index_path}; build it with fairseq-see index, or give --see-index")
+            options["index"] = UnitIndex.load(index_path)
+            options["index"].check_dictionary(Vocabulary(tuple(dictionary.symbols), tuple(dictionary.count)))
+        return options
+
+    def _index_path(self, side: str) -> Path:
+        given = self.cfg.see_index
+        paths = [Path(path) for path in given.split(os.pathsep)] if given else [Path(self._data_folder())]
+        if len(paths) > 2:
+            raise SeeError(f"--see-index takes at most two files, SOURCE{os.pathsep}TARGET, not {len(paths)}")
+        path = paths[-1 if side == "decoder" else 0]
+        if path.is_dir():
+            task = self.task.cfg
+            language = getattr(task, "source_lang" if side == "encoder" else "target_lang", None)
+            return path / (f"dict.{language}.see" if language else "dict.see")
+        return path
+
+    def _data_folder(self) -> str:
+        return str(self.task.cfg.data).split(os.pathsep)[0]
+
+    def _check_request(self, trained: dict[str, Any]) -> None:
+        for name, value in self.request.items():
+            if value != trained.get(name):
+                raise SeeError(
+                    f"{self.resumed} was trained with --see-{name.replace('_', '-')} {trained.get(name)}, not {value}; "
+                    "give the same option to resume, or another --save-dir to start anew"
+                )
+
+    def _check_index(self, path: Path, settings: dict[str, Any]) -> None:
+        trained = settings.get("shape", {}).get("fingerprint")
+        if trained is not None and UnitIndex.load(path).fingerprint != trained:
+            raise SeeError(f"{self.resumed} was trained with another unit index than {path}; resume with the old one")
+
+
+def load_embeddings(checkpoint: str | Path) -> dict[str, Embedding]:
+    """The trained embeddings of a checkpoint by side, ``encoder`` and ``decoder``, without the rest of the model.
+
+    Raises:
+        SeeError: not a readable checkpoint, or not one of a model of this package.
+    """
+    state = load_checkpoint(checkpoint)
+    model_cfg = (state.get("cfg") or {}).get("model") or {}
+    if not model_cfg.get("see_resolved"):
+        raise SeeError(f"{checkpoint} does not hold a model with an embedding of fairseq_see")
+    resolved = json.loads(model_cfg["see_resolved"])
+    cls = embedding_class(resolved["request"]["method"])
+    embeddings = {}
+    for side in ("encoder", "decoder"):
+        if side not in resolved:
+            continue
+        prefix = f"{side}.embed_tokens."
+        weights = {key.removeprefix(prefix): value for key, value in state["model"].items() if key.startswith(prefix)}
+        table = resolved[side]
+        embeddings[side] = cls.restore(table["rows"], table["columns"], table["padding"], table["settings"])
+        embeddings[side].load_state_dict(weights)
+    return embeddings
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """A fairseq checkpoint as saved, mapped into memory, through torch's safe loading.
+
+    Raises:
+        SeeError: missing, truncated, or with objects that safe loading refuses.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except OSError as error:
+        raise SeeError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:
+        # torch raises RuntimeError, EOFError, UnpicklingError and others for what is one case to the user.
+        raise SeeError(f"{path} is not a whole checkpoint that loads safely: {str(error).splitlines()[0]}") from error
+    if not isinstance(state, dict) or "model" not in state:
+        raise SeeError(f"{path} is not a fairseq checkpoint")
+    return state
+
+
+def _plain(value: Any) -> Any:
+    """A choice as the string it stands for; fairseq makes enumerations of them."""
+    return value.value if isinstance(value, Enum) else value
+
+
+def _parse_m(text: str | None) -> int | tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        numbers = [int(part) for part in str(text).split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2) or min(numbers) < 1:
+        raise SeeError(f"--see-m is one positive number or two, SEMEMES,MORPHEMES; not {text!r}")
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def _root(cfg: Any) -> Any:
+    """The whole configuration that a model's hangs on, or None."""
+    return cfg._get_parent() if isinstance(cfg, DictConfig) else None
+
+
+def _checkpoint_to_resume(cfg: Any) -> Path | None:
+    """The checkpoint that the trainer is about to load into this model, if any."""
+    root = _root(cfg)
+    checkpoint = root.get("checkpoint") if root is not None else None
+    if checkpoint is None:
+        return None
+    last = Path(checkpoint.save_dir) / "checkpoint_last.pt"
+    # The order in which fairseq looks: an interrupted run goes on from its last checkpoint, whatever it started from.
+    if checkpoint.restore_file != "checkpoint_last.pt":
+        path = Path(checkpoint.restore_file)
+    elif checkpoint.finetune_from_model and not last.is_file():
+        path = Path(checkpoint.finetune_from_model)
+    else:
+        path = last
+    return path if path.is_file() else None
+
+
+def _resolved_in(path: Path) -> str | None:
+    return ((load_checkpoint(path).get("cfg") or {}).get("model") or {}).get("see_resolved")

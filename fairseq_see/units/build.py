@@ -1,0 +1,159 @@
+"""Build the unit index of a dictionary."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+
+from fairseq_see.errors import SeeError
+from fairseq_see.units.coverage import Coverage
+from fairseq_see.units.hownet import Match, Sense, Senses
+from fairseq_see.units.index import UnitIndex, padding_names
+from fairseq_see.units.inventory import Morphemes, by_frequency, fitted, limited, special_name, told_apart
+from fairseq_see.units.morphology import Segmenter
+from fairseq_see.units.script import LANGUAGES, has_han, language_of
+from fairseq_see.units.selection import check_order_and_rank, select
+from fairseq_see.units.vocabulary import CONTINUATION_MARK, Vocabulary
+
+
+def build_index(
+    vocabulary: Vocabulary,
+    senses: Senses | None,
+    segmenters: Mapping[str, Segmenter],
+    *,
+    order: int = 3,
+    rank: int = 5,
+    language: str = "joined",
+    piece_senses: bool = False,
+    max_morphemes: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> tuple[UnitIndex, Coverage]:
+    """The units of every symbol of a dictionary.
+
+    Senses: cut to ``order`` sememes in HowNet's order, repeats dropped, the first ``rank - 1`` kept. A marked piece
+    (``power@@``) gets none unless ``piece_senses``, because it is mostly a fragment of another word than the one it
+    spells. The *last* piece of a word has no mark in BPE (the "er" of "pow@@ er"): it looks like a word and gets the
+    senses of the word it spells. Sentencepiece marks what follows a space; Chinese has no spaces, so a Chinese piece
+    without that mark is taken for a word.
+
+    Morphemes: those of the text, then the piece's mark as one of its own. Of more than ``order``, the last are joined
+    to one (MorphTE, Gan et al. 2022). Specials and fillers have a morpheme of their own and no senses. No two symbols
+    get the same units.
+
+    Args:
+        vocabulary: V symbols.
+        senses: HowNet, or None for morphemes alone.
+        segmenters: language -> what cuts its words.
+        order: o, units in a group.
+        rank: r, groups in a word: at most r - 1 senses, and the morphemes.
+        language: ``zh``, ``en``, or ``joined``: Chinese if a symbol has a Chinese character, else English.
+        piece_senses: whether marked pieces get senses.
+        max_morphemes: keep that many morphemes at most, padding and specials counted. The most frequent stay; the
+            others share a tenth of the inventory, hashed.
+        progress: told what is going on.
+
+    Raises:
+        SeeError: an argument is out of range.
+    """
+    check_order_and_rank(order, rank)
+    for needed in LANGUAGES if language == "joined" else (language,):
+        if needed not in LANGUAGES:
+            raise SeeError(f"unknown language {needed!r}; choose {', '.join(LANGUAGES)} or joined")
+        if needed not in segmenters:
+            raise SeeError(f"no segmenter for {needed}")
+    report = progress or (lambda message: None)
+    coverage = Coverage()
+
+    report(f"looking up and segmenting {len(vocabulary):,} symbols")
+    words_senses: list[list[Sense]] = []
+    words_morphemes: list[Morphemes] = []
+    specials: dict[str, None] = {}
+    for symbol, n in zip(vocabulary.symbols, vocabulary.counts, strict=True):
+        coverage.symbols.add(n)
+        kept: list[Sense] = []
+        if vocabulary.is_special(symbol):
+            coverage.specials.add(n)
+            morphemes = [special_name(symbol)]
+            words_morphemes.append((*morphemes, *padding_names(order)[1:]))
+            specials[morphemes[0]] = None
+        else:
+            surface, mark = vocabulary.split(symbol)
+            spoken = language_of(surface) if language == "joined" else language
+            fragment = bool(mark) and not (mark == CONTINUATION_MARK and has_han(surface))
+            if fragment and not piece_senses:
+                coverage.pieces.add(n)
+            else:
+                match = senses.lookup(surface, spoken) if senses else Match([], surface, "none")
+                coverage.found[match.how].add(n)
+                kept = _kept(match.senses, order, rank, coverage)
+                coverage.senses_per_word[len(kept)] += 1
+            morphemes = segmenters[spoken].segment(surface) + ([mark] if mark else [])
+            coverage.joined_morphemes += len(morphemes) > order
+            words_morphemes.append(fitted(morphemes, order))
+        if kept:
+            coverage.with_senses.add(n)
+        words_senses.append(kept)
+
+    report("numbering the units")
+    spares = None
+    if max_morphemes is not None:
+        words_morphemes, spares, coverage.bucketed_morphemes = limited(
+            words_morphemes, vocabulary.counts, tuple(specials), order, max_morphemes
+        )
+    signatures = [frozenset(kept) for kept in words_senses]
+    words_morphemes, coverage.collisions = told_apart(words_morphemes, signatures, spares)
+    assert len(set(zip(signatures, words_morphemes, strict=True))) == len(vocabulary)
+
+    padding = padding_names(order)
+    sememes = padding + tuple(by_frequency(map(chain.from_iterable, words_senses), vocabulary.counts))
+    first = dict.fromkeys((*padding, *specials))
+    rest = by_frequency(words_morphemes, vocabulary.counts)
+    names = (*first, *(name for name in rest if name not in first))
+    index = _numbered(order, rank, sememes, names, words_senses, words_morphemes, vocabulary.hash)
+    coverage.sememes, coverage.morphemes = len(sememes) - order, len(names) - order
+    coverage.distinct_groups, coverage.sense_slots = len(index.groups), len(index.sense_groups)
+    return index, coverage
+
+
+def _kept(senses: Sequence[Sense], order: int, rank: int, coverage: Coverage) -> list[Sense]:
+    """The senses an index keeps; the others are counted."""
+    kept = []
+    for sense in select(senses, order, rank):
+        if sense.kept:
+            kept.append(sense.sememes)
+            coverage.cut_sememes += len(sense.cut)
+        coverage.duplicate_senses += sense.duplicate_of is not None
+        coverage.senses_beyond_rank += sense.beyond_rank
+    return kept
+
+
+def _numbered(
+    order: int,
+    rank: int,
+    sememes: tuple[str, ...],
+    morphemes: tuple[str, ...],
+    words_senses: list[list[Sense]],
+    words_morphemes: list[Morphemes],
+    dictionary: str,
+) -> UnitIndex:
+    """Names -> ids. Groups are numbered by their first use."""
+    sememe_ids = {name: i for i, name in enumerate(sememes)}
+    morpheme_ids = {name: i for i, name in enumerate(morphemes)}
+    group_ids: dict[Sense, int] = {}
+    slots = [group_ids.setdefault(sense, len(group_ids)) for kept in words_senses for sense in kept]
+    # A missing sememe's id is its position's: the padding units come first.
+    groups = [[*map(sememe_ids.__getitem__, sense), *range(len(sense), order)] for sense in group_ids]
+    units = [[morpheme_ids[name] for name in word] for word in words_morphemes]
+    index = UnitIndex(
+        order=order,
+        rank=rank,
+        sememes=sememes,
+        morphemes=morphemes,
+        groups=np.array(groups, np.int32).reshape(-1, order),
+        sense_offsets=np.cumsum([0, *map(len, words_senses)]).astype(np.int32),
+        sense_groups=np.array(slots, np.int32),
+        word_morphemes=np.array(units, np.int32).reshape(-1, order),
+        dictionary=dictionary,
+    )
+    index.validate()
+    return index

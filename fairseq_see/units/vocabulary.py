@@ -1,0 +1,100 @@
+"""A fairseq dictionary, read without fairseq."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from fairseq_see.errors import SeeError
+from fairseq_see.files import read_lines
+
+SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
+
+BPE_MARK = "@@"
+SENTENCEPIECE_MARK = "▁"
+CONTINUATION_MARK = "##"
+
+_SPECIAL = re.compile(r"<[^<>\s]+>|madeupword\d{4,}")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The symbols of a fairseq dictionary in the order of their ids, the four that fairseq puts first included.
+
+    ``Vocabulary(tuple(d.symbols), tuple(d.count))`` is the same thing made from a ``fairseq.data.Dictionary``.
+    """
+
+    symbols: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Vocabulary":
+        """Read ``dict.xx.txt``: a token and its count a line, optionally the flag ``#fairseq:overwrite``.
+
+        Raises:
+            SeeError: not such a file; the message has the line's number.
+        """
+        symbols = list(SPECIALS)
+        # fairseq counts its own symbols once each.
+        counts = [1] * len(symbols)
+        seen = set(symbols)
+        lines = read_lines(path)
+        for number, line in enumerate(lines, 1):
+            fields = line.rstrip().rsplit(" ", 1)
+            overwrite = fields[-1] == "#fairseq:overwrite"
+            if overwrite:
+                fields = fields[0].rsplit(" ", 1)
+            # int() alone would take "1_000" and digits of other scripts.
+            if len(fields) != 2 or not fields[0] or not re.fullmatch("[0-9]+", fields[1]):
+                raise SeeError(f"{path}, line {number}: expected '<token> <count>', found {_shortened(line)!r}")
+            token, count = fields[0], int(fields[1])
+            if token in seen and not overwrite:
+                raise SeeError(f"{path}, line {number}: duplicate token {_shortened(token)!r}")
+            seen.add(token)
+            symbols.append(token)
+            counts.append(count)
+        if not lines:
+            raise SeeError(f"{path} is empty; expected a fairseq dictionary, '<token> <count>' a line")
+        return cls(tuple(symbols), tuple(counts))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) of the symbols joined by newlines: the identity of a dictionary."""
+        return hashlib.sha256("\n".join(self.symbols).encode("utf-8")).hexdigest()
+
+    @cached_property
+    def scheme(self) -> str:
+        """How the tokens mark pieces of words: ``bpe`` (``pow@@ er``), ``sentencepiece`` (``▁pow er``) or ``plain``."""
+        bpe = sum(symbol.endswith(BPE_MARK) for symbol in self.symbols)
+        sentencepiece = sum(symbol.startswith(SENTENCEPIECE_MARK) for symbol in self.symbols)
+        if bpe == sentencepiece == 0:
+            return "plain"
+        return "sentencepiece" if sentencepiece > bpe else "bpe"
+
+    def is_special(self, token: str) -> bool:
+        """Whether a symbol is no text: ``<...>`` and the ``madeupword0000`` that fill a dictionary up."""
+        return _SPECIAL.fullmatch(token) is not None
+
+    def split(self, token: str) -> tuple[str, str]:
+        """The text of a token, and the mark of a piece: ``@@`` (BPE), ``##`` (sentencepiece) or nothing.
+
+        ``power@@`` is ("power", "@@"). Sentencepiece marks the opposite: ``▁power`` begins a word and reads as the
+        plain ("power", ""), ``er`` goes on with one and is ("er", "##").
+        """
+        if self.scheme == "plain" or self.is_special(token):
+            return token, ""
+        if self.scheme == "bpe":
+            surface = token.removesuffix(BPE_MARK)
+            return (surface, BPE_MARK) if surface and surface != token else (token, "")
+        surface = token.removeprefix(SENTENCEPIECE_MARK)
+        if surface == token:
+            return token, CONTINUATION_MARK
+        return surface or token, ""
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,62 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from fairseq_see.cli.main import main
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "a.zh").write_text("你好\n你好\n\n", encoding="utf-8")
+    (tmp_path / "a.en").write_text("Hello\nHello\nNothing\n", encoding="utf-8")
+    return ["--zh", str(tmp_path / "a.zh"), "--en", str(tmp_path / "a.en"), "--output", str(tmp_path / "sub/out")]
+
+
+def test_clean_writes_both_sides_a_table_and_a_report(files, tmp_path, capsys):
+    assert main(["clean", *files, "--report", str(tmp_path / "report.json")]) == 0
+    assert (tmp_path / "sub/out.zh").read_text(encoding="utf-8") == "你好\n"
+    assert (tmp_path / "sub/out.en").read_text(encoding="utf-8") == "Hello\n"
+    printed = capsys.readouterr().out
+    assert "dropped: empty" in printed
+    assert "dropped: duplicate" in printed
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["read"], report["kept"], report["faults"]["duplicate"]) == (3, 1, 1)
+
+
+def test_no_filter_keeps_every_line(files, tmp_path):
+    assert main(["clean", *files, "--no-filter"]) == 0
+    assert (tmp_path / "sub/out.en").read_text() == "Hello\nHello\nNothing\n"
+
+
+def test_limits_are_options(files, capsys):
+    assert main(["clean", *files, "--max-words", "1"]) == 2
+    assert "nothing is left" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["--max-words", "0"], ["--max-ratio", "x"], ["--max-ratio", "nan"]])
+def test_senseless_limits_are_refused(files, option):
+    with pytest.raises(SystemExit):
+        main(["clean", *files, *option])
+
+
+def test_files_given_the_wrong_way_round_are_pointed_out(files, capsys):
+    files[1], files[3] = files[3], files[1]
+    assert main(["clean", *files]) == 0
+    assert "no Chinese character" in capsys.readouterr().err
+
+
+def test_different_numbers_of_lines_end_in_one_line(files, tmp_path, capsys):
+    (tmp_path / "a.en").write_text("Hello\n")
+    assert main(["clean", *files]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert "3 lines" in error
+    assert "has 1" in error
+
+
+def test_cleaning_needs_neither_torch_nor_fairseq():
+    code = "import sys, fairseq_see.cli.clean; print({'torch', 'fairseq'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

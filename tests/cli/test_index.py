@@ -1,0 +1,120 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from fairseq_see.cli.main import main
+from fairseq_see.units import UnitIndex, Vocabulary
+
+SENSES = """\
+en\tpower\t1\tAbility|能力 human|人
+en\twalk\t1\twalk|走
+zh\t打\t1\tbeat|打
+"""
+WORDS = ["power", "walk", "walks", "walking", "talk", "talks", "talking", "jump@@", "the"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "senses.tsv").write_text(SENSES, encoding="utf-8")
+    lines = "".join(f"{word} {len(WORDS) - i}\n" for i, word in enumerate(WORDS))
+    (tmp_path / "dict.en.txt").write_text(lines, encoding="utf-8")
+    (tmp_path / "dict.zh.txt").write_text("打 3\n中国 2\n", encoding="utf-8")
+    (tmp_path / "dict.txt").write_text("打 3\nwalk 2\n", encoding="utf-8")
+    return tmp_path
+
+
+def index(folder: Path, dictionary: str, *options: str) -> int:
+    return main(["index", str(folder / dictionary), "--hownet", str(folder / "senses.tsv"), *options])
+
+
+def test_english(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert index(folder, "dict.en.txt", "--json", str(folder / "coverage.json")) == 0
+    built = UnitIndex.load(folder / "dict.en.see")
+    built.check_dictionary(Vocabulary.load(folder / "dict.en.txt"))
+    assert (built.order, built.rank, built.num_words) == (3, 5, 13)
+    assert "walk" in built.morphemes and "@@" in built.morphemes
+    coverage = json.loads((folder / "coverage.json").read_text(encoding="utf-8"))
+    # power and walk as they are, walks and walking by their lemma.
+    assert coverage["with_senses"] == {"types": 4, "tokens": 9 + 8 + 7 + 6}
+    assert coverage["found"]["lemma"]["types"] == 2
+    printed = capsys.readouterr()
+    assert "with senses" in printed.out
+    assert f"wrote {folder / 'dict.en.see'}" in printed.out
+    assert "training morfessor on 8 en words" in printed.err
+    assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".see", ".tsv", ".txt", ".txt", ".txt"]
+
+
+def test_chinese_is_cut_into_characters(folder: Path) -> None:
+    assert index(folder, "dict.zh.txt", "--order", "2", "--rank", "2", "--output", str(folder / "new/index")) == 0
+    built = UnitIndex.load(folder / "new/index")
+    assert built.morphemes[6:] == ("打", "中", "国")
+    assert built.sememes == ("<pad:1>", "<pad:2>", "beat|打")
+
+
+def test_joined(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert index(folder, "dict.txt") == 2
+    assert "give --lang" in capsys.readouterr().err
+    assert index(folder, "dict.txt", "--lang", "joined") == 0
+    assert len(UnitIndex.load(folder / "dict.see").sense_groups) == 2
+
+
+def test_joined_dictionary_of_one_language(folder: Path) -> None:
+    assert index(folder, "dict.zh.txt", "--lang", "joined", "--output", str(folder / "joined.see")) == 0
+
+
+def test_corpus_to_learn_from(folder: Path) -> None:
+    (folder / "corpus").write_text("jump jumps jumping\nwalk walks walking talk talks talking\n", encoding="utf-8")
+    assert index(folder, "dict.en.txt", "--corpus", str(folder / "corpus")) == 0
+
+
+def test_options_reach_the_builder(folder: Path) -> None:
+    options = ("--morphology", "characters", "--max-morphemes", "16", "--piece-senses", "--order", "4")
+    assert index(folder, "dict.en.txt", *options) == 0
+    built = UnitIndex.load(folder / "dict.en.see")
+    assert len(built.morphemes) == 16
+    assert any(name.startswith("<rest:") for name in built.morphemes)
+
+
+def test_the_same_command_writes_the_same_bytes(folder: Path) -> None:
+    for name in ("a.see", "b.see"):
+        index(folder, "dict.en.txt", "--output", str(folder / name))
+    assert (folder / "a.see").read_bytes() == (folder / "b.see").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--order", "1"], "order 1 is out of range; choose 2 to 16"),
+        (["--order", "17"], "order 17"),
+        (["--rank", "0"], "rank 0"),
+        (["--rank", "101"], "rank 101"),
+        (["--max-morphemes", "3"], "3 morphemes are too few"),
+        (["--corpus", "no-such-file"], "cannot read no-such-file"),
+        (["--hownet", "no-such-file"], "cannot read no-such-file"),
+        (["--output", "{folder}/dict.en.txt"], "other files"),
+        (["--output", "{folder}/dict.zh.txt/index"], "cannot write"),
+        (["--json", "{folder}/dict.en.see"], "other files"),
+        (["--json", "{folder}/senses.tsv"], "other files"),
+        (["--output", "{folder}"], "it is a folder"),
+        (["--json", "{folder}"], "it is a folder"),
+    ],
+)
+def test_errors_leave_nothing_behind(
+    folder: Path, capsys: pytest.CaptureFixture[str], options: list[str], problem: str
+) -> None:
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert index(folder, "dict.en.txt", *(option.format(folder=folder) for option in options)) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert problem in errors[0]
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_no_permission(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.chmod(0o500)
+    assert index(folder, "dict.zh.txt") == 2
+    assert "cannot write" in capsys.readouterr().err
+    folder.chmod(0o700)

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+from fairseq_see.errors import SeeError
+from fairseq_see.units import Senses
+
+
+def test_senses_keep_the_order_of_the_file(senses: Senses) -> None:
+    assert senses.of("打", "zh") == [("beat|打",), ("attack|攻打", "military|军"), ("buy|买",)]
+    assert senses.of("打", "en") == []
+    assert senses.of("nothing", "en") == []
+
+
+@pytest.mark.parametrize(
+    ("word", "language", "form", "how", "count"),
+    [
+        ("power", "en", "power", "exact", 5),
+        ("POWER", "en", "power", "case", 5),
+        ("China", "en", "China", "exact", 1),
+        ("china", "en", "china", "none", 0),  # only the word is lower-cased, never the entry
+        ("it", "en", "it", "none", 0),
+        ("IT", "en", "IT", "exact", 1),
+        ("abilities", "en", "ability", "lemma", 1),
+        ("Abilities", "en", "ability", "lemma", 1),
+        ("al", "en", "al", "none", 0),  # whose lemma is the entry "Al"
+        ("Chinas", "en", "China", "lemma", 1),
+        ("powers", "zh", "powers", "none", 0),  # lemmas are for English
+        ("中国", "zh", "中国", "exact", 1),
+        ("qwzx", "en", "qwzx", "none", 0),
+        ("x" * 5000, "en", "x" * 5000, "none", 0),
+    ],
+)
+def test_lookup(senses: Senses, word: str, language: str, form: str, how: str, count: int) -> None:
+    match = senses.lookup(word, language)
+    assert (match.form, match.how, len(match.senses)) == (form, how, count)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("en\tpower\tAbility|能力", "line 2: 3 columns"),
+        ("en\tpower\t1\ta|b\tmore", "line 2: 5 columns"),
+        ("", "line 2: 1 columns"),
+        ("fr\tpouvoir\t1\tAbility|能力", "line 2: unknown language 'fr'"),
+        ("en\tpower\t1\t", "line 2: a sense without sememes"),
+        ("en\tpower\t1\t  ", "line 2: a sense without sememes"),
+        ("en\t\t1\ta|b", "line 2: an empty word"),
+        ("en\tpower\tone\ta|b", "line 2: sense number 'one'"),
+        ("en\tpo\0wer\t1\ta|b", "line 2: a control character"),
+        ("en\t" + "x" * 1001 + "\t1\ta|b", "line 2: a word of 1001 characters"),
+        ("en\tpower\t1\t<pad:1>", "line 2: '<pad:'"),
+    ],
+)
+def test_bad_lines_are_named(tmp_path: Path, line: str, problem: str) -> None:
+    path = tmp_path / "bad.tsv"
+    path.write_text(f"en\tgossip\t1\ttalk|谈话\n{line}\n", encoding="utf-8")
+    with pytest.raises(SeeError, match=r"bad\.tsv, ") as error:
+        Senses.load(path)
+    assert problem in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    path = tmp_path / "bad.tsv"
+    path.write_bytes(b"")
+    with pytest.raises(SeeError, match="is empty"):
+        Senses.load(path)
+    path.write_bytes("en\tcafé\t1\ta|b\n".encode("latin-1"))
+    with pytest.raises(SeeError, match="not UTF-8"):
+        Senses.load(path)
+    with pytest.raises(SeeError, match="cannot read"):
+        Senses.load(tmp_path / "missing.tsv")
+    with pytest.raises(SeeError, match="cannot read"):
+        Senses.load(tmp_path)

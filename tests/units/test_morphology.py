@@ -1,0 +1,122 @@
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fairseq_see.errors import SeeError
+from fairseq_see.units.morphology import DEFAULT_SEGMENTERS, SEGMENTERS, Characters, Morfessor
+
+STEMS = ["walk", "talk", "work", "play", "jump", "help", "call", "look", "kick", "wash"]
+WORDS = [stem + ending for stem in STEMS for ending in ("", "s", "ed", "ing", "er")]
+
+
+@pytest.fixture(scope="module")
+def trained() -> Morfessor:
+    return Morfessor.train(WORDS)
+
+
+def test_registry() -> None:
+    assert SEGMENTERS["characters"] is Characters
+    assert SEGMENTERS["morfessor"] is Morfessor
+    assert set(DEFAULT_SEGMENTERS.values()) <= set(SEGMENTERS)
+
+
+def test_characters() -> None:
+    assert Characters.train(["中国"]).segment("中国人") == ["中", "国", "人"]
+
+
+def test_morphemes_spell_the_word(trained: Morfessor) -> None:
+    for word in [*WORDS, "washable", "kicks", "日本", "é", "x", "2017", "don't", "🙂"]:
+        assert "".join(trained.segment(word)) == word
+    assert trained.segment("walking") == ["walk", "ing"]
+
+
+def test_unseen_words_are_cut_by_the_learned_morphemes(trained: Morfessor) -> None:
+    model = Morfessor({word: parts for word, parts in trained.segmentations.items() if word != "helping"})
+    assert "helping" not in model.segmentations
+    assert model.segment("helping") == ["help", "ing"]
+
+
+@pytest.mark.parametrize(
+    ("word", "markers", "spelling"),
+    [
+        ("Walking", ["<Cap>"], "walking"),
+        ("WALKING", ["<CAPS>"], "walking"),
+        ("A", ["<Cap>"], "a"),
+        ("wAlking", [], "wAlking"),
+        ("McDonald", [], "McDonald"),
+        ("B2B", ["<CAPS>"], "b2b"),
+        ("İ", [], "İ"),  # its lower case is two characters, which would not lead back
+        ("straße", [], "straße"),
+        ("123", [], "123"),
+    ],
+)
+def test_case(trained: Morfessor, word: str, markers: list[str], spelling: str) -> None:
+    morphemes = trained.segment(word)
+    assert morphemes[: len(markers)] == markers
+    assert "".join(morphemes[len(markers) :]) == spelling
+
+
+def test_very_long_words_are_cut_plainly(trained: Morfessor) -> None:
+    word = "walking" * 1500
+    morphemes = trained.segment(word)
+    assert "".join(morphemes) == word
+    assert {len(morpheme) for morpheme in morphemes} == {100}
+    assert Morfessor.train([*WORDS, word]).segmentations == trained.segmentations
+
+
+def test_training_is_deterministic_and_leaves_the_global_generator_alone(trained: Morfessor) -> None:
+    random.seed(5)
+    expected = random.random()
+    random.seed(5)
+    again = Morfessor.train([*reversed(WORDS), *WORDS, "Walking"])
+    assert again.segmentations == trained.segmentations
+    assert random.random() == expected
+
+
+def test_training_does_not_depend_on_the_hash_seed() -> None:
+    program = (
+        "from fairseq_see.units.morphology import Morfessor\n"
+        f"words = set({WORDS!r})\n"
+        "model = Morfessor.train(words)\n"
+        "print(model.segmentations, model.segment('callable'))"
+    )
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True,
+            check=True,
+        )
+        for seed in ("1", "2")
+    ]
+    assert outputs[0].stdout == outputs[1].stdout
+    assert outputs[0].stderr == b""
+
+
+def test_saved_and_loaded(trained: Morfessor, tmp_path: Path) -> None:
+    trained.save(tmp_path / "model.json")
+    loaded = Morfessor.load(tmp_path / "model.json")
+    assert loaded.segmentations == trained.segmentations
+    assert [loaded.segment(w) for w in ("washable", "Caller")] == [trained.segment(w) for w in ("washable", "Caller")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[1]", "{}", json.dumps({"walking": ["walk"]}), json.dumps({"a": "a"}), json.dumps({"ab": ["a", "", "b"]})],
+)
+def test_bad_models(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "model.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(SeeError, match=r"model\.json"):
+        Morfessor.load(path)
+
+
+def test_nothing_to_train_on(tmp_path: Path) -> None:
+    with pytest.raises(SeeError, match="no words"):
+        Morfessor.train([])
+    with pytest.raises(SeeError, match="cannot read"):
+        Morfessor.load(tmp_path / "missing.json")

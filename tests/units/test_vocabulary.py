@@ -1,0 +1,87 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from fairseq_see.errors import SeeError
+from fairseq_see.units import Vocabulary
+
+
+def load(folder: Path, text: str) -> Vocabulary:
+    path = folder / "dict.en.txt"
+    path.write_text(text, encoding="utf-8")
+    return Vocabulary.load(path)
+
+
+def test_ids_are_those_of_fairseq(tmp_path: Path) -> None:
+    vocabulary = load(tmp_path, "the 7\npow@@ 3\n<unk> 2 #fairseq:overwrite\nmadeupword0000 0\n")
+    assert vocabulary.symbols == ("<s>", "<pad>", "</s>", "<unk>", "the", "pow@@", "<unk>", "madeupword0000")
+    assert vocabulary.counts == (1, 1, 1, 1, 7, 3, 2, 0)
+    assert len(vocabulary) == 8
+
+
+def test_same_as_fairseqs_own_reader(tmp_path: Path) -> None:
+    fairseq_data = pytest.importorskip("fairseq.data")
+    vocabulary = load(tmp_path, "the 7\npow@@ 3\n# 5\n<unk> 2 #fairseq:overwrite\n\u00a0x 1\n中 1\n")
+    dictionary = fairseq_data.Dictionary.load(str(tmp_path / "dict.en.txt"))
+    assert vocabulary == Vocabulary(tuple(dictionary.symbols), tuple(dictionary.count))
+
+
+def test_hash_is_of_the_symbols_alone(tmp_path: Path) -> None:
+    vocabulary = load(tmp_path, "the 7\n中 3\n")
+    expected = hashlib.sha256("<s>\n<pad>\n</s>\n<unk>\nthe\n中".encode()).hexdigest()
+    assert vocabulary.hash == expected
+    assert load(tmp_path, "the 1\n中 1\n").hash == expected
+    assert load(tmp_path, "中 3\nthe 7\n").hash != expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "scheme", "splits"),
+    [
+        ("power 1", "plain", {"power": ("power", ""), "er@@": ("er@@", ""), "▁er": ("▁er", "")}),
+        (
+            "power@@ 1",
+            "bpe",
+            {"power@@": ("power", "@@"), "er": ("er", ""), "@@": ("@@", ""), "@@@@": ("@@", "@@"), "▁": ("▁", "")},
+        ),
+        (
+            "▁power 1\n▁ 1\ner@@ 1",
+            "sentencepiece",
+            {"▁power": ("power", ""), "er": ("er", "##"), "▁": ("▁", ""), "<unk>": ("<unk>", "")},
+        ),
+    ],
+)
+def test_schemes(tmp_path: Path, lines: str, scheme: str, splits: dict[str, tuple[str, str]]) -> None:
+    vocabulary = load(tmp_path, lines + "\n")
+    assert vocabulary.scheme == scheme
+    assert {token: vocabulary.split(token) for token in splits} == splits
+
+
+def test_specials(tmp_path: Path) -> None:
+    vocabulary = load(tmp_path, "the 1\n")
+    for token in ("<s>", "<unk>", "<2zh>", "<mask>", "madeupword0007"):
+        assert vocabulary.is_special(token)
+    for token in ("the", "<", ">", "<>", "< a>", "<<", "madeupword", "a<s>"):
+        assert not vocabulary.is_special(token)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("the 7\nof\n", "line 2: expected '<token> <count>', found 'of'"),
+        ("the 7\n\nof 2\n", "line 2"),
+        ("the seven\n", "line 1"),
+        ("the 1_000\n", "line 1"),
+        ("the -1\n", "line 1"),
+        (" 7\n", "line 1"),
+        ("the 7\nof 3\nthe 2\n", "line 3: duplicate token 'the'"),
+        ("<pad> 7\n", "line 1: duplicate token '<pad>'"),
+        ("", "is empty"),
+        ("x" * 500 + "\n", "line 1"),
+    ],
+)
+def test_bad_files(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(SeeError) as error:
+        load(tmp_path, text)
+    assert problem in str(error.value)
+    assert len(str(error.value)) < 300
