@@ -14,7 +14,8 @@ import fairseq_see  # noqa: F401
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = (
     *("--user-dir", str(ROOT / "fairseq_see"), "--arch", "see_transformer_tiny", "--max-epoch", "2", "--seed", "3"),
-    *("--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1", "--optimizer", "adam", "--lr", "0.005"),
+    *("--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1"),
+    *("--optimizer", "adam", "--lr", "0.005"),
     *("--max-tokens", "400", "--num-workers", "0", "--update-epoch-batch-itr", "True", "--no-epoch-checkpoints"),
     *("--no-progress-bar", "--log-format", "simple"),
 )
