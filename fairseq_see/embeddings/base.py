@@ -58,12 +58,7 @@ class Embedding(nn.Module, ABC):
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
         super().__init__()
-        if num_embeddings < 1 or embedding_dim < 1:
-            raise SeeError(
-                f"an embedding needs at least one row and one column, not {num_embeddings} x {embedding_dim}"
-            )
-        if padding_idx is not None and not 0 <= padding_idx < num_embeddings:
-            raise SeeError(f"padding_idx {padding_idx} is not one of the {num_embeddings} rows")
+        _check_shape(num_embeddings, embedding_dim, padding_idx)
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.padding_idx = padding_idx
@@ -203,6 +198,13 @@ class Embedding(nn.Module, ABC):
         return f"{self.num_embeddings}, {self.embedding_dim}, padding_idx={self.padding_idx}"
 
 
+def _check_shape(rows: int, columns: int, padding_idx: int | None) -> None:
+    if rows < 1 or columns < 1:
+        raise SeeError(f"an embedding needs at least one row and one column, not {rows} x {columns}")
+    if padding_idx is not None and not 0 <= padding_idx < rows:
+        raise SeeError(f"padding_idx {padding_idx} is not one of the {rows} rows")
+
+
 E = TypeVar("E", bound=type[Embedding])
 
 
@@ -226,10 +228,14 @@ def embedding_class(method: str) -> type[Embedding]:
         raise SeeError(f"unknown embedding method {method!r}; there are: {', '.join(sorted(REGISTRY))}") from None
 
 
-def options_of(cls: type[Embedding]) -> set[str]:
-    """Names of the options that a method takes."""
+def options_of(cls: type[Embedding]) -> dict[str, bool]:
+    """Options that a method takes: its name, and whether it must be given (or planned)."""
     parameters = inspect.signature(cls.__init__).parameters.values()
-    return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+    return {
+        parameter.name: parameter.default is parameter.empty
+        for parameter in parameters
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
 
 
 def build(
@@ -256,11 +262,16 @@ def build(
         InfeasibleRatio: the ratio cannot be reached.
     """
     cls = embedding_class(method)
+    _check_shape(num_embeddings, embedding_dim, padding_idx)
     options = {name: value for name, value in options.items() if value is not None}
-    unknown = sorted(set(options) - options_of(cls))
+    known = options_of(cls)
+    unknown = sorted(set(options) - set(known))
     if unknown:
-        takes = ", ".join(sorted(options_of(cls))) or "none"
+        takes = ", ".join(sorted(known)) or "none"
         raise SeeError(f"method {method!r} takes no option {unknown[0]!r} (its options: {takes})")
     if ratio is not None:
         options.update(cls.plan(ratio, num_embeddings, embedding_dim, **options))
+    missing = [name for name, required in known.items() if required and name not in options]
+    if missing:
+        raise SeeError(f"method {method!r} needs {missing[0]!r}, or a ratio to plan it for")
     return cls(num_embeddings, embedding_dim, padding_idx, **options)

@@ -72,6 +72,10 @@ class Senses:
             raise SeeError(f"{path} is empty; expected lines of language, word, sense number and sememes")
         return cls(entries)
 
+    def words(self, language: str) -> list[str]:
+        """The words that have senses, in the file's order."""
+        return list(self._entries[language])
+
     def of(self, word: str, language: str) -> list[Sense]:
         """The senses of exactly this word, in the file's order."""
         return self._entries[language].get(word, [])

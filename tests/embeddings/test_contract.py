@@ -193,7 +193,7 @@ def test_autocast(embedding):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         vectors, scores = embedding(TOKENS), embedding.project(hidden)
         (vectors.float().sum() + scores.float().sum()).backward()
-    torch.testing.assert_close(vectors.float(), expected[TOKENS], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(vectors.float(), expected[TOKENS], atol=0.02, rtol=0.02)
     torch.testing.assert_close(scores.float(), hidden @ expected.T, atol=0.1, rtol=0.05)
     assert all(parameter.grad.isfinite().all() for parameter in embedding.parameters())
 

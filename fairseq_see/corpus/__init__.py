@@ -1,0 +1,1 @@
+"""Raw parallel text: reading, normalising, filtering and splitting into words. Knows neither torch nor fairseq."""

@@ -1,0 +1,279 @@
+"""The shell scripts, run for real on a tiny corpus."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+SCRIPTS = [*sorted((ROOT / "scripts").glob("*.sh")), ROOT / ".ci/run"]
+SETTINGS = ("--bpe", "60", "--workers", "2")
+
+
+def script(name: str, *words: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [ROOT / "scripts" / name, *map(str, words)],
+        cwd=cwd,
+        env={**os.environ, "FAIRSEQ_SEE_VENV": sys.prefix, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", **env},
+        capture_output=True,
+        text=True,
+    )
+
+
+def corpus(folder: Path, name: str, pairs: int) -> Path:
+    subjects = [("我", "I"), ("他们", "They"), ("老师", "The teacher"), ("一个学生", "A student")]
+    verbs = [("看见", "saw"), ("喜欢", "liked"), ("买了", "bought")]
+    objects = [("那本书", "that book"), ("苹果和水", "apples & water"), ("新的电脑", 'a "new" computer'), ("你", "you")]
+    rows = [(s, v, o) for o in objects for v in verbs for s in subjects]
+    lines = [rows[(i * 7) % len(rows)] for i in range(pairs)]
+    zh = [f"{s[0]}{v[0]}{o[0]}。" for s, v, o in lines]
+    en = [f"{s[1]} {v[1]} {o[1]}." for s, v, o in lines]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.zh").write_text("\n".join(zh) + "\n", encoding="utf-8")
+    (folder / f"{name}.en").write_text("\n".join(en) + "\n", encoding="utf-8")
+    return folder / name
+
+
+def contents(folder: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Words of a prepare command, and the folder it made; the paths have spaces."""
+    folder = tmp_path_factory.mktemp("with a space")
+    train, dev = corpus(folder, "train", 48), corpus(folder, "dev", 12)
+    small, odd = corpus(folder, "small", 9), corpus(folder, "odd", 3)
+    # A reference with marks that are no ends of lines, and a line without text: both stay lines of their own.
+    odd.with_suffix(".en").write_bytes("\ufeffI\u2028saw\r you.\r\n\r\nＹｅｓ.\r\n".encode())
+    words = ["--train", train, "--dev", dev, "--test", f"small={small}", "--test", f"odd={odd}", *SETTINGS]
+    out = folder / "out"
+    done = script("prepare.sh", *words, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "[1/7] " in done.stderr
+    assert "[7/7] " in done.stderr
+    return words, out
+
+
+def test_prepare_makes_what_fairseq_and_scoring_need(prepared):
+    _, out = prepared
+    assert (out / "tests.txt").read_text() == "test\tsmall\ntest1\todd\n"
+    for split in ("train", "valid", "test", "test1"):
+        for side in ("zh", "en"):
+            assert (out / f"data-bin/{split}.zh-en.{side}.bin").is_file()
+    assert (out / "raw/odd.en").read_text(encoding="utf-8") == "I saw  you.\n\nＹｅｓ.\n"
+    assert (out / "tok/odd.en").read_text(encoding="utf-8") == "I saw you .\n\nYes .\n"
+    assert "apples & water" in (out / "tok/train.en").read_text()
+    assert json.loads((out / "clean/odd.json").read_text())["filtered"] is False
+    assert not list(out.rglob("*.tmp"))
+
+
+def test_a_second_run_does_nothing(prepared):
+    words, out = prepared
+    before = contents(out)
+    assert script("prepare.sh", *words, "--out", out).returncode == 0
+    assert contents(out) == before
+
+
+def test_relative_paths_and_any_folder(prepared, tmp_path):
+    words, out = prepared
+    shutil.copytree(out, tmp_path / "moved")
+    before = contents(tmp_path / "moved")
+    assert script("prepare.sh", *words, "--out", "moved", cwd=tmp_path).returncode == 0
+    assert contents(tmp_path / "moved") == before
+
+
+def test_other_settings_or_text_are_refused(prepared, tmp_path):
+    words, out = prepared
+    before = contents(out)
+    done = script("prepare.sh", *words, "--bpe", "50", "--out", out)
+    assert done.returncode == 2
+    assert "now:    bpe 50" in done.stderr
+    assert "choose another --out" in done.stderr
+    other = corpus(tmp_path, "other", 20)
+    assert script("prepare.sh", *words, "--train", other, "--out", out).returncode == 2
+    assert contents(out) == before
+
+
+def test_an_interrupted_run_is_completed(prepared, tmp_path):
+    words, out = prepared
+    partial = tmp_path / "partial"
+    shutil.copytree(out, partial)
+    # As if killed while applying BPE: what comes after is missing, and a half-written file lies about.
+    (partial / "bpe/train.en").rename(partial / "bpe/train.en.tmp")
+    (partial / "bpe/train.en.tmp").write_text("half")
+    shutil.rmtree(partial / "data-bin")
+    (partial / "data-bin.tmp").mkdir()
+    (partial / "data-bin.tmp/dict.zh.txt").write_text("half")
+    (partial / "clean/odd.json").unlink()
+    done = script("prepare.sh", *words, "--out", partial)
+    assert done.returncode == 0, done.stderr
+    assert not list(partial.rglob("*.tmp"))
+    for name in ("bpe/train.en", "data-bin/dict.zh.txt", "data-bin/train.zh-en.en.bin", "clean/odd.en"):
+        assert (partial / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_a_joined_dictionary(prepared, tmp_path):
+    words, _ = prepared
+    out = tmp_path / "joined"
+    done = script("prepare.sh", *words, "--joined", "--max-pairs", 30, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert (out / "data-bin/dict.zh.txt").read_bytes() == (out / "data-bin/dict.en.txt").read_bytes()
+    assert len((out / "clean/train.zh").read_text(encoding="utf-8").splitlines()) == 30
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--dev", "x"], "--train is missing"),
+        (["--train"], "--train needs a value"),
+        (["--bpes", "3"], "unknown option --bpes"),
+        (["--test", "x"], "write NAME=PREFIX"),
+        (["--test", "../x=y"], "write NAME=PREFIX"),
+        (["--test", "dev=y"], "cannot be named dev"),
+        (["--test", "a=y", "--test", "a=z"], "two test sets are named a"),
+        (["--train", "x", "--dev", "y", "--test", "a=z", "--out", "o", "--bpe", "0"], "not a whole number above 0"),
+        (["--train", "x", "--dev", "y", "--test", "a=z", "--out", "o"], "cannot read x.zh"),
+        (["--train", "x", "--dev", "y", "--test", "a=z", "--out", "o:p"], "colon"),
+    ],
+)
+def test_a_wrong_command_is_told_in_one_line(tmp_path, words, message):
+    done = script("prepare.sh", *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+TINY = {
+    **{f"model.{side}_embed_dim": 16 for side in ("encoder", "decoder")},
+    **{f"model.{side}_ffn_embed_dim": 16 for side in ("encoder", "decoder")},
+    **{f"model.{side}_layers": 1 for side in ("encoder", "decoder")},
+    **{f"model.{side}_attention_heads": 2 for side in ("encoder", "decoder")},
+    "model.see_method": "dense",
+    "optimization.max_epoch": 1,
+    "common.log_interval": 1,
+}
+OVERRIDES = [f"{key}={value}" for key, value in TINY.items()]
+
+
+def test_training_and_scoring(prepared, tmp_path):
+    _, out = prepared
+    run = tmp_path / "a run, 'quoted'"
+    done = script("train.sh", "demo_zh_en", out / "data-bin", run, *OVERRIDES)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "epoch 1: perplexity" in done.stdout
+    assert (run / "checkpoints/checkpoint_best.pt").is_file()
+    assert "num. shared model params" in (run / "train.log").read_text()
+
+    again = script("train.sh", "demo_zh_en", out / "data-bin", run, *OVERRIDES)
+    assert (again.returncode, "trained already" in again.stderr) == (0, True)
+    other = script("train.sh", "demo_zh_en", out / "data-bin", run, *OVERRIDES, "model.dropout=0.5")
+    assert other.returncode == 2
+    assert "override model.dropout=0.5" in other.stderr
+
+    # As if killed in the second epoch while the last checkpoint was being copied.
+    (run / "done").unlink()
+    last = run / "checkpoints/checkpoint_last.pt"
+    last.write_bytes(last.read_bytes()[:5000])
+    resumed = script("train.sh", "demo_zh_en", out / "data-bin", run, *OVERRIDES)
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert "going on from checkpoint_best.pt" in resumed.stderr
+    assert "Loaded checkpoint" in resumed.stdout
+
+    scored = script("score.sh", run, out)
+    assert scored.returncode == 0, scored.stderr
+    for name, lines in (("small", 9), ("odd", 3)):
+        assert f"{name}: BLEU" in scored.stdout
+        assert len((run / f"{name}.hyp").read_text(encoding="utf-8").split("\n")) == lines + 1
+        scores = json.loads((run / f"{name}.scores.json").read_text())
+        assert {"bleu", "chrf", "signature", "tokenised_bleu"} <= set(scores)
+    # No sentence may go missing, whatever the size of the set.
+    assert sum(line.startswith("D-") for line in (run / "small.generate").read_text().split("\n")) == 9
+    before = contents(run)
+    assert script("score.sh", run, out, "small").returncode == 0
+    assert contents(run) == before
+    assert "there are: small odd" in script("score.sh", run, out, "absent").stderr
+
+
+def test_a_failed_training_may_be_tried_with_other_settings(prepared, tmp_path):
+    _, out = prepared
+    failed = script("train.sh", "demo_zh_en", out / "data-bin", tmp_path / "run", *OVERRIDES, "model.see_method=absent")
+    assert failed.returncode not in (0, 2)
+    assert "train.log" in failed.stderr
+    assert not (tmp_path / "run/done").exists()
+    done = script("train.sh", "demo_zh_en", out / "data-bin", tmp_path / "run", *OVERRIDES)
+    assert done.returncode == 0, done.stderr
+
+
+def test_indexes_are_built_once(prepared, tmp_path):
+    _, prepared_out = prepared
+    out = tmp_path / "out"
+    shutil.copytree(prepared_out, out)
+    senses = tmp_path / "senses.tsv"
+    senses.write_text("zh\t苹果\t1\tfruit|水果\nen\twater\t1\twater|水\n", encoding="utf-8")
+    words = [out, "--hownet", senses, "--morphology", "characters"]
+    assert "hownet is missing" in script("index.sh", out).stderr
+    done = script("index.sh", *words)
+    assert done.returncode == 0, done.stderr
+    before = contents(out)
+    assert {"data-bin/dict.zh.see", "data-bin/dict.en.see"} <= set(before)
+    assert script("index.sh", *words).returncode == 0
+    assert contents(out) == before
+    assert script("index.sh", *words, "--rank", 3).returncode == 0
+    assert contents(out) != before
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_good_bash(path):
+    assert subprocess.run(["bash", "-n", path], capture_output=True, text=True).stderr == ""
+    text = path.read_text()
+    if path.name != "common.sh":
+        assert os.access(path, os.X_OK)
+        assert "set -euo pipefail" in text
+
+
+@pytest.mark.parametrize("name", [path.name for path in SCRIPTS if path.parent.name == "scripts"])
+def test_scripts_tell_their_use(name):
+    if name in ("common.sh", "test.sh"):
+        return
+    done = script(name, "--help")
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"scripts/{name}")
+
+
+def test_setup_refuses_what_it_does_not_know():
+    assert script("setup.sh", "--devel").returncode == 2
+
+
+def test_setup_says_what_to_install(tmp_path):
+    """A Python that is too old, one without venv, and none at all."""
+    for name, body, message in (
+        ("old", 'case $* in *version_info*) exit 1 ;; *) echo "Python 3.8.0" ;; esac', "too old"),
+        ("bare", "case $* in *ensurepip*) exit 1 ;; esac", "apt-get install python3-venv"),
+    ):
+        python = tmp_path / name
+        python.write_text(f"#!/bin/sh\n{body}\n")
+        python.chmod(0o755)
+        done = script("setup.sh", PYTHON=str(python), FAIRSEQ_SEE_VENV=str(tmp_path / f"venv-{name}"))
+        assert done.returncode == 2
+        assert message in done.stderr
+    done = script("setup.sh", PYTHON="no-such-python", FAIRSEQ_SEE_VENV=str(tmp_path / "venv"))
+    assert "apt-get install python3" in done.stderr
+
+
+def test_every_requirement_is_pinned():
+    for name in ("base", "dev"):
+        lines = (ROOT / f"requirements/{name}.txt").read_text().splitlines()
+        pins = [line for line in lines if line and not line.startswith("#")]
+        assert pins
+        assert all(line.count("==") == 1 for line in pins)
