@@ -11,13 +11,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run_command(*words: str | Path, cwd: Path | None = None, check: bool = True) -> subprocess.CompletedProcess:
+def run_command(*words: str | Path, input: str | None = None) -> subprocess.CompletedProcess:
     """Run a console script of this environment (``fairseq-train``, ``fairseq-see``) and return what it printed."""
     program = Path(sys.executable).parent / str(words[0])
     env = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(program), *map(str, words[1:])]
-    done = subprocess.run(command, cwd=cwd or ROOT, env=env, capture_output=True, text=True, check=False)
-    if check and done.returncode:
+    done = subprocess.run(command, cwd=ROOT, env=env, input=input, capture_output=True, text=True, check=False)
+    if done.returncode:
         pytest.fail(f"{words[0]} ended with status {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
     return done
 

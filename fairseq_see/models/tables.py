@@ -148,11 +148,14 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         SeeError: missing, truncated, or with objects that safe loading refuses.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        with open(path, "rb"):
+            pass
     except OSError as error:
-        raise SeeError(f"cannot read {path}: {error.strerror or error}") from error
+        raise SeeError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:
-        # torch raises RuntimeError, EOFError, UnpicklingError and others for what is one case to the user.
+        # torch raises RuntimeError, OSError, UnpicklingError and others for what is one case to the user.
         raise SeeError(f"{path} is not a whole checkpoint that loads safely: {str(error).splitlines()[0]}") from error
     if not isinstance(state, dict) or "model" not in state:
         raise SeeError(f"{path} is not a fairseq checkpoint")

@@ -60,6 +60,8 @@ def test_generate_interactive_and_validate_need_no_index_file(run):
     assert len(words[0]) == 80
     # Scores may differ in the last digit, sentences may not.
     assert [line.split("\t")[::2] for line in words[0]] == [line.split("\t")[::2] for line in words[1]]
+    done = run_command("fairseq-interactive", folder / "data-bin", *PLUGIN, *model, input="山人 水口\n火手\n")
+    assert len(re.findall(r"^D-[01]\t", done.stdout, re.M)) == 2
     validated = run_command(
         *("fairseq-validate", folder / "data-bin", *PLUGIN, *model, "--task", "translation", "--max-tokens", "400")
     )

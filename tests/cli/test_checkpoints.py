@@ -1,0 +1,105 @@
+"""Commands that read checkpoints: average, report."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fairseq_see.cli.main import main
+from fairseq_see.embeddings import build
+from tests.embeddings.conftest import random_index
+
+
+def checkpoint(path, seed=0, other_senses=False):
+    """What fairseq saves of a model, as far as our commands read it; the decoder's output is tied."""
+    torch.manual_seed(seed)
+    resolved = {"request": {"method": "see"}}
+    index = random_index()
+    if other_senses:
+        index = replace(index, groups=np.ascontiguousarray(index.groups[::-1]))
+    model = {"decoder.version": torch.tensor([3.0])}
+    for side in ("encoder", "decoder"):
+        embedding = build("see", 60, 27, 1, index=index, m=2)
+        resolved[side] = {"rows": 60, "columns": 27, "padding": 1, "settings": embedding.settings()}
+        model |= {f"{side}.embed_tokens.{name}": value for name, value in embedding.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cfg = {"model": {"see_resolved": json.dumps(resolved)}}
+    torch.save({"cfg": cfg, "model": model, "last_optimizer_state": {"step": 1}}, path)
+    return path
+
+
+def test_average_is_the_mean_and_keeps_the_index(tmp_path, capsys):
+    paths = [checkpoint(tmp_path / f"{seed}.pt", seed) for seed in range(3)]
+    assert main(["average", *map(str, paths), "--output", str(tmp_path / "mean.pt")]) == 0
+    mean = torch.load(tmp_path / "mean.pt", weights_only=True)
+    assert "last_optimizer_state" not in mean
+    parts = [torch.load(path, weights_only=True)["model"] for path in paths]
+    for name, value in mean["model"].items():
+        expected = parts[0][name]
+        if value.is_floating_point():
+            expected = sum(part[name].double() for part in parts) / 3
+        torch.testing.assert_close(value, expected.to(value.dtype))
+        assert value.dtype == parts[0][name].dtype
+
+
+def test_report_counts_what_the_checkpoint_holds(tmp_path, capsys):
+    checkpoint(tmp_path / "run/checkpoints/checkpoint_best.pt")
+    scores = {"test": "news", "bleu": 12.34, "chrf": 45.67, "tokenised_bleu": 11.0, "signature": "BLEU|x"}
+    (tmp_path / "run/news.scores.json").write_text(json.dumps(scores))
+    assert main(["report", str(tmp_path / "run"), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    index = random_index()
+    parameters = 2 * (len(index.sememes) + len(index.morphemes)) * 3 * 2
+    assert row["parameters"] == parameters and row["dense_parameters"] == 2 * 60 * 27
+    assert row["bytes"] == 2 * parameters + 2 * len(index.packed())
+    assert row["bleu"] == 12.34 and row["test"] == "news"
+    assert main(["report", str(tmp_path / "run")]) == 0
+    out = capsys.readouterr().out
+    assert "12.3" in out and "45.7" in out and f"{parameters:,}" in out and "BLEU|x" in out
+
+
+def test_a_run_without_scores_is_still_reported(tmp_path, capsys):
+    checkpoint(tmp_path / "run/checkpoints/checkpoint_best.pt")
+    assert main(["report", str(tmp_path / "run")]) == 0
+    assert "see" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["average", "MISSING", "-o", "OUT"], "cannot read"),
+        (["average", "TRUNCATED", "-o", "OUT"], "not a whole checkpoint"),
+        (["average", "GOOD", "TEXT", "-o", "OUT"], "not a whole checkpoint"),
+        (["average", "GOOD", "UNSAFE", "-o", "OUT"], "loads safely"),
+        (["average", "GOOD", "OTHER", "-o", "OUT"], "another unit index"),
+        (["average", "GOOD", "FOREIGN", "-o", "OUT"], "of another model"),
+        (["report", "NORUN"], "train the run first"),
+        (["report", "STOCK"], "does not hold a model with an embedding of fairseq_see"),
+    ],
+)
+def test_bad_input(tmp_path, capsys, words, message):
+    good = checkpoint(tmp_path / "GOOD")
+    checkpoint(tmp_path / "OTHER", other_senses=True)
+    (tmp_path / "TRUNCATED").write_bytes(good.read_bytes()[:-100])
+    (tmp_path / "TEXT").write_text("no checkpoint")
+    torch.save({"model": {}, "cfg": Exploding()}, tmp_path / "UNSAFE")
+    torch.save({"model": {"x": torch.zeros(1)}, "cfg": {"model": {}}}, tmp_path / "FOREIGN")
+    stock = tmp_path / "STOCK/checkpoints"
+    stock.mkdir(parents=True)
+    torch.save({"model": {}, "cfg": {"model": {"_name": "transformer"}}}, stock / "checkpoint_best.pt")
+    status = main([str(tmp_path / word) if word.isupper() else word for word in words])
+    printed = capsys.readouterr()
+    assert status == 2 and not printed.out
+    error = [line for line in printed.err.splitlines() if line.startswith("error: ")]
+    assert len(error) == 1 and message in error[0]
+    assert not (tmp_path / "OUT").exists()
+    assert not list(tmp_path.glob(".OUT*"))
+
+
+class Exploding:
+    """Would run code when unpickled."""
+
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('unpickled')",))
