@@ -7,8 +7,9 @@ state to V scores. A compressed method stores factors instead of the table and r
 from __future__ import annotations
 
 import inspect
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import InfeasibleRatio, SeeError
 
 REGISTRY: dict[str, type[Embedding]] = {}
 
@@ -144,6 +145,17 @@ class Embedding(nn.Module, ABC):
         parameters = sum(parameter.numel() for parameter in self.parameters())
         return Footprint(parameters, 2 * parameters)
 
+    def _real(self, ids: Tensor) -> Tensor | None:
+        """Which of the rows ``ids`` are not the padding row, (n,) bool; None where no row is."""
+        return None if self.padding_idx is None else ids != self.padding_idx
+
+    def _normalised(self, rows: Tensor, norm: nn.LayerNorm | None, ids: Tensor) -> Tensor:
+        """``rows`` (n, d) of ``ids`` through a LayerNorm, if there is one; its bias does not reach the padding row."""
+        if norm is None:
+            return rows
+        out, real = norm(rows.to(norm.weight.dtype)), self._real(ids)
+        return out if real is None else out * real.to(out.dtype).unsqueeze(1)
+
     def _device(self) -> torch.device:
         return next(self.parameters()).device
 
@@ -196,6 +208,45 @@ class Embedding(nn.Module, ABC):
     def extra_repr(self) -> str:
         """Shape, as nn.Embedding prints it."""
         return f"{self.num_embeddings}, {self.embedding_dim}, padding_idx={self.padding_idx}"
+
+
+def meets(reached: float, ratio: float) -> bool:
+    """Whether a ratio is near enough to the one asked for: not below it, and within TOLERANCE above."""
+    rounding = 1e-9
+    return ratio * (1 - rounding) <= reached <= ratio * TOLERANCE
+
+
+def plan_whole(method: str, ratio: float, dense: int, step: int, fixed: int = 0) -> int:
+    """Plan the one whole number that a method has.
+
+    Args:
+        method: its name, for the message.
+        ratio: compression wanted.
+        dense: V x d.
+        step: parameters that one more costs.
+        fixed: parameters that there are besides.
+
+    Returns:
+        The largest number, at least 1, with ``dense`` / (number * step + fixed) in [ratio, ratio * TOLERANCE].
+
+    Raises:
+        InfeasibleRatio: none is.
+    """
+    number = max(1, int((dense / ratio - fixed) // step))
+    # One more as well: where the ratio is met exactly, the division may have been rounded down.
+    reached = {candidate: dense / (candidate * step + fixed) for candidate in (number, number + 1)}
+    fitting = [candidate for candidate, value in reached.items() if meets(value, ratio)]
+    if not fitting:
+        raise infeasible(method, ratio, reached.values())
+    return max(fitting)
+
+
+def infeasible(method: str, ratio: float, reached: Iterable[float], advice: str = "") -> InfeasibleRatio:
+    """The error that names the nearest of the ratios that can be ``reached``."""
+    nearest = min(reached, key=lambda value: abs(math.log(value / ratio)))
+    return InfeasibleRatio(
+        f"{method!r} cannot compress {ratio:g}x here; nearest ratio: {nearest:.4g}x{advice}", nearest
+    )
 
 
 def _check_shape(rows: int, columns: int, padding_idx: int | None) -> None:

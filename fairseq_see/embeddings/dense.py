@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import TOLERANCE, Embedding, register
-from fairseq_see.errors import InfeasibleRatio
+from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
 
 
 @register("dense")
@@ -32,8 +31,8 @@ class DenseEmbedding(Embedding):
     @classmethod
     def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
         """Only ratio 1 is possible."""
-        if not 1 <= ratio * TOLERANCE <= TOLERANCE**2:
-            raise InfeasibleRatio(f"a dense table cannot be {ratio:g}x smaller; nearest ratio: 1x", nearest=1.0)
+        if not meets(1.0, ratio):
+            raise infeasible("dense", ratio, [1.0])
         return {}
 
     def rows(self, ids: Tensor) -> Tensor:

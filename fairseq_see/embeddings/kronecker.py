@@ -33,7 +33,7 @@ def kronecker_sum(units: Tensor, index: Tensor, vectors: int, dim: int, weight: 
         index: (n, k, o) unit ids of the k products of each row, any integer type.
         vectors: m.
         dim: d, at most q^o; each product is cut to its first d numbers.
-        weight: (n,) factor of each row, without gradient.
+        weight: (n,) factor of each row, any type, without gradient.
 
     Returns:
         (n, d) in the dtype of ``units``; half precision is computed in float32.
@@ -55,7 +55,7 @@ class _KroneckerSum(torch.autograd.Function):
         for rows in _chunks(units, index, vectors):
             left, right = _operands(_factors(units, index[rows], vectors), dim)
             if weight is not None:
-                right = right * weight[rows, None, None]
+                right = right * weight[rows, None, None].to(right.dtype)
             out[rows] = _product(left.transpose(1, 2), right).flatten(1)[:, :dim]
         return out
 
@@ -71,7 +71,7 @@ class _KroneckerSum(torch.autograd.Function):
             grad = grad_out[rows].to(left.dtype)
             grad = F.pad(grad, (0, left.shape[2] * right.shape[2] - dim)).unflatten(1, (left.shape[2], right.shape[2]))
             if weight is not None:
-                grad = grad * weight[rows, None, None]
+                grad = grad * weight[rows, None, None].to(grad.dtype)
             grad_left = _product(right, grad.transpose(1, 2))
             grad_right = _product(left, grad)
             split = _split(len(factors))

@@ -20,16 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import TOLERANCE, Embedding, Footprint, register
+from fairseq_see.embeddings.base import Embedding, Footprint, infeasible, meets, register
 from fairseq_see.embeddings.kronecker import factor_width, kronecker_sum
+from fairseq_see.embeddings.start import start_vectors
 from fairseq_see.embeddings.stored_index import StoredIndex
-from fairseq_see.errors import InfeasibleRatio, SeeError
+from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
-INITS = ("balanced", "normal", "xavier")
-
-# Rows whose variance the start is matched on: all of them up to here, evenly spaced ones beyond.
-CALIBRATION_ROWS = 2**16
+ADVICE = " (for more, build the index with fewer morphemes: fairseq-see index --max-morphemes)"
 
 
 @register("see")
@@ -75,8 +73,6 @@ class SEEEmbedding(Embedding):
         sememe_m, morpheme_m = _pair(self.m)
         if min(sememe_m, morpheme_m) < 1:
             raise SeeError(f"m is {self.m}, but every unit needs at least one vector")
-        if init not in INITS:
-            raise SeeError(f"unknown start {init!r}; there are: {', '.join(INITS)}")
         self.single_m = single_m
         # "version", because fairseq's EMA decays every entry of a state dict but those, and integers cannot be decayed.
         self.index_version_1 = StoredIndex(num_embeddings, index, shape)
@@ -85,8 +81,11 @@ class SEEEmbedding(Embedding):
         self.sememe_vectors = nn.Parameter(torch.empty(self.index.shape["sememes"], sememe_m * width))
         self.morpheme_vectors = nn.Parameter(torch.empty(self.index.shape["morphemes"], morpheme_m * width))
         self.norm = nn.LayerNorm(embedding_dim) if layernorm else None
-        if self.index.known and not self.sememe_vectors.is_meta:
-            self._start(init)
+        if self.norm is not None:
+            nn.init.constant_(self.norm.weight, embedding_dim**-0.5)
+        if self.index.known:
+            tables = (self.sememe_vectors, sememe_m), (self.morpheme_vectors, morpheme_m)
+            start_vectors(tables, self.index.order, init, self._sums, num_embeddings, padding_idx)
 
     @property
     def index(self) -> StoredIndex:
@@ -111,66 +110,29 @@ class SEEEmbedding(Embedding):
         return {"m": self.m, "layernorm": self.norm is not None, "shape": self.index.shape}
 
     def rows(self, ids: Tensor) -> Tensor:
-        """Sum the products of each word, those of words with equally many senses together."""
+        """Sum the products of each word, and normalise the sum if LayerNorm is on."""
+        return self._normalised(self._sums(ids), self.norm, ids)
+
+    def _sums(self, ids: Tensor) -> Tensor:
+        """The sums of products, those of words with equally many senses together."""
         sememe_m, morpheme_m = _pair(self.m)
-        real = None if self.padding_idx is None else (ids != self.padding_idx).to(torch.float32)
-        weight = real if real is None else real.to(torch.promote_types(self.morpheme_vectors.dtype, torch.float32))
         morphemes = self.index.word_morphemes[ids].unsqueeze(1)
-        out = kronecker_sum(self.morpheme_vectors, morphemes, morpheme_m, self.embedding_dim, weight)
+        out = kronecker_sum(self.morpheme_vectors, morphemes, morpheme_m, self.embedding_dim, self._real(ids))
         first = self.index.sense_offsets[ids]
         senses = self.index.sense_offsets[ids + 1] - first
-        for count in range(1, self.index.rank):
+        for count in range(1, max(2, self.index.rank)):
             words = (senses == count).nonzero().squeeze(1)
             # One sum is made even of nothing: distributed training expects a gradient of every parameter at every step.
             if len(words) or count == 1:
                 slots = first[words].unsqueeze(1) + torch.arange(count, device=ids.device)
                 groups = self.index.groups[self.index.sense_groups[slots]]
                 out.index_add_(0, words, kronecker_sum(self.sememe_vectors, groups, sememe_m, self.embedding_dim))
-        if self.norm is not None:
-            out = self.norm(out.to(self.norm.weight.dtype))
-            if real is not None:
-                out = out * real.to(out.dtype).unsqueeze(1)
         return out
 
     def footprint(self) -> Footprint:
         """Parameters; bytes count the packed unit index in."""
         parameters, size = super().footprint()
         return Footprint(parameters, size + self.index.shape["bytes"])
-
-    @torch.no_grad()
-    def _start(self, init: str) -> None:
-        tables = (self.sememe_vectors, self.morpheme_vectors)
-        order = self.index.order
-        if self.norm is not None:
-            nn.init.constant_(self.norm.weight, self.embedding_dim**-0.5)
-        for table, m in zip(tables, _pair(self.m), strict=True):
-            if init == "xavier":
-                bound = math.sqrt(6 / ((len(table) + m) * (table.shape[1] // m)))
-                nn.init.uniform_(table, -bound, bound)
-                continue
-            nn.init.normal_(table)
-            vectors = table.view(len(table), m, -1)
-            if init == "balanced":
-                vectors.mul_(math.sqrt(vectors.shape[2]) / vectors.norm(dim=2, keepdim=True))
-            # Every product starts with the same variance, whatever the number m of terms in it.
-            table.mul_(m ** (-0.5 / order))
-        if init != "xavier":
-            scale = (1 / self.embedding_dim / self._mean_square()) ** (0.5 / order)
-            for table in tables:
-                table.mul_(scale)
-
-    def _mean_square(self) -> float:
-        """Mean square of the numbers before LayerNorm, padding row left out.
-
-        Measured, not derived: repeated units in a group, shared padding units, missing senses and the cut all move it.
-        """
-        step = -(-self.num_embeddings // CALIBRATION_ROWS)
-        ids = torch.arange(0, self.num_embeddings, step)
-        ids = ids[ids != self.padding_idx] if self.padding_idx is not None else ids
-        norm, self.norm = self.norm, None
-        total = sum(float(self.rows(chunk).double().square().mean(1).sum()) for chunk in ids.split(4096))
-        self.norm = norm
-        return total / max(1, len(ids)) or 1.0
 
 
 def _pair(m: int | tuple[int, int]) -> tuple[int, int]:
@@ -185,7 +147,7 @@ def _plan_m(ratio: float, dense: int, sizes: tuple[int, int], fixed: int, single
     budget = dense / ratio - fixed
     if single:
         if budget < sum(sizes):
-            raise _infeasible(ratio, dense / (sum(sizes) + fixed))
+            raise infeasible("see", ratio, [dense / (sum(sizes) + fixed)], ADVICE)
         return int(budget // sum(sizes))
     pairs = [
         (sememe_m, morpheme_m)
@@ -195,16 +157,8 @@ def _plan_m(ratio: float, dense: int, sizes: tuple[int, int], fixed: int, single
         for sememe_m in range(1, top + 2)
     ] or [(1, 1)]
     ratios = {pair: dense / (pair[0] * sizes[0] + pair[1] * sizes[1] + fixed) for pair in pairs}
-    fitting = [pair for pair in pairs if ratio <= ratios[pair] <= ratio * TOLERANCE]
+    fitting = [pair for pair in pairs if meets(ratios[pair], ratio)]
     if not fitting:
-        raise _infeasible(ratio, min(ratios.values(), key=lambda reached: abs(math.log(reached / ratio))))
+        raise infeasible("see", ratio, ratios.values(), ADVICE)
     best = min(fitting, key=lambda pair: (abs(math.log(pair[0] / pair[1])), ratios[pair]))
     return best[0] if best[0] == best[1] else best
-
-
-def _infeasible(ratio: float, nearest: float) -> InfeasibleRatio:
-    return InfeasibleRatio(
-        f"'see' cannot compress {ratio:g}x with this unit index; nearest ratio: {nearest:.1f}x "
-        "(for more, build the index with fewer morphemes: fairseq-see index --max-morphemes)",
-        nearest,
-    )

@@ -8,7 +8,7 @@ share senses, so each distinct group of sememes is stored once and words point t
 import hashlib
 import json
 import lzma
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -80,6 +80,17 @@ class UnitIndex:
                 f"{self.dictionary[:12]}) than this one ({len(vocabulary)} symbols, hash {vocabulary.hash[:12]}); "
                 "run fairseq-see index on this one"
             )
+
+    def without_senses(self) -> "UnitIndex":
+        """The same words as their morphemes alone, as MorphTE has them."""
+        return replace(
+            self,
+            rank=1,
+            sememes=padding_names(self.order),
+            groups=np.zeros((0, self.order), np.int32),
+            sense_offsets=np.zeros(self.num_words + 1, np.int32),
+            sense_groups=np.zeros(0, np.int32),
+        )
 
     def validate(self) -> None:
         """Raise SeeError unless shapes, offsets, ids and names are consistent."""

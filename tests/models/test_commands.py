@@ -106,7 +106,7 @@ def test_hydra_train_reads_our_yaml(toy, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--see-ratio", "3000"], "'see' cannot compress 3000x with this unit index; nearest ratio: "),
+        (["--see-ratio", "3000"], "'see' cannot compress 3000x here; nearest ratio: "),
         ([], "say how small the embedding shall be"),
         (["--see-ratio", "3", "--see-m", "2"], "either a ratio or m"),
         (["--see-m", "two"], "--see-m is one positive number or two"),

@@ -1,0 +1,103 @@
+"""MorphTE (Gan et al. 2022, NeurIPS; arXiv 2210.15379): a word is an entangled state of its morphemes.
+
+    e(w) = LayerNorm( sum_{j=1..r}  v_j[M(w,1)] (x) ... (x) v_j[M(w,o)] )          cut to d before LayerNorm
+
+    M(w, k): the o morphemes of w;  v_j[u]: q = ceil(d^(1/o)) numbers, the j-th vector of morpheme u
+
+Parameters: |M| r q, and 2 d of the LayerNorm. It is SEE without senses and with LayerNorm: the r "rank banks" of the
+paper are the m vectors of a unit here. What we do otherwise than its published code: morpheme ids do not depend on
+hash order, the padding row stays zero (there it drifts to the LayerNorm's bias), and the start is matched to a dense
+table's variance; the code's own, variance 5e-13 before LayerNorm, is ``init="xavier"``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fairseq_see.embeddings.base import Embedding, Footprint, plan_whole, register
+from fairseq_see.embeddings.kronecker import factor_width, kronecker_sum
+from fairseq_see.embeddings.start import start_vectors
+from fairseq_see.embeddings.stored_index import StoredIndex
+from fairseq_see.errors import SeeError
+from fairseq_see.units import UnitIndex
+
+
+@register("morphte")
+class MorphTEEmbedding(Embedding):
+    """A word is a sum of Kronecker products of its morphemes' vectors, normalised.
+
+    Args:
+        num_embeddings: V.
+        embedding_dim: d.
+        padding_idx: the zero row.
+        index: the unit index of the V words, of which the morphemes are used.
+        rank: r, vectors of a morpheme.
+        order: o; checked against the index.
+        layernorm: off leaves the sum as it is.
+        init: ``balanced``, ``normal`` or ``xavier``, as in SEE.
+        shape: sizes of an index yet to be loaded, from :meth:`settings`.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        rank: int,
+        index: UnitIndex | None = None,
+        order: int | None = None,
+        layernorm: bool = True,
+        init: str = "balanced",
+        shape: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(num_embeddings, embedding_dim, padding_idx)
+        if rank < 1:
+            raise SeeError(f"rank is {rank}, but every morpheme needs at least one vector")
+        # "version": see SEE's.
+        self.index_version_1 = StoredIndex(num_embeddings, index and index.without_senses(), shape)
+        self.index.check(order, None)
+        self.rank = rank
+        width = factor_width(embedding_dim, self.index.order)
+        self.morpheme_vectors = nn.Parameter(torch.empty(self.index.shape["morphemes"], rank * width))
+        self.norm = nn.LayerNorm(embedding_dim) if layernorm else None
+        if self.norm is not None:
+            nn.init.constant_(self.norm.weight, embedding_dim**-0.5)
+        if self.index.known:
+            tables = [(self.morpheme_vectors, rank)]
+            start_vectors(tables, self.index.order, init, self._sums, num_embeddings, padding_idx)
+
+    @property
+    def index(self) -> StoredIndex:
+        """The unit index of the words; it has no senses."""
+        return self.index_version_1
+
+    @classmethod
+    def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
+        """The largest rank that fits."""
+        index = options.get("index")
+        if index is None:
+            raise SeeError("planning 'morphte' needs a unit index; fairseq-see index builds one")
+        fixed = 2 * embedding_dim if options.get("layernorm", True) else 0
+        cost = len(index.morphemes) * factor_width(embedding_dim, index.order)
+        return {"rank": plan_whole("morphte", ratio, num_embeddings * embedding_dim, cost, fixed)}
+
+    def settings(self) -> dict[str, Any]:
+        """Rank, LayerNorm, and the sizes of the index."""
+        return {"rank": self.rank, "layernorm": self.norm is not None, "shape": self.index.shape}
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """Sum the products of each word's morphemes, and normalise the sum."""
+        return self._normalised(self._sums(ids), self.norm, ids)
+
+    def _sums(self, ids: Tensor) -> Tensor:
+        morphemes = self.index.word_morphemes[ids].unsqueeze(1)
+        return kronecker_sum(self.morpheme_vectors, morphemes, self.rank, self.embedding_dim, self._real(ids))
+
+    def footprint(self) -> Footprint:
+        """Parameters; bytes count the packed morphemes of the words in."""
+        parameters, size = super().footprint()
+        return Footprint(parameters, size + self.index.shape["bytes"])

@@ -1,0 +1,90 @@
+"""How the vectors of the Kronecker family start: like a dense table, whose rows have variance 1/d.
+
+``balanced``: random directions of equal length, so that all products start equally long. ``normal``: Gaussian vectors,
+whose products have heavy tails. Both are scaled by measurement, not derivation: repeated units in a group, shared
+padding units, missing senses and the cut all move the variance. ``xavier`` is the start of MorphTE's published code,
+many orders of magnitude smaller, and is left as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from fairseq_see.errors import SeeError
+
+INITS = ("balanced", "normal", "xavier")
+
+# Rows whose variance the start is matched on: all of them up to here, evenly spaced ones beyond.
+CALIBRATION_ROWS = 2**16
+
+
+@torch.no_grad()
+def start_vectors(
+    tables: Sequence[tuple[nn.Parameter, int]],
+    order: int,
+    init: str,
+    sums: Callable[[Tensor], Tensor],
+    rows: int,
+    padding_idx: int | None,
+) -> None:
+    """Fill tables of units' vectors.
+
+    Args:
+        tables: each with its m, vectors of a unit: (U, m * q) numbers.
+        order: o, vectors in a product.
+        init: one of INITS.
+        sums: ids (n,) -> (n, d), the rows before LayerNorm.
+        rows: V.
+        padding_idx: a row that does not count.
+    """
+    if init not in INITS:
+        raise SeeError(f"unknown start {init!r}; there are: {', '.join(INITS)}")
+    if any(table.is_meta for table, _ in tables):
+        return
+    for table, m in tables:
+        if init == "xavier":
+            bound = math.sqrt(6 / ((len(table) + m) * (table.shape[1] // m)))
+            nn.init.uniform_(table, -bound, bound)
+            continue
+        nn.init.normal_(table)
+        if init == "balanced":
+            vectors = table.view(len(table), m, -1)
+            vectors.mul_(math.sqrt(vectors.shape[2]) / vectors.norm(dim=2, keepdim=True))
+        # Every product starts with the same variance, whatever the number m of terms in it.
+        table.mul_(m ** (-0.5 / order))
+    if init != "xavier":
+        match_variance([table for table, _ in tables], sums, rows, padding_idx, order)
+
+
+@torch.no_grad()
+def match_variance(
+    tables: Sequence[nn.Parameter],
+    rows_of: Callable[[Tensor], Tensor],
+    rows: int,
+    padding_idx: int | None,
+    degree: int | None = None,
+) -> None:
+    """Scale tables so that the mean variance of the rows made of them is 1/d.
+
+    Args:
+        tables: scaled alike.
+        rows_of: ids (n,) -> (n, d).
+        rows: V.
+        padding_idx: a row that does not count.
+        degree: of the rows as a polynomial in a common factor of the tables (default: the number of tables).
+    """
+    ids = torch.arange(0, rows, -(-rows // CALIBRATION_ROWS), device="cpu")
+    if padding_idx is not None:
+        ids = ids[ids != padding_idx]
+    if not len(ids) or any(table.is_meta for table in tables):
+        return
+    squares = sum(float(rows_of(chunk).double().square().sum()) for chunk in ids.split(4096))
+    if squares:
+        # Variance 1/d makes a row's sum of squares 1.
+        scale = (len(ids) / squares) ** (0.5 / (degree or len(tables)))
+        for table in tables:
+            table.mul_(scale)

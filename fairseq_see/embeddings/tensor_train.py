@@ -1,0 +1,105 @@
+"""Tensor-train matrix (Oseledets 2011; for embeddings Hrinchuk et al. 2020).
+
+    E[(i1 i2 i3), (j1 j2 j3)] = G1[i1, j1] G2[i2, j2] G3[i3, j3]
+
+    G1: (v1, d1, 1, R1), G2: (v2, d2, R1, R2), G3: (v3, d3, R2, 1);   v1 v2 v3 >= V,  d1 d2 d3 >= d
+
+Parameters: v1 d1 R1 + R1 v2 d2 R2 + R2 v3 d3. The factors are found automatically, as equal as can be; rows behind V
+and columns behind d are never used. Two ranks, R1 and R2, which differ by one at most, make the steps fine enough to
+meet a ratio. Start: Gaussian cores of equal variance, so that rows have variance 1/d.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
+from fairseq_see.embeddings.roots import ceil_root
+from fairseq_see.embeddings.start import match_variance
+from fairseq_see.errors import SeeError
+
+# Numbers of one gathered operand at a time: 32 MB.
+CHUNK_NUMBERS = 2**23
+
+
+@register("tensor_train")
+class TensorTrainEmbedding(Embedding):
+    """A table of three tensor-train cores.
+
+    Args:
+        num_embeddings: V.
+        embedding_dim: d.
+        padding_idx: the zero row.
+        rank: R1 and R2.
+    """
+
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *, rank: tuple[int, int]
+    ) -> None:
+        super().__init__(num_embeddings, embedding_dim, padding_idx)
+        if min(rank) < 1:
+            raise SeeError(f"tensor-train ranks are {rank}, but both must be at least 1")
+        self.rank = (int(rank[0]), int(rank[1]))
+        (v1, v2, v3), (d1, d2, d3) = factors(num_embeddings), factors(embedding_dim)
+        first, second = self.rank
+        self.first = nn.Parameter(torch.randn(v1, d1, first))
+        self.second = nn.Parameter(torch.randn(v2, d2, first, second))
+        self.third = nn.Parameter(torch.randn(v3, second, d3))
+        match_variance([self.first, self.second, self.third], self.rows, num_embeddings, padding_idx)
+
+    @classmethod
+    def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
+        """The largest pair of ranks, equal or one apart, that fits."""
+        dense = num_embeddings * embedding_dim
+        (v1, v2, v3), (d1, d2, d3) = factors(num_embeddings), factors(embedding_dim)
+
+        def reached(rank: tuple[int, int]) -> float:
+            return dense / (v1 * d1 * rank[0] + rank[0] * v2 * d2 * rank[1] + rank[1] * v3 * d3)
+
+        rank = (1, 1)
+        seen = {rank: reached(rank)}
+        while seen[rank] > ratio:
+            rank = (rank[0], rank[1] + 1) if rank[0] == rank[1] else (rank[1], rank[1])
+            seen[rank] = reached(rank)
+        fitting = [rank for rank, value in seen.items() if meets(value, ratio)]
+        if not fitting:
+            raise infeasible("tensor_train", ratio, seen.values())
+        return {"rank": fitting[-1]}
+
+    def settings(self) -> dict[str, Any]:
+        """The ranks."""
+        return {"rank": self.rank}
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """Multiply the cores' slices.
+
+        The product of the first two cores, (v1 v2, d1 d2, R2), is small beside any batch's slices of them; it is made
+        once and read by row.
+        """
+        (v1, d1, _), (v2, d2, _, second) = self.first.shape, self.second.shape
+        v3, _, d3 = self.third.shape
+        left = torch.einsum("iar,jbrs->ijabs", self.first, self.second).reshape(v1 * v2, d1 * d2, second)
+        step = max(1, CHUNK_NUMBERS // (d1 * d2 * second))
+        parts = [
+            torch.bmm(left[chunk // v3], self.third[chunk % v3]).reshape(len(chunk), d1 * d2 * d3)
+            for chunk in ids.split(step)
+        ]
+        out = torch.cat(parts)[:, : self.embedding_dim]
+        real = self._real(ids)
+        return out if real is None else out * real.to(out.dtype).unsqueeze(1)
+
+
+def factors(number: int) -> tuple[int, int, int]:
+    """Three factors, rising, whose product is at least ``number``, with as little waste as equal factors allow."""
+    root = ceil_root(number, 3)
+    candidates = (
+        (a, b, -(-number // (a * b)))
+        for a in range(max(1, root - root // 8 - 1), root + 1)
+        for b in range(a, root + root // 8 + 2)
+    )
+    rising = [triple for triple in candidates if triple[1] <= triple[2] <= root + root // 4 + 2]
+    best = min(rising, key=lambda triple: (triple[0] * triple[1] * triple[2], triple[2] - triple[0]))
+    return best

@@ -1,0 +1,96 @@
+"""Word2Ket (Panahi, Saeedi and Arodz 2020, arXiv 1911.04975, section 2): a word is a state of its own leaves.
+
+    e(w) = sum_{j=1..r}  v[w,j,1] (x) ... (x) v[w,j,o]          cut to d numbers
+
+    v: (V, o, r, q), q = ceil(d^(1/o))
+
+Parameters: V r o q; only the dimension is compressed, so 40x is out of reach at usual sizes. It is the Kronecker sum of
+SEE with units of each word's own.
+
+With ``tree_layernorm`` the products are made pairwise in a balanced tree, as the paper draws it, every inner node
+normalised and the sum scaled. The paper has these LayerNorms, its published code has not; off is the code's behaviour.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fairseq_see.embeddings.base import Embedding, plan_whole, register
+from fairseq_see.embeddings.kronecker import factor_width, kronecker_sum
+from fairseq_see.embeddings.start import start_vectors
+from fairseq_see.errors import SeeError
+
+
+@register("word2ket")
+class Word2KetEmbedding(Embedding):
+    """Every word owns ``rank`` x ``order`` short vectors.
+
+    Args:
+        num_embeddings: V.
+        embedding_dim: d.
+        padding_idx: the zero row.
+        rank: r, products in a sum.
+        order: o, vectors in a product.
+        tree_layernorm: normalise the inner nodes of the product tree.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        rank: int,
+        order: int = 3,
+        tree_layernorm: bool = False,
+    ) -> None:
+        super().__init__(num_embeddings, embedding_dim, padding_idx)
+        if rank < 1 or order < 2:
+            raise SeeError(f"word2ket needs a rank of at least 1 and an order of at least 2, not {rank} and {order}")
+        self.rank, self.order = rank, order
+        width = factor_width(embedding_dim, order)
+        self.leaves = nn.Parameter(torch.empty(num_embeddings * order, rank * width))
+        start_vectors([(self.leaves, rank)], order, "balanced", self._sums, num_embeddings, padding_idx)
+        gain = torch.full((embedding_dim,), (rank * embedding_dim) ** -0.5)
+        self.scale = nn.Parameter(gain) if tree_layernorm else None
+
+    @classmethod
+    def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
+        """The largest rank that fits."""
+        order = options.get("order", 3)
+        fixed = embedding_dim if options.get("tree_layernorm") else 0
+        cost = num_embeddings * order * factor_width(embedding_dim, order)
+        return {"rank": plan_whole("word2ket", ratio, num_embeddings * embedding_dim, cost, fixed)}
+
+    def settings(self) -> dict[str, Any]:
+        """Rank, order, LayerNorm."""
+        return {"rank": self.rank, "order": self.order, "tree_layernorm": self.scale is not None}
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """Sum the products of each word's own leaves."""
+        if self.scale is None:
+            return self._sums(ids)
+        vectors = self.leaves[self._leaves_of(ids)].unflatten(2, (self.rank, -1))
+        out = _tree(list(vectors.unbind(1))).sum(1)[:, : self.embedding_dim] * self.scale
+        real = self._real(ids)
+        return out if real is None else out * real.to(out.dtype).unsqueeze(1)
+
+    def _sums(self, ids: Tensor) -> Tensor:
+        index = self._leaves_of(ids).unsqueeze(1)
+        return kronecker_sum(self.leaves, index, self.rank, self.embedding_dim, self._real(ids))
+
+    def _leaves_of(self, ids: Tensor) -> Tensor:
+        return ids.unsqueeze(1) * self.order + torch.arange(self.order, device=ids.device)
+
+
+def _tree(factors: list[Tensor]) -> Tensor:
+    """Balanced tree of row-wise Kronecker products of (n, r, q) tensors, each node normalised."""
+    if len(factors) == 1:
+        return factors[0]
+    half = (len(factors) + 1) // 2
+    node = (_tree(factors[:half]).unsqueeze(3) * _tree(factors[half:]).unsqueeze(2)).flatten(2)
+    return F.layer_norm(node, node.shape[2:])

@@ -1,0 +1,65 @@
+# Sourced by the other scripts: where the checkout and its environment are, and how to talk to the user.
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+venv=${FAIRSEQ_SEE_VENV:-$root/.venv}
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+    say "error: $*"
+    exit 2
+}
+
+# The comment at the top of the calling script is its help.
+usage() {
+    awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0" >&2
+    exit "${1:-2}"
+}
+
+# The environment of FAIRSEQ_SEE_VENV or .venv where there is one; otherwise whatever is on PATH.
+# The code that runs is always this checkout's.
+use_environment() {
+    if [[ -x $venv/bin/python ]]; then
+        venv=$(cd -- "$venv" && pwd)
+        export PATH="$venv/bin:$PATH"
+    elif [[ -n ${FAIRSEQ_SEE_VENV:-} ]]; then
+        die "no environment in $venv (FAIRSEQ_SEE_VENV); run scripts/setup.sh"
+    fi
+    command -v fairseq-see >/dev/null || die "fairseq-see is not installed; run scripts/setup.sh"
+    export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+    # Threads that wait actively slow each other down many times over on a machine that is also doing something else.
+    export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
+    export PYTHONIOENCODING=utf-8 PYTHONUTF8=1 # whatever the locale is
+}
+
+# absolute PATH: the path from /, without touching links; its folder need not exist
+absolute() {
+    case $1 in
+    /*) printf '%s\n' "$1" ;;
+    *) printf '%s/%s\n' "$PWD" "$1" ;;
+    esac
+}
+
+# checksum FILE...: one line that changes when a file does
+checksum() { cat -- "$@" | sha256sum | cut -c1-16; }
+
+# keep_settings FILE: standard input must be what FILE holds, if there is a FILE; then FILE holds it.
+# Returns 1 and shows the difference if it is not.
+keep_settings() {
+    local wanted
+    wanted=$(cat)
+    if [[ -e $1 ]]; then
+        [[ $wanted == "$(cat -- "$1")" ]] && return 0
+        diff <(cat -- "$1") <(printf '%s\n' "$wanted") | sed -n 's/^</  before:/p; s/^>/  now:   /p' >&2
+        return 1
+    fi
+    printf '%s\n' "$wanted" >"$1.tmp"
+    mv -- "$1.tmp" "$1"
+}
+
+# only_one FILE WHAT: ends if another process holds FILE; holds it until this script and all it started have ended
+only_one() {
+    command -v flock >/dev/null || return 0
+    exec 9>"$1"
+    flock -n 9 || die "another $2 is at work; wait for it, or end it"
+}

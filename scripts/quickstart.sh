@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# scripts/quickstart.sh [FOLDER]
+#
+# From nothing to a table: installs, prepares the small corpus in data/, trains a dense model and one with SEE
+# embeddings ten times smaller, scores both and compares them. All of it goes to FOLDER (runs/demo). Started again, it
+# goes on where it stopped.
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+[[ ${1:-} != -h && ${1:-} != --help ]] || usage 0
+(($# <= 1)) || usage
+folder=$(absolute "${1:-$root/runs/demo}")
+bpe=2000
+config=demo_zh_en
+data=$root/data
+
+part() { say "" && say "== $*"; }
+
+part "environment"
+"$root/scripts/setup.sh"
+part "text"
+"$root/scripts/prepare.sh" --train "$data/train" --dev "$data/dev" --test "test=$data/test" --out "$folder" --bpe "$bpe"
+part "senses and morphemes"
+"$root/scripts/index.sh" "$folder" --hownet "$data/senses.tsv"
+part "dense model"
+"$root/scripts/train.sh" "$config" "$folder/data-bin" "$folder/dense" model.see_method=dense
+part "SEE, 10x"
+"$root/scripts/train.sh" "$config" "$folder/data-bin" "$folder/see10" model.see_method=see model.see_ratio=10
+part "scores"
+for run in dense see10; do "$root/scripts/score.sh" "$folder/$run" "$folder"; done
+part "comparison"
+use_environment
+fairseq-see report "$folder/dense" "$folder/see10"

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# scripts/train.sh CONFIG DATA-BIN RUN [key=value ...]
+#
+# Trains a model with fairseq-hydra-train and the plugin. CONFIG is a file, or the name of one in configs/. What follows
+# RUN overrides it, for example: model.see_method=see model.see_ratio=10 optimization.max_epoch=5
+#
+# RUN/checkpoints holds the model, RUN/train.log everything fairseq says. An interrupted run goes on from its last
+# checkpoint; a finished one (RUN/done) is not trained again.
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+[[ ${1:-} != -h && ${1:-} != --help ]] || usage 0
+(($# >= 3)) || usage
+config=$1 data=$2 run=$3
+shift 3
+
+[[ -f $config ]] || config=$root/configs/${config%.yaml}.yaml
+[[ -f $config ]] || die "no configuration $1 and no $config"
+[[ $config == *.yaml ]] || die "$config: fairseq reads configurations with a name that ends in .yaml"
+config=$(absolute "$config")
+[[ -d $data ]] || die "no folder $data; scripts/prepare.sh makes DIR/data-bin"
+data=$(cd -- "$data" && pwd)
+[[ $data != *:* ]] || die "$data: fairseq cannot read a path with a colon; move it"
+for override in "$@"; do
+    [[ $override == *=* ]] || die "$override: overrides are written key=value"
+done
+use_environment
+mkdir -p -- "$run/checkpoints" || die "cannot make the folder $run"
+run=$(cd -- "$run" && pwd)
+
+only_one "$run/.lock" "scripts/train.sh on $run"
+# A run that never got as far as a checkpoint may be tried again with other settings.
+compgen -G "$run/checkpoints/*.pt" >/dev/null || rm -f -- "$run/train.settings" "$run/done"
+{
+    echo "configuration $(checksum "$config")"
+    echo "data $(checksum "$data"/dict.*.txt "$data"/train.*.bin)"
+    for override in "$@"; do echo "override $override"; done
+} | keep_settings "$run/train.settings" ||
+    die "$run was trained with other settings; choose another folder (or remove $run/train.settings to go on with these)"
+
+if cmp -s -- "$run/done" "$run/train.settings"; then
+    say "$run is trained already"
+    exit 0
+fi
+
+# A checkpoint is written whole, but checkpoint_last.pt is a copy that a kill may have cut short: take the newest whole
+# one instead.
+python - "$run/checkpoints" <<'PY'
+import shutil, sys
+from pathlib import Path
+from zipfile import is_zipfile
+
+last = Path(sys.argv[1]) / "checkpoint_last.pt"
+if last.is_file() and not is_zipfile(last):
+    whole = [path for path in last.parent.glob("checkpoint*.pt") if is_zipfile(path)]
+    newest = max(whole, key=lambda path: path.stat().st_mtime, default=None)
+    print(f"{last} is incomplete; going on from {newest.name if newest else 'the beginning'}", file=sys.stderr)
+    last.unlink()
+    if newest:
+        shutil.copyfile(newest, last.with_suffix(".whole"))
+        last.with_suffix(".whole").rename(last)
+PY
+
+# A value that hydra reads as it stands, whatever is in it.
+quoted() {
+    local value=${1//\\/\\\\}
+    printf "'%s'" "${value//\'/\\\'}"
+}
+
+# The lines of fairseq that tell how it goes, cut to what a person follows.
+progress() {
+    local line name
+    local number='[0-9.e+inf-]+'
+    while IFS= read -r line; do
+        if [[ $line =~ train_inner[^0-9]*\ epoch\ ([0-9]+):\ +([0-9]+)\ /\ ([0-9]+)\ .*ppl=($number),\ wps=($number) ]]; then
+            printf '  epoch %d  %s/%s  perplexity %s  %s tokens/s\n' "$((10#${BASH_REMATCH[1]}))" \
+                "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}" "${BASH_REMATCH[4]}" "${BASH_REMATCH[5]}"
+        elif [[ $line =~ \]\[?valid\].*epoch\ ([0-9]+).*\ ppl\ ($number) ]]; then
+            printf 'epoch %d: perplexity %s on the validation set\n' "$((10#${BASH_REMATCH[1]}))" "${BASH_REMATCH[2]}"
+        elif [[ $line =~ (Loaded\ checkpoint\ .*|num\.\ shared\ model\ params:.*|(en|de)coder\ embedding:.*|done\ training.*) ]]; then
+            printf '%s\n' "${BASH_REMATCH[1]}"
+        fi
+    done
+}
+
+say "training $run (everything it says: $run/train.log)"
+status=0
+python -u -m fairseq_cli.hydra_train --config-dir "$(dirname -- "$config")" --config-name "$(basename -- "$config" .yaml)" \
+    "++common.user_dir=$(quoted "$root/fairseq_see")" ++common.log_format=simple \
+    "task.data=$(quoted "$data")" "++checkpoint.save_dir=$(quoted "$run/checkpoints")" \
+    "hydra.run.dir=$(quoted "$run")" ++hydra.job.chdir=false hydra.output_subdir=hydra \
+    "$@" 2>&1 | tee -a -- "$run/train.log" | progress || status=$?
+if ((status)); then
+    # A refusal of ours is one line; anything else is a traceback.
+    tail -n 1 -- "$run/train.log" | grep '^error: ' >&2 || tail -n 12 -- "$run/train.log" | cut -c1-500 >&2
+    say "training ended with status $status; all it said is in $run/train.log"
+    exit "$status"
+fi
+cp -- "$run/train.settings" "$run/done.tmp"
+mv -- "$run/done.tmp" "$run/done"

@@ -1,0 +1,142 @@
+"""SEE against its equations read literally, and its planner against numbers worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from fairseq_see.embeddings import SEEEmbedding, build
+from fairseq_see.errors import InfeasibleRatio, SeeError
+from fairseq_see.units import UnitIndex
+from fairseq_see.units.index import padding_names
+
+
+def literal_row(embedding, index, word):
+    """Equation 4, one product at a time."""
+    m = (embedding.m, embedding.m) if isinstance(embedding.m, int) else embedding.m
+    width = embedding.sememe_vectors.shape[1] // m[0]
+    row = torch.zeros(width**index.order, dtype=torch.float64)
+    senses = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]]
+    products = [(embedding.sememe_vectors, m[0], index.groups[group]) for group in senses]
+    products.append((embedding.morpheme_vectors, m[1], index.word_morphemes[word]))
+    for table, vectors, units in products:
+        for i in range(vectors):
+            product = torch.ones(1, dtype=torch.float64)
+            for unit in units.tolist():
+                product = torch.kron(product, table[unit, i * width : (i + 1) * width])
+            row = row + product
+    return row[: embedding.embedding_dim]
+
+
+@pytest.mark.parametrize("order", [2, 3, 4])
+@pytest.mark.parametrize("rank", [1, 2, 5])
+@pytest.mark.parametrize("m", [1, 3, (2, 3)])
+def test_equations_3_and_4(order, rank, m, random_index):
+    torch.manual_seed(order * rank)
+    index = random_index(words=20, order=order, rank=rank)
+    dim = 3**order - 2
+    embedding = SEEEmbedding(20, dim, index=index, m=m).double()
+    expected = torch.stack([literal_row(embedding, index, word) for word in range(20)])
+    torch.testing.assert_close(embedding.table(), expected)
+    slope = torch.randn(20, dim, dtype=torch.float64)
+    literal = torch.autograd.grad((expected * slope).sum(), list(embedding.parameters()), allow_unused=True)
+    ours = torch.autograd.grad((embedding(torch.arange(20)) * slope).sum(), list(embedding.parameters()))
+    for mine, theirs in zip(ours, literal, strict=True):
+        torch.testing.assert_close(mine, torch.zeros_like(mine) if theirs is None else theirs)
+
+
+def test_layernorm_normalises_the_cut_sum(random_index):
+    index = random_index(words=20)
+    embedding = SEEEmbedding(20, 25, 1, index=index, m=2, layernorm=True).double()
+    plain = torch.stack([literal_row(embedding, index, word) for word in range(20)])
+    expected = torch.nn.functional.layer_norm(plain, (25,)) / math.sqrt(25)
+    expected[1] = 0
+    torch.testing.assert_close(embedding.table(), expected)
+
+
+def test_parameters_are_units_times_width_times_m_whatever_the_rank(random_index):
+    for rank in (2, 5):
+        index = random_index(rank=rank, sememes=12, morphemes=30)
+        assert SEEEmbedding(60, 512, index=index, m=9).footprint().parameters == (12 + 30) * 8 * 9
+
+
+def paper_size_index(sememes, morphemes, words=40_000):
+    """An index of the paper's size; planning reads nothing but the numbers of units."""
+    return UnitIndex(
+        order=3,
+        rank=5,
+        sememes=padding_names(3) + tuple(map(str, range(sememes - 3))),
+        morphemes=padding_names(3) + tuple(map(str, range(morphemes - 3))),
+        groups=np.zeros((1, 3), np.int32),
+        sense_offsets=np.zeros(words + 1, np.int32),
+        sense_groups=np.zeros(0, np.int32),
+        word_morphemes=np.zeros((words, 3), np.int32),
+        dictionary="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("ratio", "single", "reached"), [(10, 18, 10.02), (20, 9, 20.03), (40, 4, 45.07), (80, 2, 90.1)]
+)
+def test_plans_at_the_papers_size(ratio, single, reached):
+    """V = 40,000, d = 512, 14,200 units: 20x is m = 9 (section 5.5); one m alone cannot give 40x or 80x."""
+    index = paper_size_index(2_200, 12_000)
+    plan = SEEEmbedding.plan(ratio, 40_000, 512, index=index, single_m=True)
+    assert plan == {"m": single}
+    assert 40_000 * 512 / (14_200 * 8 * single) == pytest.approx(reached, abs=0.05)
+    pair = SEEEmbedding.plan(ratio, 40_000, 512, index=index)["m"]
+    sememe_m, morpheme_m = (pair, pair) if isinstance(pair, int) else pair
+    true = 40_000 * 512 / (8 * (2_200 * sememe_m + 12_000 * morpheme_m))
+    assert ratio <= true <= 1.03 * ratio
+
+
+def test_an_infeasible_ratio_names_the_nearest():
+    with pytest.raises(InfeasibleRatio, match=r"nearest ratio: 180.3x .*max-morphemes") as error:
+        SEEEmbedding.plan(500, 40_000, 512, index=paper_size_index(2_200, 12_000))
+    assert error.value.nearest == pytest.approx(40_000 * 512 / (14_200 * 8))
+
+
+@pytest.mark.parametrize("init", ["balanced", "normal"])
+@pytest.mark.parametrize("layernorm", [False, True])
+@pytest.mark.parametrize("dim", [216, 200])
+def test_start_has_the_variance_of_a_dense_table(init, layernorm, dim, random_index):
+    """With repeated units, missing senses, padding and a cut: the index has them all."""
+    index = random_index(words=3000, sememes=200, morphemes=900, groups=1500, rank=5)
+    torch.manual_seed(1)
+    table = build("see", 3000, dim, 1, index=index, m=(3, 5), layernorm=layernorm, init=init).table().detach()
+    real = torch.arange(3000) != 1
+    assert abs(table[real].var(1).mean().item() * dim - 1) < 0.05
+
+
+def test_xavier_start_is_the_published_one(random_index):
+    embedding = build("see", 60, 512, index=random_index(), m=7, init="xavier")
+    assert embedding.table().var().item() < 0.05 / 512
+
+
+def test_another_index_is_refused_when_loading(random_index):
+    trained = build("see", 60, 27, index=random_index(seed=1), m=2)
+    with pytest.raises(RuntimeError, match="another unit index"):
+        build("see", 60, 27, index=random_index(seed=2), m=2).load_state_dict(trained.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"m": 0}, "at least one vector"),
+        ({"m": (2, 0)}, "at least one vector"),
+        ({"m": 2, "order": 4}, "order 4 was asked for"),
+        ({"m": 2, "rank": 9}, "rank 9 was asked for"),
+        ({"m": 2, "init": "zeros"}, "unknown start 'zeros'"),
+        ({"m": 2, "index": None}, "needs a unit index"),
+        ({}, "give a ratio"),
+    ],
+)
+def test_bad_options(random_index, options, message):
+    with pytest.raises(SeeError, match=message):
+        SEEEmbedding(60, 27, **{"index": random_index(), **options})
+
+
+def test_an_index_of_another_size_is_refused(random_index):
+    with pytest.raises(SeeError, match="the unit index has 60 words, the dictionary 61"):
+        SEEEmbedding(61, 27, index=random_index(), m=2)
