@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ratios", type=float, nargs="+", default=[10, 20, 40, 80], metavar="R", help="ratios to plan")
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="methods (default: every compressing one)")
     parser.add_argument("--layernorm", action="store_true", help="count a LayerNorm where the method has one")
-    parser.add_argument("--single-m", action="store_true", help="one m for all units, as in the SEE paper")
+    parser.add_argument("--whole-m", action="store_true", help="a whole m, as in the SEE paper, however coarse")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
@@ -73,7 +73,7 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                     raise SeeError(f"no unit index at {index_path}; build it with fairseq-see index {path}")
                 options["index"] = UnitIndex.load(index_path)
                 options["index"].check_dictionary(vocabulary)
-            for name in ("layernorm", "single_m"):
+            for name in ("layernorm", "whole_m"):
                 if getattr(args, name) and name in takes:
                     options[name] = True
             plan: dict[str, Any] = {"side": language, "rows": rows, "used_rows": used, "dim": args.dim}

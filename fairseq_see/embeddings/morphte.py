@@ -4,23 +4,24 @@
 
     M(w, k): the o morphemes of w;  v_j[u]: q = ceil(d^(1/o)) numbers, the j-th vector of morpheme u
 
-Parameters: |M| r q, and 2 d of the LayerNorm. It is SEE without senses and with LayerNorm: the r "rank banks" of the
-paper are the m vectors of a unit here. What we do otherwise than its published code: morpheme ids do not depend on
-hash order, the padding row stays zero (there it drifts to the LayerNorm's bias), and the start is matched to a dense
-table's variance; the code's own, variance 5e-13 before LayerNorm, is ``init="xavier"``.
+Parameters: |M| r q, and 2 d of the LayerNorm; r may be a fraction, as SEE's m. It is SEE without senses and with
+LayerNorm: the r "rank banks" of the paper are the m vectors of a unit here. What we do otherwise than its published
+code: morpheme ids do not depend on hash order, the padding row stays zero (there it drifts to the LayerNorm's bias),
+and the start is matched to a dense table's variance; the code's own, variance 5e-13 before LayerNorm, is
+``init="xavier"``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import Embedding, Footprint, plan_whole, register
-from fairseq_see.embeddings.kronecker import factor_width, kronecker_sum
+from fairseq_see.embeddings.base import Embedding, Footprint, register
+from fairseq_see.embeddings.kronecker import factor_width
 from fairseq_see.embeddings.start import start_vectors
 from fairseq_see.embeddings.stored_index import StoredIndex
+from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
@@ -34,7 +35,7 @@ class MorphTEEmbedding(Embedding):
         embedding_dim: d.
         padding_idx: the zero row.
         index: the unit index of the V words, of which the morphemes are used.
-        rank: r, vectors of a morpheme.
+        rank: r, vectors of a morpheme; a fraction goes to the most used morphemes.
         order: o; checked against the index.
         layernorm: off leaves the sum as it is.
         init: ``balanced``, ``normal`` or ``xavier``, as in SEE.
@@ -47,7 +48,7 @@ class MorphTEEmbedding(Embedding):
         embedding_dim: int,
         padding_idx: int | None = None,
         *,
-        rank: int,
+        rank: float,
         index: UnitIndex | None = None,
         order: int | None = None,
         layernorm: bool = True,
@@ -55,20 +56,19 @@ class MorphTEEmbedding(Embedding):
         shape: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(num_embeddings, embedding_dim, padding_idx)
-        if rank < 1:
+        if not rank >= 1:
             raise SeeError(f"rank is {rank}, but every morpheme needs at least one vector")
         # "version": see SEE's.
         self.index_version_1 = StoredIndex(num_embeddings, index and index.without_senses(), shape)
         self.index.check(order, None)
         self.rank = rank
         width = factor_width(embedding_dim, self.index.order)
-        self.morpheme_vectors = nn.Parameter(torch.empty(self.index.shape["morphemes"], rank * width))
+        self.morphemes = UnitVectors(self.index.shape["morphemes"], rank, width, self.index.order)
         self.norm = nn.LayerNorm(embedding_dim) if layernorm else None
         if self.norm is not None:
             nn.init.constant_(self.norm.weight, embedding_dim**-0.5)
         if self.index.known:
-            tables = [(self.morpheme_vectors, rank)]
-            start_vectors(tables, self.index.order, init, self._sums, num_embeddings, padding_idx)
+            start_vectors(self.morphemes.banks(), self.index.order, init, self._sums, num_embeddings, padding_idx)
 
     @property
     def index(self) -> StoredIndex:
@@ -82,8 +82,7 @@ class MorphTEEmbedding(Embedding):
         if index is None:
             raise SeeError("planning 'morphte' needs a unit index; fairseq-see index builds one")
         fixed = 2 * embedding_dim if options.get("layernorm", True) else 0
-        cost = len(index.morphemes) * factor_width(embedding_dim, index.order)
-        return {"rank": plan_whole("morphte", ratio, num_embeddings * embedding_dim, cost, fixed)}
+        return {"rank": plan_vectors("morphte", ratio, embedding_dim, index, [len(index.morphemes)], fixed)}
 
     def settings(self) -> dict[str, Any]:
         """Rank, LayerNorm, and the sizes of the index."""
@@ -95,7 +94,7 @@ class MorphTEEmbedding(Embedding):
 
     def _sums(self, ids: Tensor) -> Tensor:
         morphemes = self.index.word_morphemes[ids].unsqueeze(1)
-        return kronecker_sum(self.morpheme_vectors, morphemes, self.rank, self.embedding_dim, self._real(ids))
+        return self.morphemes.sum(morphemes, self.embedding_dim, self._real(ids))
 
     def footprint(self) -> Footprint:
         """Parameters; bytes count the packed morphemes of the words in."""

@@ -24,7 +24,7 @@ CALIBRATION_ROWS = 2**16
 
 @torch.no_grad()
 def start_vectors(
-    tables: Sequence[tuple[nn.Parameter, int]],
+    tables: Sequence[tuple[nn.Parameter, int, float]],
     order: int,
     init: str,
     sums: Callable[[Tensor], Tensor],
@@ -34,7 +34,7 @@ def start_vectors(
     """Fill tables of units' vectors.
 
     Args:
-        tables: each with its m, vectors of a unit: (U, m * q) numbers.
+        tables: (U, k * q) numbers, each with its k and with m, the vectors of a unit in all tables it has.
         order: o, vectors in a product.
         init: one of INITS.
         sums: ids (n,) -> (n, d), the rows before LayerNorm.
@@ -43,21 +43,21 @@ def start_vectors(
     """
     if init not in INITS:
         raise SeeError(f"unknown start {init!r}; there are: {', '.join(INITS)}")
-    if any(table.is_meta for table, _ in tables):
+    if any(table.is_meta for table, _, _ in tables):
         return
-    for table, m in tables:
+    for table, k, m in tables:
         if init == "xavier":
-            bound = math.sqrt(6 / ((len(table) + m) * (table.shape[1] // m)))
+            bound = math.sqrt(6 / ((len(table) + m) * (table.shape[1] // k)))
             nn.init.uniform_(table, -bound, bound)
             continue
         nn.init.normal_(table)
         if init == "balanced":
-            vectors = table.view(len(table), m, -1)
+            vectors = table.view(len(table), k, -1)
             vectors.mul_(math.sqrt(vectors.shape[2]) / vectors.norm(dim=2, keepdim=True))
         # Every product starts with the same variance, whatever the number m of terms in it.
         table.mul_(m ** (-0.5 / order))
     if init != "xavier":
-        match_variance([table for table, _ in tables], sums, rows, padding_idx, order)
+        match_variance([table for table, _, _ in tables], sums, rows, padding_idx, order)
 
 
 @torch.no_grad()

@@ -54,7 +54,7 @@ class Word2KetEmbedding(Embedding):
         self.rank, self.order = rank, order
         width = factor_width(embedding_dim, order)
         self.leaves = nn.Parameter(torch.empty(num_embeddings * order, rank * width))
-        start_vectors([(self.leaves, rank)], order, "balanced", self._sums, num_embeddings, padding_idx)
+        start_vectors([(self.leaves, rank, rank)], order, "balanced", self._sums, num_embeddings, padding_idx)
         gain = torch.full((embedding_dim,), (rank * embedding_dim) ** -0.5)
         self.scale = nn.Parameter(gain) if tree_layernorm else None
 

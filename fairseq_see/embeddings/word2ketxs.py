@@ -45,7 +45,7 @@ class Word2KetXSEmbedding(Embedding):
         self.rank, self.order = rank, order
         self.base = ceil_root(num_embeddings, order)
         self.digits = nn.Parameter(torch.empty(order * self.base, rank * factor_width(embedding_dim, order)))
-        start_vectors([(self.digits, rank)], order, "balanced", self.rows, num_embeddings, padding_idx)
+        start_vectors([(self.digits, rank, rank)], order, "balanced", self.rows, num_embeddings, padding_idx)
 
     @classmethod
     def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:

@@ -23,12 +23,10 @@ class EmbeddingOptions(FairseqDataclass):
     )
     see_m: Optional[str] = field(
         default=None,
-        metadata={
-            "help": "vectors of each basic unit: one number (paper) or SEMEMES,MORPHEMES; instead of --see-ratio"
-        },
+        metadata={"help": "vectors of each basic unit: a number, or SEMEMES,MORPHEMES; instead of --see-ratio"},
     )
-    see_single_m: Optional[bool] = field(
-        default=None, metadata={"help": "plan --see-ratio with one m for all units, as the paper does"}
+    see_whole_m: Optional[bool] = field(
+        default=None, metadata={"help": "plan --see-ratio with a whole m, as the paper does, however coarse"}
     )
     see_order: Optional[int] = field(default=None, metadata={"help": "order the unit index must have"})
     see_rank: Optional[int] = field(default=None, metadata={"help": "rank the unit index must have"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from enum import Enum
 from pathlib import Path
@@ -21,7 +22,7 @@ from fairseq_see.units.vocabulary import Vocabulary
 logger = logging.getLogger(__name__)
 
 # Options that reach the method by their own name; the others are handled here.
-METHOD_OPTIONS = ("ratio", "m", "single_m", "order", "rank", "layernorm", "init")
+METHOD_OPTIONS = ("ratio", "m", "whole_m", "order", "rank", "layernorm", "init")
 
 
 class Tables:
@@ -167,15 +168,15 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-def _parse_m(text: str | None) -> int | tuple[int, int] | None:
+def _parse_m(text: str | None) -> float | tuple[float, float] | None:
     if text is None:
         return None
     try:
-        numbers = [int(part) for part in str(text).split(",")]
+        numbers = [float(part) for part in str(text).split(",")]
     except ValueError:
         numbers = []
-    if len(numbers) not in (1, 2) or min(numbers) < 1:
-        raise SeeError(f"--see-m is one positive number or two, SEMEMES,MORPHEMES; not {text!r}")
+    if len(numbers) not in (1, 2) or not all(1 <= number < math.inf for number in numbers):
+        raise SeeError(f"--see-m is one number of at least 1 or two, SEMEMES,MORPHEMES; not {text!r}")
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
 
 

@@ -32,8 +32,8 @@ def test_a_joined_dictionary_is_told_over_the_rows_a_side_uses(toy, capsys):
         assert entry["ratio_over_used_rows"] == pytest.approx(entry["ratio"] * 65 / 136)
 
 
-def test_table_shows_refusals_and_single_m(toy, capsys):
-    status, out, _ = plan(capsys, toy / "data-bin", "--dim", 64, "--ratios", 3, 3000, "--single-m")
+def test_table_shows_refusals_and_whole_m(toy, capsys):
+    status, out, _ = plan(capsys, toy / "data-bin", "--dim", 64, "--ratios", 3, 3000, "--whole-m")
     assert status == 0
     assert "cannot compress 3000x" in out and "nearest ratio" in out and "m=" in out
 

@@ -22,7 +22,8 @@ def random_index(
     rng = np.random.default_rng(seed)
 
     def draw(rows: int, units: int) -> np.ndarray:
-        drawn = rng.integers(order, units, (rows, order)).astype(np.int32)
+        # As in a real index, the first units are used most.
+        drawn = (order + rng.random((rows, order)) ** 2 * (units - order)).astype(np.int32)
         padded = np.arange(order) >= rng.integers(1, order + 1, rows)[:, None]
         return np.where(padded, np.arange(order, dtype=np.int32), drawn)
 

@@ -76,7 +76,7 @@ def test_word2ketxs_is_a_sum_of_kronecker_products_of_matrices(order):
 def test_morphte_normalises_the_sum_over_its_morphemes(random_index):
     index = random_index(words=20)
     embedding = build("morphte", 20, 25, 1, index=index, rank=2).double()
-    vectors = embedding.morpheme_vectors.detach().view(-1, 2, 3)
+    vectors = embedding.morphemes.vectors.detach().view(-1, 2, 3)
     for word in (0, 5, 19):
         a, b, c = index.word_morphemes[word].tolist()
         row = sum(torch.kron(torch.kron(vectors[a, j], vectors[b, j]), vectors[c, j]) for j in range(2))[:25]

@@ -12,26 +12,33 @@ from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import padding_names
 
 
+def vectors(units, unit, width):
+    """The vectors that one unit owns."""
+    owned = list(units.vectors[unit].split(width))
+    if units.extra is not None and unit < len(units.extra):
+        owned.append(units.extra[unit])
+    return owned
+
+
 def literal_row(embedding, index, word):
-    """Equation 4, one product at a time."""
-    m = (embedding.m, embedding.m) if isinstance(embedding.m, int) else embedding.m
-    width = embedding.sememe_vectors.shape[1] // m[0]
+    """Equation 4, one product at a time: the i-th product of a group exists where all its units own an i-th vector."""
+    width = embedding.sememes.vectors.shape[1] // embedding.sememes.whole
     row = torch.zeros(width**index.order, dtype=torch.float64)
     senses = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]]
-    products = [(embedding.sememe_vectors, m[0], index.groups[group]) for group in senses]
-    products.append((embedding.morpheme_vectors, m[1], index.word_morphemes[word]))
-    for table, vectors, units in products:
-        for i in range(vectors):
+    groups = [(embedding.sememes, index.groups[group]) for group in senses]
+    groups.append((embedding.morphemes, index.word_morphemes[word]))
+    for units, group in groups:
+        for factors in zip(*(vectors(units, unit, width) for unit in group.tolist()), strict=False):
             product = torch.ones(1, dtype=torch.float64)
-            for unit in units.tolist():
-                product = torch.kron(product, table[unit, i * width : (i + 1) * width])
+            for factor in factors:
+                product = torch.kron(product, factor)
             row = row + product
     return row[: embedding.embedding_dim]
 
 
 @pytest.mark.parametrize("order", [2, 3, 4])
 @pytest.mark.parametrize("rank", [1, 2, 5])
-@pytest.mark.parametrize("m", [1, 3, (2, 3)])
+@pytest.mark.parametrize("m", [1, 3, (2, 3), 1.5, (1.7, 2.2)])
 def test_equations_3_and_4(order, rank, m, random_index):
     torch.manual_seed(order * rank)
     index = random_index(words=20, order=order, rank=rank)
@@ -77,18 +84,23 @@ def paper_size_index(sememes, morphemes, words=40_000):
 
 
 @pytest.mark.parametrize(
-    ("ratio", "single", "reached"), [(10, 18, 10.02), (20, 9, 20.03), (40, 4, 45.07), (80, 2, 90.1)]
+    ("ratio", "whole", "reached"), [(10, 18, 10.02), (20, 9, 20.03), (40, 4, 45.07), (80, 2, 90.1)]
 )
-def test_plans_at_the_papers_size(ratio, single, reached):
-    """V = 40,000, d = 512, 14,200 units: 20x is m = 9 (section 5.5); one m alone cannot give 40x or 80x."""
+def test_plans_at_the_papers_size(ratio, whole, reached):
+    """V = 40,000, d = 512, 14,200 units: 20x is m = 9 (section 5.5); a whole m cannot give 40x or 80x."""
     index = paper_size_index(2_200, 12_000)
-    plan = SEEEmbedding.plan(ratio, 40_000, 512, index=index, single_m=True)
-    assert plan == {"m": single}
-    assert 40_000 * 512 / (14_200 * 8 * single) == pytest.approx(reached, abs=0.05)
-    pair = SEEEmbedding.plan(ratio, 40_000, 512, index=index)["m"]
-    sememe_m, morpheme_m = (pair, pair) if isinstance(pair, int) else pair
-    true = 40_000 * 512 / (8 * (2_200 * sememe_m + 12_000 * morpheme_m))
-    assert ratio <= true <= 1.03 * ratio
+    assert SEEEmbedding.plan(ratio, 40_000, 512, index=index, whole_m=True) == {"m": whole}
+    assert 40_000 * 512 / (14_200 * 8 * whole) == pytest.approx(reached, abs=0.05)
+    m = SEEEmbedding.plan(ratio, 40_000, 512, index=index)["m"]
+    with torch.device("meta"):
+        parameters = SEEEmbedding(40_000, 512, index=index, m=m).footprint().parameters
+    assert ratio <= 40_000 * 512 / parameters <= 1.001 * ratio
+
+
+def test_a_fraction_of_m_goes_to_the_first_units(random_index):
+    embedding = SEEEmbedding(60, 27, index=random_index(sememes=12, morphemes=30), m=2.5)
+    assert embedding.sememes.vectors.shape == (12, 6) and embedding.sememes.extra.shape == (6, 3)
+    assert embedding.footprint().parameters == 3 * (2 * 12 + 6 + 2 * 30 + 15)
 
 
 def test_an_infeasible_ratio_names_the_nearest():

@@ -109,7 +109,7 @@ def test_hydra_train_reads_our_yaml(toy, tmp_path):
         (["--see-ratio", "3000"], "'see' cannot compress 3000x here; nearest ratio: "),
         ([], "say how small the embedding shall be"),
         (["--see-ratio", "3", "--see-m", "2"], "either a ratio or m"),
-        (["--see-m", "two"], "--see-m is one positive number or two"),
+        (["--see-m", "two"], "--see-m is one number of at least 1 or two"),
         (["--see-m", "2", "--see-index", "nowhere.see"], "no unit index at nowhere.see"),
         (["--see-m", "2", "--see-index", "SWAPPED"], "built for another dictionary"),
         (["--see-m", "2", "--see-index", "TRUNCATED"], "run fairseq-see index again"),
