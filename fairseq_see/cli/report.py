@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import os
+import platform
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,17 @@ from rich.table import Table
 
 from fairseq_see.errors import SeeError
 
+COLUMNS = ("run", "method", "test", "updates", "parameters", "ratio", "bytes (fp16 + index)", "ratio", "BLEU", "chrF")
+
 HELP = "compare trained runs: embedding parameters, true ratio, bytes with the index, BLEU, chrF"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folders of scripts/train.sh, scored")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    form.add_argument("--markdown", action="store_true", help="print Markdown, with what made the results")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -27,28 +34,63 @@ def run(args: argparse.Namespace) -> None:
         json.dump(rows, sys.stdout, indent=2, ensure_ascii=False)
         print()
         return
+    cells = [_cells(row) for row in rows]
+    signatures = sorted({row["signature"] for row in rows if row["signature"]})
+    if args.markdown:
+        print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * 3 + "---:|" * (len(COLUMNS) - 3))
+        print("\n".join("| " + " | ".join(line) + " |" for line in cells))
+        print("\n" + "\n".join(f"- {line}" for line in (*signatures, *_provenance(rows))))
+        return
     table = Table(title="embeddings of both sides (a tied output counts once), and what the models make of the test")
-    for name in ("run", "method", "test"):
-        table.add_column(name)
-    for name in ("parameters", "ratio", "bytes (fp16 + index)", "ratio", "BLEU", "chrF"):
-        table.add_column(name, justify="right")
-    for row in rows:
-        ratios = f"{row['dense_parameters'] / row['parameters']:.2f}x", f"{row['dense_bytes'] / row['bytes']:.2f}x"
-        scores = [f"{row[name]:.1f}" if row[name] is not None else "-" for name in ("bleu", "chrf")]
-        sizes = [f"{row['parameters']:,}", ratios[0], f"{row['bytes']:,}", ratios[1]]
-        table.add_row(Path(row["run"]).name, row["method"], row["test"] or "-", *sizes, *scores)
+    for number, name in enumerate(COLUMNS):
+        table.add_column(name, justify="left" if number < 3 else "right")
+    for line in cells:
+        table.add_row(*line)
     Console(width=None if sys.stdout.isatty() else 140).print(table)
-    for signature in sorted({row["signature"] for row in rows if row["signature"]}):
-        print(signature)
+    print("\n".join(signatures))
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    ratios = (row[f"dense_{name}"] / row[name] for name in ("parameters", "bytes"))
+    parameters, size = (f"{ratio:.2f}x" for ratio in ratios)
+    scores = [f"{row[name]:.1f}" if row[name] is not None else "-" for name in ("bleu", "chrf")]
+    head = [Path(row["run"]).name, row["method"], row["test"] or "-", f"{row['updates']:,}"]
+    return [*head, f"{row['parameters']:,}", parameters, f"{row['bytes']:,}", size, *scores]
+
+
+def _provenance(rows: list[dict[str, Any]]) -> list[str]:
+    """What has to be known to make the results again."""
+    import fairseq
+    import torch
+
+    repository = Path(__file__).resolve().parents[2]
+    git = subprocess.run(
+        ["git", "-C", repository, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    )
+    return [
+        f"seed {', '.join(sorted({str(row['seed']) for row in rows}))}; commit {git.stdout.strip() or 'unknown'}",
+        f"torch {torch.__version__}, fairseq {fairseq.__version__}, Python {platform.python_version()}, "
+        f"{os.cpu_count()} cores of {_processor()}",
+    ]
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    from fairseq_see.models.tables import load_embeddings
+    from fairseq_see.models.tables import load_checkpoint, load_embeddings
 
     checkpoint = path / "checkpoints" / "checkpoint_best.pt"
     if not checkpoint.is_file():
         raise SeeError(f"no {checkpoint}; train the run first (scripts/train.sh)")
     embeddings = load_embeddings(checkpoint).values()
+    state = load_checkpoint(checkpoint)
     footprints = [embedding.footprint() for embedding in embeddings]
     dense = sum(embedding.num_embeddings * embedding.embedding_dim for embedding in embeddings)
     cost = {
@@ -58,10 +100,18 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         "bytes": sum(footprint.bytes for footprint in footprints),
         "dense_parameters": dense,
         "dense_bytes": 2 * dense,
+        "updates": _updates(state),
+        "seed": state["cfg"].get("common", {}).get("seed"),
     }
     names = ("test", "bleu", "chrf", "tokenised_bleu", "signature")
     scores = [_read(file) for file in sorted(path.glob("*.scores.json"))] or [dict.fromkeys(names)]
     return [cost | {name: score.get(name) for name in names} for score in scores]
+
+
+def _updates(state: dict[str, Any]) -> int:
+    """Updates that the model had seen when it was saved."""
+    history = state.get("optimizer_history") or [{}]
+    return history[-1].get("num_updates", 0)
 
 
 def _read(path: Path) -> dict[str, Any]:

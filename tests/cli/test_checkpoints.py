@@ -25,8 +25,13 @@ def checkpoint(path, seed=0, other_senses=False):
         resolved[side] = {"rows": 60, "columns": 27, "padding": 1, "settings": embedding.settings()}
         model |= {f"{side}.embed_tokens.{name}": value for name, value in embedding.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    cfg = {"model": {"see_resolved": json.dumps(resolved)}}
-    torch.save({"cfg": cfg, "model": model, "last_optimizer_state": {"step": 1}}, path)
+    state = {
+        "cfg": {"model": {"see_resolved": json.dumps(resolved)}, "common": {"seed": 7}},
+        "model": model,
+        "last_optimizer_state": {"step": 1},
+        "optimizer_history": [{"num_updates": 1234}],
+    }
+    torch.save(state, path)
     return path
 
 
@@ -58,6 +63,10 @@ def test_report_counts_what_the_checkpoint_holds(tmp_path, capsys):
     assert main(["report", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out
     assert "12.3" in out and "45.7" in out and f"{parameters:,}" in out and "BLEU|x" in out
+    assert main(["report", str(tmp_path / "run"), "--markdown"]) == 0
+    out = capsys.readouterr().out
+    assert f"| run | see | news | 1,234 | {parameters:,} |" in out and "| 12.3 | 45.7 |" in out
+    assert "- BLEU|x" in out and "seed 7; commit" in out and f"torch {torch.__version__}" in out
 
 
 def test_a_run_without_scores_is_still_reported(tmp_path, capsys):
