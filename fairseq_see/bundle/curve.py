@@ -1,0 +1,36 @@
+"""What a training log says about how the training went, as a small table."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from fairseq_see.files import replacing
+
+COLUMNS = ("split", "epoch", "updates", "loss", "nll_loss", "ppl", "lr", "gnorm", "wps", "wall")
+_LINE = re.compile(r"\]\[(train_inner|train|valid)\]\[INFO\] - epoch (\d+)")
+_VALUE = re.compile(r"(?:^|[\s|,])(\w+)[= ](-?(?:\d[\d.e+-]*|inf|nan))(?=$|[\s|,])")
+
+
+def rows(lines: Iterable[str]) -> Iterator[dict[str, str]]:
+    """A row for each line that tells losses; ``split`` is ``update``, ``train`` (a whole epoch) or ``valid``."""
+    for line in lines:
+        if head := _LINE.search(line):
+            found = dict(_VALUE.findall(line[head.end() :]))
+            found |= {"split": head[1].replace("train_inner", "update"), "epoch": str(int(head[2]))}
+            found["updates"] = found.pop("num_updates", "")
+            yield {column: found.get(column, "") for column in COLUMNS}
+
+
+def write_curve(log: Path, output: Path) -> list[dict[str, str]]:
+    """Write the table of a log as TSV and return its rows; of what was trained twice, the later line counts."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    if log.is_file():
+        with log.open(encoding="utf-8", errors="replace") as lines:
+            for row in rows(lines):
+                key = row["split"], row["updates"]
+                found.pop(key, None)
+                found[key] = row
+    with replacing(output) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write("\t".join(COLUMNS) + "\n")
+        file.writelines("\t".join(row.values()) + "\n" for row in found.values())
+    return list(found.values())

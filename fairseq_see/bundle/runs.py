@@ -1,0 +1,123 @@
+"""The list of runs: checked and turned from YAML to JSON where it is packed, so that the other machine only reads it.
+
+python -m fairseq_see.bundle.runs RUNS.yaml CONFIGS RUNS.json
+"""
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fairseq_see.errors import SeeError
+from fairseq_see.files import read_lines, replacing
+
+# What the bundle sets itself.
+OWN = ("task.data", "checkpoint.save_dir", "optimization.stop_time_hours")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        name: its folder's name.
+        config: name of a YAML of ``configs/``, without the ending.
+        overrides: ``key=value`` as for ``scripts/train.sh``.
+    """
+
+    name: str
+    config: str
+    overrides: list[str]
+
+
+def read_yaml(path: Path, configs: Path) -> list[Run]:
+    """The runs of a YAML file: a list under ``runs``, each with ``name``, ``config`` and, if it likes, ``overrides``.
+
+    Raises:
+        SeeError: anything about it is wrong.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load("\n".join(read_lines(path)))
+    except yaml.YAMLError as error:
+        raise SeeError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    rows = content.get("runs") if isinstance(content, dict) else None
+    if not isinstance(rows, list) or not rows:
+        raise SeeError(f"{path} has no list named runs")
+    runs = [_run(row, f"{path}, run {number}", configs) for number, row in enumerate(rows, 1)]
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):
+        raise SeeError(f"{path}: two runs are named {next(name for name in names if names.count(name) > 1)}")
+    return runs
+
+
+def read_json(path: Path) -> list[Run]:
+    """The runs as ``write_json`` left them."""
+    try:
+        return [Run(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise SeeError(f"cannot read {path}: {error}; unpack the archive again") from error
+
+
+def write_json(runs: list[Run], path: Path) -> None:
+    """Write the runs for ``read_json``."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps([asdict(run) for run in runs], indent=2) + "\n", encoding="utf-8")
+
+
+def _run(row: Any, where: str, configs: Path) -> Run:
+    if not isinstance(row, dict) or not {"name", "config"} <= row.keys() <= {"name", "config", "overrides"}:
+        raise SeeError(f"{where}: write name, config and, if needed, overrides, and nothing else")
+    name, config = str(row["name"]), str(row["config"]).removesuffix(".yaml")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+        raise SeeError(f"{where}: the name {name!r} must be of letters, digits, . _ -")
+    if "/" in config or not (configs / f"{config}.yaml").is_file():
+        raise SeeError(f"{where}: there is no {config}.yaml in {configs}")
+    overrides = _overrides(row.get("overrides") or [], where)
+    for override in overrides:
+        if override.partition("=")[0].lstrip("+~") in OWN:
+            raise SeeError(f"{where}: {override.partition('=')[0]} is set by the bundle itself")
+    return Run(name, config, overrides)
+
+
+def _overrides(given: Any, where: str) -> list[str]:
+    if isinstance(given, dict):
+        return [f"{key}={_written(value, where)}" for key, value in given.items()]
+    if not isinstance(given, list) or not all(isinstance(item, str) and "=" in item.strip("=") for item in given):
+        raise SeeError(f"{where}: overrides are a mapping of keys to values, or a list of key=value")
+    return given
+
+
+def _written(value: Any, where: str) -> str:
+    """A YAML value as hydra's command line writes it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return f"[{','.join(_written(item, where) for item in value)}]"
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise SeeError(f"{where}: {value!r} cannot be an override's value; use a number, a word or a list")
+
+
+def main() -> int:
+    """Check and convert a file."""
+    parser = argparse.ArgumentParser(prog="python -m fairseq_see.bundle.runs", description=main.__doc__)
+    for name in ("source", "configs", "output"):
+        parser.add_argument(name, type=Path)
+    args = parser.parse_args()
+    try:
+        runs = read_yaml(args.source, args.configs)
+        write_json(runs, args.output)
+    except SeeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(run.name for run in runs))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
