@@ -10,7 +10,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 [[ ${1:-} != -h && ${1:-} != --help ]] || usage 0
 (($# <= 1)) || usage
 folder=$(absolute "${1:-$root/runs/demo}")
-bpe=2000
+bpe=4000
 config=demo_zh_en
 data=$root/data
 
@@ -25,7 +25,8 @@ part "senses and morphemes"
 part "dense model"
 "$root/scripts/train.sh" "$config" "$folder/data-bin" "$folder/dense" model.see_method=dense
 part "SEE, 10x"
-"$root/scripts/train.sh" "$config" "$folder/data-bin" "$folder/see10" model.see_method=see model.see_ratio=10
+"$root/scripts/train.sh" "$config" "$folder/data-bin" "$folder/see10" model.see_method=see model.see_ratio=10 \
+    model.see_layernorm=true
 part "scores"
 for run in dense see10; do "$root/scripts/score.sh" "$folder/$run" "$folder"; done
 part "comparison"

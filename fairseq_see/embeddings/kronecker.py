@@ -1,6 +1,6 @@
 """The operator that the Kronecker family of embeddings shares.
 
-    out[n] = weight[n] * sum_{g=1..k} sum_{i=1..m}  v_i[I(n,g,1)] (x) ... (x) v_i[I(n,g,o)]      cut to d numbers
+    out[n] = gain weight[n] sum_{g=1..k} sum_{i=1..m}  v_i[I(n,g,1)] (x) ... (x) v_i[I(n,g,o)]      cut to d numbers
 
 Every unit owns m vectors of q numbers, stored as one row of m x q so that one lookup fetches them all. SEE (arXiv
 2412.12204, eq. 3 and 4), MorphTE (Gan et al. 2022) and Word2Ket (Panahi et al. 2019) are this sum with different
@@ -25,7 +25,9 @@ from fairseq_see.embeddings.roots import ceil_root
 CHUNK_NUMBERS = 2**21
 
 
-def kronecker_sum(units: Tensor, index: Tensor, vectors: int, dim: int, weight: Tensor | None = None) -> Tensor:
+def kronecker_sum(
+    units: Tensor, index: Tensor, vectors: int, dim: int, gain: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
     """Rows that are sums of Kronecker products of units' vectors.
 
     Args:
@@ -33,12 +35,13 @@ def kronecker_sum(units: Tensor, index: Tensor, vectors: int, dim: int, weight: 
         index: (n, k, o) unit ids of the k products of each row, any integer type.
         vectors: m.
         dim: d, at most q^o; each product is cut to its first d numbers.
+        gain: factor of all rows.
         weight: (n,) factor of each row, any type, without gradient.
 
     Returns:
         (n, d) in the dtype of ``units``; half precision is computed in float32.
     """
-    return _KroneckerSum.apply(units, index, vectors, dim, weight)
+    return _KroneckerSum.apply(units, index, vectors, dim, gain, weight)
 
 
 def factor_width(dim: int, order: int) -> int:
@@ -48,20 +51,22 @@ def factor_width(dim: int, order: int) -> int:
 
 class _KroneckerSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, units: Tensor, index: Tensor, vectors: int, dim: int, weight: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, units: Tensor, index: Tensor, vectors: int, dim: int, gain: float, weight: Tensor | None
+    ) -> Tensor:
         ctx.save_for_backward(units, index, weight)
-        ctx.vectors = vectors
+        ctx.vectors, ctx.gain = vectors, gain
         out = units.new_empty(len(index), dim)
         for rows in _chunks(units, index, vectors):
             left, right = _operands(_factors(units, index[rows], vectors), dim)
-            if weight is not None:
-                right = right * weight[rows, None, None].to(right.dtype)
+            # On the smaller operand: scaling the rows would cost a pass over all of them.
+            right = right * _factor(gain, weight, rows, right.dtype)
             out[rows] = _product(left.transpose(1, 2), right).flatten(1)[:, :dim]
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor, None, None, None, None, None]:
         units, index, weight = ctx.saved_tensors
         grad_units = torch.zeros_like(units, dtype=_wide(units.dtype))
         dim = grad_out.shape[1]
@@ -70,8 +75,7 @@ class _KroneckerSum(torch.autograd.Function):
             left, right = _operands(factors, dim)
             grad = grad_out[rows].to(left.dtype)
             grad = F.pad(grad, (0, left.shape[2] * right.shape[2] - dim)).unflatten(1, (left.shape[2], right.shape[2]))
-            if weight is not None:
-                grad = grad * weight[rows, None, None].to(grad.dtype)
+            grad = grad * _factor(ctx.gain, weight, rows, grad.dtype)
             grad_left = _product(right, grad.transpose(1, 2))
             grad_right = _product(left, grad)
             split = _split(len(factors))
@@ -79,7 +83,11 @@ class _KroneckerSum(torch.autograd.Function):
             # (n, R, q) for each position -> (n, k, o, m, q), the layout of the rows that were read.
             stacked = torch.stack(grads, 1).unflatten(2, (index.shape[1], ctx.vectors)).transpose(1, 2)
             grad_units.index_add_(0, index[rows].reshape(-1), stacked.reshape(-1, units.shape[1]))
-        return grad_units.to(units.dtype), None, None, None, None
+        return grad_units.to(units.dtype), None, None, None, None, None
+
+
+def _factor(gain: float, weight: Tensor | None, rows: slice, dtype: torch.dtype) -> Tensor | float:
+    return gain if weight is None else gain * weight[rows, None, None].to(dtype)
 
 
 def _wide(dtype: torch.dtype) -> torch.dtype:

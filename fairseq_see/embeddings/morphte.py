@@ -1,14 +1,14 @@
 """MorphTE (Gan et al. 2022, NeurIPS; arXiv 2210.15379): a word is an entangled state of its morphemes.
 
-    e(w) = LayerNorm( sum_{j=1..r}  v_j[M(w,1)] (x) ... (x) v_j[M(w,o)] )          cut to d before LayerNorm
+    e(w) = LayerNorm( g sum_{j=1..r}  v_j[M(w,1)] (x) ... (x) v_j[M(w,o)] )          cut to d before LayerNorm
 
     M(w, k): the o morphemes of w;  v_j[u]: q = ceil(d^(1/o)) numbers, the j-th vector of morpheme u
 
-Parameters: |M| r q, and 2 d of the LayerNorm; r may be a fraction, as SEE's m. It is SEE without senses and with
-LayerNorm: the r "rank banks" of the paper are the m vectors of a unit here. What we do otherwise than its published
-code: morpheme ids do not depend on hash order, the padding row stays zero (there it drifts to the LayerNorm's bias),
-and the start is matched to a dense table's variance; the code's own, variance 5e-13 before LayerNorm, is
-``init="xavier"``.
+g is a fixed factor (start.py). Parameters: |M| r q, and 2 d of the LayerNorm; r may be a fraction, as SEE's m. It is
+SEE without senses and with LayerNorm: the r "rank banks" of the paper are the m vectors of a unit here. What we do
+otherwise than its published code: morpheme ids do not depend on hash order, the padding row stays zero (there it
+drifts to the LayerNorm's bias), and the start is matched to a dense table's variance; the code's own, variance 5e-13
+before LayerNorm, is ``init="xavier"``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, Footprint, register
 from fairseq_see.embeddings.kronecker import factor_width
-from fairseq_see.embeddings.start import start_vectors
+from fairseq_see.embeddings.start import gain_of, start_vectors
 from fairseq_see.embeddings.stored_index import StoredIndex
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
@@ -39,6 +39,7 @@ class MorphTEEmbedding(Embedding):
         order: o; checked against the index.
         layernorm: off leaves the sum as it is.
         init: ``balanced``, ``normal`` or ``xavier``, as in SEE.
+        gain: factor of all rows (default: what suits the start).
         shape: sizes of an index yet to be loaded, from :meth:`settings`.
     """
 
@@ -53,6 +54,7 @@ class MorphTEEmbedding(Embedding):
         order: int | None = None,
         layernorm: bool = True,
         init: str = "balanced",
+        gain: float | None = None,
         shape: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(num_embeddings, embedding_dim, padding_idx)
@@ -62,6 +64,7 @@ class MorphTEEmbedding(Embedding):
         self.index_version_1 = StoredIndex(num_embeddings, index and index.without_senses(), shape)
         self.index.check(order, None)
         self.rank = rank
+        self.gain = gain_of(init, embedding_dim, self.index.order, rank) if gain is None else gain
         width = factor_width(embedding_dim, self.index.order)
         self.morphemes = UnitVectors(self.index.shape["morphemes"], rank, width, self.index.order)
         self.norm = nn.LayerNorm(embedding_dim) if layernorm else None
@@ -85,8 +88,8 @@ class MorphTEEmbedding(Embedding):
         return {"rank": plan_vectors("morphte", ratio, embedding_dim, index, [len(index.morphemes)], fixed)}
 
     def settings(self) -> dict[str, Any]:
-        """Rank, LayerNorm, and the sizes of the index."""
-        return {"rank": self.rank, "layernorm": self.norm is not None, "shape": self.index.shape}
+        """Rank, LayerNorm, gain, and the sizes of the index."""
+        return {"rank": self.rank, "layernorm": self.norm is not None, "gain": self.gain, "shape": self.index.shape}
 
     def rows(self, ids: Tensor) -> Tensor:
         """Sum the products of each word's morphemes, and normalise the sum."""
@@ -94,7 +97,7 @@ class MorphTEEmbedding(Embedding):
 
     def _sums(self, ids: Tensor) -> Tensor:
         morphemes = self.index.word_morphemes[ids].unsqueeze(1)
-        return self.morphemes.sum(morphemes, self.embedding_dim, self._real(ids))
+        return self.morphemes.sum(morphemes, self.embedding_dim, self.gain, self._real(ids))
 
     def footprint(self) -> Footprint:
         """Parameters; bytes count the packed morphemes of the words in."""

@@ -1,9 +1,10 @@
 """SEE, Sememe Entanglement Encoding (Zhang et al. 2024, arXiv 2412.12204, equations 3 and 4).
 
-    e(w) = sum_{i=1..m} sum_{j=1..r}  v_i[I(w,j,1)] (x) ... (x) v_i[I(w,j,o)]          cut to d numbers
+    e(w) = g sum_{i=1..m} sum_{j=1..r}  v_i[I(w,j,1)] (x) ... (x) v_i[I(w,j,o)]        cut to d numbers
 
     I(w, j, k)   the unit index: products j = 1..r-1 are the senses of w, o sememes each; the last is its o morphemes
     v_i[u]       the i-th vector, q = ceil(d^(1/o)) numbers, of unit u
+    g            a fixed factor that lets one learning rate suit all methods (start.py); the paper has none
 
 Parameters: (|S| + |M|) x q x m; the rank r costs none. S are the sememes, M the morphemes, one padding unit for each
 of the o positions counted in both. A whole m, as in the paper, is too coarse to meet a ratio (with 14,200 units m = 4
@@ -16,6 +17,7 @@ A word with fewer than r-1 senses has fewer products; nothing is computed for th
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -23,7 +25,7 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, Footprint, register
 from fairseq_see.embeddings.kronecker import factor_width
-from fairseq_see.embeddings.start import start_vectors
+from fairseq_see.embeddings.start import gain_of, start_vectors
 from fairseq_see.embeddings.stored_index import StoredIndex
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
@@ -48,6 +50,7 @@ class SEEEmbedding(Embedding):
             ``normal``, Gaussian vectors, whose products have heavy tails; both scaled so that rows start with the
             variance of a dense table, 1/d. ``xavier`` is the start of MorphTE's published code, many orders of
             magnitude smaller.
+        gain: factor of all rows (default: what suits the start).
         shape: sizes of an index yet to be loaded, from :meth:`settings`.
     """
 
@@ -64,6 +67,7 @@ class SEEEmbedding(Embedding):
         rank: int | None = None,
         layernorm: bool = False,
         init: str = "balanced",
+        gain: float | None = None,
         shape: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(num_embeddings, embedding_dim, padding_idx)
@@ -75,6 +79,8 @@ class SEEEmbedding(Embedding):
         # "version", because fairseq's EMA decays every entry of a state dict but those, and integers cannot be decayed.
         self.index_version_1 = StoredIndex(num_embeddings, index, shape)
         self.index.check(order, rank)
+        terms = math.sqrt(self.m[0] * self.m[1]) * (1 + self.index.shape["senses"] / num_embeddings)
+        self.gain = gain_of(init, embedding_dim, self.index.order, terms) if gain is None else gain
         width = factor_width(embedding_dim, self.index.order)
         self.sememes = UnitVectors(self.index.shape["sememes"], self.m[0], width, self.index.order)
         self.morphemes = UnitVectors(self.index.shape["morphemes"], self.m[1], width, self.index.order)
@@ -103,8 +109,8 @@ class SEEEmbedding(Embedding):
         return {"m": plan_vectors("see", ratio, embedding_dim, index, units, fixed, options.get("whole_m", False))}
 
     def settings(self) -> dict[str, Any]:
-        """Number of vectors, LayerNorm, and the sizes of the index."""
-        return {"m": self.m, "layernorm": self.norm is not None, "shape": self.index.shape}
+        """Number of vectors, LayerNorm, gain, and the sizes of the index."""
+        return {"m": self.m, "layernorm": self.norm is not None, "gain": self.gain, "shape": self.index.shape}
 
     def rows(self, ids: Tensor) -> Tensor:
         """Sum the products of each word, and normalise the sum if LayerNorm is on."""
@@ -113,7 +119,7 @@ class SEEEmbedding(Embedding):
     def _sums(self, ids: Tensor) -> Tensor:
         """The sums of products, those of words with equally many senses together."""
         words = self.index.word_morphemes[ids].unsqueeze(1)
-        out = self.morphemes.sum(words, self.embedding_dim, self._real(ids))
+        out = self.morphemes.sum(words, self.embedding_dim, self.gain, self._real(ids))
         first = self.index.sense_offsets[ids]
         senses = self.index.sense_offsets[ids + 1] - first
         for count in range(1, max(2, self.index.rank)):
@@ -122,7 +128,7 @@ class SEEEmbedding(Embedding):
             if len(words) or count == 1:
                 slots = first[words].unsqueeze(1) + torch.arange(count, device=ids.device)
                 groups = self.index.groups[self.index.sense_groups[slots]]
-                out.index_add_(0, words, self.sememes.sum(groups, self.embedding_dim))
+                out.index_add_(0, words, self.sememes.sum(groups, self.embedding_dim, self.gain))
         return out
 
     def footprint(self) -> Footprint:

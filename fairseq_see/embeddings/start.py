@@ -1,9 +1,15 @@
-"""How the vectors of the Kronecker family start: like a dense table, whose rows have variance 1/d.
+"""How the vectors of the Kronecker family start: so that rows have the variance of a dense table's, 1/d.
+
+A row that is a plain sum of products would need vectors several times larger than the numbers of a dense table, and
+Adam, whose steps have the size of the learning rate whatever the size of a number, would then move them several times
+more slowly. So rows are ``gain`` times the sum, with a fixed gain under which the vectors start about as large as a
+dense table's numbers. It is no parameter and changes no model: vectors multiplied by gain^(1/o) say the same without
+it.
 
 ``balanced``: random directions of equal length, so that all products start equally long. ``normal``: Gaussian vectors,
 whose products have heavy tails. Both are scaled by measurement, not derivation: repeated units in a group, shared
 padding units, missing senses and the cut all move the variance. ``xavier`` is the start of MorphTE's published code,
-many orders of magnitude smaller, and is left as it is.
+many orders of magnitude smaller and without gain, and is left as it is.
 """
 
 from __future__ import annotations
@@ -20,6 +26,18 @@ INITS = ("balanced", "normal", "xavier")
 
 # Rows whose variance the start is matched on: all of them up to here, evenly spaced ones beyond.
 CALIBRATION_ROWS = 2**16
+
+
+def gain_of(init: str, dim: int, order: int, terms: float) -> float:
+    """The fixed factor of the rows.
+
+    Args:
+        init: one of INITS.
+        dim: d.
+        order: o, vectors in a product.
+        terms: products in a row, on average.
+    """
+    return 1.0 if init == "xavier" else math.sqrt(dim ** (order - 1) / terms)
 
 
 @torch.no_grad()

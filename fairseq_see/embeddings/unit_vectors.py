@@ -37,13 +37,13 @@ class UnitVectors(nn.Module):
         main = (self.vectors, self.whole, self.m)
         return [main] if self.extra is None else [main, (self.extra, 1, self.m)]
 
-    def sum(self, index: Tensor, dim: int, weight: Tensor | None = None) -> Tensor:
-        """Sums of Kronecker products of these vectors: see :func:`~fairseq_see.embeddings.kronecker.kronecker_sum`."""
+    def sum(self, index: Tensor, dim: int, gain: float, weight: Tensor | None = None) -> Tensor:
+        """Rows as :func:`~fairseq_see.embeddings.kronecker.kronecker_sum` makes them of these vectors."""
         if self.extra is None:
-            return kronecker_sum(self.vectors, index, self.whole, dim, weight)
+            return kronecker_sum(self.vectors, index, self.whole, dim, gain, weight)
         # Zeros stand for the vector that a unit does not own: any product with it is zero, and so is its gradient.
         extra = F.pad(self.extra, (0, 0, 0, len(self.vectors) - len(self.extra)))
-        return kronecker_sum(torch.cat((self.vectors, extra), 1), index, self.whole + 1, dim, weight)
+        return kronecker_sum(torch.cat((self.vectors, extra), 1), index, self.whole + 1, dim, gain, weight)
 
 
 def vectors_of(units: int, m: float, order: int) -> int:

@@ -1,11 +1,11 @@
 """Word2Ket (Panahi, Saeedi and Arodz 2020, arXiv 1911.04975, section 2): a word is a state of its own leaves.
 
-    e(w) = sum_{j=1..r}  v[w,j,1] (x) ... (x) v[w,j,o]          cut to d numbers
+    e(w) = g sum_{j=1..r}  v[w,j,1] (x) ... (x) v[w,j,o]          cut to d numbers
 
     v: (V, o, r, q), q = ceil(d^(1/o))
 
-Parameters: V r o q; only the dimension is compressed, so 40x is out of reach at usual sizes. It is the Kronecker sum of
-SEE with units of each word's own.
+g is a fixed factor (start.py). Parameters: V r o q; only the dimension is compressed, so 40x is out of reach at usual
+sizes. It is the Kronecker sum of SEE with units of each word's own.
 
 With ``tree_layernorm`` the products are made pairwise in a balanced tree, as the paper draws it, every inner node
 normalised and the sum scaled. The paper has these LayerNorms, its published code has not; off is the code's behaviour.
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, plan_whole, register
 from fairseq_see.embeddings.kronecker import factor_width, kronecker_sum
-from fairseq_see.embeddings.start import start_vectors
+from fairseq_see.embeddings.start import gain_of, start_vectors
 from fairseq_see.errors import SeeError
 
 
@@ -54,6 +54,7 @@ class Word2KetEmbedding(Embedding):
         self.rank, self.order = rank, order
         width = factor_width(embedding_dim, order)
         self.leaves = nn.Parameter(torch.empty(num_embeddings * order, rank * width))
+        self.gain = gain_of("balanced", embedding_dim, order, rank)
         start_vectors([(self.leaves, rank, rank)], order, "balanced", self._sums, num_embeddings, padding_idx)
         gain = torch.full((embedding_dim,), (rank * embedding_dim) ** -0.5)
         self.scale = nn.Parameter(gain) if tree_layernorm else None
@@ -81,7 +82,7 @@ class Word2KetEmbedding(Embedding):
 
     def _sums(self, ids: Tensor) -> Tensor:
         index = self._leaves_of(ids).unsqueeze(1)
-        return kronecker_sum(self.leaves, index, self.rank, self.embedding_dim, self._real(ids))
+        return kronecker_sum(self.leaves, index, self.rank, self.embedding_dim, self.gain, self._real(ids))
 
     def _leaves_of(self, ids: Tensor) -> Tensor:
         return ids.unsqueeze(1) * self.order + torch.arange(self.order, device=ids.device)

@@ -1,13 +1,13 @@
 """Word2KetXS (Panahi, Saeedi and Arodz 2020, arXiv 1911.04975, section 3): a sum of Kronecker products of matrices.
 
-    E = sum_{j=1..r}  F[j,1] (x) ... (x) F[j,o]          cut to V rows and d columns
+    E = g sum_{j=1..r}  F[j,1] (x) ... (x) F[j,o]          cut to V rows and d columns
 
     F[j,k]: (t, q) with t = ceil(V^(1/o)), q = ceil(d^(1/o))
 
 Row w reads row i_k of F[j,k], where i_1 ... i_o are the digits of w in base t: again the Kronecker sum, whose units
 are the o x t digits.
 
-Parameters: r o t q.
+g is a fixed factor (start.py). Parameters: r o t q.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from fairseq_see.embeddings.base import Embedding, plan_whole, register
 from fairseq_see.embeddings.kronecker import factor_width, kronecker_sum
 from fairseq_see.embeddings.roots import ceil_root
-from fairseq_see.embeddings.start import start_vectors
+from fairseq_see.embeddings.start import gain_of, start_vectors
 from fairseq_see.errors import SeeError
 
 
@@ -45,6 +45,7 @@ class Word2KetXSEmbedding(Embedding):
         self.rank, self.order = rank, order
         self.base = ceil_root(num_embeddings, order)
         self.digits = nn.Parameter(torch.empty(order * self.base, rank * factor_width(embedding_dim, order)))
+        self.gain = gain_of("balanced", embedding_dim, order, rank)
         start_vectors([(self.digits, rank, rank)], order, "balanced", self.rows, num_embeddings, padding_idx)
 
     @classmethod
@@ -63,4 +64,4 @@ class Word2KetXSEmbedding(Embedding):
         powers = self.base ** torch.arange(self.order - 1, -1, -1, device=ids.device)
         digits = ids.unsqueeze(1) // powers % self.base
         units = digits + torch.arange(self.order, device=ids.device) * self.base
-        return kronecker_sum(self.digits, units.unsqueeze(1), self.rank, self.embedding_dim, self._real(ids))
+        return kronecker_sum(self.digits, units.unsqueeze(1), self.rank, self.embedding_dim, self.gain, self._real(ids))

@@ -50,7 +50,9 @@ def example(order, q, cut, n=3, groups=2, vectors=2, units=4, seed=0):
 def test_forward_and_gradient_equal_the_literal_sum(order, q, cut, n, groups, vectors, seed):
     table, index, vectors, dim = example(order, q, cut, n, groups, vectors, seed=seed)
     ours, reference = table.clone().requires_grad_(), table.clone().requires_grad_()
-    out, expected = kronecker_sum(ours, index, vectors, dim), literal(reference, index, vectors, dim)
+    weight = torch.arange(n) - 0.5
+    out = kronecker_sum(ours, index, vectors, dim, 1.5, weight)
+    expected = literal(reference, index, vectors, dim, 1.5 * weight)
     torch.testing.assert_close(out, expected)
     slope = torch.randn(out.shape, dtype=out.dtype, generator=torch.Generator().manual_seed(1))
     (out * slope).sum().backward()
@@ -79,7 +81,7 @@ def test_gradcheck(order):
     table, index, vectors, dim = example(order, 2, cut=1)
     weight = torch.tensor([1.0, 0.0, 0.5], dtype=torch.float64)
     assert torch.autograd.gradcheck(
-        lambda units: kronecker_sum(units, index, vectors, dim, weight), table.requires_grad_(), fast_mode=False
+        lambda units: kronecker_sum(units, index, vectors, dim, 3.0, weight), table.requires_grad_(), fast_mode=False
     )
 
 
@@ -99,7 +101,7 @@ def test_chunks_change_nothing(monkeypatch):
 def test_weight_zero_gives_a_zero_row_without_gradient():
     table, index, vectors, dim = example(3, 2, cut=0, n=1)
     units = table.requires_grad_()
-    out = kronecker_sum(units, index, vectors, dim, torch.zeros(1, dtype=torch.float64))
+    out = kronecker_sum(units, index, vectors, dim, 2.0, torch.zeros(1, dtype=torch.float64))
     out.sum().backward()
     assert not out.any() and not units.grad.any()
 

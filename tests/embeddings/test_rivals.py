@@ -49,7 +49,7 @@ def test_word2ket_sums_products_of_a_words_own_leaves():
         expected = sum(
             torch.kron(torch.kron(leaves[word, 0, j], leaves[word, 1, j]), leaves[word, 2, j]) for j in range(2)
         )
-        torch.testing.assert_close(embedding.table()[word].detach(), expected[:25])
+        torch.testing.assert_close(embedding.table()[word].detach(), embedding.gain * expected[:25])
 
 
 def test_word2ket_tree_normalises_inner_nodes():
@@ -70,7 +70,7 @@ def test_word2ketxs_is_a_sum_of_kronecker_products_of_matrices(order):
     base = embedding.base
     matrices = embedding.digits.detach().view(order, base, 3, -1)
     expected = sum(tensorly.tenalg.kronecker([matrices[position, :, j] for position in range(order)]) for j in range(3))
-    torch.testing.assert_close(embedding.table().detach(), expected[:29, :13])
+    torch.testing.assert_close(embedding.table().detach(), embedding.gain * expected[:29, :13])
 
 
 def test_morphte_normalises_the_sum_over_its_morphemes(random_index):
@@ -80,6 +80,7 @@ def test_morphte_normalises_the_sum_over_its_morphemes(random_index):
     for word in (0, 5, 19):
         a, b, c = index.word_morphemes[word].tolist()
         row = sum(torch.kron(torch.kron(vectors[a, j], vectors[b, j]), vectors[c, j]) for j in range(2))[:25]
+        row = embedding.gain * row
         expected = torch.nn.functional.layer_norm(row, (25,)) / 5
         torch.testing.assert_close(embedding.table()[word].detach(), expected)
     assert embedding.footprint().parameters == 30 * 3 * 2 + 2 * 25

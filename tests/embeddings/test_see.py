@@ -33,7 +33,7 @@ def literal_row(embedding, index, word):
             for factor in factors:
                 product = torch.kron(product, factor)
             row = row + product
-    return row[: embedding.embedding_dim]
+    return embedding.gain * row[: embedding.embedding_dim]
 
 
 @pytest.mark.parametrize("order", [2, 3, 4])
@@ -119,6 +119,13 @@ def test_start_has_the_variance_of_a_dense_table(init, layernorm, dim, random_in
     table = build("see", 3000, dim, 1, index=index, m=(3, 5), layernorm=layernorm, init=init).table().detach()
     real = torch.arange(3000) != 1
     assert abs(table[real].var(1).mean().item() * dim - 1) < 0.05
+
+
+def test_vectors_start_about_as_large_as_a_dense_tables_numbers(random_index):
+    """Or else one learning rate could not suit both."""
+    embedding = build("see", 60, 216, 1, index=random_index(), m=(3, 5))
+    for units in (embedding.sememes, embedding.morphemes):
+        assert units.vectors.std().item() == pytest.approx(216**-0.5, rel=0.3)
 
 
 def test_xavier_start_is_the_published_one(random_index):
