@@ -118,8 +118,8 @@ class SEEEmbedding(Embedding):
 
     def _sums(self, ids: Tensor) -> Tensor:
         """The sums of products, those of words with equally many senses together."""
-        words = self.index.word_morphemes[ids].unsqueeze(1)
-        out = self.morphemes.sum(words, self.embedding_dim, self.gain, self._real(ids))
+        morphemes = self.index.word_morphemes[ids].unsqueeze(1)
+        out = self.morphemes.sum(morphemes, self.embedding_dim, self.gain, self._real(ids))
         first = self.index.sense_offsets[ids]
         senses = self.index.sense_offsets[ids + 1] - first
         for count in range(1, max(2, self.index.rank)):

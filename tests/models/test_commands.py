@@ -96,7 +96,7 @@ def test_hydra_train_reads_our_yaml(toy, tmp_path):
             f"task.data={toy / 'data-bin'}",
             f"checkpoint.save_dir={tmp_path}",
         ),
-        *(f"hydra.run.dir={tmp_path}", "model.see_ratio=4", "++optimization.max_epoch=1"),
+        *(f"hydra.run.dir={tmp_path}", "model.see_ratio=4", "optimization.max_epoch=1"),
     )
     state = torch.load(tmp_path / "checkpoint_best.pt", weights_only=True)
     assert json.loads(state["cfg"]["model"]["see_resolved"])["request"]["ratio"] == 4, done.stdout[-500:]
