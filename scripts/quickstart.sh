@@ -22,11 +22,26 @@ part "text"
 "$root/scripts/prepare.sh" --train "$data/train" --dev "$data/dev" --test "test=$data/test" --out "$folder" --bpe "$bpe"
 part "senses and morphemes"
 "$root/scripts/index.sh" "$folder" --hownet "$data/senses.tsv"
-part "dense model"
-"$root/scripts/train.sh" "$config" "$folder/data-bin" "$folder/dense" model.see_method=dense
-part "SEE, 10x"
-"$root/scripts/train.sh" "$config" "$folder/data-bin" "$folder/see10" model.see_method=see model.see_ratio=10 \
-    model.see_layernorm=true
+part "dense and SEE at 10x, side by side"
+# One thread each: models this small gain little from a second one.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+train() {
+    local run=$1
+    shift
+    "$root/scripts/train.sh" "$config" "$folder/data-bin" "$folder/$run" "$@" 2>&1 | sed -u "s/^/[$run] /" >&2
+}
+# A process group each, so that nothing is left running when this script is stopped.
+set -m
+train dense model.see_method=dense &
+dense=$!
+train see10 model.see_method=see model.see_ratio=10 model.see_layernorm=true &
+see=$!
+set +m
+trap 'kill -- "-$dense" "-$see" 2>/dev/null || true' EXIT
+trap 'exit 130' INT TERM
+wait "$dense"
+wait "$see"
+trap - EXIT INT TERM
 part "scores"
 for run in dense see10; do "$root/scripts/score.sh" "$folder/$run" "$folder"; done
 part "comparison"
