@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fairseq_see.embeddings.stored_index import StoredIndex
 from fairseq_see.errors import InfeasibleRatio, SeeError
 
 REGISTRY: dict[str, type[Embedding]] = {}
@@ -141,9 +142,10 @@ class Embedding(nn.Module, ABC):
             self._held = None
 
     def footprint(self) -> Footprint:
-        """Parameters, and bytes on disk in half precision."""
+        """Parameters; bytes on disk in half precision, with a unit index counted in."""
         parameters = sum(parameter.numel() for parameter in self.parameters())
-        return Footprint(parameters, 2 * parameters)
+        index = sum(module.shape["bytes"] for module in self.modules() if isinstance(module, StoredIndex))
+        return Footprint(parameters, 2 * parameters + index)
 
     def _real(self, ids: Tensor) -> Tensor | None:
         """Which of the rows ``ids`` are not the padding row, (n,) bool; None where no row is."""

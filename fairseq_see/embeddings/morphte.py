@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from fairseq_see.embeddings.base import Embedding, Footprint, register
+from fairseq_see.embeddings.base import Embedding, register
 from fairseq_see.embeddings.kronecker import factor_width
-from fairseq_see.embeddings.start import gain_of, start_vectors
+from fairseq_see.embeddings.start import gain_of, row_norm, start_vectors
 from fairseq_see.embeddings.stored_index import StoredIndex
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
@@ -67,9 +67,7 @@ class MorphTEEmbedding(Embedding):
         self.gain = gain_of(init, embedding_dim, self.index.order, rank) if gain is None else gain
         width = factor_width(embedding_dim, self.index.order)
         self.morphemes = UnitVectors(self.index.shape["morphemes"], rank, width, self.index.order)
-        self.norm = nn.LayerNorm(embedding_dim) if layernorm else None
-        if self.norm is not None:
-            nn.init.constant_(self.norm.weight, embedding_dim**-0.5)
+        self.norm = row_norm(embedding_dim) if layernorm else None
         if self.index.known:
             start_vectors(self.morphemes.banks(), self.index.order, init, self._sums, num_embeddings, padding_idx)
 
@@ -98,8 +96,3 @@ class MorphTEEmbedding(Embedding):
     def _sums(self, ids: Tensor) -> Tensor:
         morphemes = self.index.word_morphemes[ids].unsqueeze(1)
         return self.morphemes.sum(morphemes, self.embedding_dim, self.gain, self._real(ids))
-
-    def footprint(self) -> Footprint:
-        """Parameters; bytes count the packed morphemes of the words in."""
-        parameters, size = super().footprint()
-        return Footprint(parameters, size + self.index.shape["bytes"])

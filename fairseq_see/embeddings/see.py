@@ -21,11 +21,11 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fairseq_see.embeddings.base import Embedding, Footprint, register
+from fairseq_see.embeddings.base import Embedding, register
 from fairseq_see.embeddings.kronecker import factor_width
-from fairseq_see.embeddings.start import gain_of, start_vectors
+from fairseq_see.embeddings.start import gain_of, row_norm, start_vectors
 from fairseq_see.embeddings.stored_index import StoredIndex
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
@@ -84,9 +84,7 @@ class SEEEmbedding(Embedding):
         width = factor_width(embedding_dim, self.index.order)
         self.sememes = UnitVectors(self.index.shape["sememes"], self.m[0], width, self.index.order)
         self.morphemes = UnitVectors(self.index.shape["morphemes"], self.m[1], width, self.index.order)
-        self.norm = nn.LayerNorm(embedding_dim) if layernorm else None
-        if self.norm is not None:
-            nn.init.constant_(self.norm.weight, embedding_dim**-0.5)
+        self.norm = row_norm(embedding_dim) if layernorm else None
         if self.index.known:
             tables = self.sememes.banks() + self.morphemes.banks()
             start_vectors(tables, self.index.order, init, self._sums, num_embeddings, padding_idx)
@@ -130,11 +128,6 @@ class SEEEmbedding(Embedding):
                 groups = self.index.groups[self.index.sense_groups[slots]]
                 out.index_add_(0, words, self.sememes.sum(groups, self.embedding_dim, self.gain))
         return out
-
-    def footprint(self) -> Footprint:
-        """Parameters; bytes count the packed unit index in."""
-        parameters, size = super().footprint()
-        return Footprint(parameters, size + self.index.shape["bytes"])
 
 
 def _pair(m: float | tuple[float, float]) -> tuple[float, float]:

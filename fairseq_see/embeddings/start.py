@@ -40,6 +40,13 @@ def gain_of(init: str, dim: int, order: int, terms: float) -> float:
     return 1.0 if init == "xavier" else math.sqrt(dim ** (order - 1) / terms)
 
 
+def row_norm(dim: int) -> nn.LayerNorm:
+    """A LayerNorm of rows (n, d) whose gain starts at d^-0.5: its rows start with the variance of a dense table."""
+    norm = nn.LayerNorm(dim)
+    nn.init.constant_(norm.weight, dim**-0.5)
+    return norm
+
+
 @torch.no_grad()
 def start_vectors(
     tables: Sequence[tuple[nn.Parameter, int, float]],
