@@ -218,31 +218,6 @@ def meets(reached: float, ratio: float) -> bool:
     return ratio * (1 - rounding) <= reached <= ratio * TOLERANCE
 
 
-def plan_whole(method: str, ratio: float, dense: int, step: int, fixed: int = 0) -> int:
-    """Plan the one whole number that a method has.
-
-    Args:
-        method: its name, for the message.
-        ratio: compression wanted.
-        dense: V x d.
-        step: parameters that one more costs.
-        fixed: parameters that there are besides.
-
-    Returns:
-        The largest number, at least 1, with ``dense`` / (number * step + fixed) in [ratio, ratio * TOLERANCE].
-
-    Raises:
-        InfeasibleRatio: none is.
-    """
-    number = max(1, int((dense / ratio - fixed) // step))
-    # One more as well: where the ratio is met exactly, the division may have been rounded down.
-    reached = {candidate: dense / (candidate * step + fixed) for candidate in (number, number + 1)}
-    fitting = [candidate for candidate, value in reached.items() if meets(value, ratio)]
-    if not fitting:
-        raise infeasible(method, ratio, reached.values())
-    return max(fitting)
-
-
 def infeasible(method: str, ratio: float, reached: Iterable[float], advice: str = "") -> InfeasibleRatio:
     """The error that names the nearest of the ratios that can be ``reached``."""
     nearest = min(reached, key=lambda value: abs(math.log(value / ratio)))

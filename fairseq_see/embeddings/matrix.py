@@ -1,20 +1,23 @@
 """Low-rank factorisation of the table (Mnih and Salakhutdinov 2007; Lan et al. 2020, ALBERT).
 
-    e(w) = A[w] B,    A: (V, k), B: (k, d)
+    e(w) = g A[w] B,    A: (V, k), B: (k, d)
 
-Parameters: k (V + d). Start: A and B Gaussian with equal variances, so that rows have variance 1/d.
+g is a fixed factor (start.py). Parameters: k (V + d). k may be a fraction: with k = 4.5 all words have four numbers and
+the first half of them, which are the most frequent, a fifth. Start: A and B Gaussian with equal variances, so that rows
+have variance 1/d.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import Embedding, plan_whole, register
-from fairseq_see.embeddings.start import match_variance
+from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
+from fairseq_see.embeddings.start import gain_of, match_variance
 from fairseq_see.errors import SeeError
 
 
@@ -26,29 +29,50 @@ class MatrixEmbedding(Embedding):
         num_embeddings: V.
         embedding_dim: d.
         padding_idx: the zero row.
-        k: inner dimension.
+        k: inner dimension, at least 1; a fraction goes to the most frequent words.
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *, k: int) -> None:
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *, k: float) -> None:
         super().__init__(num_embeddings, embedding_dim, padding_idx)
-        if k < 1:
+        if not k >= 1:
             raise SeeError(f"k is {k}, but a factorisation needs at least one column")
         self.k = k
-        self.left = nn.Parameter(torch.randn(num_embeddings, k))
-        self.right = nn.Parameter(torch.randn(k, embedding_dim))
-        if padding_idx is not None:
-            nn.init.zeros_(self.left[padding_idx])
-        match_variance([self.left, self.right], self.rows, num_embeddings, padding_idx)
+        whole, extra = math.floor(k), _extra_rows(num_embeddings, k)
+        self.left = nn.Parameter(torch.randn(num_embeddings, whole))
+        self.extra = nn.Parameter(torch.randn(extra)) if extra else None
+        self.right = nn.Parameter(torch.randn(whole + bool(extra), embedding_dim))
+        self.gain = gain_of("balanced", embedding_dim, 2, k)
+        tables = [self.left, self.right] if self.extra is None else [self.left, self.extra, self.right]
+        match_variance(tables, self.rows, num_embeddings, padding_idx, degree=2)
 
     @classmethod
     def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
         """The largest k that fits."""
-        return {"k": plan_whole("matrix", ratio, num_embeddings * embedding_dim, num_embeddings + embedding_dim)}
+        dense, step = num_embeddings * embedding_dim, num_embeddings + embedding_dim
+        whole = max(1, math.floor(dense / ratio / step))
+        # What is left after whole columns buys another row of B, and a number each for as many words as possible.
+        words = dense / ratio - whole * step - embedding_dim
+        k = math.floor((whole + max(0.0, words / num_embeddings)) * 10_000) / 10_000
+        extra = _extra_rows(num_embeddings, k)
+        reached = dense / (whole * step + (embedding_dim + extra if extra else 0))
+        if not meets(reached, ratio):
+            raise infeasible("matrix", ratio, [reached])
+        return {"k": k}
 
     def settings(self) -> dict[str, Any]:
         """k."""
         return {"k": self.k}
 
     def rows(self, ids: Tensor) -> Tensor:
-        """Rows of A, times B; the padding row of A is zero and gets no gradient."""
-        return F.embedding(ids, self.left, self.padding_idx) @ self.right
+        """Rows of A, times B."""
+        left = F.embedding(ids, self.left)
+        if self.extra is not None:
+            last = F.pad(self.extra, (0, self.num_embeddings - len(self.extra)))
+            left = torch.cat((left, last[ids].unsqueeze(1)), 1)
+        real = self._real(ids)
+        return (left if real is None else left * real.unsqueeze(1)) @ (self.right * self.gain)
+
+
+def _extra_rows(rows: int, k: float) -> int:
+    """Words that have a number more than the others."""
+    return int(rows * (k - math.floor(k)))

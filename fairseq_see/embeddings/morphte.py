@@ -20,7 +20,7 @@ from torch import Tensor
 from fairseq_see.embeddings.base import Embedding, register
 from fairseq_see.embeddings.kronecker import factor_width
 from fairseq_see.embeddings.start import gain_of, row_norm, start_vectors
-from fairseq_see.embeddings.stored_index import StoredIndex
+from fairseq_see.embeddings.stored_index import FEWER_UNITS, StoredIndex, index_to_plan
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
@@ -79,11 +79,10 @@ class MorphTEEmbedding(Embedding):
     @classmethod
     def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
         """The largest rank that fits."""
-        index = options.get("index")
-        if index is None:
-            raise SeeError("planning 'morphte' needs a unit index; fairseq-see index builds one")
+        index = index_to_plan("morphte", options)
         fixed = 2 * embedding_dim if options.get("layernorm", True) else 0
-        return {"rank": plan_vectors("morphte", ratio, embedding_dim, index, [len(index.morphemes)], fixed)}
+        units, shape = [len(index.morphemes)], (num_embeddings, embedding_dim)
+        return {"rank": plan_vectors("morphte", ratio, shape, index.order, units, fixed, advice=FEWER_UNITS)}
 
     def settings(self) -> dict[str, Any]:
         """Rank, LayerNorm, gain, and the sizes of the index."""

@@ -26,7 +26,7 @@ from torch import Tensor
 from fairseq_see.embeddings.base import Embedding, register
 from fairseq_see.embeddings.kronecker import factor_width
 from fairseq_see.embeddings.start import gain_of, row_norm, start_vectors
-from fairseq_see.embeddings.stored_index import StoredIndex
+from fairseq_see.embeddings.stored_index import FEWER_UNITS, StoredIndex, index_to_plan
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
@@ -99,12 +99,11 @@ class SEEEmbedding(Embedding):
         """The largest m that fits."""
         if "m" in options:
             raise SeeError("give either a ratio or m, not both")
-        index = options.get("index")
-        if index is None:
-            raise SeeError("planning 'see' needs a unit index; fairseq-see index builds one")
+        index = index_to_plan("see", options)
         fixed = 2 * embedding_dim if options.get("layernorm") else 0
         units = [len(index.sememes), len(index.morphemes)]
-        return {"m": plan_vectors("see", ratio, embedding_dim, index, units, fixed, options.get("whole_m", False))}
+        shape, whole = (num_embeddings, embedding_dim), options.get("whole_m", False)
+        return {"m": plan_vectors("see", ratio, shape, index.order, units, fixed, whole, FEWER_UNITS)}
 
     def settings(self) -> dict[str, Any]:
         """Number of vectors, LayerNorm, gain, and the sizes of the index."""

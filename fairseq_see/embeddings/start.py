@@ -1,12 +1,12 @@
-"""How the vectors of the Kronecker family start: so that rows have the variance of a dense table's, 1/d.
+"""How factors start: so that rows have the variance of a dense table's, 1/d.
 
-A row that is a plain sum of products would need vectors several times larger than the numbers of a dense table, and
+A row that is a plain sum of products would need factors several times larger than the numbers of a dense table, and
 Adam, whose steps have the size of the learning rate whatever the size of a number, would then move them several times
-more slowly. So rows are ``gain`` times the sum, with a fixed gain under which the vectors start about as large as a
-dense table's numbers. It is no parameter and changes no model: vectors multiplied by gain^(1/o) say the same without
+more slowly. So rows are ``gain`` times the sum, with a fixed gain under which the factors start about as large as a
+dense table's numbers. It is no parameter and changes no model: factors multiplied by gain^(1/o) say the same without
 it.
 
-``balanced``: random directions of equal length, so that all products start equally long. ``normal``: Gaussian vectors,
+For the vectors of the Kronecker family there is a choice. ``balanced``: random directions of equal length, so that all products start equally long. ``normal``: Gaussian vectors,
 whose products have heavy tails. Both are scaled by measurement, not derivation: repeated units in a group, shared
 padding units, missing senses and the cut all move the variance. ``xavier`` is the start of MorphTE's published code,
 many orders of magnitude smaller and without gain, and is left as it is.
@@ -34,7 +34,7 @@ def gain_of(init: str, dim: int, order: int, terms: float) -> float:
     Args:
         init: one of INITS.
         dim: d.
-        order: o, vectors in a product.
+        order: o, factors in a product.
         terms: products in a row, on average.
     """
     return 1.0 if init == "xavier" else math.sqrt(dim ** (order - 1) / terms)

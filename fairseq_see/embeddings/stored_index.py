@@ -11,7 +11,18 @@ from torch import Tensor, nn
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
+# Advice where even one vector for each unit is too much.
+FEWER_UNITS = " (for more, build the index with fewer morphemes: fairseq-see index --max-morphemes)"
+
 ARRAYS = ("groups", "sense_offsets", "sense_groups", "word_morphemes")
+
+
+def index_to_plan(method: str, options: dict[str, Any]) -> UnitIndex:
+    """The unit index among the options of a plan; SeeError if there is none."""
+    index = options.get("index")
+    if index is None:
+        raise SeeError(f"planning {method!r} needs a unit index; fairseq-see index builds one")
+    return index
 
 
 class StoredIndex(nn.Module):

@@ -1,12 +1,12 @@
 """Tensor-train matrix (Oseledets 2011; for embeddings Hrinchuk et al. 2020).
 
-    E[(i1 i2 i3), (j1 j2 j3)] = G1[i1, j1] G2[i2, j2] G3[i3, j3]
+    E[(i1 i2 i3), (j1 j2 j3)] = g G1[i1, j1] G2[i2, j2] G3[i3, j3]
 
     G1: (v1, d1, 1, R1), G2: (v2, d2, R1, R2), G3: (v3, d3, R2, 1);   v1 v2 v3 >= V,  d1 d2 d3 >= d
 
-Parameters: v1 d1 R1 + R1 v2 d2 R2 + R2 v3 d3. The factors are found automatically, as equal as can be; rows behind V
-and columns behind d are never used. Two ranks, R1 and R2, which differ by one at most, make the steps fine enough to
-meet a ratio. Start: Gaussian cores of equal variance, so that rows have variance 1/d.
+g is a fixed factor (start.py). Parameters: v1 d1 R1 + R1 v2 d2 R2 + R2 v3 d3. The factors are found automatically, as
+equal as can be; rows behind V and columns behind d are never used. Ranks R1 and R2 that need not be equal make the
+steps fine enough to meet a ratio. Start: Gaussian cores of equal variance, so that rows have variance 1/d.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
 from fairseq_see.embeddings.roots import ceil_root
-from fairseq_see.embeddings.start import match_variance
+from fairseq_see.embeddings.start import gain_of, match_variance
 from fairseq_see.errors import SeeError
 
 # Numbers of one gathered operand at a time: 32 MB.
@@ -48,26 +48,31 @@ class TensorTrainEmbedding(Embedding):
         self.first = nn.Parameter(torch.randn(v1, d1, first))
         self.second = nn.Parameter(torch.randn(v2, d2, first, second))
         self.third = nn.Parameter(torch.randn(v3, second, d3))
+        self.gain = gain_of("balanced", embedding_dim, 3, first * second)
         match_variance([self.first, self.second, self.third], self.rows, num_embeddings, padding_idx)
 
     @classmethod
     def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
-        """The largest pair of ranks, equal or one apart, that fits."""
+        """The largest ranks that fit, equal or one apart; where none are, the smaller at least half the larger."""
         dense = num_embeddings * embedding_dim
         (v1, v2, v3), (d1, d2, d3) = factors(num_embeddings), factors(embedding_dim)
 
-        def reached(rank: tuple[int, int]) -> float:
-            return dense / (v1 * d1 * rank[0] + rank[0] * v2 * d2 * rank[1] + rank[1] * v3 * d3)
+        def reached(first: int, second: int) -> float:
+            return dense / (v1 * d1 * first + first * v2 * d2 * second + second * v3 * d3)
 
-        rank = (1, 1)
-        seen = {rank: reached(rank)}
-        while seen[rank] > ratio:
-            rank = (rank[0], rank[1] + 1) if rank[0] == rank[1] else (rank[1], rank[1])
-            seen[rank] = reached(rank)
-        fitting = [rank for rank, value in seen.items() if meets(value, ratio)]
+        ranks, first = {(1, 1): reached(1, 1)}, 1
+        while reached(first, 1) >= ratio:
+            second = int((dense / ratio - v1 * d1 * first) / (first * v2 * d2 + v3 * d3))
+            # The division may have been rounded down.
+            for rank in ((first, second), (first, second + 1)):
+                low, high = min(rank), max(rank)
+                if low >= 1 and high - low <= max(1, high // 2):
+                    ranks[rank] = reached(*rank)
+            first += 1
+        fitting = [rank for rank, value in ranks.items() if meets(value, ratio)]
         if not fitting:
-            raise infeasible("tensor_train", ratio, seen.values())
-        return {"rank": fitting[-1]}
+            raise infeasible("tensor_train", ratio, ranks.values())
+        return {"rank": min(fitting, key=lambda rank: (abs(rank[0] - rank[1]) > 1, ranks[rank]))}
 
     def settings(self) -> dict[str, Any]:
         """The ranks."""
@@ -81,7 +86,7 @@ class TensorTrainEmbedding(Embedding):
         """
         (v1, d1, _), (v2, d2, _, second) = self.first.shape, self.second.shape
         v3, _, d3 = self.third.shape
-        left = torch.einsum("iar,jbrs->ijabs", self.first, self.second).reshape(v1 * v2, d1 * d2, second)
+        left = torch.einsum("iar,jbrs->ijabs", self.first * self.gain, self.second).reshape(v1 * v2, d1 * d2, second)
         step = max(1, CHUNK_NUMBERS // (d1 * d2 * second))
         parts = [
             torch.bmm(left[chunk // v3], self.third[chunk % v3]).reshape(len(chunk), d1 * d2 * d3)

@@ -5,7 +5,8 @@
     v: (V, o, r, q), q = ceil(d^(1/o))
 
 g is a fixed factor (start.py). Parameters: V r o q; only the dimension is compressed, so 40x is out of reach at usual
-sizes. It is the Kronecker sum of SEE with units of each word's own.
+sizes. It is the Kronecker sum of SEE with units of each word's own. r may be a fraction, as SEE's m: with r = 1.5 the
+first half of the words, which are the most frequent, has two products and the others have one.
 
 With ``tree_layernorm`` the products are made pairwise in a balanced tree, as the paper draws it, every inner node
 normalised and the sum scaled. The paper has these LayerNorms, its published code has not; off is the code's behaviour.
@@ -19,9 +20,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import Embedding, plan_whole, register
-from fairseq_see.embeddings.kronecker import factor_width, kronecker_sum
+from fairseq_see.embeddings.base import Embedding, register
+from fairseq_see.embeddings.kronecker import factor_width
 from fairseq_see.embeddings.start import gain_of, start_vectors
+from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
 
 
@@ -33,7 +35,7 @@ class Word2KetEmbedding(Embedding):
         num_embeddings: V.
         embedding_dim: d.
         padding_idx: the zero row.
-        rank: r, products in a sum.
+        rank: r, products in a sum, at least 1; a fraction goes to the most frequent words.
         order: o, vectors in a product.
         tree_layernorm: normalise the inner nodes of the product tree.
     """
@@ -44,18 +46,17 @@ class Word2KetEmbedding(Embedding):
         embedding_dim: int,
         padding_idx: int | None = None,
         *,
-        rank: int,
+        rank: float,
         order: int = 3,
         tree_layernorm: bool = False,
     ) -> None:
         super().__init__(num_embeddings, embedding_dim, padding_idx)
-        if rank < 1 or order < 2:
+        if not rank >= 1 or order < 2:
             raise SeeError(f"word2ket needs a rank of at least 1 and an order of at least 2, not {rank} and {order}")
         self.rank, self.order = rank, order
-        width = factor_width(embedding_dim, order)
-        self.leaves = nn.Parameter(torch.empty(num_embeddings * order, rank * width))
+        self.leaves = UnitVectors(num_embeddings * order, rank, factor_width(embedding_dim, order), order)
         self.gain = gain_of("balanced", embedding_dim, order, rank)
-        start_vectors([(self.leaves, rank, rank)], order, "balanced", self._sums, num_embeddings, padding_idx)
+        start_vectors(self.leaves.banks(), order, "balanced", self._sums, num_embeddings, padding_idx)
         gain = torch.full((embedding_dim,), (rank * embedding_dim) ** -0.5)
         self.scale = nn.Parameter(gain) if tree_layernorm else None
 
@@ -64,8 +65,8 @@ class Word2KetEmbedding(Embedding):
         """The largest rank that fits."""
         order = options.get("order", 3)
         fixed = embedding_dim if options.get("tree_layernorm") else 0
-        cost = num_embeddings * order * factor_width(embedding_dim, order)
-        return {"rank": plan_whole("word2ket", ratio, num_embeddings * embedding_dim, cost, fixed)}
+        shape, units = (num_embeddings, embedding_dim), [num_embeddings * order]
+        return {"rank": plan_vectors("word2ket", ratio, shape, order, units, fixed)}
 
     def settings(self) -> dict[str, Any]:
         """Rank, order, LayerNorm."""
@@ -75,14 +76,15 @@ class Word2KetEmbedding(Embedding):
         """Sum the products of each word's own leaves."""
         if self.scale is None:
             return self._sums(ids)
-        vectors = self.leaves[self._leaves_of(ids)].unflatten(2, (self.rank, -1))
+        width = factor_width(self.embedding_dim, self.order)
+        vectors = self.leaves.joined()[self._leaves_of(ids)].unflatten(2, (-1, width))
         out = _tree(list(vectors.unbind(1))).sum(1)[:, : self.embedding_dim] * self.scale
         real = self._real(ids)
         return out if real is None else out * real.to(out.dtype).unsqueeze(1)
 
     def _sums(self, ids: Tensor) -> Tensor:
         index = self._leaves_of(ids).unsqueeze(1)
-        return kronecker_sum(self.leaves, index, self.rank, self.embedding_dim, self.gain, self._real(ids))
+        return self.leaves.sum(index, self.embedding_dim, self.gain, self._real(ids))
 
     def _leaves_of(self, ids: Tensor) -> Tensor:
         return ids.unsqueeze(1) * self.order + torch.arange(self.order, device=ids.device)

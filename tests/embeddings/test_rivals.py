@@ -17,9 +17,18 @@ V, D = 40_000, 512
 
 def test_matrix_is_a_product():
     embedding = build("matrix", 30, 12, 1, k=4)
-    expected = embedding.left.detach() @ embedding.right.detach()
+    expected = embedding.gain * embedding.left.detach() @ embedding.right.detach()
+    expected[1] = 0
     torch.testing.assert_close(embedding.table().detach(), expected)
-    assert not expected[1].any()
+
+
+def test_matrix_gives_a_fraction_of_k_to_the_first_words():
+    embedding = build("matrix", 30, 12, k=2.5)
+    left = torch.zeros(30, 3)
+    left[:, :2] = embedding.left.detach()
+    left[:15, 2] = embedding.extra.detach()
+    torch.testing.assert_close(embedding.table().detach(), embedding.gain * left @ embedding.right.detach())
+    assert embedding.footprint().parameters == 2 * 30 + 15 + 3 * 12
 
 
 @pytest.mark.parametrize("rank", [(1, 1), (3, 3), (3, 4)])
@@ -30,7 +39,7 @@ def test_tensor_train_equals_tensorly(rank):
         embedding.second.permute(2, 0, 1, 3),
         embedding.third.permute(1, 0, 2).unsqueeze(3),
     ]
-    expected = tt_matrix_to_matrix(cores)[:50, :26]
+    expected = embedding.gain * tt_matrix_to_matrix(cores)[:50, :26]
     torch.testing.assert_close(embedding.table().detach(), expected)
 
 
@@ -44,7 +53,7 @@ def test_tensor_train_factors_cover_with_little_waste(number):
 
 def test_word2ket_sums_products_of_a_words_own_leaves():
     embedding = build("word2ket", 9, 25, rank=2, order=3).double()
-    leaves = embedding.leaves.detach().view(9, 3, 2, 3)
+    leaves = embedding.leaves.vectors.detach().view(9, 3, 2, 3)
     for word in range(9):
         expected = sum(
             torch.kron(torch.kron(leaves[word, 0, j], leaves[word, 1, j]), leaves[word, 2, j]) for j in range(2)
@@ -52,9 +61,22 @@ def test_word2ket_sums_products_of_a_words_own_leaves():
         torch.testing.assert_close(embedding.table()[word].detach(), embedding.gain * expected[:25])
 
 
+@pytest.mark.parametrize("tree", [False, True])
+def test_word2ket_gives_a_fraction_of_the_rank_to_the_first_words(tree):
+    embedding = build("word2ket", 8, 27, rank=1.5, order=3, tree_layernorm=tree)
+    without = build("word2ket", 8, 27, rank=1, order=3, tree_layernorm=tree)
+    with torch.no_grad():
+        without.leaves.vectors.copy_(embedding.leaves.vectors)
+        without.gain = embedding.gain
+        if tree:
+            without.scale.copy_(embedding.scale)
+        differ = (embedding.table() - without.table()).abs().amax(1) > 1e-6
+    assert differ.tolist() == [True] * 4 + [False] * 4
+
+
 def test_word2ket_tree_normalises_inner_nodes():
     embedding = build("word2ket", 5, 16, rank=2, order=4, tree_layernorm=True).double()
-    leaves = embedding.leaves.detach().view(5, 4, 2, 2)
+    leaves = embedding.leaves.vectors.detach().view(5, 4, 2, 2)
     norm = torch.nn.functional.layer_norm
     for word in range(5):
         row = torch.zeros(16, dtype=torch.float64)
@@ -68,8 +90,8 @@ def test_word2ket_tree_normalises_inner_nodes():
 def test_word2ketxs_is_a_sum_of_kronecker_products_of_matrices(order):
     embedding = build("word2ketxs", 29, 13, rank=3, order=order).double()
     base = embedding.base
-    matrices = embedding.digits.detach().view(order, base, 3, -1)
-    expected = sum(tensorly.tenalg.kronecker([matrices[position, :, j] for position in range(order)]) for j in range(3))
+    matrices = embedding.digits.vectors.detach().view(base, order, 3, -1)
+    expected = sum(tensorly.tenalg.kronecker([matrices[:, position, j] for position in range(order)]) for j in range(3))
     torch.testing.assert_close(embedding.table().detach(), embedding.gain * expected[:29, :13])
 
 
@@ -92,10 +114,15 @@ def reached(method, ratio, **options):
         return settings, V * D / build(method, V, D, **options, **settings).footprint().parameters
 
 
-@pytest.mark.parametrize(("ratio", "k"), [(10, 50), (20, 25)])
-def test_matrix_plans(ratio, k):
-    settings, true = reached("matrix", ratio)
-    assert settings == {"k": k} and true == pytest.approx(V * D / (k * (V + D)))
+@pytest.mark.parametrize(
+    ("method", "knob", "planned"),
+    [("matrix", "k", {10: 50, 20: 25, 40: 12, 80: 6}), ("word2ketxs", "rank", {10: 222, 20: 111, 40: 55, 80: 27})],
+)
+@pytest.mark.parametrize("ratio", [10, 20, 40, 80])
+def test_fractions_meet_every_ratio(method, knob, planned, ratio):
+    settings, true = reached(method, ratio)
+    assert math.floor(settings[knob]) == planned[ratio]
+    assert ratio <= true <= 1.002 * ratio
 
 
 @pytest.mark.parametrize("ratio", [10, 20, 40, 80])
@@ -107,24 +134,23 @@ def test_tensor_train_reaches_what_the_papers_dashes_deny(ratio):
     assert first == pytest.approx({10: 85, 20: 60, 40: 42, 80: 29}[ratio], abs=1) and second - first in (0, 1)
 
 
-@pytest.mark.parametrize(("ratio", "rank"), [(10, 222), (20, 111), (40, 55)])
-def test_word2ketxs_plans(ratio, rank):
-    settings, true = reached("word2ketxs", ratio)
-    assert settings == {"rank": rank} and ratio <= true <= 1.03 * ratio
-
-
-@pytest.mark.parametrize(("method", "nearest"), [("matrix", 84.25), ("word2ketxs", 79.5)])
-def test_whole_numbers_are_too_coarse_for_80x(method, nearest):
-    with pytest.raises(InfeasibleRatio) as error:
-        reached(method, 80)
-    assert error.value.nearest == pytest.approx(nearest, abs=0.05)
-    assert reached(method, error.value.nearest)[1] == pytest.approx(nearest, abs=0.05)
-
-
-@pytest.mark.parametrize(("ratio", "nearest"), [(10, 10.67), (40, 21.33), (80, 21.33)])
-def test_word2ket_cannot_go_beyond_its_leaves(ratio, nearest):
-    """Order 3: 24 numbers a word and rank, so 21.3x at most and nothing between that and 10.7x."""
+@pytest.mark.parametrize("ratio", [40, 80])
+def test_word2ket_cannot_go_beyond_its_leaves(ratio):
+    """Order 3: 24 numbers a word and product, so 21.3x at most."""
     with pytest.raises(InfeasibleRatio) as error:
         reached("word2ket", ratio)
-    assert error.value.nearest == pytest.approx(nearest, abs=0.01)
-    assert reached("word2ket", 21)[0] == {"rank": 1}
+    assert error.value.nearest == pytest.approx(64 / 3)
+    assert reached("word2ket", 64 / 3)[0] == {"rank": 1}
+
+
+def test_word2ket_plans_between_its_whole_ranks():
+    settings, true = reached("word2ket", 15)
+    assert 1 < settings["rank"] < 2 and 15 <= true <= 15.01
+
+
+def test_tensor_train_takes_ranks_further_apart_where_steps_are_coarse():
+    """12 x 13 x 13 words: one rank more is 9% here."""
+    first, second = embedding_class("tensor_train").plan(40, 2000, 216)["rank"]
+    cores = build("tensor_train", 2000, 216, rank=(first, second))
+    assert 40 <= 2000 * 216 / cores.footprint().parameters <= 41.2
+    assert 1 < abs(first - second) <= max(first, second) / 2
