@@ -31,6 +31,7 @@ setup(
         "sentencepiece>=0.1.99",
         "morfessor>=2.0.6",
         "simplemma>=0.9",
+        "OpenHowNet>=2.0",
     ],
     extras_require={
         # Any distribution that provides ``import fairseq`` will do, so fairseq is an extra and not a requirement.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import read_lines
+from fairseq_see.files import read_lines, replacing
 from fairseq_see.units.script import LANGUAGES
 
 Sense = tuple[str, ...]
@@ -71,6 +71,18 @@ class Senses:
         if not lines:
             raise SeeError(f"{path} is empty; expected lines of language, word, sense number and sememes")
         return cls(entries)
+
+    def save(self, path: str | Path) -> None:
+        """Write the lines that ``load`` reads.
+
+        Raises:
+            SeeError: the file cannot be written.
+        """
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+            for language, words in self._entries.items():
+                for word, senses in words.items():
+                    for number, sense in enumerate(senses, 1):
+                        file.write(f"{language}\t{word}\t{number}\t{' '.join(sense)}\n")
 
     def words(self, language: str) -> list[str]:
         """The words that have senses, in the file's order."""

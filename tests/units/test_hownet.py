@@ -36,6 +36,11 @@ def test_lookup(senses: Senses, word: str, language: str, form: str, how: str, c
     assert (match.form, match.how, len(match.senses)) == (form, how, count)
 
 
+def test_saved_as_loaded(lexicon: Path, tmp_path: Path) -> None:
+    Senses.load(lexicon).save(tmp_path / "saved.tsv")
+    assert (tmp_path / "saved.tsv").read_bytes() == lexicon.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
