@@ -1,42 +1,56 @@
 #!/usr/bin/env bash
-# scripts/index.sh DIR --hownet TSV [options of fairseq-see index]
+# scripts/index.sh DIR --hownet TSV | --openhownet [FOLDER] [options of fairseq-see index]
 #
 # Builds the unit index (senses and morphemes) of both dictionaries of a folder made by scripts/prepare.sh, and puts
 # them beside the dictionaries, where models look for them: DIR/data-bin/dict.zh.see and dict.en.see. Further options,
 # such as --rank 5 or --morphology characters, go to both. An index that is there and was made in the same way is kept.
+#
+#   --hownet TSV           senses from a table, such as data/senses.tsv
+#   --openhownet [FOLDER]  senses from HowNet's own files, through the package OpenHowNet, which keeps them in
+#                          ~/.openhownet; --download fetches them, if FOLDER has none
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-dir='' hownet='' options=()
+dir='' senses=() files=() options=()
 while (($#)); do
     case $1 in
     -h | --help) usage 0 ;;
     --hownet) (($# > 1)) || die "--hownet needs a value"
-        hownet=$2 && shift 2 ;;
+        [[ -r $2 ]] || die "cannot read $2"
+        senses+=(--hownet "$2") files+=("$2") && shift 2 ;;
+    --openhownet) folder=$HOME/.openhownet && shift
+        if (($#)) && [[ $1 != -* ]]; then folder=$1 && shift; fi
+        senses+=(--openhownet "$folder")
+        files+=("$folder"{,/resources}/{sememe_all,sememe_triples_taxonomy.txt,HowNet_dict_complete}) ;;
+    --download) senses+=(--download) && shift ;;
     --output | --lang | --corpus | --json) die "$1 is set by this script; use fairseq-see index for a single dictionary" ;;
     *) if [[ -z $dir && $1 != -* ]]; then dir=$1; else options+=("$1"); fi
         shift ;;
     esac
 done
 [[ -n $dir ]] || usage
-[[ -n $hownet ]] || die "--hownet is missing: a table of senses, such as data/senses.tsv"
-[[ -r $hownet ]] || die "cannot read $hownet"
+((${#files[@]})) || die "--hownet or --openhownet is missing: HowNet's senses, or others such as data/senses.tsv"
 data=$dir/data-bin
 [[ -e $data/dict.zh.txt && -e $data/dict.en.txt ]] || die "no dictionaries in $data; run scripts/prepare.sh first"
 use_environment
 
+# settings SIDE LANGUAGE WORDS: what its index is made of, and how. HowNet's files may be yet to come (--download).
+settings() {
+    { cat -- "${files[@]}" 2>/dev/null || true; cat -- "$data/dict.$1.txt" "$3"; } | checksum - | tr '\n' ' '
+    printf '%s\n' "$2 ${options[*]-}"
+}
+
 # index SIDE LANGUAGE WORDS
 index() {
-    local output=$data/dict.$1.see settings
-    settings=$(checksum "$hownet" "$data/dict.$1.txt" "$3")" $2 ${options[*]-}"
-    if [[ -e $output && $(cat -- "$output.settings" 2>/dev/null) == "$settings" ]]; then
+    local output=$data/dict.$1.see
+    if [[ -e $output && $(cat -- "$output.settings" 2>/dev/null) == "$(settings "$@")" ]]; then
         say "      $output is there"
         return 0
     fi
     rm -f -- "$output.settings"
-    fairseq-see index "$data/dict.$1.txt" --lang "$2" --hownet "$hownet" --corpus "$3" --output "$output" \
+    fairseq-see index "$data/dict.$1.txt" --lang "$2" "${senses[@]}" --corpus "$3" --output "$output" \
         ${options[@]+"${options[@]}"}
-    printf '%s\n' "$settings" >"$output.settings"
+    settings "$@" >"$output.settings"
 }
 
 if cmp -s -- "$data/dict.zh.txt" "$data/dict.en.txt"; then

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fairseq_see.errors import SeeError
 from fairseq_see.files import read_lines, replacing
-from fairseq_see.units import Senses, Vocabulary, build_index
+from fairseq_see.units import Senses, Vocabulary, build_index, openhownet
 from fairseq_see.units.morphology import DEFAULT_SEGMENTERS, SEGMENTERS, Characters, Segmenter
 from fairseq_see.units.script import LANGUAGES, language_of
 from fairseq_see.units.selection import check_order_and_rank
@@ -22,9 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dictionary", metavar="DICT", type=Path, help="fairseq dictionary, such as data-bin/dict.zh.txt"
     )
-    parser.add_argument(
-        "--hownet", metavar="TSV", type=Path, required=True, help="language, word, sense number, sememes"
+    senses = parser.add_mutually_exclusive_group(required=True)
+    senses.add_argument("--hownet", metavar="TSV", type=Path, help="language, word, sense number, sememes")
+    senses.add_argument(
+        "--openhownet",
+        metavar="FOLDER",
+        nargs="?",
+        type=Path,
+        const=openhownet.default_folder(),
+        help="HowNet's own files, read by the package OpenHowNet (they are pickles, which can run code: use only those "
+        "you trust); default FOLDER: %(const)s. What was read is kept beside the index as a TSV",
     )
+    parser.add_argument("--download", action="store_true", help="with --openhownet: fetch HowNet, if FOLDER has none")
     parser.add_argument("--lang", choices=[*LANGUAGES, "joined"], help="default: from the name dict.LANG.txt")
     parser.add_argument("--order", type=int, default=3, help="units in a group (default: 3)")
     parser.add_argument(
@@ -52,7 +61,8 @@ def run(args: argparse.Namespace) -> None:
     """Build the index, save it, print what it covers."""
     check_order_and_rank(args.order, args.rank)
     output = args.output or Path(str(args.dictionary).removesuffix(".txt") + ".see")
-    inputs = {path.resolve() for path in (args.dictionary, args.hownet, args.corpus) if path}
+    table, sources = _lexicon(args, output.parent)
+    inputs = {path.resolve() for path in (args.dictionary, table, *sources, args.corpus) if path}
     written = [path.resolve() for path in (output, args.json) if path]
     if inputs & set(written) or len(written) != len(set(written)):
         raise SeeError("--output and --json must be other files than the inputs, and not the same one")
@@ -61,7 +71,9 @@ def run(args: argparse.Namespace) -> None:
             raise SeeError(f"cannot write {path}: it is a folder")
     language = args.lang or _language(args.dictionary)
     vocabulary = Vocabulary.load(args.dictionary)
-    senses = Senses.load(args.hownet)
+    if args.openhownet:
+        _read_hownet(args.openhownet, table)
+    senses = Senses.load(table)
     # Opened before the work begins: a folder that cannot be written to is known at once, not after a minute's training.
     with ExitStack() as files:
         index_file = files.enter_context(replacing(output))
@@ -83,6 +95,27 @@ def run(args: argparse.Namespace) -> None:
         size = index_file.stat().st_size
     print(coverage.render())
     print(f"\nwrote {output}: {size:,} bytes, of which {len(index.packed()):,} are the packed arrays")
+
+
+def _lexicon(args: argparse.Namespace, folder: Path) -> tuple[Path, list[Path]]:
+    """The table of senses, and the files it is made of; those of HowNet have one in ``folder``, named for them."""
+    if args.hownet:
+        if args.download:
+            raise SeeError("--download belongs to --openhownet")
+        return args.hownet, []
+    if args.download:
+        openhownet.download(args.openhownet)
+    table = folder / f"openhownet-{openhownet.fingerprint(args.openhownet)}.tsv"
+    return table, openhownet.files(args.openhownet)
+
+
+def _read_hownet(folder: Path, table: Path) -> None:
+    """Have the table written, unless an earlier run did."""
+    if table.exists():
+        _report(f"senses: {table}, which OpenHowNet read from {folder} before")
+        return
+    _report(f"senses: OpenHowNet reads {folder}; kept in {table}, which --hownet takes too")
+    openhownet.load(folder).save(table)
 
 
 def _language(dictionary: Path) -> str:

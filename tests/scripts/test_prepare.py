@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.openhownet import concept, write_resources
 
 SCRIPTS = [*sorted((ROOT / "scripts").glob("*.sh")), ROOT / ".ci/run"]
 SETTINGS = ("--bpe", "60", "--workers", "2")
@@ -231,6 +232,31 @@ def test_indexes_are_built_once(prepared, tmp_path):
     assert contents(out) == before
     assert script("index.sh", *words, "--rank", 3).returncode == 0
     assert contents(out) != before
+
+
+def test_indexes_through_openhownet(prepared, tmp_path):
+    _, prepared_out = prepared
+    out = tmp_path / "out"
+    shutil.copytree(prepared_out, out)
+    hownet = tmp_path / "home/.openhownet"
+    words = [out, "--openhownet", "--morphology", "characters"]
+    missing = script("index.sh", *words, HOME=str(tmp_path / "home"))
+    assert missing.returncode == 2
+    assert f"no HowNet in {hownet}/resources" in missing.stderr
+    write_resources(hownet, [concept("{fruit|水果}", zh="苹果"), concept("{water|水}", en="water")])
+    done = script("index.sh", *words, HOME=str(tmp_path / "home"))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("OpenHowNet reads") == done.stderr.count("OpenHowNet read from") == 1
+    before = contents(out)
+    # The same files by another name, and nothing to download.
+    for folder in (hownet, hownet / "resources"):
+        again = script("index.sh", out, "--openhownet", folder, "--download", "--morphology", "characters")
+        assert (again.returncode, contents(out)) == (0, before), again.stderr
+    write_resources(hownet, [concept("{fruit|水果}", zh="苹果"), concept("{liquid|液}", en="water")])
+    assert script("index.sh", *words, HOME=str(tmp_path / "home")).returncode == 0
+    assert contents(out) != before
+    both = script("index.sh", *words, "--hownet", out / "data-bin/dict.zh.txt")
+    assert (both.returncode, "not allowed with" in both.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
