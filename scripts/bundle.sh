@@ -96,7 +96,7 @@ python -m fairseq_see.bundle.fairseq_source "$sdist" "$stage/fairseq/$(basename 
 
 say "[4/5] data and source"
 cp -r -- "$data/data-bin" "$stage/data/data-bin"
-rm -f -- "$stage"/data/data-bin/*.log "$stage"/data/data-bin/*.settings
+rm -f -- "$stage"/data/data-bin/*.log "$stage"/data/data-bin/*.settings "$stage"/data/data-bin/openhownet-*.tsv
 compgen -G "$stage/data/data-bin/dict.*.see" >/dev/null ||
     say "      no unit index in data-bin: only runs that need none will do (scripts/index.sh makes it)"
 cp -- "$data/tests.txt" "$stage/data/"

@@ -367,6 +367,7 @@ def test_the_archive_trains_without_network(toy, tmp_path):
         (data / kind).mkdir()
         shutil.copy(toy / "test/toy.en", data / kind / "toy.en")
     (data / "tests.txt").write_text("test\ttoy\n")
+    (data / "data-bin/openhownet-0.tsv").write_text("zh\t打\t1\tbeat|打\n", encoding="utf-8")
     (tmp_path / "RUNS.yaml").write_text(RUNS)
     python = "{}.{}".format(*sys.version_info)
     packed = command(
@@ -384,6 +385,7 @@ def test_the_archive_trains_without_network(toy, tmp_path):
     there.mkdir()
     with tarfile.open(archive) as file:
         file.extractall(there, filter="data")
+    assert not list(there.rglob("openhownet-*")), "HowNet is not ours to pass on, and an index needs it no more"
     offline = ["unshare", "-rn"]
     if (
         shutil.which("unshare") is None
