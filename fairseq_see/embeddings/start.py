@@ -6,10 +6,11 @@ more slowly. So rows are ``gain`` times the sum, with a fixed gain under which t
 dense table's numbers. It is no parameter and changes no model: factors multiplied by gain^(1/o) say the same without
 it.
 
-For the vectors of the Kronecker family there is a choice. ``balanced``: random directions of equal length, so that all products start equally long. ``normal``: Gaussian vectors,
-whose products have heavy tails. Both are scaled by measurement, not derivation: repeated units in a group, shared
-padding units, missing senses and the cut all move the variance. ``xavier`` is the start of MorphTE's published code,
-many orders of magnitude smaller and without gain, and is left as it is.
+For the vectors of the Kronecker family there is a choice. ``balanced``: random directions of equal length, so that all
+products start equally long. ``normal``: Gaussian vectors, whose products have heavy tails. Both are scaled by
+measurement, not derivation: repeated units in a group, shared padding units, missing senses and the cut all move the
+variance. ``xavier`` is the start of MorphTE's published code, many orders of magnitude smaller and without gain, and is
+left as it is.
 """
 
 from __future__ import annotations
