@@ -10,7 +10,7 @@ from pathlib import Path
 from fairseq_see.errors import SeeError
 from fairseq_see.files import read_lines, replacing
 from fairseq_see.units import Senses, Vocabulary, build_index, openhownet
-from fairseq_see.units.morphology import DEFAULT_SEGMENTERS, SEGMENTERS, Characters, Segmenter
+from fairseq_see.units.morphology import DEFAULT_SEGMENTERS, SEGMENTERS, Segmenter
 from fairseq_see.units.script import LANGUAGES, language_of
 from fairseq_see.units.selection import check_order_and_rank
 
@@ -41,9 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--morphology",
-        choices=["auto", *SEGMENTERS],
+        metavar="NAME",
+        type=_names,
         default="auto",
-        help="how words are cut (default: auto, characters for Chinese and morfessor for English)",
+        help=f"how words are cut: {', '.join(SEGMENTERS)}, or LANG=NAME,... (default: auto, characters for Chinese and "
+        "morfessor for English)",
     )
     parser.add_argument(
         "--corpus",
@@ -125,8 +127,21 @@ def _language(dictionary: Path) -> str:
     return match[1]
 
 
+def _names(text: str) -> dict[str, str]:
+    """Language -> name of its segmenter, of ``auto``, ``NAME`` or ``LANG=NAME,...``."""
+    names = dict(DEFAULT_SEGMENTERS)
+    if "=" in text:
+        names.update((language, name) for language, _, name in (part.partition("=") for part in text.split(",")))
+    elif text != "auto":
+        names = dict.fromkeys(LANGUAGES, text)
+    if set(names) != set(LANGUAGES) or not SEGMENTERS.keys() >= set(names.values()):
+        known = ", ".join(["auto", *SEGMENTERS])
+        raise argparse.ArgumentTypeError(f"{text}: choose {known}, or LANG=NAME as in zh=morfessor")
+    return names
+
+
 def _segmenters(args: argparse.Namespace, vocabulary: Vocabulary, language: str) -> dict[str, Segmenter]:
-    """A segmenter for each language, trained on the corpus or on the dictionary's own words."""
+    """A segmenter for each language; what has to learn learns from the corpus or from the dictionary's own words."""
     if args.corpus:
         words = {word for line in read_lines(args.corpus) for word in line.split()}
     else:
@@ -134,14 +149,14 @@ def _segmenters(args: argparse.Namespace, vocabulary: Vocabulary, language: str)
         words = {surface for surface, mark in plain if not mark}
     segmenters: dict[str, Segmenter] = {}
     for spoken in LANGUAGES if language == "joined" else (language,):
-        name = DEFAULT_SEGMENTERS[spoken] if args.morphology == "auto" else args.morphology
+        name = args.morphology[spoken]
         own = {word for word in words if language_of(word) == spoken} if language == "joined" else words
-        if name != Characters.name and not own:
+        if name == "morfessor" and not own:
             _report(f"no {spoken} words to train {name} on: cutting into characters")
-            name = Characters.name
-        if name != Characters.name:
+            name = "characters"
+        elif name == "morfessor":
             _report(f"training {name} on {len(own):,} {spoken} words (about a minute per 40,000)")
-        segmenters[spoken] = SEGMENTERS[name].train(own)
+        segmenters[spoken] = SEGMENTERS[name](own, spoken)
     return segmenters
 
 

@@ -1,0 +1,104 @@
+"""Morfessor Baseline (Creutz and Lagus 2007; Virpioja et al. 2013), trained on word types."""
+
+import json
+import logging
+import random
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fairseq_see.errors import SeeError
+from fairseq_see.files import replacing
+from fairseq_see.units.morphology import spelling
+
+
+def train_baseline(words: Iterable[str], seed: int = 1) -> Any:
+    """A ``morfessor.BaselineModel`` of the types among ``words``, in lower case.
+
+    Each type counts once whatever its frequency, which gives sensible morphs. 40,000 types take about a minute. The
+    same types and seed give the same model.
+
+    Raises:
+        SeeError: no words.
+    """
+    types = sorted({word.lower() for word in words if 0 < len(word) <= spelling.LONGEST_WORD})
+    if not types:
+        raise SeeError("no words to train Morfessor on")
+    import morfessor
+
+    logging.getLogger("morfessor").setLevel(logging.WARNING)
+    model = morfessor.BaselineModel()
+    model.load_data((1, word) for word in types)
+    # Morfessor shuffles with the global generator and draws its progress bar unless a module's variable says no.
+    state, bar = random.getstate(), morfessor.utils.show_progress_bar
+    random.seed(seed)
+    morfessor.utils.show_progress_bar = False
+    try:
+        model.train_batch()
+    finally:
+        random.setstate(state)
+        morfessor.utils.show_progress_bar = bar
+    return model
+
+
+class Morfessor:
+    """Words as a Morfessor Baseline model segments them; case is a morpheme of its own.
+
+    Args:
+        segmentations: lower-cased word -> its morphemes, as training left them. Other words are segmented by the
+            Viterbi algorithm with the same morphemes.
+    """
+
+    def __init__(self, segmentations: Mapping[str, tuple[str, ...]]) -> None:
+        self.segmentations = dict(sorted(segmentations.items()))
+
+    @classmethod
+    def train(cls, words: Iterable[str], seed: int = 1) -> "Morfessor":
+        """Train on the types among ``words``; see :func:`train_baseline`."""
+        model = train_baseline(words, seed)
+        return cls({word: tuple(model.segment(word)) for word in model.get_compounds()})
+
+    def segment(self, word: str) -> list[str]:
+        """The morphemes of a word, after a marker of its case."""
+        return spelling.segment(word, self._segment)
+
+    def _segment(self, word: str) -> list[str]:
+        if word in self.segmentations:
+            return list(self.segmentations[word])
+        return list(self._model.viterbi_segment(word)[0])
+
+    @cached_property
+    def _model(self) -> Any:
+        import morfessor
+
+        model = morfessor.BaselineModel()
+        model.load_segmentations((1, word, morphemes) for word, morphemes in self.segmentations.items())
+        return model
+
+    def save(self, path: str | Path) -> None:
+        """Write the segmentations as JSON."""
+        content = {word: list(morphemes) for word, morphemes in self.segmentations.items()}
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(content, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Morfessor":
+        """Read what ``save`` wrote.
+
+        Raises:
+            SeeError: no such file, or not such a file.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SeeError(f"cannot read {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise SeeError(f"{path} is not JSON; expected a word -> its morphemes") from error
+        if not isinstance(content, dict) or not content:
+            raise SeeError(f"{path} has no segmentations; expected a word -> its morphemes")
+        for word, morphemes in content.items():
+            strings = isinstance(morphemes, list) and all(isinstance(morpheme, str) for morpheme in morphemes)
+            if not word or not strings or "" in morphemes or "".join(morphemes) != word:
+                raise SeeError(f"{path}: the morphemes of {word[:60]!r} do not spell it")
+        return cls({word: tuple(morphemes) for word, morphemes in content.items()})
