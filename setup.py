@@ -34,6 +34,8 @@ setup(
         "OpenHowNet>=2.0",
     ],
     extras_require={
+        # For `fairseq-see index --morphology polyglot` alone. It is under the GPL, which is why nothing else uses it.
+        "polyglot": ["polyglot>=16.7.4", "PyICU>=2.9", "pycld2>=0.41", "six>=1.16"],
         # Any distribution that provides ``import fairseq`` will do, so fairseq is an extra and not a requirement.
         "fairseq": [
             "fairseq-fixed>=0.12.3.1; python_version >= '3.11'",

@@ -1,19 +1,23 @@
 #!/usr/bin/env bash
-# scripts/setup.sh [--dev]
+# scripts/setup.sh [--dev] [--polyglot]
 #
 # Makes the Python environment .venv (or $FAIRSEQ_SEE_VENV) with fairseq and everything else in pinned versions, and
-# installs fairseq_see into it in editable mode. --dev adds what the tests need. May be stopped and started again;
-# does nothing where all is in place.
+# installs fairseq_see into it in editable mode. May be stopped and started again; does nothing where all is in place.
+#
+#   --polyglot  adds polyglot (GPL), for fairseq-see index --morphology polyglot. The Debian packages it is compiled with
+#               are installed if they are missing and this user is root or may use sudo without a password.
+#   --dev       adds what the tests need, polyglot included
 #
 #   PYTHON           the python3 (3.11 or later) that makes the environment; a torch that it can import is used
 #   TORCH_INDEX_URL  the package index to take torch from, to choose a CPU or a CUDA build
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-dev=
+dev='' polyglot=''
 for argument in "$@"; do
     case $argument in
-    --dev) dev=yes ;;
+    --dev) dev=yes polyglot=yes ;;
+    --polyglot) polyglot=yes ;;
     -h | --help) usage 0 ;;
     *) usage ;;
     esac
@@ -21,15 +25,21 @@ done
 
 base_file=$root/requirements/base.txt
 dev_file=$root/requirements/dev.txt
+polyglot_file=$root/requirements/polyglot.txt
 base_hash=$(checksum "$base_file")
 dev_hash=$(checksum "$base_file" "$dev_file")
+polyglot_hash=$(checksum "$base_file" "$polyglot_file")
 package_hash="$root $(checksum "$root/setup.py")"
 
 # stamped NAME VALUE: whether the environment has this part already; stamp NAME VALUE: now it has
 stamped() { [[ -x $venv/bin/fairseq-see || $1 != package ]] && [[ $(cat -- "$venv/.see-$1" 2>/dev/null) == "$2" ]]; }
 stamp() { printf '%s\n' "$2" >"$venv/.see-$1"; }
+has() { "$venv/bin/python" -c "import $1" >/dev/null 2>&1; }
+# polyglot's part is linked to the system's ICU, which an upgrade of the system may take away.
+has_polyglot() { stamped polyglot "$polyglot_hash" && has polyglot.text; }
 complete() {
-    stamped base "$base_hash" && stamped package "$package_hash" && { [[ -z $dev ]] || stamped dev "$dev_hash"; }
+    stamped base "$base_hash" && stamped package "$package_hash" && { [[ -z $dev ]] || stamped dev "$dev_hash"; } &&
+        { [[ -z $polyglot ]] || has_polyglot; }
 }
 
 mkdir -p -- "$venv" || die "cannot make the folder $venv"
@@ -59,12 +69,29 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     "$python" -m venv ${site[@]+"${site[@]}"} "$venv"
 fi
 python=$venv/bin/python
-has() { "$python" -c "import $1" >/dev/null 2>&1; }
 pip_install() { "$python" -m pip install --disable-pip-version-check --no-input "$@"; }
 # pinned NAME...: their lines of base.txt
 pinned() {
     local name
     for name in "$@"; do grep "^$name==" "$base_file"; done
+}
+
+# The Debian packages that compiling needs and this machine lacks, a line each.
+lacking_compiler() {
+    command -v c++ >/dev/null && command -v cc >/dev/null || echo build-essential
+    [[ -e $("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h ]] || echo python3-dev
+}
+lacking_icu() {
+    command -v pkg-config >/dev/null || echo pkg-config
+    pkg-config --exists icu-i18n 2>/dev/null || echo libicu-dev
+}
+# apt_install PACKAGE...: without asking anything; 1 if that cannot be done
+apt_install() {
+    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends)
+    if ((EUID)); then apt=(sudo -n "${apt[@]}"); fi
+    command -v apt-get >/dev/null || return 1
+    say "      Debian packages: $*"
+    "${apt[@]}" install "$@" || { "${apt[@]}" update && "${apt[@]}" install "$@"; }
 }
 
 # A pip that was killed may leave a package's metadata without the list of its files, and then refuses to go on.
@@ -77,10 +104,7 @@ if ! stamped base "$base_hash"; then
     need_build=
     has 'fairseq, fairseq.data.data_utils_fast, fairseq_cli.generate' || need_build=yes
     if [[ -n $need_build ]]; then
-        missing=()
-        command -v c++ >/dev/null && command -v cc >/dev/null || missing+=(build-essential)
-        header=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
-        [[ -e $header ]] || missing+=(python3-dev)
+        mapfile -t missing < <(lacking_compiler)
         ((${#missing[@]} == 0)) || die "fairseq has to be compiled; apt-get install ${missing[*]}"
     fi
 
@@ -110,6 +134,19 @@ if ! stamped base "$base_hash"; then
             die "fairseq was built but does not import; see: $python -c 'import fairseq_cli.generate'"
     fi
     stamp base "$base_hash"
+fi
+
+if [[ -n $polyglot ]] && ! has_polyglot; then
+    say "      polyglot, a part of which is compiled (one to three minutes)"
+    mapfile -t missing < <(lacking_compiler; lacking_icu)
+    ((${#missing[@]} == 0)) || apt_install "${missing[@]}" >&2 ||
+        die "polyglot has to be compiled; apt-get install ${missing[*]}"
+    pip_install --no-build-isolation -r "$polyglot_file"
+    # pip may have taken a PyICU from its cache, or left one in place, that is linked to another ICU than there is now.
+    has polyglot.text ||
+        pip_install --no-build-isolation --no-deps --force-reinstall --no-cache-dir -r "$polyglot_file"
+    has polyglot.text || die "polyglot was installed but does not import; see: $python -c 'import polyglot.text'"
+    stamp polyglot "$polyglot_hash"
 fi
 
 if [[ -n $dev ]] && ! stamped dev "$dev_hash"; then
