@@ -3,7 +3,8 @@
 #
 # Builds the unit index (senses and morphemes) of both dictionaries of a folder made by scripts/prepare.sh, and puts
 # them beside the dictionaries, where models look for them: DIR/data-bin/dict.zh.see and dict.en.see. Further options,
-# such as --rank 5 or --morphology characters, go to both. An index that is there and was made in the same way is kept.
+# such as --rank 5, go to both; --morphology en=polyglot is one for English alone. An index that is there and was made
+# in the same way is kept.
 #
 #   --hownet TSV           senses from a table, such as data/senses.tsv
 #   --openhownet [FOLDER]  senses from HowNet's own files, through the package OpenHowNet, which keeps them in
@@ -34,7 +35,11 @@ data=$dir/data-bin
 [[ -e $data/dict.zh.txt && -e $data/dict.en.txt ]] || die "no dictionaries in $data; run scripts/prepare.sh first"
 use_environment
 
-# settings SIDE LANGUAGE WORDS: what its index is made of, and how. HowNet's files may be yet to come (--download).
+if [[ " ${options[*]-}" == *polyglot* ]]; then
+    files+=("${POLYGLOT_DATA_PATH:-$HOME}"/polyglot_data/morph2/*/*)
+fi
+
+# settings SIDE LANGUAGE WORDS: what its index is made of, and how. Files that are missing may be yet to come (--download).
 settings() {
     { cat -- "${files[@]}" 2>/dev/null || true; cat -- "$data/dict.$1.txt" "$3"; } | checksum - | tr '\n' ' '
     printf '%s\n' "$2 ${options[*]-}"

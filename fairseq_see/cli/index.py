@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_names,
         default="auto",
         help=f"how words are cut: {', '.join(SEGMENTERS)}, or LANG=NAME,... (default: auto, characters for Chinese and "
-        "morfessor for English)",
+        "morfessor for English); polyglot needs a model, which fairseq-see morphology trains",
     )
     parser.add_argument(
         "--corpus",
@@ -136,7 +136,7 @@ def _names(text: str) -> dict[str, str]:
         names = dict.fromkeys(LANGUAGES, text)
     if set(names) != set(LANGUAGES) or not SEGMENTERS.keys() >= set(names.values()):
         known = ", ".join(["auto", *SEGMENTERS])
-        raise argparse.ArgumentTypeError(f"{text}: choose {known}, or LANG=NAME as in zh=morfessor")
+        raise argparse.ArgumentTypeError(f"{text}: choose {known}, or LANG=NAME as in en=polyglot")
     return names
 
 

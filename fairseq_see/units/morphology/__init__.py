@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from fairseq_see.units.morphology.morfessor import Morfessor
+from fairseq_see.units.morphology.polyglot import Polyglot
 from fairseq_see.units.morphology.spelling import ALL_CAPITALS, CAPITALISED
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "SEGMENTERS",
     "Characters",
     "Morfessor",
+    "Polyglot",
     "Segmenter",
 ]
 
@@ -36,6 +38,7 @@ class Characters:
 SEGMENTERS: dict[str, Callable[[Iterable[str], str], Segmenter]] = {
     "characters": lambda words, language: Characters(),
     "morfessor": lambda words, language: Morfessor.train(words),
+    "polyglot": lambda words, language: Polyglot(language),
 }
 
 DEFAULT_SEGMENTERS = {"zh": "characters", "en": "morfessor"}
