@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run_command
 from tests.openhownet import concept, write_resources
 
 SCRIPTS = [*sorted((ROOT / "scripts").glob("*.sh")), ROOT / ".ci/run"]
@@ -259,6 +259,26 @@ def test_indexes_through_openhownet(prepared, tmp_path):
     assert (both.returncode, "not allowed with" in both.stderr) == (2, True)
 
 
+def test_an_index_is_built_again_with_another_model_of_polyglot(prepared, tmp_path):
+    _, prepared_out = prepared
+    out, models = tmp_path / "out", tmp_path / "models"
+    shutil.copytree(prepared_out, out)
+    (tmp_path / "senses.tsv").write_text("zh\t苹果\t1\tfruit|水果\n", encoding="utf-8")
+    words = ["index.sh", out, "--hownet", tmp_path / "senses.tsv", "--morphology", "en=polyglot"]
+    done = script(*words, POLYGLOT_DATA_PATH=str(models))
+    assert done.returncode == 2
+    assert f"no polyglot model of en in {models}" in done.stderr
+    run_command("fairseq-see", "morphology", "--corpus", out / "tok/train.en", "--lang", "en", "--output", models)
+    assert script(*words, POLYGLOT_DATA_PATH=str(models)).returncode == 0
+    before = contents(out)
+    assert script(*words, POLYGLOT_DATA_PATH=str(models)).returncode == 0
+    assert contents(out) == before
+    run_command("fairseq-see", "morphology", "--corpus", out / "tok/odd.en", "--lang", "en", "--output", models)
+    done = script(*words, POLYGLOT_DATA_PATH=str(models))
+    assert done.returncode == 0, done.stderr
+    assert contents(out)["data-bin/dict.en.see"] != before["data-bin/dict.en.see"]
+
+
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_are_good_bash(path):
     assert subprocess.run(["bash", "-n", path], capture_output=True, text=True).stderr == ""
@@ -297,8 +317,60 @@ def test_setup_says_what_to_install(tmp_path):
     assert "apt-get install python3" in done.stderr
 
 
+@pytest.mark.parametrize("compilable", ["already", "with apt-get", "never"])
+def test_setup_installs_what_polyglot_is_compiled_with(tmp_path, compilable):
+    """Or tells it. The environment, pip, apt-get and sudo are stand-ins; where all is in place they are not called."""
+    venv, tools, log = tmp_path / "venv/bin", tmp_path / "tools", tmp_path / "log"
+    for folder in (venv, tools, tmp_path / "icu", tmp_path / "Python.h"):
+        folder.mkdir(parents=True)
+    if compilable != "already":
+        (tmp_path / "icu").rmdir()
+    apt_get = {"with apt-get": f"mkdir {tmp_path}/icu", "never": "false"}.get(compilable, "true")
+    programs = {
+        venv / "fairseq-see": "",
+        venv / "python": f"""case $* in
+            *"pip install"*) echo pip install "${{@: -1}}" >>{log}; mkdir {tmp_path}/polyglot ;;
+            *"import polyglot"*) [[ -d {tmp_path}/polyglot ]] ;;
+            *sysconfig*) echo {tmp_path} ;;
+            esac""",
+        tools / "pkg-config": f"[[ -d {tmp_path}/icu ]]",
+        tools / "apt-get": f"""echo apt-get "$@" >>{log}; {apt_get}""",
+        tools / "sudo": """[[ $1 == -n ]] && shift && exec "$@" """,
+    }
+    for program, body in programs.items():
+        program.write_text(f"#!/bin/bash\n{body}\n")
+        program.chmod(0o755)
+    checksums = 'source "$0/scripts/common.sh"; cd "$0"; checksum requirements/base.txt; echo "$0 $(checksum setup.py)"'
+    base, package = subprocess.check_output(["bash", "-c", checksums, ROOT], text=True).splitlines()
+    (tmp_path / "venv/.see-base").write_text(base)
+    (tmp_path / "venv/.see-package").write_text(package)
+
+    def setup(*words: str) -> subprocess.CompletedProcess:
+        path = f"{tools}:{os.environ['PATH']}"
+        return script("setup.sh", *words, PATH=path, FAIRSEQ_SEE_VENV=str(venv.parent))
+
+    assert setup().returncode == 0
+    assert not log.exists()
+    done = setup("--polyglot")
+    called = log.read_text().splitlines()
+    asked = "apt-get -qq -y --no-install-recommends"
+    installed = f"pip install {ROOT}/requirements/polyglot.txt"
+    if compilable == "never":
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1] == "error: polyglot has to be compiled; apt-get install libicu-dev"
+        assert called == [f"{asked} install libicu-dev", f"{asked} update"]
+        return
+    assert done.returncode == 0, done.stderr
+    assert called == ([f"{asked} install libicu-dev"] if compilable == "with apt-get" else []) + [installed]
+    assert setup("--polyglot").returncode == 0
+    assert log.read_text().splitlines() == called
+    (tmp_path / "polyglot").rmdir()  # as if the system had got another ICU
+    assert setup("--polyglot").returncode == 0
+    assert log.read_text().splitlines() == [*called, installed]
+
+
 def test_every_requirement_is_pinned():
-    for name in ("base", "dev"):
+    for name in ("base", "dev", "polyglot"):
         lines = (ROOT / f"requirements/{name}.txt").read_text().splitlines()
         pins = [line for line in lines if line and not line.startswith("#")]
         assert pins
