@@ -74,7 +74,7 @@ platforms() {
 pip_() { python -m pip --disable-pip-version-check --no-input -q "$@"; }
 
 say "[1/5] runs"
-python -m fairseq_see.bundle.runs "$runs" "$root/configs" "$stage/runs.json" | sed 's/^/      /' >&2
+python -m fairseq_see.runs "$runs" "$root/configs" "$stage/runs.json" | cut -f 1 | sed 's/^/      /' >&2
 
 say "[2/5] wheels for Python $version, $platform"
 pinned "${packages[@]}" >"$work/packages.txt"

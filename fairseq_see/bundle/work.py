@@ -21,9 +21,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from fairseq_see.bundle.curve import write_curve
-from fairseq_see.bundle.runs import Run, read_json
 from fairseq_see.errors import SeeError
 from fairseq_see.files import replacing
+from fairseq_see.runs import Run, read_json
 
 STOPPED = "Stopping training due to cumulative_training_time"
 # What is not worth starting: seconds of training, and the seconds kept at the very end for packing.

@@ -17,8 +17,8 @@ from packaging.requirements import Requirement
 
 from fairseq_see.bundle import fairseq_source, work
 from fairseq_see.bundle.curve import rows, write_curve
-from fairseq_see.bundle.runs import Run, read_json, read_yaml, write_json
 from fairseq_see.errors import SeeError
+from fairseq_see.runs import Run, read_json, read_yaml, write_json
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "configs"
@@ -44,6 +44,16 @@ def test_runs_are_read_and_written(tmp_path):
     assert read_json(tmp_path / "runs.json") == runs
 
 
+def test_a_grid_is_a_run_for_each_combination(tmp_path):
+    (tmp_path / "RUNS.yaml").write_text(
+        "runs:\n- {name: see, config: demo_zh_en, overrides: {model.see_method: see},"
+        " grid: {model.see_ratio: [10, 2.5], common.seed: [1, 2]}}\n"
+    )
+    runs = read_yaml(tmp_path / "RUNS.yaml", CONFIGS)
+    assert [run.name for run in runs] == ["see-10-1", "see-10-2", "see-2.5-1", "see-2.5-2"]
+    assert runs[1].overrides == ["model.see_method=see", "model.see_ratio=10", "common.seed=2"]
+
+
 def test_the_example_is_a_list_of_runs():
     assert [run.name for run in read_yaml(CONFIGS / "bundle_demo.yaml", CONFIGS)] == ["dense", "see10"]
 
@@ -60,8 +70,10 @@ def test_the_example_is_a_list_of_runs():
         ("runs: [{name: a, config: absent}]", "no absent.yaml"),
         ("runs: [{name: a, config: demo_zh_en, overrides: [x]}]", "a list of key=value"),
         ("runs: [{name: a, config: demo_zh_en, overrides: {x: {y: 1}}}]", "cannot be an override's value"),
-        ("runs: [{name: a, config: demo_zh_en, overrides: {checkpoint.save_dir: x}}]", "set by the bundle"),
-        ("runs: [{name: a, config: demo_zh_en, overrides: [++optimization.stop_time_hours=1]}]", "set by the bundle"),
+        ("runs: [{name: a, config: demo_zh_en, overrides: {checkpoint.save_dir: x}}]", "set by the script"),
+        ("runs: [{name: a, config: demo_zh_en, overrides: [++optimization.stop_time_hours=1]}]", "set by the script"),
+        ("runs: [{name: a, config: demo_zh_en, grid: {common.seed: 1}}]", "a grid maps keys to lists"),
+        ("runs: [{name: a, config: demo_zh_en, grid: {task.data: [x]}}]", "set by the script"),
         ("runs: [{name: a, config: demo_zh_en}, {name: a, config: demo_zh_en}]", "two runs are named a"),
     ],
 )

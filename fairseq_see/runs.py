@@ -1,6 +1,8 @@
-"""The list of runs: checked and turned from YAML to JSON where it is packed, so that the other machine only reads it.
+"""Lists of runs, which scripts/sweep.sh trains here and scripts/bundle.sh packs for another machine.
 
-python -m fairseq_see.bundle.runs RUNS.yaml CONFIGS RUNS.json
+python -m fairseq_see.runs RUNS.yaml CONFIGS RUNS.json
+
+A list is checked and turned from YAML into JSON where the YAML is; whoever works through it only reads JSON.
 """
 
 import argparse
@@ -8,13 +10,14 @@ import json
 import re
 import sys
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from fairseq_see.errors import SeeError
 from fairseq_see.files import read_lines, replacing
 
-# What the bundle sets itself.
+# What is set where the runs are trained.
 OWN = ("task.data", "checkpoint.save_dir", "optimization.stop_time_hours")
 
 
@@ -34,7 +37,10 @@ class Run:
 
 
 def read_yaml(path: Path, configs: Path) -> list[Run]:
-    """The runs of a YAML file: a list under ``runs``, each with ``name``, ``config`` and, if it likes, ``overrides``.
+    """The runs of a YAML file: a list under ``runs``, each with ``name``, ``config`` and, if it likes, more.
+
+    ``overrides`` maps keys of the configuration to values, or lists key=value. ``grid`` maps keys to lists of values:
+    there is a run for each combination, and its name ends with them (``see-10-1``).
 
     Raises:
         SeeError: anything about it is wrong.
@@ -48,7 +54,7 @@ def read_yaml(path: Path, configs: Path) -> list[Run]:
     rows = content.get("runs") if isinstance(content, dict) else None
     if not isinstance(rows, list) or not rows:
         raise SeeError(f"{path} has no list named runs")
-    runs = [_run(row, f"{path}, run {number}", configs) for number, row in enumerate(rows, 1)]
+    runs = [run for number, row in enumerate(rows, 1) for run in _runs(row, f"{path}, run {number}", configs)]
     names = [run.name for run in runs]
     if len(set(names)) < len(names):
         raise SeeError(f"{path}: two runs are named {next(name for name in names if names.count(name) > 1)}")
@@ -69,19 +75,28 @@ def write_json(runs: list[Run], path: Path) -> None:
         temporary.write_text(json.dumps([asdict(run) for run in runs], indent=2) + "\n", encoding="utf-8")
 
 
-def _run(row: Any, where: str, configs: Path) -> Run:
-    if not isinstance(row, dict) or not {"name", "config"} <= row.keys() <= {"name", "config", "overrides"}:
-        raise SeeError(f"{where}: write name, config and, if needed, overrides, and nothing else")
+def _runs(row: Any, where: str, configs: Path) -> list[Run]:
+    """The run of a row, or those of its grid."""
+    if not isinstance(row, dict) or not {"name", "config"} <= row.keys() <= {"name", "config", "overrides", "grid"}:
+        raise SeeError(f"{where}: write name, config and, if needed, overrides and grid, and nothing else")
     name, config = str(row["name"]), str(row["config"]).removesuffix(".yaml")
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
-        raise SeeError(f"{where}: the name {name!r} must be of letters, digits, . _ -")
     if "/" in config or not (configs / f"{config}.yaml").is_file():
         raise SeeError(f"{where}: there is no {config}.yaml in {configs}")
     overrides = _overrides(row.get("overrides") or [], where)
-    for override in overrides:
-        if override.partition("=")[0].lstrip("+~") in OWN:
-            raise SeeError(f"{where}: {override.partition('=')[0]} is set by the bundle itself")
-    return Run(name, config, overrides)
+    grid = row.get("grid") or {}
+    if not isinstance(grid, dict) or not all(isinstance(values, list) and values for values in grid.values()):
+        raise SeeError(f"{where}: a grid maps keys to lists of values")
+    for key in [*(override.partition("=")[0] for override in overrides), *grid]:
+        if key.lstrip("+~") in OWN:
+            raise SeeError(f"{where}: {key} is set by the script that trains, not by a run")
+    runs = []
+    for values in product(*grid.values()):
+        chosen = _overrides(dict(zip(grid, values, strict=True)), where)
+        full = "-".join([name, *(override.partition("=")[2] for override in chosen)])
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", full):
+            raise SeeError(f"{where}: the name {full!r} must be of letters, digits, . _ -")
+        runs.append(Run(full, config, overrides + chosen))
+    return runs
 
 
 def _overrides(given: Any, where: str) -> list[str]:
@@ -104,8 +119,8 @@ def _written(value: Any, where: str) -> str:
 
 
 def main() -> int:
-    """Check and convert a file."""
-    parser = argparse.ArgumentParser(prog="python -m fairseq_see.bundle.runs", description=main.__doc__)
+    """Check and convert a file; print a line for each run: its name, its configuration, its overrides, tabs between."""
+    parser = argparse.ArgumentParser(prog="python -m fairseq_see.runs", description=main.__doc__)
     for name in ("source", "configs", "output"):
         parser.add_argument(name, type=Path)
     args = parser.parse_args()
@@ -115,7 +130,7 @@ def main() -> int:
     except SeeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print("\n".join(run.name for run in runs))
+    print("\n".join("\t".join((run.name, run.config, *run.overrides)) for run in runs))
     return 0
 
 
