@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +15,12 @@ from rich.table import Table
 
 from fairseq_see.errors import SeeError
 
+SCORES = ("bleu", "chrf", "tokenised_bleu")
+
 COLUMNS = ("run", "method", "test", "updates", "parameters", "ratio", "bytes (fp16 + index)", "ratio", "BLEU", "chrF")
+
+# Of a checkpoint's configuration, what two runs that differ in their seed alone have in common.
+SETTING = ("model", "criterion", "optimizer", "lr_scheduler", "optimization", "dataset")
 
 HELP = "compare trained runs: embedding parameters, true ratio, bytes with the index, BLEU, chrF"
 
@@ -22,6 +28,11 @@ HELP = "compare trained runs: embedding parameters, true ratio, bytes with the i
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folders of scripts/train.sh, scored")
+    parser.add_argument(
+        "--over-seeds",
+        action="store_true",
+        help="one row for runs that differ in the seed alone: means, with the range",
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON instead of a table")
     form.add_argument("--markdown", action="store_true", help="print Markdown, with what made the results")
@@ -30,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read checkpoints and scores; print a row for each run and test set."""
     rows = [row for path in args.runs for row in _rows(path)]
+    if args.over_seeds:
+        rows = _over_seeds(rows)
     if args.json:
         json.dump(rows, sys.stdout, indent=2, ensure_ascii=False)
         print()
@@ -53,9 +66,38 @@ def run(args: argparse.Namespace) -> None:
 def _cells(row: dict[str, Any]) -> list[str]:
     ratios = (row[f"dense_{name}"] / row[name] for name in ("parameters", "bytes"))
     parameters, size = (f"{ratio:.2f}x" for ratio in ratios)
-    scores = [f"{row[name]:.1f}" if row[name] is not None else "-" for name in ("bleu", "chrf")]
+    scores = [_score(row, name) for name in ("bleu", "chrf")]
     head = [Path(row["run"]).name, row["method"], row["test"] or "-", f"{row['updates']:,}"]
     return [*head, f"{row['parameters']:,}", parameters, f"{row['bytes']:,}", size, *scores]
+
+
+def _score(row: dict[str, Any], name: str) -> str:
+    if row[name] is None:
+        return "-"
+    lowest, highest = row.get("range", {}).get(name, (0, 0))
+    return f"{row[name]:.1f}" + (f" ({lowest:.1f}-{highest:.1f})" if lowest < highest else "")
+
+
+def _over_seeds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row for those of equal setting and test set: the first, with means of scores and updates, and ranges."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(json.dumps([row["setting"], row["test"]], sort_keys=True), []).append(row)
+    merged = []
+    for group in groups.values():
+        seeds = sorted(str(row["seed"]) for row in group)
+        if len(set(seeds)) < len(group):
+            raise SeeError(f"{group[0]['run']} and another run have the same settings and seed; name one of them")
+        row = group[0] | {"seed": ", ".join(seeds), "updates": round(fmean(row["updates"] for row in group))}
+        if len(group) > 1:
+            row["range"] = {}
+            for name in SCORES:
+                values = [other[name] for other in group]
+                if None not in values:
+                    row[name], row["range"][name] = fmean(values), (min(values), max(values))
+            row["run"] = f"{group[0]['run']} and {len(group) - 1} more"
+        merged.append(row)
+    return merged
 
 
 def _provenance(rows: list[dict[str, Any]]) -> list[str]:
@@ -67,8 +109,9 @@ def _provenance(rows: list[dict[str, Any]]) -> list[str]:
     git = subprocess.run(
         ["git", "-C", repository, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
     )
+    seeds = sorted({seed for row in rows for seed in str(row["seed"]).split(", ")})
     return [
-        f"seed {', '.join(sorted({str(row['seed']) for row in rows}))}; commit {git.stdout.strip() or 'unknown'}",
+        f"seed {', '.join(seeds)}; commit {git.stdout.strip() or 'unknown'}",
         f"torch {torch.__version__}, fairseq {fairseq.__version__}, Python {platform.python_version()}, "
         f"{os.cpu_count()} cores of {_processor()}",
     ]
@@ -89,8 +132,8 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     checkpoint = path / "checkpoints" / "checkpoint_best.pt"
     if not checkpoint.is_file():
         raise SeeError(f"no {checkpoint}; train the run first (scripts/train.sh)")
-    embeddings = load_embeddings(checkpoint).values()
     state = load_checkpoint(checkpoint)
+    embeddings = load_embeddings(checkpoint, state).values()
     footprints = [embedding.footprint() for embedding in embeddings]
     dense = sum(embedding.num_embeddings * embedding.embedding_dim for embedding in embeddings)
     cost = {
@@ -102,10 +145,16 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         "dense_bytes": 2 * dense,
         "updates": _updates(state),
         "seed": state["cfg"].get("common", {}).get("seed"),
+        "setting": {name: _chosen(state["cfg"].get(name)) for name in SETTING},
     }
-    names = ("test", "bleu", "chrf", "tokenised_bleu", "signature")
+    names = ("test", *SCORES, "signature")
     scores = [_read(file) for file in sorted(path.glob("*.scores.json"))] or [dict.fromkeys(names)]
     return [cost | {name: score.get(name) for name in names} for score in scores]
+
+
+def _chosen(section: dict[str, Any] | None) -> dict[str, Any]:
+    """A section of the configuration as the user chose it; what the model resolved is left out."""
+    return {name: value for name, value in (section or {}).items() if name != "see_resolved"}
 
 
 def _updates(state: dict[str, Any]) -> int:

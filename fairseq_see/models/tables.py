@@ -118,13 +118,17 @@ class Tables:
             raise SeeError(f"{self.resumed} was trained with another unit index than {path}; resume with the old one")
 
 
-def load_embeddings(checkpoint: str | Path) -> dict[str, Embedding]:
+def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None) -> dict[str, Embedding]:
     """The trained embeddings of a checkpoint by side, ``encoder`` and ``decoder``, without the rest of the model.
+
+    Args:
+        checkpoint: its file.
+        state: what :func:`load_checkpoint` returned for it, if that has been called already.
 
     Raises:
         SeeError: not a readable checkpoint, or not one of a model of this package.
     """
-    state = load_checkpoint(checkpoint)
+    state = state or load_checkpoint(checkpoint)
     model_cfg = (state.get("cfg") or {}).get("model") or {}
     if not model_cfg.get("see_resolved"):
         raise SeeError(f"{checkpoint} does not hold a model with an embedding of fairseq_see")

@@ -12,7 +12,7 @@ from fairseq_see.embeddings import build
 from tests.embeddings.conftest import random_index
 
 
-def checkpoint(path, seed=0, other_senses=False):
+def checkpoint(path, seed=0, other_senses=False, dropout=0.1):
     """What fairseq saves of a model, as far as our commands read it; the decoder's output is tied."""
     torch.manual_seed(seed)
     resolved = {"request": {"method": "see"}}
@@ -26,7 +26,7 @@ def checkpoint(path, seed=0, other_senses=False):
         model |= {f"{side}.embed_tokens.{name}": value for name, value in embedding.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {
-        "cfg": {"model": {"see_resolved": json.dumps(resolved)}, "common": {"seed": 7}},
+        "cfg": {"model": {"see_resolved": json.dumps(resolved), "dropout": dropout}, "common": {"seed": 7 + seed}},
         "model": model,
         "last_optimizer_state": {"step": 1},
         "optimizer_history": [{"num_updates": 1234}],
@@ -67,6 +67,21 @@ def test_report_counts_what_the_checkpoint_holds(tmp_path, capsys):
     out = capsys.readouterr().out
     assert f"| run | see | news | 1,234 | {parameters:,} |" in out and "| 12.3 | 45.7 |" in out
     assert "- BLEU|x" in out and "seed 7; commit" in out and f"torch {torch.__version__}" in out
+
+
+def test_report_over_seeds_takes_means_of_runs_that_differ_in_nothing_else(tmp_path, capsys):
+    for name, seed, dropout, bleu in (("see-1", 1, 0.1, 10.0), ("see-2", 2, 0.1, 13.0), ("other", 1, 0.3, 20.0)):
+        checkpoint(tmp_path / name / "checkpoints/checkpoint_best.pt", seed, dropout=dropout)
+        scores = {"test": "news", "bleu": bleu, "chrf": 40.0, "tokenised_bleu": None, "signature": "BLEU|x"}
+        (tmp_path / name / "news.scores.json").write_text(json.dumps(scores))
+    paths = [str(tmp_path / name) for name in ("see-1", "see-2", "other")]
+    assert main(["report", *paths, "--over-seeds", "--markdown"]) == 0
+    out = capsys.readouterr().out
+    assert "| see-1 and 1 more | see | news |" in out and "| 11.5 (10.0-13.0) | 40.0 |" in out
+    assert "| other | see | news |" in out and "| 20.0 | 40.0 |" in out
+    assert "seed 8, 9; commit" in out
+    assert main(["report", paths[0], paths[0], "--over-seeds"]) == 2
+    assert "have the same settings and seed" in capsys.readouterr().err
 
 
 def test_a_run_without_scores_is_still_reported(tmp_path, capsys):
