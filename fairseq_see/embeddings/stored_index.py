@@ -53,6 +53,7 @@ class StoredIndex(nn.Module):
                 "senses": len(index.sense_groups),
                 "fingerprint": index.fingerprint,
                 "bytes": len(index.packed()),
+                "provenance": dict(index.provenance),
             }
         if shape is None:
             raise SeeError("this method needs a unit index; fairseq-see index builds one from a dictionary and HowNet")

@@ -61,6 +61,11 @@ def indexed_symbols(word: str, vocabulary: Vocabulary, index: UnitIndex) -> list
     return [_indexed(ids[symbol], symbol, index) for symbol in spellings if symbol in ids]
 
 
+def made_from(index: UnitIndex) -> str:
+    """What an index was made from and how, in a line; empty if its file does not tell."""
+    return "; ".join(f"{key} {value}" for key, value in index.provenance.items())
+
+
 def _indexed(row: int, symbol: str, index: UnitIndex) -> IndexedSymbol:
     slots = index.sense_groups[index.sense_offsets[row] : index.sense_offsets[row + 1]]
     senses = [tuple(index.sememes[i] for i in index.groups[slot] if i >= index.order) for slot in slots]

@@ -1,5 +1,6 @@
 """HowNet's senses: the sememes that each sense of a word is annotated with."""
 
+import hashlib
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -36,9 +37,11 @@ class Senses:
 
     Args:
         entries: language -> word -> its senses, each the names of its sememes with the main one first.
+        source: where they are from, as an index records it.
     """
 
-    def __init__(self, entries: dict[str, dict[str, list[Sense]]]) -> None:
+    def __init__(self, entries: dict[str, dict[str, list[Sense]]], source: str = "unnamed") -> None:
+        self.source = source
         self._entries: dict[str, dict[str, list[Sense]]] = {language: {} for language in LANGUAGES} | entries
 
     @classmethod
@@ -70,7 +73,8 @@ class Senses:
             entries[language].setdefault(word, []).append(sense)
         if not lines:
             raise SeeError(f"{path} is empty; expected lines of language, word, sense number and sememes")
-        return cls(entries)
+        digest = hashlib.sha256("".join(f"{line}\n" for line in lines).encode("utf-8")).hexdigest()
+        return cls(entries, f"{Path(path).name} (sha256 {digest[:12]})")
 
     def save(self, path: str | Path) -> None:
         """Write the lines that ``load`` reads.
@@ -110,6 +114,11 @@ class Senses:
                 if senses:
                     return Match(senses, lemma, "lemma")
         return Match([], word, "none")
+
+
+def can_be_entry(word: str) -> bool:
+    """Whether the table of senses can hold a word."""
+    return bool(word.strip()) and len(word) <= LONGEST_WORD and not _CONTROL.search(word) and "\t" not in word
 
 
 def _problem(line: str, fields: list[str]) -> str | None:

@@ -8,7 +8,8 @@ share senses, so each distinct group of sememes is stored once and words point t
 import hashlib
 import json
 import lzma
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -45,6 +46,7 @@ class UnitIndex:
         sense_groups: (N,) int32, ids of groups.
         word_morphemes: (V, o) int32 morpheme ids.
         dictionary: ``Vocabulary.hash`` of the dictionary it was built for.
+        provenance: what it was made from and how, for a person: senses, morphemes, control and its seed.
     """
 
     order: int
@@ -56,6 +58,7 @@ class UnitIndex:
     sense_groups: NDArray[np.int32]
     word_morphemes: NDArray[np.int32]
     dictionary: str
+    provenance: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def num_words(self) -> int:
@@ -64,7 +67,10 @@ class UnitIndex:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of everything the index says; two indexes are the same if and only if this is."""
+        """SHA-256 (hex) of all that a model is made from; two indexes make the same model if and only if this is equal.
+
+        The provenance is left out: the same units from a file of another name are the same units.
+        """
         names = [self.order, self.rank, self.sememes, self.morphemes, self.dictionary]
         digest = hashlib.sha256(json.dumps(names).encode("ascii"))
         for array in (self.groups, self.sense_offsets, self.sense_groups, self.word_morphemes):
@@ -105,23 +111,23 @@ class UnitIndex:
             check(names[: self.order] == padding_names(self.order), f"the first {kind}s are not the padding units")
             check(len(set(names)) == len(names), f"a {kind} is named twice")
         arrays = ("groups", 2), ("sense_offsets", 1), ("sense_groups", 1), ("word_morphemes", 2)
-        for field, dimensions in arrays:
-            array = getattr(self, field)
-            check(array.dtype == np.int32, f"{field} is {array.dtype}, must be int32")
-            check(array.ndim == dimensions, f"{field} has {array.ndim} dimensions, must have {dimensions}")
-        for field in ("groups", "word_morphemes"):
-            width = getattr(self, field).shape[1]
-            check(width == self.order, f"{field} has {width} columns, must have {self.order}")
+        for name, dimensions in arrays:
+            array = getattr(self, name)
+            check(array.dtype == np.int32, f"{name} is {array.dtype}, must be int32")
+            check(array.ndim == dimensions, f"{name} has {array.ndim} dimensions, must have {dimensions}")
+        for name in ("groups", "word_morphemes"):
+            width = getattr(self, name).shape[1]
+            check(width == self.order, f"{name} has {width} columns, must have {self.order}")
         check(len(self.sense_offsets) == self.num_words + 1, "sense_offsets does not fit the number of words")
         senses = np.diff(self.sense_offsets)
         check(self.sense_offsets[0] == 0 and (senses >= 0).all(), "sense_offsets does not rise from 0")
         check(self.sense_offsets[-1] == len(self.sense_groups), "sense_offsets does not end at the last sense")
         check((senses < self.rank).all(), f"a word has more than {self.rank - 1} senses")
         ids = ("groups", self.sememes), ("sense_groups", self.groups), ("word_morphemes", self.morphemes)
-        for field, targets in ids:
-            array = getattr(self, field)
+        for name, targets in ids:
+            array = getattr(self, name)
             in_range = not array.size or (array.min() >= 0 and array.max() < len(targets))
-            check(in_range, f"{field} has ids outside 0..{len(targets) - 1}")
+            check(in_range, f"{name} has ids outside 0..{len(targets) - 1}")
 
     def packed(self) -> bytes:
         """The numbers without the names, as few bytes as is reasonable; what an exported model carries.
@@ -201,11 +207,12 @@ class UnitIndex:
             "sememes": self.sememes,
             "morphemes": self.morphemes,
             "dictionary": self.dictionary,
+            "provenance": dict(self.provenance),
             "fingerprint": self.fingerprint,
             "payload_bytes": len(payload),
             "payload_sha256": hashlib.sha256(payload).hexdigest(),
         }
-        line = json.dumps(header, sort_keys=True, ensure_ascii=False).encode("utf-8")
+        line = json.dumps(dict(sorted(header.items())), ensure_ascii=False).encode("utf-8")
         with replacing(path) as temporary:
             temporary.write_bytes(MAGIC + f"{VERSION}\n".encode("ascii") + line + b"\n" + payload)
 
@@ -234,6 +241,8 @@ class UnitIndex:
             length, sha256, fingerprint = (header[key] for key in ("payload_bytes", "payload_sha256", "fingerprint"))
             sememes, morphemes = (tuple(map(str, header[key])) for key in ("sememes", "morphemes"))
             dictionary = str(header["dictionary"])
+            # Files of before it was recorded have none.
+            provenance = {str(key): value for key, value in dict(header.get("provenance", {})).items()}
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SeeError(f"{path} has a damaged header; run fairseq-see index again") from error
         if len(payload) != length:
@@ -246,7 +255,7 @@ class UnitIndex:
             raise SeeError(f"{path}: {error}") from error
         if index.fingerprint != fingerprint:
             raise SeeError(f"{path} is damaged (its names do not match its fingerprint); run fairseq-see index again")
-        return index
+        return replace(index, provenance=provenance)
 
 
 _SIZES_BYTES = 7 * 4

@@ -107,6 +107,19 @@ def test_saved_and_loaded(index: UnitIndex, tmp_path: Path) -> None:
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["a.see", "b.see"]
 
 
+def test_provenance(index: UnitIndex, tmp_path: Path) -> None:
+    """It is kept, and no part of the identity; a file of before it was recorded can still be read."""
+    made = replace(index, provenance={"senses": "HowNet", "seed": 1})
+    made.save(tmp_path / "new.see")
+    assert UnitIndex.load(tmp_path / "new.see").provenance == {"senses": "HowNet", "seed": 1}
+    content = (tmp_path / "new.see").read_bytes()
+    old = content.replace(b', "provenance": {"senses": "HowNet", "seed": 1}', b"")
+    assert old != content
+    (tmp_path / "old.see").write_bytes(old)
+    assert UnitIndex.load(tmp_path / "old.see").provenance == {}
+    assert_same(UnitIndex.load(tmp_path / "old.see"), made)
+
+
 def test_fingerprint_tells_any_change(index: UnitIndex) -> None:
     changed = [
         replace(index, rank=4),
@@ -167,6 +180,7 @@ def test_damaged_files(index: UnitIndex, tmp_path: Path) -> None:
         MAGIC + b"1\n{}\n": "damaged header",
         MAGIC + b"1\n[]\n": "damaged header",
         MAGIC + b"1\n\xff\n": "damaged header",
+        content.replace(b'"provenance": {}', b'"provenance": 5'): "damaged header",
         content[:-1]: "expected",
         content + b"x": "expected",
         content[:-1] + bytes([content[-1] ^ 1]): "checksum",
