@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,8 +9,10 @@ from pathlib import Path
 from fairseq_see.errors import SeeError
 from fairseq_see.files import read_lines, replacing
 from fairseq_see.units import Senses, Vocabulary, build_index, openhownet
+from fairseq_see.units.controls import CONTROLS, check_control
+from fairseq_see.units.describe import made_from
 from fairseq_see.units.morphology import DEFAULT_SEGMENTERS, SEGMENTERS, Segmenter
-from fairseq_see.units.script import LANGUAGES, language_of
+from fairseq_see.units.script import LANGUAGES, language_in_name, language_of
 from fairseq_see.units.selection import check_order_and_rank
 
 HELP = "build the unit index (senses and morphemes) of a fairseq dictionary"
@@ -55,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--piece-senses", action="store_true", help="give marked pieces (power@@) the word's senses")
     parser.add_argument("--max-morphemes", metavar="N", type=int, help="the rarest beyond N share hashed units")
+    parser.add_argument(
+        "--control",
+        choices=CONTROLS,
+        help="take something away from the index, to compare the real one with it (docs/controls.md)",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of a control that is random (default: 1)")
     parser.add_argument("--output", metavar="FILE", type=Path, help="default: DICT with .see for .txt")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the coverage there as JSON")
 
@@ -62,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Build the index, save it, print what it covers."""
     check_order_and_rank(args.order, args.rank)
+    check_control(args.control, args.seed)
     output = args.output or Path(str(args.dictionary).removesuffix(".txt") + ".see")
     table, sources = _lexicon(args, output.parent)
     inputs = {path.resolve() for path in (args.dictionary, table, *sources, args.corpus) if path}
@@ -71,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
     for path in written:
         if path.is_dir():
             raise SeeError(f"cannot write {path}: it is a folder")
-    language = args.lang or _language(args.dictionary)
+    language = args.lang or language_in_name(args.dictionary)
     vocabulary = Vocabulary.load(args.dictionary)
     if args.openhownet:
         _read_hownet(args.openhownet, table)
@@ -89,13 +97,16 @@ def run(args: argparse.Namespace) -> None:
             language=language,
             piece_senses=args.piece_senses,
             max_morphemes=args.max_morphemes,
+            control=args.control,
+            seed=args.seed,
             progress=_report,
         )
         index.save(index_file)
         if json_file:
-            json_file.write_text(json.dumps(coverage.as_dict(), indent=2) + "\n", encoding="utf-8")
+            content = coverage.as_dict() | {"provenance": dict(index.provenance)}
+            json_file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         size = index_file.stat().st_size
-    print(coverage.render())
+    print(f"{made_from(index)}\n\n{coverage.render()}")
     print(f"\nwrote {output}: {size:,} bytes, of which {len(index.packed()):,} are the packed arrays")
 
 
@@ -118,13 +129,6 @@ def _read_hownet(folder: Path, table: Path) -> None:
         return
     _report(f"senses: OpenHowNet reads {folder}; kept in {table}, which --hownet takes too")
     openhownet.load(folder).save(table)
-
-
-def _language(dictionary: Path) -> str:
-    match = re.fullmatch(r"dict\.(\w+)\.txt", dictionary.name)
-    if match is None or match[1] not in LANGUAGES:
-        raise SeeError(f"the name {dictionary.name} does not tell the language; give --lang zh, en or joined")
-    return match[1]
 
 
 def _names(text: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Senses, UnitIndex, Vocabulary
-from fairseq_see.units.describe import DescribedWord, IndexedSymbol, describe, indexed_symbols
+from fairseq_see.units.describe import DescribedWord, IndexedSymbol, describe, indexed_symbols, made_from
 from fairseq_see.units.hownet import LONGEST_WORD, Sense
 from fairseq_see.units.inventory import fitted
 from fairseq_see.units.morphology import Characters
@@ -52,6 +52,8 @@ def run(args: argparse.Namespace) -> None:
     senses = Senses.load(args.hownet)
     # A pipe has no width of its own, and the tables are wider than the usual 80 columns.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    if index and made_from(index):
+        console.print(Text(f"index: {made_from(index)}\n"))
     for number, word in enumerate(args.words):
         if number:
             console.print()
@@ -59,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
         described = describe(surface, senses, order, rank, args.lang)
         _print_senses(console, described, rank)
         if index and vocabulary:
-            _print_symbols(console, described, indexed_symbols(surface, vocabulary, index))
+            _print_symbols(console, described, indexed_symbols(surface, vocabulary, index), index)
         elif described.language == "zh":
             units = fitted(Characters().segment(surface), order)
             console.print(Text(f"morphemes  {_joined(units)}  (characters)"))
@@ -99,17 +101,20 @@ def _verdict(sense: SelectedSense, rank: int) -> str:
     return f"no: rank {rank} has room for {rank - 1}" if sense.beyond_rank else "yes"
 
 
-def _print_symbols(console: Console, described: DescribedWord, symbols: list[IndexedSymbol]) -> None:
+def _print_symbols(console: Console, described: DescribedWord, symbols: list[IndexedSymbol], index: UnitIndex) -> None:
     if not symbols:
         console.print(Text("not in the dictionary; it is made of the dictionary's pieces, or it is <unk>"))
+    control = index.provenance.get("control")
     expected = [sense.sememes for sense in described.senses if sense.kept]
     for symbol in symbols:
         console.print(Text(f"symbol {symbol.id}  {symbol.symbol}", style="bold"))
         console.print(Text(f"  morphemes  {_joined(symbol.morphemes)}"))
-        console.print(Text(f"  senses     {_compared(symbol.senses, expected)}"))
+        console.print(Text(f"  senses     {_compared(symbol.senses, expected, control)}"))
 
 
-def _compared(senses: list[Sense], expected: list[Sense]) -> str:
+def _compared(senses: list[Sense], expected: list[Sense], control: str | int | None) -> str:
+    if control in ("random-senses", "no-senses"):
+        return f"by the control {control}: " + ("; ".join(map(" ".join, senses)) or "none")
     if senses == expected:
         return f"the {len(senses)} kept above" if senses else "none"
     if not senses:

@@ -133,12 +133,12 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     if not checkpoint.is_file():
         raise SeeError(f"no {checkpoint}; train the run first (scripts/train.sh)")
     state = load_checkpoint(checkpoint)
-    embeddings = load_embeddings(checkpoint, state).values()
+    embeddings = list(load_embeddings(checkpoint, state).values())
     footprints = [embedding.footprint() for embedding in embeddings]
     dense = sum(embedding.num_embeddings * embedding.embedding_dim for embedding in embeddings)
     cost = {
         "run": str(path),
-        "method": next(iter(embeddings)).method,
+        "method": _method(embeddings[0]),
         "parameters": sum(footprint.parameters for footprint in footprints),
         "bytes": sum(footprint.bytes for footprint in footprints),
         "dense_parameters": dense,
@@ -155,6 +155,13 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 def _chosen(section: dict[str, Any] | None) -> dict[str, Any]:
     """A section of the configuration as the user chose it; what the model resolved is left out."""
     return {name: value for name, value in (section or {}).items() if name != "see_resolved"}
+
+
+def _method(embedding: Any) -> str:
+    """Its name, and the control that its unit index is, if any."""
+    index = getattr(embedding, "index", None)
+    control = index.shape.get("provenance", {}).get("control") if index else None
+    return f"{embedding.method}, {control}" if control else embedding.method
 
 
 def _updates(state: dict[str, Any]) -> int:

@@ -6,14 +6,15 @@ from itertools import chain
 import numpy as np
 
 from fairseq_see.errors import SeeError
+from fairseq_see.units.controls import RANDOM, check_control, coded, exchanged, sharing_pairs
 from fairseq_see.units.coverage import Coverage
 from fairseq_see.units.hownet import Match, Sense, Senses
 from fairseq_see.units.index import UnitIndex, padding_names
 from fairseq_see.units.inventory import Morphemes, by_frequency, fitted, limited, special_name, told_apart
 from fairseq_see.units.morphology import Segmenter
-from fairseq_see.units.script import LANGUAGES, has_han, language_of
+from fairseq_see.units.script import LANGUAGES, language_of
 from fairseq_see.units.selection import check_order_and_rank, select
-from fairseq_see.units.vocabulary import CONTINUATION_MARK, Vocabulary
+from fairseq_see.units.vocabulary import Vocabulary
 
 
 def build_index(
@@ -26,6 +27,8 @@ def build_index(
     language: str = "joined",
     piece_senses: bool = False,
     max_morphemes: int | None = None,
+    control: str | None = None,
+    seed: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> tuple[UnitIndex, Coverage]:
     """The units of every symbol of a dictionary.
@@ -50,17 +53,23 @@ def build_index(
         piece_senses: whether marked pieces get senses.
         max_morphemes: keep that many morphemes at most, padding and specials counted. The most frequent stay; the
             others share a tenth of the inventory, hashed.
+        control: one of :data:`~fairseq_see.units.controls.CONTROLS`, for an index to compare the real one with.
+        seed: of the control, where it is random.
         progress: told what is going on.
 
     Raises:
         SeeError: an argument is out of range.
     """
     check_order_and_rank(order, rank)
-    for needed in LANGUAGES if language == "joined" else (language,):
+    check_control(control, seed)
+    spoken_languages = LANGUAGES if language == "joined" else (language,)
+    for needed in spoken_languages:
         if needed not in LANGUAGES:
             raise SeeError(f"unknown language {needed!r}; choose {', '.join(LANGUAGES)} or joined")
         if needed not in segmenters:
             raise SeeError(f"no segmenter for {needed}")
+    if control == "no-senses":
+        senses = None
     report = progress or (lambda message: None)
     coverage = Coverage()
 
@@ -68,19 +77,20 @@ def build_index(
     words_senses: list[list[Sense]] = []
     words_morphemes: list[Morphemes] = []
     specials: dict[str, None] = {}
+    languages: list[str] = []
     for symbol, n in zip(vocabulary.symbols, vocabulary.counts, strict=True):
         coverage.symbols.add(n)
         kept: list[Sense] = []
+        surface, mark = vocabulary.split(symbol)
+        spoken = language_of(surface) if language == "joined" else language
+        languages.append(spoken)
         if vocabulary.is_special(symbol):
             coverage.specials.add(n)
             morphemes = [special_name(symbol)]
             words_morphemes.append((*morphemes, *padding_names(order)[1:]))
             specials[morphemes[0]] = None
         else:
-            surface, mark = vocabulary.split(symbol)
-            spoken = language_of(surface) if language == "joined" else language
-            fragment = bool(mark) and not (mark == CONTINUATION_MARK and has_han(surface))
-            if fragment and not piece_senses:
+            if vocabulary.is_fragment(symbol) and not piece_senses:
                 coverage.pieces.add(n)
             else:
                 match = senses.lookup(surface, spoken) if senses else Match([], surface, "none")
@@ -93,6 +103,11 @@ def build_index(
         if kept:
             coverage.with_senses.add(n)
         words_senses.append(kept)
+    pairs = sharing_pairs(words_senses)
+    coverage.sharing_pairs = len(pairs)
+    if control == "random-senses":
+        words_senses = exchanged(words_senses, vocabulary.counts, languages, seed)
+        coverage.true_pairs = len(np.intersect1d(pairs, sharing_pairs(words_senses)))
 
     report("numbering the units")
     spares = None
@@ -102,6 +117,9 @@ def build_index(
         )
     signatures = [frozenset(kept) for kept in words_senses]
     words_morphemes, coverage.collisions = told_apart(words_morphemes, signatures, spares)
+    if control == "no-morphemes":
+        words_morphemes, coverage.collisions = coded(words_morphemes, signatures, tuple(specials), order, seed)
+        coverage.joined_morphemes = coverage.bucketed_morphemes = 0
     assert len(set(zip(signatures, words_morphemes, strict=True))) == len(vocabulary)
 
     padding = padding_names(order)
@@ -109,7 +127,13 @@ def build_index(
     first = dict.fromkeys((*padding, *specials))
     rest = by_frequency(words_morphemes, vocabulary.counts)
     names = (*first, *(name for name in rest if name not in first))
-    index = _numbered(order, rank, sememes, names, words_senses, words_morphemes, vocabulary.hash)
+    provenance: dict[str, str | int] = {
+        "senses": senses.source if senses else "none",
+        "morphemes": ", ".join(f"{spoken}: {type(segmenters[spoken]).__name__.lower()}" for spoken in spoken_languages),
+        **({"control": control} if control else {}),
+        **({"seed": seed} if control in RANDOM else {}),
+    }
+    index = _numbered(order, rank, sememes, names, words_senses, words_morphemes, vocabulary.hash, provenance)
     coverage.sememes, coverage.morphemes = len(sememes) - order, len(names) - order
     coverage.distinct_groups, coverage.sense_slots = len(index.groups), len(index.sense_groups)
     return index, coverage
@@ -135,6 +159,7 @@ def _numbered(
     words_senses: list[list[Sense]],
     words_morphemes: list[Morphemes],
     dictionary: str,
+    provenance: dict[str, str | int],
 ) -> UnitIndex:
     """Names -> ids. Groups are numbered by their first use."""
     sememe_ids = {name: i for i, name in enumerate(sememes)}
@@ -154,6 +179,7 @@ def _numbered(
         sense_groups=np.array(slots, np.int32),
         word_morphemes=np.array(units, np.int32).reshape(-1, order),
         dictionary=dictionary,
+        provenance=provenance,
     )
     index.validate()
     return index

@@ -33,6 +33,8 @@ class Coverage:
         senses_per_word: number of senses kept -> symbols looked up that have so many.
         sememes, morphemes: distinct units in use, padding not counted.
         distinct_groups, sense_slots: sense groups stored, and how often words point to one.
+        sharing_pairs: pairs of symbols with a sense in common (before a control exchanges senses).
+        true_pairs: those that still have one after the control ``random-senses``; None without it.
         cut_sememes: sememes after the ``order``-th of a sense that is kept.
         duplicate_senses: senses equal to an earlier one of the same word (once cut).
         senses_beyond_rank: distinct senses after the ``rank - 1``-th of a word.
@@ -51,6 +53,8 @@ class Coverage:
     morphemes: int = 0
     distinct_groups: int = 0
     sense_slots: int = 0
+    sharing_pairs: int = 0
+    true_pairs: int | None = None
     cut_sememes: int = 0
     duplicate_senses: int = 0
     senses_beyond_rank: int = 0
@@ -90,6 +94,7 @@ class Coverage:
             ("morphemes in use", self.morphemes),
             ("distinct sense groups", self.distinct_groups),
             ("sense slots", self.sense_slots),
+            ("pairs sharing a sense", self.sharing_pairs),
             ("sememes cut from senses", self.cut_sememes),
             ("duplicate senses dropped", self.duplicate_senses),
             ("senses beyond the rank", self.senses_beyond_rank),
@@ -97,6 +102,8 @@ class Coverage:
             ("morphemes sharing buckets", self.bucketed_morphemes),
             ("collisions resolved", self.collisions),
         ]
+        if self.true_pairs is not None:
+            numbers.append(("true pairs after exchange", self.true_pairs))
         lines += [f"{name:28}{number:>10,}" for name, number in numbers]
         return "\n".join(lines)
 

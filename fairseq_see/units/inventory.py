@@ -13,7 +13,7 @@ from fairseq_see.units.morphology import ALL_CAPITALS, CAPITALISED
 Morphemes = tuple[str, ...]
 
 _MARKERS = (CAPITALISED, ALL_CAPITALS)
-_OURS = re.compile(r"<(pad|rest|same):\d+>|" + "|".join(_MARKERS))
+_OURS = re.compile(r"<(pad|rest|same|code):\d+>|" + "|".join(_MARKERS))
 _LOOKS_SPECIAL = re.compile(r"\\*(<[^<>\s]+>|madeupword\d{4,})")
 
 

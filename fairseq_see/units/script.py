@@ -1,6 +1,9 @@
 """Which of the two languages a word is written in."""
 
 import re
+from pathlib import Path
+
+from fairseq_see.errors import SeeError
 
 LANGUAGES = ("zh", "en")
 
@@ -16,3 +19,15 @@ def has_han(word: str) -> bool:
 def language_of(word: str) -> str:
     """``zh`` for a word with any Chinese character, else ``en``."""
     return "zh" if has_han(word) else "en"
+
+
+def language_in_name(dictionary: Path) -> str:
+    """The language of a dictionary, from its name ``dict.LANG.txt``.
+
+    Raises:
+        SeeError: it has another name.
+    """
+    match = re.fullmatch(r"dict\.(\w+)\.txt", dictionary.name)
+    if match is None or match[1] not in LANGUAGES:
+        raise SeeError(f"the name {dictionary.name} does not tell the language; give --lang zh, en or joined")
+    return match[1]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fairseq_see.errors import SeeError
 from fairseq_see.files import read_lines
+from fairseq_see.units.script import has_han
 
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 
@@ -78,6 +79,11 @@ class Vocabulary:
     def is_special(self, token: str) -> bool:
         """Whether a symbol is no text: ``<...>`` and the ``madeupword0000`` that fill a dictionary up."""
         return _SPECIAL.fullmatch(token) is not None
+
+    def is_fragment(self, token: str) -> bool:
+        """Whether a token is marked as a piece of a word. Chinese has no spaces, so no piece of it is one to ``##``."""
+        surface, mark = self.split(token)
+        return bool(mark) and not (mark == CONTINUATION_MARK and has_han(surface))
 
     def split(self, token: str) -> tuple[str, str]:
         """The text of a token, and the mark of a piece: ``@@`` (BPE), ``##`` (sentencepiece) or nothing.

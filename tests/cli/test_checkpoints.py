@@ -12,11 +12,11 @@ from fairseq_see.embeddings import build
 from tests.embeddings.conftest import random_index
 
 
-def checkpoint(path, seed=0, other_senses=False, dropout=0.1):
+def checkpoint(path, seed=0, other_senses=False, dropout=0.1, provenance=None):
     """What fairseq saves of a model, as far as our commands read it; the decoder's output is tied."""
     torch.manual_seed(seed)
     resolved = {"request": {"method": "see"}}
-    index = random_index()
+    index = replace(random_index(), provenance=provenance or {})
     if other_senses:
         index = replace(index, groups=np.ascontiguousarray(index.groups[::-1]))
     model = {"decoder.version": torch.tensor([3.0])}
@@ -82,6 +82,12 @@ def test_report_over_seeds_takes_means_of_runs_that_differ_in_nothing_else(tmp_p
     assert "seed 8, 9; commit" in out
     assert main(["report", paths[0], paths[0], "--over-seeds"]) == 2
     assert "have the same settings and seed" in capsys.readouterr().err
+
+
+def test_report_says_which_control_a_run_is(tmp_path, capsys):
+    checkpoint(tmp_path / "run/checkpoints/checkpoint_best.pt", provenance={"control": "random-senses", "seed": 1})
+    assert main(["report", str(tmp_path / "run"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["method"] == "see, random-senses"
 
 
 def test_a_run_without_scores_is_still_reported(tmp_path, capsys):

@@ -77,6 +77,30 @@ def test_options_reach_the_builder(folder: Path) -> None:
     assert any(name.startswith("<rest:") for name in built.morphemes)
 
 
+def test_controls(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = {}
+    for control in ("random-senses", "no-senses", "no-morphemes"):
+        options = (
+            "--control",
+            control,
+            "--seed",
+            "5",
+            "--morphology",
+            "characters",
+            "--json",
+            str(folder / "made.json"),
+        )
+        assert index(folder, "dict.en.txt", *options) == 0
+        made[control] = UnitIndex.load(folder / "dict.en.see")
+        provenance = json.loads((folder / "made.json").read_text(encoding="utf-8"))["provenance"]
+        assert provenance == made[control].provenance
+        assert provenance["control"] == control and provenance.get("seed", 5) == 5
+        assert provenance["senses"].startswith("none" if control == "no-senses" else "senses.tsv (sha256 ")
+        assert capsys.readouterr().out.startswith(f"senses {provenance['senses']}; morphemes en: characters; control")
+    assert "p" not in made["no-morphemes"].morphemes
+    assert "p" in made["random-senses"].morphemes and len(made["no-senses"].sense_groups) == 0
+
+
 def test_the_same_command_writes_the_same_bytes(folder: Path) -> None:
     for name in ("a.see", "b.see"):
         index(folder, "dict.en.txt", "--output", str(folder / name))
@@ -90,6 +114,7 @@ def test_the_same_command_writes_the_same_bytes(folder: Path) -> None:
         (["--order", "17"], "order 17"),
         (["--rank", "0"], "rank 0"),
         (["--rank", "101"], "rank 101"),
+        (["--control", "no-senses", "--seed", "-1"], "seed -1"),
         (["--max-morphemes", "3"], "3 morphemes are too few"),
         (["--corpus", "no-such-file"], "cannot read no-such-file"),
         (["--hownet", "no-such-file"], "cannot read no-such-file"),

@@ -73,6 +73,17 @@ def test_another_lexicon_than_the_index_was_built_with(folder: Path, capsys: pyt
     assert "another HowNet file or --lang: Power|势力 politics|政 group|群体; Ability|能力" in capsys.readouterr().out
 
 
+def test_a_control_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["index", str(folder / "dict.en.txt"), "--hownet", str(folder / "senses.tsv"), "--rank", "3"]
+    assert main([*command, "--morphology", "characters", "--control", "random-senses", "--seed", "3"]) == 0
+    capsys.readouterr()
+    assert inspect(folder, *with_index(folder), "gossip") == 0
+    text = capsys.readouterr().out
+    assert "morphemes en: characters; control random-senses; seed 3" in text
+    # There are two words with senses.
+    assert "senses     by the control random-senses: Power|势力 politics|政 group|群体; Ability|能力 human|人" in text
+
+
 def test_words_in_neither(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert inspect(folder, "qwzx", "[bold]", "<unk>", "犇") == 0
     text = capsys.readouterr().out

@@ -1,10 +1,11 @@
-"""A lexicon small enough to work out by hand."""
+"""A lexicon small enough to work out by hand, and one large enough to count."""
 
+import random
 from pathlib import Path
 
 import pytest
 
-from fairseq_see.units import Senses
+from fairseq_see.units import Senses, Vocabulary
 
 LEXICON = """\
 zh\t打\t1\tbeat|打
@@ -36,3 +37,20 @@ def lexicon(tmp_path: Path) -> Path:
 @pytest.fixture
 def senses(lexicon: Path) -> Senses:
     return Senses.load(lexicon)
+
+
+def zipfian(words: int = 900, seed: int = 0) -> tuple[Vocabulary, Senses]:
+    """Words of four letters, a sixth of them marked pieces, with counts as in text; three quarters have senses."""
+    rng = random.Random(seed)
+    spelled = random.Random(seed).sample(
+        [a + b + c + d for a in "bdfg" for b in "aeiou" for c in "klmnprst" for d in "aeiouy"], words
+    )
+    symbols = [word + "@@" * (rng.random() < 1 / 6) for word in spelled]
+    counts = [20_000 // (rank + 1) for rank in range(words)]
+    # The first sememes are in most senses, as in HowNet.
+    groups = [
+        tuple(dict.fromkeys(f"s{int(40 * rng.random() ** 2)}" for _ in range(rng.randint(1, 4)))) for _ in range(250)
+    ]
+    entries = {word: rng.choices(groups, k=rng.choice((1, 1, 2, 5))) for word in spelled if rng.random() < 3 / 4}
+    specials = ("<s>", "<pad>", "</s>", "<unk>")
+    return Vocabulary((*specials, *symbols), (1,) * 4 + tuple(counts)), Senses({"en": entries})

@@ -1,0 +1,108 @@
+"""Controls of a comparison: indexes that cost what the real one costs, without what it knows.
+
+``random-senses`` keeps the sharing of sememes and takes their meaning away: words exchange their lists of senses. (To
+exchange the *names* of sememes would change nothing, for their vectors are learned.) ``no-senses`` leaves the morphemes
+alone. ``no-morphemes`` gives every symbol an arbitrary code in place of its morphemes.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairseq_see.errors import SeeError
+from fairseq_see.units.hownet import Sense
+from fairseq_see.units.index import padding_names
+from fairseq_see.units.inventory import Morphemes, told_apart
+
+CONTROLS = ("random-senses", "no-senses", "no-morphemes")
+RANDOM = ("random-senses", "no-morphemes")
+
+# Fewer words than this make no band: the few most frequent ones would exchange senses with one or two others.
+SMALLEST_BAND = 64
+
+
+def check_control(control: str | None, seed: int) -> None:
+    """Raise SeeError unless there is such a control and numpy takes the seed."""
+    if control is not None and control not in CONTROLS:
+        raise SeeError(f"unknown control {control!r}; choose {', '.join(CONTROLS)}")
+    if seed < 0:
+        raise SeeError(f"seed {seed} is negative; choose 0 or more")
+
+
+def frequency_bands(counts: Sequence[int]) -> list[list[int]]:
+    """Positions of ``counts`` in bands, the most frequent first.
+
+    Within a band counts differ by a factor of two at most, or more where that would leave fewer than SMALLEST_BAND.
+    """
+    bands: list[list[int]] = []
+    for position in sorted(range(len(counts)), key=lambda position: (-counts[position], position)):
+        full = bands and len(bands[-1]) >= SMALLEST_BAND and 2 * counts[position] <= counts[bands[-1][0]]
+        if full or not bands:
+            bands.append([])
+        bands[-1].append(position)
+    if len(bands) > 1 and len(bands[-1]) < SMALLEST_BAND:
+        rest = bands.pop()
+        bands[-1] += rest
+    return bands
+
+
+def exchanged(
+    words: Sequence[list[Sense]], counts: Sequence[int], kinds: Sequence[Hashable], seed: int
+) -> list[list[Sense]]:
+    """Words with senses exchange them, whole lists, within their kind (language) and frequency band.
+
+    Each band is one random cycle, so no word of a band of two or more keeps its list. Which words have senses stays as
+    it was, and so do the lists themselves and how many of each length a band has.
+    """
+    rng = np.random.default_rng(seed)
+    owners: dict[Hashable, list[int]] = defaultdict(list)
+    for row, (senses, kind) in enumerate(zip(words, kinds, strict=True)):
+        if senses:
+            owners[kind].append(row)
+    result = list(words)
+    for rows in owners.values():
+        for band in frequency_bands([counts[row] for row in rows]):
+            cycle = rng.permutation([rows[position] for position in band]).tolist()
+            for row, giver in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
+                result[row] = words[giver]
+    return result
+
+
+def coded(
+    words: Sequence[Morphemes], others: Sequence[Hashable], specials: Sequence[str], order: int, seed: int
+) -> tuple[list[Morphemes], int]:
+    """Arbitrary codes of ``order`` units ``<code:k>`` in place of morphemes, from an inventory of the same size.
+
+    Every unit is used equally often, give or take one. Special symbols keep what they have.
+
+    Returns:
+        the words; how many had the code (and the same of ``others``) of an earlier one until theirs was changed.
+    """
+    own = set(specials)
+    fixed = {name for word in words if word[0] in own for name in word}.union(padding_names(order))
+    rows = [row for row, word in enumerate(words) if word[0] not in own]
+    size = len({name for row in rows for name in words[row]} - fixed)
+    names = [f"<code:{k}>" for k in range(1, size + 1)]
+    # There are at least as many slots as units, for every unit was a morpheme in one of them.
+    slots = np.random.default_rng(seed).permutation(np.resize(np.arange(size), len(rows) * order))
+    result = list(words)
+    for row, code in zip(rows, slots.reshape(-1, order).tolist(), strict=True):
+        result[row] = tuple(names[unit] for unit in code)
+    # A word that is changed shares all its units with an earlier one, so no unit falls out of use.
+    return told_apart(result, others, names)
+
+
+def sharing_pairs(words: Sequence[list[Sense]]) -> NDArray[np.int64]:
+    """The pairs of words i < j that have a sense in common, as sorted numbers i * len(words) + j."""
+    owners: dict[Sense, list[int]] = defaultdict(list)
+    for row, senses in enumerate(words):
+        for sense in senses:
+            owners[sense].append(row)
+    pairs = [np.zeros(0, np.int64)]
+    for rows in owners.values():
+        first, second = np.triu_indices(len(rows), 1)
+        sharers = np.array(rows, np.int64)
+        pairs.append(sharers[first] * len(words) + sharers[second])
+    return np.unique(np.concatenate(pairs))
