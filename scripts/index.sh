@@ -3,16 +3,17 @@
 #
 # Builds the unit index (senses and morphemes) of both dictionaries of a folder made by scripts/prepare.sh, and puts
 # them beside the dictionaries, where models look for them: DIR/data-bin/dict.zh.see and dict.en.see. Further options,
-# such as --rank 5, go to both; --morphology en=polyglot is one for English alone. An index that is there and was made
-# in the same way is kept.
+# such as --rank 5 or --control random-senses, go to both; --morphology en=polyglot is one for English alone. An index
+# that is there and was made in the same way is kept.
 #
 #   --hownet TSV           senses from a table, such as data/senses.tsv
 #   --openhownet [FOLDER]  senses from HowNet's own files, through the package OpenHowNet, which keeps them in
 #                          ~/.openhownet; --download fetches them, if FOLDER has none
+#   --out FOLDER           puts the indexes there instead, for training with model.see_index=FOLDER
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-dir='' senses=() files=() options=()
+dir='' out='' senses=() files=() options=()
 while (($#)); do
     case $1 in
     -h | --help) usage 0 ;;
@@ -23,6 +24,8 @@ while (($#)); do
         if (($#)) && [[ $1 != -* ]]; then folder=$1 && shift; fi
         senses+=(--openhownet "$folder")
         files+=("$folder"{,/resources}/{sememe_all,sememe_triples_taxonomy.txt,HowNet_dict_complete}) ;;
+    --out) (($# > 1)) || die "--out needs a value"
+        out=$2 && shift 2 ;;
     --download) senses+=(--download) && shift ;;
     --output | --lang | --corpus | --json) die "$1 is set by this script; use fairseq-see index for a single dictionary" ;;
     *) if [[ -z $dir && $1 != -* ]]; then dir=$1; else options+=("$1"); fi
@@ -34,6 +37,7 @@ done
 data=$dir/data-bin
 [[ -e $data/dict.zh.txt && -e $data/dict.en.txt ]] || die "no dictionaries in $data; run scripts/prepare.sh first"
 use_environment
+out=${out:-$data}
 
 if [[ " ${options[*]-}" == *polyglot* ]]; then
     files+=("${POLYGLOT_DATA_PATH:-$HOME}"/polyglot_data/morph2/*/*)
@@ -47,7 +51,7 @@ settings() {
 
 # index SIDE LANGUAGE WORDS
 index() {
-    local output=$data/dict.$1.see
+    local output=$out/dict.$1.see
     if [[ -e $output && $(cat -- "$output.settings" 2>/dev/null) == "$(settings "$@")" ]]; then
         say "      $output is there"
         return 0
@@ -61,8 +65,8 @@ index() {
 if cmp -s -- "$data/dict.zh.txt" "$data/dict.en.txt"; then
     say "[1/1] index of the joined dictionary"
     index zh joined "$dir/tok/train.zh-en"
-    cp -- "$data/dict.zh.see" "$data/dict.en.see.tmp"
-    mv -- "$data/dict.en.see.tmp" "$data/dict.en.see"
+    cp -- "$out/dict.zh.see" "$out/dict.en.see.tmp"
+    mv -- "$out/dict.en.see.tmp" "$out/dict.en.see"
 else
     say "[1/2] index of the Chinese dictionary"
     index zh zh "$dir/tok/train.zh"

@@ -17,7 +17,8 @@ HELP = "print hyper-parameters, parameters, true ratio and bytes of each method 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("data", metavar="DATA", type=Path, help="folder with dict.LANG.txt and dict.LANG.see")
+    parser.add_argument("data", metavar="DATA", type=Path, help="folder with dict.LANG.txt")
+    parser.add_argument("--index", metavar="FOLDER", type=Path, help="folder with dict.LANG.see (default: DATA)")
     parser.add_argument("--dim", type=int, default=512, metavar="D", help="embedding dimension (default: %(default)s)")
     parser.add_argument("--ratios", type=float, nargs="+", default=[10, 20, 40, 80], metavar="R", help="ratios to plan")
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="methods (default: every compressing one)")
@@ -62,7 +63,8 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     methods = args.methods or [method for method in sorted(REGISTRY) if method != "dense"]
     classes = {method: embedding_class(method) for method in methods}
     for path in dictionaries(args.data):
-        vocabulary, index_path = Vocabulary.load(path), path.with_suffix(".see")
+        vocabulary = Vocabulary.load(path)
+        index_path = (args.index or args.data) / path.with_suffix(".see").name
         language = path.name.split(".")[1]
         used, rows = used_rows(args.data, language, vocabulary), len(vocabulary)
         for method, ratio in ((method, ratio) for method in methods for ratio in args.ratios):

@@ -32,6 +32,18 @@ def test_a_joined_dictionary_is_told_over_the_rows_a_side_uses(toy, capsys):
         assert entry["ratio_over_used_rows"] == pytest.approx(entry["ratio"] * 65 / 136)
 
 
+def test_indexes_of_another_folder(toy, tmp_path, capsys):
+    words = (toy / "data-bin", "--dim", 64, "--ratios", 2, "--methods", "see", "--json")
+    assert main(["index", str(toy / "data-bin/dict.en.txt"), "--hownet", str(toy / "senses.tsv"), "--morphology",
+                 "characters", "--control", "no-senses", "--output", str(tmp_path / "dict.en.see")]) == 0  # fmt: skip
+    shutil.copy(toy / "data-bin/dict.zh.see", tmp_path)
+    capsys.readouterr()
+    (en, zh), (other_en, other_zh) = (
+        json.loads(plan(capsys, *words, *more)[1]) for more in ((), ("--index", tmp_path))
+    )
+    assert other_zh == zh and other_en["settings"]["m"] > en["settings"]["m"]
+
+
 def test_table_shows_refusals_and_whole_m(toy, capsys):
     status, out, _ = plan(capsys, toy / "data-bin", "--dim", 64, "--ratios", 3, 3000, "--whole-m")
     assert status == 0

@@ -230,6 +230,12 @@ def test_indexes_are_built_once(prepared, tmp_path):
     assert {"data-bin/dict.zh.see", "data-bin/dict.en.see"} <= set(before)
     assert script("index.sh", *words).returncode == 0
     assert contents(out) == before
+    control = [*words, "--out", tmp_path / "control", "--control", "no-senses"]
+    for _ in range(2):
+        assert script("index.sh", *control).returncode == 0
+    assert contents(out) == before
+    names = {f"dict.{side}.see{kind}" for side in ("zh", "en") for kind in ("", ".settings")}
+    assert {path.name for path in (tmp_path / "control").iterdir()} == names
     assert script("index.sh", *words, "--rank", 3).returncode == 0
     assert contents(out) != before
 
