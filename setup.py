@@ -32,6 +32,7 @@ setup(
         "morfessor>=2.0.6",
         "simplemma>=0.9",
         "OpenHowNet>=2.0",
+        "scikit-learn>=1.0",
     ],
     extras_require={
         # For `fairseq-see index --morphology polyglot` alone. It is under the GPL, which is why nothing else uses it.

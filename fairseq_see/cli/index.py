@@ -24,7 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "dictionary", metavar="DICT", type=Path, help="fairseq dictionary, such as data-bin/dict.zh.txt"
     )
     senses = parser.add_mutually_exclusive_group(required=True)
-    senses.add_argument("--hownet", metavar="TSV", type=Path, help="language, word, sense number, sememes")
+    senses.add_argument(
+        "--hownet",
+        metavar="TSV",
+        type=Path,
+        help="language, word, sense number, sememes; HowNet's, or others that fairseq-see lexicon makes",
+    )
     senses.add_argument(
         "--openhownet",
         metavar="FOLDER",
