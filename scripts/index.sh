@@ -9,7 +9,7 @@
 #   --hownet TSV           senses from a table, such as data/senses.tsv
 #   --openhownet [FOLDER]  senses from HowNet's own files, through the package OpenHowNet, which keeps them in
 #                          ~/.openhownet; --download fetches them, if FOLDER has none
-#   --out FOLDER           puts the indexes there instead, for training with model.see_index=FOLDER
+#   --out FOLDER           puts the indexes there instead, for training with +model.see_index=FOLDER
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
