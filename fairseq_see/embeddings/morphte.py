@@ -61,7 +61,7 @@ class MorphTEEmbedding(Embedding):
         if not rank >= 1:
             raise SeeError(f"rank is {rank}, but every morpheme needs at least one vector")
         # "version": see SEE's.
-        self.index_version_1 = StoredIndex(num_embeddings, index and index.without_senses(), shape)
+        self.index_version_1 = StoredIndex(num_embeddings, index, shape, senses=False)
         self.index.check(order, None)
         self.rank = rank
         self.gain = gain_of(init, embedding_dim, self.index.order, rank) if gain is None else gain

@@ -32,6 +32,7 @@ class StoredIndex(nn.Module):
         rows: V, words of the embedding.
         index: the index, or None to load one of the sizes ``shape`` from a state dict.
         shape: what :attr:`shape` of the saved index was.
+        senses: whether the method uses them; if not, they are left out.
     """
 
     groups: Tensor
@@ -39,11 +40,16 @@ class StoredIndex(nn.Module):
     sense_groups: Tensor
     word_morphemes: Tensor
 
-    def __init__(self, rows: int, index: UnitIndex | None, shape: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, rows: int, index: UnitIndex | None, shape: dict[str, Any] | None = None, senses: bool = True
+    ) -> None:
         super().__init__()
         if index is not None:
             if index.num_words != rows:
                 raise SeeError(f"the unit index has {index.num_words} words, the dictionary {rows}; build it again")
+            # Of the whole index, by which a resumed run knows its file.
+            fingerprint = index.fingerprint
+            index = index if senses else index.without_senses()
             shape = {
                 "order": index.order,
                 "rank": index.rank,
@@ -51,7 +57,7 @@ class StoredIndex(nn.Module):
                 "morphemes": len(index.morphemes),
                 "groups": len(index.groups),
                 "senses": len(index.sense_groups),
-                "fingerprint": index.fingerprint,
+                "fingerprint": fingerprint,
                 "bytes": len(index.packed()),
                 "provenance": dict(index.provenance),
             }

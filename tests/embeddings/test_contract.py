@@ -171,6 +171,13 @@ def test_state_dict_deepcopy_pickle_and_settings_round_trip(embedding, method):
         assert twin._cache is None
 
 
+def test_settings_name_the_index_file(method, options):
+    """A resumed run compares them with the file beside its dictionaries, also if only a part of it is used."""
+    index = options.get("index")
+    shape = build(method, V, D, PAD, **options).settings().get("shape", {})
+    assert shape.get("fingerprint") == (index and index.fingerprint)
+
+
 def test_buffers_survive_averaging_as_they_are(embedding):
     assert all(buffer.dtype == torch.int32 for buffer in embedding.buffers())
 
