@@ -60,7 +60,7 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     from fairseq_see.embeddings import REGISTRY, build, embedding_class, options_of
     from fairseq_see.units import UnitIndex, Vocabulary
 
-    methods = args.methods or [method for method in sorted(REGISTRY) if method != "dense"]
+    methods = args.methods or [method for method in sorted(REGISTRY) if REGISTRY[method].compresses]
     classes = {method: embedding_class(method) for method in methods}
     for path in dictionaries(args.data):
         vocabulary = Vocabulary.load(path)

@@ -57,6 +57,8 @@ class Embedding(nn.Module, ABC):
     """
 
     method: ClassVar[str]
+    # Whether there is a ratio to choose: the planner lists the methods that have one.
+    compresses: ClassVar[bool] = True
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
         super().__init__()

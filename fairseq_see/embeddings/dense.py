@@ -20,6 +20,8 @@ from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
 class DenseEmbedding(Embedding):
     """An ordinary embedding table behind the same contract as the compressed ones."""
 
+    compresses = False
+
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
         super().__init__(num_embeddings, embedding_dim, padding_idx)
         # Not called `weight`: fairseq would copy a decoder's `embed_tokens.weight` to an output projection.

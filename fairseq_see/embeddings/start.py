@@ -103,14 +103,25 @@ def match_variance(
         padding_idx: a row that does not count.
         degree: of the rows as a polynomial in a common factor of the tables (default: the number of tables).
     """
+    if any(table.is_meta for table in tables):
+        return
+    square = mean_squared_length(rows_of, rows, padding_idx)
+    if square:
+        for table in tables:
+            table.mul_(square ** (-0.5 / (degree or len(tables))))
+
+
+@torch.no_grad()
+def mean_squared_length(rows_of: Callable[[Tensor], Tensor], rows: int, padding_idx: int | None) -> float:
+    """The mean sum of squares of the rows, which is 1 if their variance is 1/d; 0 if there are none.
+
+    Args:
+        rows_of: ids (n,) -> (n, d).
+        rows: V.
+        padding_idx: a row that does not count.
+    """
     ids = torch.arange(0, rows, -(-rows // CALIBRATION_ROWS), device="cpu")
     if padding_idx is not None:
         ids = ids[ids != padding_idx]
-    if not len(ids) or any(table.is_meta for table in tables):
-        return
     squares = sum(float(rows_of(chunk).double().square().sum()) for chunk in ids.split(4096))
-    if squares:
-        # Variance 1/d makes a row's sum of squares 1.
-        scale = (len(ids) / squares) ** (0.5 / (degree or len(tables)))
-        for table in tables:
-            table.mul_(scale)
+    return squares / max(1, len(ids))

@@ -48,6 +48,13 @@ def test_table_shows_refusals_and_whole_m(toy, capsys):
     status, out, _ = plan(capsys, toy / "data-bin", "--dim", 64, "--ratios", 3, 3000, "--whole-m")
     assert status == 0
     assert "cannot compress 3000x" in out and "nearest ratio" in out and "m=" in out
+    assert "dense" not in out and "lstm" not in out
+
+
+def test_a_method_that_does_not_compress_is_planned_when_named(toy, capsys):
+    _, out, _ = plan(capsys, toy / "data-bin", "--dim", 64, "--ratios", 2, "--methods", "morph_lstm", "--json")
+    for entry in json.loads(out):
+        assert 0 < entry["nearest"] < 1 and "leave the ratio out" in entry["refused"]
 
 
 def test_dense_is_one_to_one(toy, capsys):

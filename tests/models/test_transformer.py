@@ -59,10 +59,11 @@ def test_first_loss_of_a_tied_model(toy, tmp_path, words):
         ("joined", (), 2),
         ("joined", ("--share-all-embeddings",), 1),
         ("data-bin", ("--see-method", "dense"), 2),
+        ("data-bin", ("--see-method", "morph_lstm"), 2),
     ],
 )
 def test_sides_own_their_tables_unless_they_share(toy, data, words, embeddings):
-    extra = () if "dense" in words else ("--see-ratio", "2")
+    extra = () if "--see-method" in words else ("--see-ratio", "2")
     model, criterion, sample = build(toy / data, *words, *extra)
     assert len({id(module) for module in model.modules() if isinstance(module, Embedding)}) == embeddings
     assert (model.encoder.embed_tokens is model.decoder.embed_tokens) == (embeddings == 1)
@@ -193,7 +194,7 @@ def _two_processes(rank, port, data, words, path):
     torch.distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("method", [("--see-ratio", "3"), ("--see-method", "dense")])
+@pytest.mark.parametrize("method", [("--see-ratio", "3"), ("--see-method", "dense"), ("--see-method", "sememe_lstm")])
 def test_two_processes_train_without_find_unused_parameters(toy, tmp_path, method):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
