@@ -20,7 +20,7 @@ def test_python_blocks_run(code):
 
 def test_the_example_method_passes_the_contract_tests(tmp_path):
     """Registered by a file of its own, with no other change."""
-    (example,) = (code for code in BLOCKS if "@register" in code)
+    (example,) = (code for code in BLOCKS if "@register(" in code)
     (tmp_path / "example_method.py").write_text(f"{example}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "example_method", "-k", "low_rank", "tests/embeddings"]
     env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}

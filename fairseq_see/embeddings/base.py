@@ -128,6 +128,15 @@ class Embedding(nn.Module, ABC):
             return self._project_in_chunks(hidden)
         return F.linear(hidden, self.table() if table is None else table)
 
+    @property
+    def weight(self) -> Tensor:
+        """The table, (V, d), for code that ties its output by reading ``nn.Embedding.weight``; built when it is read.
+
+        :meth:`project` gives the same scores, and in ``factored`` inference without the table.
+        """
+        table = self._ready(None)
+        return self.table() if table is None else table
+
     @contextmanager
     def hold_table(self) -> Iterator[None]:
         """Within the block every lookup and projection shares one table: what a tied decoder's forward wants.

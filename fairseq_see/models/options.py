@@ -1,7 +1,9 @@
 """The ``--see-...`` options: which embedding a model is built with. Any fairseq model's dataclass can inherit them."""
 
-from dataclasses import dataclass, field
-from typing import Optional
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Optional
 
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 
@@ -47,3 +49,10 @@ class EmbeddingOptions(FairseqDataclass):
     see_resolved: Optional[str] = field(
         default=None, metadata={"help": "written by the model itself: what the options above came to (JSON)"}
     )
+
+
+def set_defaults(args: Namespace, options: type[FairseqDataclass], preset: Mapping[str, Any] | None = None) -> None:
+    """Set the options that ``args`` lacks, or has as None, to those of a preset, or else to their defaults."""
+    for option in fields(options):
+        if getattr(args, option.name, None) is None and not option.name.startswith("_"):
+            setattr(args, option.name, (preset or {}).get(option.name, option.default))

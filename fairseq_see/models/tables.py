@@ -6,6 +6,9 @@ import json
 import logging
 import math
 import os
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -32,7 +35,8 @@ class Tables:
     planning and without reading the index file.
 
     Args:
-        cfg: the model's configuration, with the fields of :class:`~fairseq_see.models.options.EmbeddingOptions`.
+        cfg: the model's configuration, with the fields of :class:`~fairseq_see.models.options.EmbeddingOptions`; a
+            namespace if the model declares its options in ``add_args``.
         task: the fairseq task, asked for its data folder and languages.
     """
 
@@ -41,7 +45,7 @@ class Tables:
         self.task = task
         self.request = {name: _plain(getattr(cfg, f"see_{name}")) for name in ("method", *METHOD_OPTIONS)}
         self.resumed = None if cfg.see_resolved else _checkpoint_to_resume(cfg)
-        known = cfg.see_resolved or (self.resumed and _resolved_in(self.resumed))
+        known = cfg.see_resolved or (self.resumed and _resolved_in(load_checkpoint(self.resumed)))
         self.known: dict[str, Any] | None = json.loads(known) if known else None
         self.resolved: dict[str, Any] = {"request": self.request}
         if self.resumed and self.known:
@@ -118,6 +122,15 @@ class Tables:
             raise SeeError(f"{self.resumed} was trained with another unit index than {path}; resume with the old one")
 
 
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """End the program with one line if what is asked for cannot be built."""
+    try:
+        yield
+    except SeeError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
 def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None) -> dict[str, Embedding]:
     """The trained embeddings of a checkpoint by side, ``encoder`` and ``decoder``, without the rest of the model.
 
@@ -129,10 +142,10 @@ def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None)
         SeeError: not a readable checkpoint, or not one of a model of this package.
     """
     state = state or load_checkpoint(checkpoint)
-    model_cfg = (state.get("cfg") or {}).get("model") or {}
-    if not model_cfg.get("see_resolved"):
+    text = _resolved_in(state)
+    if not text:
         raise SeeError(f"{checkpoint} does not hold a model with an embedding of fairseq_see")
-    resolved = json.loads(model_cfg["see_resolved"])
+    resolved = json.loads(text)
     cls = embedding_class(resolved["request"]["method"])
     embeddings = {}
     for side in ("encoder", "decoder"):
@@ -191,7 +204,8 @@ def _root(cfg: Any) -> Any:
 
 def _checkpoint_to_resume(cfg: Any) -> Path | None:
     """The checkpoint that the trainer is about to load into this model, if any."""
-    root = _root(cfg)
+    # A namespace has the options of all that fairseq does, those of checkpoints among them.
+    root = {"checkpoint": cfg} if isinstance(cfg, Namespace) else _root(cfg)
     checkpoint = root.get("checkpoint") if root is not None else None
     if checkpoint is None:
         return None
@@ -206,5 +220,7 @@ def _checkpoint_to_resume(cfg: Any) -> Path | None:
     return path if path.is_file() else None
 
 
-def _resolved_in(path: Path) -> str | None:
-    return ((load_checkpoint(path).get("cfg") or {}).get("model") or {}).get("see_resolved")
+def _resolved_in(state: dict[str, Any]) -> str | None:
+    """What a checkpoint says its embeddings came to, or None."""
+    options = (state.get("cfg") or {}).get("model") or {}
+    return (vars(options) if isinstance(options, Namespace) else options).get("see_resolved")

@@ -5,7 +5,8 @@ fairseq's own options say. A decoder whose output is tied builds its table once 
 """
 
 from argparse import Namespace
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Optional
 
 import torch
@@ -22,8 +23,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
-from fairseq_see.models.options import EmbeddingOptions
-from fairseq_see.models.tables import Tables
+from fairseq_see.models.options import EmbeddingOptions, set_defaults
+from fairseq_see.models.tables import Tables, exit_on_error
 
 
 # Flat, unlike fairseq's TransformerConfig: a subclass of that nested class fails in OmegaConf, and a flat one leaves
@@ -107,7 +108,7 @@ class SEETransformerModel(TransformerModelBase):
     @classmethod
     def build_model(cls, cfg: Any, task: Any) -> "SEETransformerModel":
         """Build embeddings and model; bad input ends the program with one line."""
-        try:
+        with exit_on_error():
             _check(cfg, task)
             tables = Tables(cfg, task)
             encoder_embedding = tables.build("encoder", task.source_dictionary, cfg.encoder_embed_dim)
@@ -116,8 +117,6 @@ class SEETransformerModel(TransformerModelBase):
             else:
                 decoder_embedding = tables.build("decoder", task.target_dictionary, cfg.decoder_embed_dim)
             tables.record()
-        except SeeError as error:
-            raise SystemExit(f"error: {error}") from error
         config = _transformer_config(cfg, task)
         encoder = TransformerEncoderBase(config, task.source_dictionary, encoder_embedding)
         decoder = SEETransformerDecoder(config, task.target_dictionary, decoder_embedding)
@@ -171,14 +170,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def _fill(preset: dict[str, Any]) -> Any:
-    def apply(args: Namespace) -> None:
-        for option in fields(SEETransformerConfig):
-            if getattr(args, option.name, None) is None and not option.name.startswith("_"):
-                setattr(args, option.name, preset.get(option.name, option.default))
-
-    return apply
-
-
 for _name, _preset in PRESETS.items():
-    register_model_architecture("see_transformer", _name)(_fill(_preset))
+    register_model_architecture("see_transformer", _name)(
+        partial(set_defaults, options=SEETransformerConfig, preset=_preset)
+    )

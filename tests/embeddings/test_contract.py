@@ -141,6 +141,17 @@ def test_cached_equals_uncached_and_follows_the_weights(embedding):
         torch.testing.assert_close(embedding(TOKENS), embedding.table()[TOKENS])
 
 
+def test_weight_is_the_table_as_code_written_for_nn_embedding_reads_it(embedding):
+    hidden = torch.randn(3, D, dtype=torch.float64)
+    expected = torch.autograd.grad(embedding.project(hidden).square().sum(), list(embedding.parameters()))
+    scores = torch.nn.functional.linear(hidden, embedding.weight)
+    torch.testing.assert_close(torch.autograd.grad(scores.square().sum(), list(embedding.parameters())), expected)
+    assert not [name for name in embedding.state_dict() if name == "weight"]
+    embedding.eval()
+    with torch.no_grad():
+        assert embedding.weight is embedding.weight
+
+
 def test_a_step_through_data_is_noticed_after_training_or_a_backward_pass(embedding):
     """fairseq's optimizers write through ``.data``, which leaves no version trace."""
     embedding.eval()
