@@ -1,8 +1,7 @@
-"""Any registered embedding in a model that fairseq brings along, or in one of your own, with a line each.
+"""Any registered embedding in a model that fairseq brings along, or in one of your own.
 
-A model fits whose encoder and decoder look their tokens up in ``embed_tokens``. Its own tables are built and thrown
-away; all that is in ``see_resolved``, resuming and generating then works as with ``see_transformer``. README.md has an
-example.
+A model fits if its encoder and its decoder look tokens up in ``embed_tokens``. The tables that it builds are exchanged
+before anything is trained; resuming and generating then work as with ``see_transformer``. README.md has an example.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from fairseq_see.errors import SeeError
 from fairseq_see.models.options import EmbeddingOptions, set_defaults
 from fairseq_see.models.tables import Tables, exit_on_error
 
-# What fairseq's models do with a table of their own that is not there any more.
+# What fairseq's models do to the tables of their own, which are thrown away.
 UNSUPPORTED = ("encoder_embed_path", "decoder_embed_path", "encoder_freeze_embed", "decoder_freeze_embed")
 
 
