@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     if args.over_seeds:
         rows = _over_seeds(rows)
     if args.json:
-        json.dump(rows, sys.stdout, indent=2, ensure_ascii=False)
+        json.dump(rows, sys.stdout, indent=2, ensure_ascii=False, default=str)
         print()
         return
     cells = [_cells(row) for row in rows]
@@ -82,7 +82,7 @@ def _over_seeds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row for those of equal setting and test set: the first, with means of scores and updates, and ranges."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault(json.dumps([row["setting"], row["test"]], sort_keys=True), []).append(row)
+        groups.setdefault(json.dumps([row["setting"], row["test"]], sort_keys=True, default=str), []).append(row)
     merged = []
     for group in groups.values():
         seeds = sorted(str(row["seed"]) for row in group)
@@ -152,9 +152,10 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     return [cost | {name: score.get(name) for name in names} for score in scores]
 
 
-def _chosen(section: dict[str, Any] | None) -> dict[str, Any]:
-    """A section of the configuration as the user chose it; what the model resolved is left out."""
-    return {name: value for name, value in (section or {}).items() if name != "see_resolved"}
+def _chosen(section: Any) -> dict[str, Any]:
+    """A section of the configuration, or all options of a model that has a namespace of them, as the user chose it."""
+    options = vars(section) if isinstance(section, argparse.Namespace) else section or {}
+    return {name: value for name, value in options.items() if name not in ("see_resolved", "seed", "save_dir")}
 
 
 def _method(embedding: Any) -> str:
