@@ -86,7 +86,7 @@ def test_a_method_learns_resumes_and_translates(demo, tmp_path, train, method):
 
 
 def translations(data, checkpoint):
-    """Beam-5 hypotheses of 100 sentences and their scores: cached, factored, and without incremental state."""
+    """Beam-5 hypotheses of 40 sentences and their scores: cached, factored, and without incremental state."""
     for inference, incremental in (("cached", True), ("factored", True), ("cached", False)):
         (model,), _, task = checkpoint_utils.load_model_ensemble_and_task(
             [str(checkpoint)],
@@ -98,8 +98,8 @@ def translations(data, checkpoint):
         generator.model.has_incremental = incremental
         generator.beam_size = 5
         found = []
-        for start in range(0, 100, 50):
-            batch = task.dataset("test").collater([task.dataset("test")[i] for i in range(start, start + 50)])
+        for start in range(0, 40, 20):
+            batch = task.dataset("test").collater([task.dataset("test")[i] for i in range(start, start + 20)])
             for hypotheses in task.inference_step(generator, [model], batch):
                 found.append((tuple(hypotheses[0]["tokens"].tolist()), hypotheses[0]["score"].item()))
         yield found
