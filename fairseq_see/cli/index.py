@@ -59,7 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="tokenized text, before BPE, whose words Morfessor learns from (default: the dictionary's unmarked words)",
     )
-    parser.add_argument("--piece-senses", action="store_true", help="give marked pieces (power@@) the word's senses")
+    parser.add_argument(
+        "--piece-senses",
+        action="store_true",
+        help="give pieces of words (power@@; of sentencepiece all without ▁) the senses of the word they spell",
+    )
     parser.add_argument("--max-morphemes", metavar="N", type=int, help="the rarest beyond N share hashed units")
     parser.add_argument(
         "--control",

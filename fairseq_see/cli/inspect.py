@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     for number, word in enumerate(args.words):
         if number:
             console.print()
-        surface = vocabulary.split(word)[0] if vocabulary else word
+        surface = (vocabulary.split(word)[0] if vocabulary else word) or word
         described = describe(surface, senses, order, rank, args.lang)
         _print_senses(console, described, rank)
         if index and vocabulary:

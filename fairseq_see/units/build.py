@@ -36,8 +36,9 @@ def build_index(
     Senses: cut to ``order`` sememes in HowNet's order, repeats dropped, the first ``rank - 1`` kept. A marked piece
     (``power@@``) gets none unless ``piece_senses``, because it is mostly a fragment of another word than the one it
     spells. The *last* piece of a word has no mark in BPE (the "er" of "pow@@ er"): it looks like a word and gets the
-    senses of the word it spells. Sentencepiece marks what follows a space; Chinese has no spaces, so a Chinese piece
-    without that mark is taken for a word.
+    senses of the word it spells. So does the *first* in sentencepiece ("▁pow er"), the others going on with a word. In
+    Chinese the same holds, as it is split into words before it is cut into pieces; for pieces of Chinese without
+    spaces, most of which have no mark, ``piece_senses`` is the better choice.
 
     Morphemes: those of the text, then the piece's mark as one of its own. Of more than ``order``, the last are joined
     to one (MorphTE, Gan et al. 2022). Specials and fillers have a morpheme of their own and no senses. No two symbols
@@ -90,14 +91,14 @@ def build_index(
             words_morphemes.append((*morphemes, *padding_names(order)[1:]))
             specials[morphemes[0]] = None
         else:
-            if vocabulary.is_fragment(symbol) and not piece_senses:
+            if mark and not (piece_senses and surface):
                 coverage.pieces.add(n)
             else:
                 match = senses.lookup(surface, spoken) if senses else Match([], surface, "none")
                 coverage.found[match.how].add(n)
                 kept = _kept(match.senses, order, rank, coverage)
                 coverage.senses_per_word[len(kept)] += 1
-            morphemes = segmenters[spoken].segment(surface) + ([mark] if mark else [])
+            morphemes = (segmenters[spoken].segment(surface) if surface else []) + ([mark] if mark else [])
             coverage.joined_morphemes += len(morphemes) > order
             words_morphemes.append(fitted(morphemes, order))
         if kept:

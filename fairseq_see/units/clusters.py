@@ -62,8 +62,8 @@ def clustered_senses(
         raise SeeError("the table has numbers that are not finite; its training went wrong")
     rows: dict[str, int] = {}
     for row, symbol in enumerate(vocabulary.symbols):
-        surface = vocabulary.split(symbol)[0]
-        if not vocabulary.is_special(symbol) and not vocabulary.is_fragment(symbol) and can_be_entry(surface):
+        surface, mark = vocabulary.split(symbol)
+        if not vocabulary.is_special(symbol) and not mark and can_be_entry(surface):
             rows.setdefault(surface, row)
     if not 2 <= clusters <= len(rows):
         raise SeeError(f"{clusters} clusters of {len(rows)} words; choose 2 or more, and no more than words")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from fairseq_see.errors import SeeError
 from fairseq_see.files import read_lines
-from fairseq_see.units.script import has_han
 
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 
@@ -77,19 +76,15 @@ class Vocabulary:
         return "sentencepiece" if sentencepiece > bpe else "bpe"
 
     def is_special(self, token: str) -> bool:
-        """Whether a symbol is no text: ``<...>`` and the ``madeupword0000`` that fill a dictionary up."""
+        """Whether a symbol is no text: ``<...>``, also a byte of sentencepiece's, ``<0xE4>``, or ``madeupword0000``."""
         return _SPECIAL.fullmatch(token) is not None
 
-    def is_fragment(self, token: str) -> bool:
-        """Whether a token is marked as a piece of a word. Chinese has no spaces, so no piece of it is one to ``##``."""
-        surface, mark = self.split(token)
-        return bool(mark) and not (mark == CONTINUATION_MARK and has_han(surface))
-
     def split(self, token: str) -> tuple[str, str]:
-        """The text of a token, and the mark of a piece: ``@@`` (BPE), ``##`` (sentencepiece) or nothing.
+        """The text of a token, and the mark of a piece: ``@@`` (BPE), ``##`` or ``▁`` (sentencepiece) or nothing.
 
         ``power@@`` is ("power", "@@"). Sentencepiece marks the opposite: ``▁power`` begins a word and reads as the
-        plain ("power", ""), ``er`` goes on with one and is ("er", "##").
+        plain ("power", ""), ``er`` goes on with one and is ("er", "##"). ``▁`` alone begins a word whose text is all in
+        the pieces after it, and is ("", "▁").
         """
         if self.scheme == "plain" or self.is_special(token):
             return token, ""
@@ -99,7 +94,7 @@ class Vocabulary:
         surface = token.removeprefix(SENTENCEPIECE_MARK)
         if surface == token:
             return token, CONTINUATION_MARK
-        return surface or token, ""
+        return surface, "" if surface else SENTENCEPIECE_MARK
 
 
 def _shortened(text: str) -> str:

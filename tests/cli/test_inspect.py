@@ -67,6 +67,18 @@ def test_the_rows_of_an_index(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert "not in the dictionary" in text
 
 
+def test_the_rows_of_a_sentencepiece_dictionary(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "dict.en.txt").write_text("▁power 3\npower 2\n▁ 1\n", encoding="utf-8")
+    command = ["index", str(folder / "dict.en.txt"), "--hownet", str(folder / "senses.tsv"), "--rank", "3"]
+    assert main([*command, "--morphology", "characters"]) == 0
+    capsys.readouterr()
+    assert inspect(folder, *with_index(folder), "power", "▁") == 0
+    text = capsys.readouterr().out
+    assert "symbol 4  ▁power\n  morphemes  p + o + wer\n  senses     the 2 kept above" in text
+    assert "symbol 5  power\n  morphemes  p + o + wer##\n  senses     none: a marked piece" in text
+    assert "symbol 6  ▁\n  morphemes  ▁ + <pad:2> + <pad:3>\n  senses     none" in text
+
+
 def test_another_lexicon_than_the_index_was_built_with(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "senses.tsv").write_text("en\tpower\t1\tother|其他\n", encoding="utf-8")
     assert inspect(folder, *with_index(folder), "power") == 0

@@ -99,12 +99,21 @@ def test_marked_pieces_get_senses_only_if_asked(senses: Senses) -> None:
 
 
 def test_sentencepiece(senses: Senses) -> None:
-    words = vocabulary(**{"▁power": 1, "power": 1, "▁中国": 1, "中国": 1, "▁able": 1})
-    index, _ = build_index(words, senses, SEGMENTERS)
-    assert [len(senses_of(index, word)) for word in range(4, 9)] == [4, 0, 1, 1, 0]
+    """What has no mark goes on with a word, in Chinese too; a mark alone and a byte are no words."""
+    words = vocabulary(**{"▁power": 1, "power": 1, "▁中国": 1, "中国": 1, "▁able": 1, "▁": 1, "<0xE4>": 1, "▁<unk>": 1})
+    index, coverage = build_index(words, senses, SEGMENTERS)
+    assert [len(senses_of(index, word)) for word in range(4, 12)] == [4, 0, 1, 0, 0, 0, 0, 0]
     assert morphemes_of(index, 4) == ["power", "<pad:2>", "<pad:3>"]
     assert morphemes_of(index, 5) == ["power", "##", "<pad:3>"]
     assert morphemes_of(index, 7) == ["中", "国", "##"]
+    assert morphemes_of(index, 9) == ["▁", "<pad:2>", "<pad:3>"]
+    assert morphemes_of(index, 10) == ["<0xE4>", "<pad:2>", "<pad:3>"]
+    assert morphemes_of(index, 3) != morphemes_of(index, 11)
+    assert (coverage.pieces.types, coverage.specials.types) == (3, 5)
+
+    index, coverage = build_index(words, senses, SEGMENTERS, piece_senses=True)
+    assert [len(senses_of(index, word)) for word in range(4, 12)] == [4, 4, 1, 1, 0, 0, 0, 0]
+    assert coverage.pieces.types == 1
 
 
 def test_joined_dictionaries_go_by_script(senses: Senses) -> None:

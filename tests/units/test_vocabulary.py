@@ -47,7 +47,7 @@ def test_hash_is_of_the_symbols_alone(tmp_path: Path) -> None:
         (
             "▁power 1\n▁ 1\ner@@ 1",
             "sentencepiece",
-            {"▁power": ("power", ""), "er": ("er", "##"), "▁": ("▁", ""), "<unk>": ("<unk>", "")},
+            {"▁power": ("power", ""), "er": ("er", "##"), "▁": ("", "▁"), "<unk>": ("<unk>", "")},
         ),
     ],
 )
@@ -59,9 +59,9 @@ def test_schemes(tmp_path: Path, lines: str, scheme: str, splits: dict[str, tupl
 
 def test_specials(tmp_path: Path) -> None:
     vocabulary = load(tmp_path, "the 1\n")
-    for token in ("<s>", "<unk>", "<2zh>", "<mask>", "madeupword0007"):
+    for token in ("<s>", "<unk>", "<2zh>", "<mask>", "<0xE4>", "madeupword0007"):
         assert vocabulary.is_special(token)
-    for token in ("the", "<", ">", "<>", "< a>", "<<", "madeupword", "a<s>"):
+    for token in ("the", "<", ">", "<>", "< a>", "<<", "madeupword", "a<s>", "▁<s>", "▁"):
         assert not vocabulary.is_special(token)
 
 
