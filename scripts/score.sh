@@ -9,7 +9,8 @@
 #   RUN/NAME.scores.json  bleu, chrf and their signatures (sacrebleu, ordinary text against the raw references), and
 #                         tokenised_bleu: case-sensitive BLEU of the words, the measure of the papers
 #
-# What is newer than the checkpoint is not done again.
+# DIR may be another folder than the model was trained on, if it has the same dictionaries (scripts/prepare.sh --like).
+# What is newer than the checkpoint, and of the same test set, is not done again.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
@@ -19,7 +20,11 @@ run=$1 dir=$2
 shift 2
 checkpoint=$run/checkpoints/checkpoint_best.pt
 [[ -e $checkpoint ]] || die "no $checkpoint; scripts/train.sh makes it"
-[[ -e $dir/tests.txt && -d $dir/data-bin ]] || die "no test sets in $dir; scripts/prepare.sh makes them"
+[[ -e $dir/tests.txt && -e $dir/data-bin/dict.en.txt ]] || die "no test sets in $dir; scripts/prepare.sh makes them"
+for dictionary in "$run"/dict.*.txt; do
+    [[ ! -e $dictionary ]] || cmp -s -- "$dictionary" "$dir/data-bin/${dictionary##*/}" ||
+        die "$dir has another ${dictionary##*/} than $run was trained with; scripts/prepare.sh --like makes one that fits"
+done
 use_environment
 only_one "$run/.lock" "scripts/train.sh or score.sh on $run"
 
@@ -32,13 +37,19 @@ done <"$dir/tests.txt"
 for name in "$@"; do [[ -n ${subset_of[$name]-} ]] || die "no test set $name in $dir; there are: ${names[*]}"; done
 (($# == 0)) || names=("$@")
 
+# How fairseq joins pieces: what their dictionary says, which is all that is there on a machine without network.
+join=$(python -c 'import sys; from fairseq_see.units import Vocabulary
+print({"bpe": "subword_nmt", "sentencepiece": "sentencepiece", "plain": "none"}[Vocabulary.load(sys.argv[1]).scheme])' \
+    "$dir/data-bin/dict.en.txt")
+
 # translate NAME. fairseq silently drops the last sentences of a set whose size is no multiple of
 # --required-batch-size-multiple, which is 8 by itself.
 translate() {
     local name=$1 hypotheses=$run/$1.hyp.tok
     [[ $hypotheses -nt $checkpoint ]] && return 0
     if ! python -m fairseq_cli.generate "$dir/data-bin" --user-dir "$root/fairseq_see" --path "$checkpoint" \
-        --source-lang zh --target-lang en --gen-subset "${subset_of[$name]}" --beam 5 --remove-bpe --max-tokens 4096 --required-batch-size-multiple 1 \
+        --source-lang zh --target-lang en --gen-subset "${subset_of[$name]}" --beam 5 --remove-bpe "$join" \
+        --max-tokens 4096 --required-batch-size-multiple 1 \
         --skip-invalid-size-inputs-valid-test --log-format simple --log-interval 20 \
         >"$run/$name.generate.tmp" 2>"$run/$name.generate.log"; then
         tail -n 12 -- "$run/$name.generate.log" >&2
@@ -97,6 +108,12 @@ PY
 number=0
 for name in "${names[@]}"; do
     number=$((number + 1))
+    # What was made of another test set of this name is made anew.
+    set=$(checksum "$dir/raw/$name.en" "$dir/data-bin/${subset_of[$name]}".*.bin)
+    if [[ $(cat -- "$run/$name.set" 2>/dev/null) != "$set" ]]; then
+        rm -f -- "$run/$name.hyp.tok" "$run/$name.scores.json"
+        printf '%s\n' "$set" >"$run/$name.set"
+    fi
     if [[ $run/$name.scores.json -nt $checkpoint ]]; then
         say "[$number/${#names[@]}] $name is scored already"
     else
