@@ -36,6 +36,7 @@ done
 ((${#files[@]})) || die "--hownet or --openhownet is missing: HowNet's senses, or others such as data/senses.tsv"
 data=$dir/data-bin
 [[ -e $data/dict.zh.txt && -e $data/dict.en.txt ]] || die "no dictionaries in $data; run scripts/prepare.sh first"
+[[ -e $dir/tok/train.zh ]] || die "$dir was prepared without training data; its models bring their indexes along"
 use_environment
 out=${out:-$data}
 

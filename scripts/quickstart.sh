@@ -10,7 +10,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 [[ ${1:-} != -h && ${1:-} != --help ]] || usage 0
 (($# <= 1)) || usage
 folder=$(absolute "${1:-$root/runs/demo}")
-bpe=4000
+size=4000
 config=demo_zh_en
 data=$root/data
 
@@ -19,7 +19,7 @@ part() { say "" && say "== $*"; }
 part "environment"
 "$root/scripts/setup.sh"
 part "text"
-"$root/scripts/prepare.sh" --train "$data/train" --dev "$data/dev" --test "test=$data/test" --out "$folder" --bpe "$bpe"
+"$root/scripts/prepare.sh" --train "$data/train" --dev "$data/dev" --test "test=$data/test" --out "$folder" --size "$size"
 part "senses and morphemes"
 "$root/scripts/index.sh" "$folder" --hownet "$data/senses.tsv"
 part "dense and SEE at 10x, side by side"

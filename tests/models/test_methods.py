@@ -32,7 +32,7 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     env = {**os.environ, "FAIRSEQ_SEE_VENV": sys.prefix, "OMP_NUM_THREADS": "1"}
     sets = [word for name in ("train", "dev") for word in (f"--{name}", ROOT / "data" / name)]
-    size = ["--bpe", "1000", "--max-pairs", "3000", "--workers", "1"]
+    size = ["--size", "1000", "--max-pairs", "3000", "--workers", "1"]
     for words in (
         ["prepare.sh", *sets, "--test", f"test={ROOT / 'data/test'}", *size, "--out", folder],
         ["index.sh", folder, "--hownet", ROOT / "data/senses.tsv", "--morphology", "characters"],
@@ -48,9 +48,9 @@ def unigram_loss(data):
     """Bits a token of the validation set under the training set's relative frequencies, one added to every count."""
     with open(data / "dict.en.txt", encoding="utf-8") as file:
         counts = Counter({token: int(n) for token, n in (line.split() for line in file)})
-    with open(data.parent / "bpe/train.en", encoding="utf-8") as file:
+    with open(data.parent / "pieces/train.en", encoding="utf-8") as file:
         counts["</s>"] = sum(1 for _ in file)
-    with open(data.parent / "bpe/dev.en", encoding="utf-8") as file:
+    with open(data.parent / "pieces/dev.en", encoding="utf-8") as file:
         tokens = [token for line in file for token in [*line.split(), "</s>"]]
     total = counts.total() + len(counts) + 1
     return -sum(math.log2((counts[token] + 1) / total) for token in tokens) / len(tokens)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from fairseq_see.units import UnitIndex, Vocabulary
+from fairseq_see.units.describe import indexed_symbols
 from tests.conftest import ROOT, run_command
 from tests.openhownet import concept, write_resources
 
 SCRIPTS = [*sorted((ROOT / "scripts").glob("*.sh")), ROOT / ".ci/run"]
-SETTINGS = ("--bpe", "60", "--workers", "2")
+SETTINGS = ("--size", "60", "--workers", "2")
 
 
 def script(name: str, *words: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess:
@@ -38,6 +40,12 @@ def corpus(folder: Path, name: str, pairs: int) -> Path:
     (folder / f"{name}.zh").write_text("\n".join(zh) + "\n", encoding="utf-8")
     (folder / f"{name}.en").write_text("\n".join(en) + "\n", encoding="utf-8")
     return folder / name
+
+
+def refused(done: subprocess.CompletedProcess, *parts: str) -> bool:
+    """Whether a script ended with one line that has these parts, and status 2."""
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    return done.returncode == 2 and len(errors) == 1 and all(part in errors[0] for part in parts)
 
 
 def contents(folder: Path) -> dict[str, tuple[int, int]]:
@@ -78,6 +86,16 @@ def test_prepare_makes_what_fairseq_and_scoring_need(prepared):
     assert not list(out.rglob("*.tmp"))
 
 
+def test_what_was_dropped_is_reported(prepared):
+    _, out = prepared
+    report = json.loads((out / "report.json").read_text())
+    assert list(report) == ["train", "dev", "small", "odd"]
+    assert (report["odd"]["read"], report["odd"]["kept"], report["odd"]["faults"]["empty"]) == (3, 3, 1)
+    rows = (out / "report.txt").read_text().splitlines()
+    assert rows[4].split() == ["odd", "*", "3", "3", "1", "0", "0", "0", "0", "0"]
+    assert rows[5].startswith("* nothing is dropped")
+
+
 def test_a_second_run_does_nothing(prepared):
     words, out = prepared
     before = contents(out)
@@ -96,7 +114,7 @@ def test_relative_paths_and_any_folder(prepared, tmp_path):
 def test_other_settings_or_text_are_refused(prepared, tmp_path):
     words, out = prepared
     before = contents(out)
-    done = script("prepare.sh", *words, "--bpe", "50", "--out", out)
+    done = script("prepare.sh", *words, "--size", "50", "--out", out)
     assert done.returncode == 2
     assert "now:    bpe 50" in done.stderr
     assert "choose another --out" in done.stderr
@@ -110,8 +128,8 @@ def test_an_interrupted_run_is_completed(prepared, tmp_path):
     partial = tmp_path / "partial"
     shutil.copytree(out, partial)
     # As if killed while applying BPE: what comes after is missing, and a half-written file lies about.
-    (partial / "bpe/train.en").rename(partial / "bpe/train.en.tmp")
-    (partial / "bpe/train.en.tmp").write_text("half")
+    (partial / "pieces/train.en").rename(partial / "pieces/train.en.tmp")
+    (partial / "pieces/train.en.tmp").write_text("half")
     shutil.rmtree(partial / "data-bin")
     (partial / "data-bin.tmp").mkdir()
     (partial / "data-bin.tmp/dict.zh.txt").write_text("half")
@@ -119,17 +137,79 @@ def test_an_interrupted_run_is_completed(prepared, tmp_path):
     done = script("prepare.sh", *words, "--out", partial)
     assert done.returncode == 0, done.stderr
     assert not list(partial.rglob("*.tmp"))
-    for name in ("bpe/train.en", "data-bin/dict.zh.txt", "data-bin/train.zh-en.en.bin", "clean/odd.en"):
+    for name in ("pieces/train.en", "data-bin/dict.zh.txt", "data-bin/train.zh-en.en.bin", "clean/odd.en"):
         assert (partial / name).read_bytes() == (out / name).read_bytes()
 
 
 def test_a_joined_dictionary(prepared, tmp_path):
     words, _ = prepared
     out = tmp_path / "joined"
-    done = script("prepare.sh", *words, "--joined", "--max-pairs", 30, "--out", out)
+    limits = ("--max-pairs", 30, "--max-words", 9, "--max-chars", 30, "--max-ratio", "1.6")
+    done = script("prepare.sh", *words, "--joined", *limits, "--out", out)
     assert done.returncode == 0, done.stderr
     assert (out / "data-bin/dict.zh.txt").read_bytes() == (out / "data-bin/dict.en.txt").read_bytes()
-    assert len((out / "clean/train.zh").read_text(encoding="utf-8").splitlines()) == 30
+    zh, en = ((out / f"clean/train.{side}").read_text(encoding="utf-8").splitlines() for side in ("zh", "en"))
+    report = json.loads((out / "report.json").read_text())["train"]
+    assert report["limits"] == {"max_words": 9, "max_chars": 30, "max_ratio": 1.6}
+    assert len(zh) == len(en) == report["kept"] < 30
+    assert max(map(len, en)) <= 30
+    assert all(report["faults"][reason] for reason in ("too long", "length ratio"))
+    assert sum(report["faults"].values()) + report["kept"] == report["read"] == 48
+
+
+@pytest.fixture(scope="module")
+def sentencepiece(prepared):
+    """The same with sentencepiece, after a size that the text is too small for was refused."""
+    words, bpe = prepared
+    words, out = [*words, "--subwords", "sentencepiece"], bpe.with_name("sentencepiece")
+    done = script("prepare.sh", *words, "--size", 9999, "--out", out)
+    assert refused(done, "the zh text is too small for 9999 pieces; the largest size is 47")
+    assert [path.name for path in out.iterdir()] == [".lock"]
+    words += ["--size", "40"]
+    done = script("prepare.sh", *words, "--out", out)
+    assert done.returncode == 0, done.stderr
+    return words, out
+
+
+def test_sentencepiece_cuts_words_and_joining_gives_them_back(sentencepiece, prepared):
+    words, out = sentencepiece
+    for name in ("train.zh", "train.en", "dev.zh", "small.en"):
+        split = (out / "tok" / name).read_text(encoding="utf-8")
+        assert split == (prepared[1] / "tok" / name).read_text(encoding="utf-8")
+        lines = (out / "pieces" / name).read_text(encoding="utf-8").splitlines()
+        assert [line.replace(" ", "").replace("▁", " ").strip() for line in lines] == split.splitlines()
+    before = contents(out)
+    assert script("prepare.sh", *words, "--out", out).returncode == 0
+    assert contents(out) == before
+
+
+def test_a_dictionary_has_pieces_of_its_model_alone(sentencepiece):
+    from sentencepiece import SentencePieceProcessor
+
+    _, out = sentencepiece
+    for side in ("zh", "en"):
+        model = SentencePieceProcessor(model_file=str(out / f"spm.{side}.model"))
+        symbols = {line.split()[0] for line in (out / f"data-bin/dict.{side}.txt").read_text("utf-8").splitlines()}
+        symbols = {symbol for symbol in symbols if not symbol.startswith("madeupword")}
+        assert symbols <= {model.id_to_piece(i) for i in range(model.get_piece_size())}
+        assert any(symbol.startswith("▁") and len(symbol) > 1 for symbol in symbols)
+        assert "<unk>" not in symbols
+
+
+@pytest.mark.parametrize("scheme", ["prepared", "sentencepiece"])
+def test_pieces_of_another_vocabulary_are_refused(scheme, request, tmp_path):
+    words, source = request.getfixturevalue(scheme)
+    out = tmp_path / "out"
+    shutil.copytree(source, out)
+    zh, en = sorted(path for pattern in ("codes.*", "spm.*") for path in out.glob(pattern))[::-1]
+    shutil.copy(en, zh)
+    said = f"{zh} is not the one that {out}/data-bin was made with"
+    assert refused(script("prepare.sh", *words, "--out", out), said)
+    new = ["--test", words[words.index("--test") + 1], "--out", tmp_path / "new"]
+    assert refused(script("prepare.sh", "--like", out, *new), said)
+    shutil.copy(source / zh.name, zh)
+    shutil.copy(out / "data-bin/dict.en.txt", out / "data-bin/dict.zh.txt")
+    assert refused(script("prepare.sh", "--like", out, *new), "data-bin/dict.zh.txt is not the one")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +222,12 @@ def test_a_joined_dictionary(prepared, tmp_path):
         (["--test", "../x=y"], "write NAME=PREFIX"),
         (["--test", "dev=y"], "cannot be named dev"),
         (["--test", "a=y", "--test", "a=z"], "two test sets are named a"),
-        (["--train", "x", "--dev", "y", "--test", "a=z", "--out", "o", "--bpe", "0"], "not a whole number above 0"),
+        (["--train", "x", "--dev", "y", "--test", "a=z", "--out", "o", "--size", "0"], "not a whole number above 0"),
+        (["--train", "x", "--dev", "y", "--test", "a=z", "--out", "o", "--max-ratio", "0.5"], "not a number from 1 on"),
+        (["--train", "x", "--dev", "y", "--test", "a=z", "--out", "o", "--subwords", "spm"], "bpe or sentencepiece"),
+        (["--train", "x", "--test", "a=z", "--out", "o", "--like", "d"], "--dev is missing"),
+        (["--test", "a=z", "--out", "o", "--like", "d"], "nothing is prepared in d"),
+        (["--test", "a=z", "--out", "o", "--like", "d", "--joined"], "leave out --subwords, --size and --joined"),
         (["--train", "x", "--dev", "y", "--test", "a=z", "--out", "o"], "cannot read x.zh"),
         (["--train", "x", "--dev", "y", "--test", "a=z", "--out", "o:p"], "colon"),
     ],
@@ -167,7 +252,7 @@ TINY = {
 OVERRIDES = [f"{key}={value}" for key, value in TINY.items()]
 
 
-def test_training_and_scoring(prepared, tmp_path):
+def test_training_and_scoring(prepared, tmp_path, request):
     _, out = prepared
     run = tmp_path / "a run, 'quoted'"
     done = script("train.sh", "demo_zh_en", out / "data-bin", run, *OVERRIDES)
@@ -204,6 +289,43 @@ def test_training_and_scoring(prepared, tmp_path):
     assert script("score.sh", run, out, "small").returncode == 0
     assert contents(run) == before
     assert "there are: small odd" in script("score.sh", run, out, "absent").stderr
+    other = request.getfixturevalue("sentencepiece")[1]
+    assert refused(script("score.sh", run, other), f"{other} has another dict.en.txt than {run} was trained with")
+
+
+def test_scoring_with_what_an_archive_carries(sentencepiece, tmp_path):
+    """No model of sentencepiece, nor the package itself; then another test set for the same model."""
+    words, out = sentencepiece
+    data = tmp_path / "data"
+    (tmp_path / "absent").mkdir()
+    (tmp_path / "absent/sentencepiece.py").write_text("raise ImportError('not on this machine')")
+    absent = {"PYTHONPATH": str(tmp_path / "absent")}
+    for part in ("data-bin", "raw", "tok"):
+        shutil.copytree(out / part, data / part)
+    shutil.copy(out / "tests.txt", data)
+    run = tmp_path / "run"
+    done = script("train.sh", "demo_zh_en", data / "data-bin", run, *OVERRIDES, **absent)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = script("score.sh", run, data, "small", **absent)
+    assert done.returncode == 0, done.stderr
+    generated = [line.split("\t") for line in (run / "small.generate").read_text(encoding="utf-8").splitlines()]
+    targets = {int(line[0][2:]): line[1] for line in generated if line[0].startswith("T-")}
+    # Through pieces and back, the references are the words that they were.
+    assert [targets[i] for i in range(9)] == (out / "tok/small.en").read_text(encoding="utf-8").splitlines()
+    assert "▁" not in (run / "small.hyp").read_text(encoding="utf-8")
+
+    new = tmp_path / "new"
+    odd = words[words.index("--test") + 3].removeprefix("odd=")
+    done = script("prepare.sh", "--like", out, "--test", f"small={odd}", "--out", new)
+    assert done.returncode == 0, done.stderr
+    for name in ("dict.zh.txt", "dict.en.txt"):
+        assert (new / "data-bin" / name).read_bytes() == (out / "data-bin" / name).read_bytes()
+    assert not (new / "data-bin/train.zh-en.zh.bin").exists()
+    assert refused(script("index.sh", new, "--hownet", new / "tests.txt"), "prepared without training data")
+    # Of the same name, but not the same set: it is translated too.
+    done = script("score.sh", run, new)
+    assert done.returncode == 0, done.stderr
+    assert len((run / "small.hyp").read_text(encoding="utf-8").split("\n")) == 3 + 1
 
 
 def test_a_failed_training_may_be_tried_with_other_settings(prepared, tmp_path):
@@ -283,6 +405,30 @@ def test_an_index_is_built_again_with_another_model_of_polyglot(prepared, tmp_pa
     done = script(*words, POLYGLOT_DATA_PATH=str(models))
     assert done.returncode == 0, done.stderr
     assert contents(out)["data-bin/dict.en.see"] != before["data-bin/dict.en.see"]
+
+
+def test_an_index_of_sentencepiece(sentencepiece, tmp_path):
+    _, prepared_out = sentencepiece
+    out = tmp_path / "out"
+    shutil.copytree(prepared_out, out)
+    senses = tmp_path / "senses.tsv"
+    senses.write_text("zh\t水\t1\twater|水\nzh\t果\t1\tfruit|水果\nen\tbook\t1\treadings|读物\n", encoding="utf-8")
+    done = script("index.sh", out, "--hownet", senses, "--morphology", "characters")
+    assert done.returncode == 0, done.stderr
+    found = {}
+    for side in ("zh", "en"):
+        vocabulary = Vocabulary.load(out / f"data-bin/dict.{side}.txt")
+        index = UnitIndex.load(out / f"data-bin/dict.{side}.see")
+        for word in ("水", "果", "book", ""):
+            found |= {(side, row.symbol): row.senses for row in indexed_symbols(word, vocabulary, index)}
+    # 果 is only there as the end of 苹果.
+    assert found == {
+        ("zh", "▁水"): [("water|水",)],
+        ("zh", "果"): [],
+        ("zh", "▁"): [],
+        ("en", "▁book"): [("readings|读物",)],
+        ("en", "▁"): [],
+    }
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
