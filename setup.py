@@ -24,6 +24,7 @@ setup(
         "safetensors>=0.4",
         "rich>=12",
         "tqdm>=4.60",
+        "matplotlib>=3.5",
         "sacrebleu>=2.2",
         "sacremoses>=0.0.53",
         "jieba>=0.42.1",

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from fairseq_see.bundle.curve import write_curve
+from fairseq_see.curve import write_curve
 from fairseq_see.errors import SeeError
 from fairseq_see.files import replacing
 from fairseq_see.runs import Run, read_json

@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from fairseq_see.bundle import fairseq_source, work
-from fairseq_see.bundle.curve import rows, write_curve
+from fairseq_see.curve import rows, write_curve
 from fairseq_see.errors import SeeError
 from fairseq_see.runs import Run, read_json, read_yaml, write_json
 from tests.conftest import ROOT

@@ -21,8 +21,8 @@ def rows(lines: Iterable[str]) -> Iterator[dict[str, str]]:
             yield {column: found.get(column, "") for column in COLUMNS}
 
 
-def write_curve(log: Path, output: Path) -> list[dict[str, str]]:
-    """Write the table of a log as TSV and return its rows; of what was trained twice, the later line counts."""
+def read_curve(log: Path) -> list[dict[str, str]]:
+    """The rows of a log, none if there is no such file; of what was trained twice, the later line counts."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     if log.is_file():
         with log.open(encoding="utf-8", errors="replace") as lines:
@@ -30,7 +30,13 @@ def write_curve(log: Path, output: Path) -> list[dict[str, str]]:
                 key = row["split"], row["updates"]
                 found.pop(key, None)
                 found[key] = row
+    return list(found.values())
+
+
+def write_curve(log: Path, output: Path) -> list[dict[str, str]]:
+    """Write the table of a log as TSV and return its rows."""
+    found = read_curve(log)
     with replacing(output) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write("\t".join(COLUMNS) + "\n")
-        file.writelines("\t".join(row.values()) + "\n" for row in found.values())
-    return list(found.values())
+        file.writelines("\t".join(row.values()) + "\n" for row in found)
+    return found

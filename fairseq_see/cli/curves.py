@@ -1,0 +1,52 @@
+"""``fairseq-see curves``: how trainings went, as a picture."""
+
+import argparse
+from pathlib import Path
+
+from fairseq_see.curve import read_curve
+from fairseq_see.errors import SeeError
+from fairseq_see.files import replacing
+
+HELP = "draw the validation perplexity of runs over their updates"
+
+FORMATS = ("png", "svg", "pdf")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folders of scripts/train.sh")
+    parser.add_argument(
+        "--output", "-o", metavar="FILE", type=Path, required=True, help=f"picture: .{', .'.join(FORMATS)}"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read the logs and draw them."""
+    form = args.output.suffix.removeprefix(".")
+    if form not in FORMATS:
+        raise SeeError(f"{args.output}: the name must end in .{', .'.join(FORMATS)}")
+    curves = {path: _perplexities(path) for path in args.runs}
+
+    # Here, not above: it takes a second to import, and every subcommand's module is imported to build the parser.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for path, points in curves.items():
+        axes.plot(*zip(*points, strict=True), label=path.name, linewidth=1.6, marker="o", markersize=3)
+    axes.set(xlabel="updates", ylabel="perplexity on the validation set", yscale="log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.grid(which="both", linewidth=0.4, alpha=0.4)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    with replacing(args.output) as temporary:
+        figure.savefig(temporary, format=form, dpi=150)
+
+
+def _perplexities(run: Path) -> list[tuple[int, float]]:
+    """Updates and validation perplexity, in the order of training."""
+    rows = [row for row in read_curve(run / "train.log") if row["split"] == "valid"]
+    points = [(int(row["updates"]), float(row["ppl"])) for row in rows if row["updates"] and row["ppl"]]
+    if not points:
+        raise SeeError(f"no validation in {run / 'train.log'}; scripts/train.sh writes it after each epoch")
+    return sorted(points)

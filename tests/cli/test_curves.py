@@ -1,0 +1,43 @@
+"""fairseq-see curves: logs to a picture."""
+
+import pytest
+
+from fairseq_see.cli import curves
+from fairseq_see.cli.main import main
+
+LINE = (
+    "[2026-01-02 03:04:05,678][valid][INFO] - epoch {0:03} | "
+    "valid on 'valid' subset | loss 2 | ppl {1} | num_updates {2}\n"
+)
+
+
+def write_log(folder, *points):
+    folder.mkdir()
+    text = "".join(LINE.format(i, ppl, updates) for i, (updates, ppl) in enumerate(points, 1))
+    (folder / "train.log").write_text("something else\n" + text)
+    return str(folder)
+
+
+def test_points_are_those_of_the_log_and_the_later_counts(tmp_path):
+    write_log(tmp_path / "a", (100, 75.5), (200, 13.25), (100, 70.5))
+    assert curves._perplexities(tmp_path / "a") == [(100, 70.5), (200, 13.25)]
+
+
+@pytest.mark.parametrize(("form", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_a_picture_is_written(tmp_path, form, magic):
+    paths = [write_log(tmp_path / name, (100, 75.5), (200, 13.25)) for name in ("dense", "see20")]
+    output = tmp_path / f"curves.{form}"
+    assert main(["curves", *paths, "--output", str(output)]) == 0
+    assert output.read_bytes().startswith(magic)
+    if form == "svg":
+        assert all(f"<!-- {name} -->" in output.read_text() for name in ("dense", "see20", "updates"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("x.gif", "must end in .png, .svg, .pdf"), ("x.png", "no validation in")]
+)
+def test_bad_input(tmp_path, capsys, name, message):
+    (tmp_path / "run").mkdir()
+    assert main(["curves", str(tmp_path / "run"), "-o", str(tmp_path / name)]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
