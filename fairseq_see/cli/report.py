@@ -20,7 +20,7 @@ SCORES = ("bleu", "chrf", "tokenised_bleu")
 COLUMNS = ("run", "method", "test", "updates", "parameters", "ratio", "bytes (fp16 + index)", "ratio", "BLEU", "chrF")
 
 # Of a checkpoint's configuration, what two runs that differ in their seed alone have in common.
-SETTING = ("model", "criterion", "optimizer", "lr_scheduler", "optimization", "dataset")
+SETTING = ("common", "task", "model", "criterion", "optimizer", "lr_scheduler", "optimization", "dataset")
 
 HELP = "compare trained runs: embedding parameters, true ratio, bytes with the index, BLEU, chrF"
 
@@ -93,8 +93,9 @@ def _over_seeds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             row["range"] = {}
             for name in SCORES:
                 values = [other[name] for other in group]
-                if None not in values:
-                    row[name], row["range"][name] = fmean(values), (min(values), max(values))
+                row[name] = None if None in values else fmean(values)
+                if row[name] is not None:
+                    row["range"][name] = (min(values), max(values))
             row["run"] = f"{group[0]['run']} and {len(group) - 1} more"
         merged.append(row)
     return merged
@@ -148,7 +149,11 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         "setting": {name: _chosen(state["cfg"].get(name)) for name in SETTING},
     }
     names = ("test", *SCORES, "signature")
-    scores = [_read(file) for file in sorted(path.glob("*.scores.json"))] or [dict.fromkeys(names)]
+    files = sorted(path.glob("*.scores.json"))
+    for file in files:
+        if file.stat().st_mtime < checkpoint.stat().st_mtime:
+            print(f"warning: {file} is older than {checkpoint}; score it again (scripts/score.sh)", file=sys.stderr)
+    scores = [_read(file) for file in files] or [dict.fromkeys(names)]
     return [cost | {name: score.get(name) for name in names} for score in scores]
 
 

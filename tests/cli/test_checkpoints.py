@@ -1,7 +1,9 @@
 """Commands that read checkpoints: average, report."""
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from fairseq_see.embeddings import build
 from tests.embeddings.conftest import random_index
 
 
-def checkpoint(path, seed=0, other_senses=False, dropout=0.1, provenance=None):
+def checkpoint(path, seed=0, other_senses=False, dropout=0.1, provenance=None, data="a"):
     """What fairseq saves of a model, as far as our commands read it; the decoder's output is tied."""
     torch.manual_seed(seed)
     resolved = {"request": {"method": "see"}}
@@ -26,7 +28,11 @@ def checkpoint(path, seed=0, other_senses=False, dropout=0.1, provenance=None):
         model |= {f"{side}.embed_tokens.{name}": value for name, value in embedding.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {
-        "cfg": {"model": {"see_resolved": json.dumps(resolved), "dropout": dropout}, "common": {"seed": 7 + seed}},
+        "cfg": {
+            "model": {"see_resolved": json.dumps(resolved), "dropout": dropout},
+            "common": {"seed": 7 + seed},
+            "task": {"data": data},
+        },
         "model": model,
         "last_optimizer_state": {"step": 1},
         "optimizer_history": [{"num_updates": 1234}],
@@ -82,6 +88,36 @@ def test_report_over_seeds_takes_means_of_runs_that_differ_in_nothing_else(tmp_p
     assert "seed 8, 9; commit" in out
     assert main(["report", paths[0], paths[0], "--over-seeds"]) == 2
     assert "have the same settings and seed" in capsys.readouterr().err
+
+
+def test_report_over_seeds_keeps_apart_what_was_trained_on_other_data(tmp_path, capsys):
+    paths = [str(tmp_path / name) for name in ("a", "b")]
+    for seed, path in enumerate(paths):
+        checkpoint(Path(path, "checkpoints/checkpoint_best.pt"), seed, data=path)
+    assert main(["report", *paths, "--over-seeds", "--json"]) == 0
+    assert [row["run"] for row in json.loads(capsys.readouterr().out)] == paths
+
+
+def test_report_over_seeds_has_no_mean_of_some_scores(tmp_path, capsys):
+    paths = [str(tmp_path / name) for name in ("a", "b")]
+    for seed, (path, bleu) in enumerate(zip(paths, (10.0, None), strict=True)):
+        checkpoint(Path(path, "checkpoints/checkpoint_best.pt"), seed)
+        scores = {"test": "news", "bleu": bleu, "chrf": 40.0, "signature": "BLEU|x"}
+        Path(path, "news.scores.json").write_text(json.dumps(scores))
+    assert main(["report", *paths, "--over-seeds", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["bleu"], row["chrf"]) == (None, 40.0)
+
+
+def test_report_warns_of_scores_of_an_earlier_checkpoint(tmp_path, capsys):
+    best = checkpoint(tmp_path / "run/checkpoints/checkpoint_best.pt")
+    scores = tmp_path / "run/news.scores.json"
+    scores.write_text(json.dumps({"test": "news", "bleu": 1.0, "chrf": 2.0, "signature": "BLEU|x"}))
+    assert main(["report", str(tmp_path / "run")]) == 0
+    assert "warning" not in capsys.readouterr().err
+    os.utime(scores, (best.stat().st_mtime - 60,) * 2)
+    assert main(["report", str(tmp_path / "run")]) == 0
+    assert f"warning: {scores} is older than" in capsys.readouterr().err
 
 
 def test_report_says_which_control_a_run_is(tmp_path, capsys):
