@@ -131,6 +131,8 @@ def build_index(
     provenance: dict[str, str | int] = {
         "senses": senses.source if senses else "none",
         "morphemes": ", ".join(f"{spoken}: {type(segmenters[spoken]).__name__.lower()}" for spoken in spoken_languages),
+        **({"piece senses": "yes"} if piece_senses and senses else {}),
+        **({"max morphemes": max_morphemes} if max_morphemes is not None else {}),
         **({"control": control} if control else {}),
         **({"seed": seed} if control in RANDOM else {}),
     }

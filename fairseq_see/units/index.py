@@ -46,7 +46,7 @@ class UnitIndex:
         sense_groups: (N,) int32, ids of groups.
         word_morphemes: (V, o) int32 morpheme ids.
         dictionary: ``Vocabulary.hash`` of the dictionary it was built for.
-        provenance: what it was made from and how, for a person: senses, morphemes, control and its seed.
+        provenance: what it was made from and how, for a person: senses, morphemes, options, control and seed.
     """
 
     order: int

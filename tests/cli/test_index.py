@@ -74,6 +74,7 @@ def test_options_reach_the_builder(folder: Path) -> None:
     assert index(folder, "dict.en.txt", *options) == 0
     built = UnitIndex.load(folder / "dict.en.see")
     assert len(built.morphemes) == 16
+    assert (built.provenance["piece senses"], built.provenance["max morphemes"]) == ("yes", 16)
     assert any(name.startswith("<rest:") for name in built.morphemes)
 
 

@@ -177,6 +177,8 @@ def test_provenance_is_saved_and_is_not_the_identity(tmp_path) -> None:
         index = UnitIndex.load(tmp_path / "index.see")
         source = "none" if control == "no-senses" else "unnamed"
         assert index.provenance == {"senses": source, "morphemes": "en: characters", **expected}
+    changed, _ = build_index(zipfian()[0], None, SEGMENTERS, language="en", max_morphemes=99, piece_senses=True)
+    assert changed.provenance == {"senses": "none", "morphemes": "en: characters", "max morphemes": 99}
     without, _ = build_index(zipfian()[0], None, SEGMENTERS, language="en")
     assert without.fingerprint == index.fingerprint and without.provenance != index.provenance
 
