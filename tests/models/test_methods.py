@@ -11,7 +11,7 @@ import pytest
 import torch
 from fairseq import checkpoint_utils
 
-from fairseq_see.embeddings import REGISTRY, embedding_class, options_of
+from fairseq_see.embeddings import REGISTRY
 from tests.conftest import ROOT, run_command
 from tests.models.conftest import RECIPE
 
@@ -60,7 +60,7 @@ def unigram_loss(data):
 @pytest.mark.parametrize("method", sorted(REGISTRY))
 def test_a_method_learns_resumes_and_translates(demo, tmp_path, train, method):
     options = ["--see-method", method, *OPTIONS]
-    if any(options_of(embedding_class(method)).values()) or method == "see":
+    if REGISTRY[method].compresses:
         options += ["--see-ratio", "3"]
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
     if method in ("dense", "see"):
