@@ -16,72 +16,11 @@ import pytest
 from packaging.requirements import Requirement
 
 from fairseq_see.bundle import fairseq_source, work
-from fairseq_see.curve import rows, write_curve
 from fairseq_see.errors import SeeError
-from fairseq_see.runs import Run, read_json, read_yaml, write_json
+from fairseq_see.runs import Run
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "configs"
-
-
-# -- the list of runs --------------------------------------------------------------------------------------------------
-
-
-def test_runs_are_read_and_written(tmp_path):
-    (tmp_path / "RUNS.yaml").write_text(
-        "runs:\n"
-        "  - {name: a, config: demo_zh_en, overrides: {x.y: true, z: null, lr: [0.002, 1e-3], n: 3, s: word}}\n"
-        "  - {name: b.2, config: demo_zh_en.yaml, overrides: [+a.b=c=d]}\n"
-        "  - {name: 3, config: demo_zh_en}\n"
-    )
-    runs = read_yaml(tmp_path / "RUNS.yaml", CONFIGS)
-    assert runs == [
-        Run("a", "demo_zh_en", ["x.y=true", "z=null", "lr=[0.002,1e-3]", "n=3", "s=word"]),
-        Run("b.2", "demo_zh_en", ["+a.b=c=d"]),
-        Run("3", "demo_zh_en", []),
-    ]
-    write_json(runs, tmp_path / "runs.json")
-    assert read_json(tmp_path / "runs.json") == runs
-
-
-def test_a_grid_is_a_run_for_each_combination(tmp_path):
-    (tmp_path / "RUNS.yaml").write_text(
-        "runs:\n- {name: see, config: demo_zh_en, overrides: {model.see_method: see},"
-        " grid: {model.see_ratio: [10, 2.5], common.seed: [1, 2]}}\n"
-    )
-    runs = read_yaml(tmp_path / "RUNS.yaml", CONFIGS)
-    assert [run.name for run in runs] == ["see-10-1", "see-10-2", "see-2.5-1", "see-2.5-2"]
-    assert runs[1].overrides == ["model.see_method=see", "model.see_ratio=10", "common.seed=2"]
-
-
-def test_the_example_is_a_list_of_runs():
-    assert [run.name for run in read_yaml(CONFIGS / "bundle_demo.yaml", CONFIGS)] == ["dense", "see10"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("runs: [", "no YAML"),
-        ("- name: a", "no list named runs"),
-        ("runs: []", "no list named runs"),
-        ("runs: [{name: a}]", "run 1: write name, config"),
-        ("runs: [{name: a, config: demo_zh_en, override: {}}]", "and nothing else"),
-        ("runs: [{name: ../a, config: demo_zh_en}]", "'../a' must be of letters"),
-        ("runs: [{name: a, config: absent}]", "no absent.yaml"),
-        ("runs: [{name: a, config: demo_zh_en, overrides: [x]}]", "a list of key=value"),
-        ("runs: [{name: a, config: demo_zh_en, overrides: {x: {y: 1}}}]", "cannot be an override's value"),
-        ("runs: [{name: a, config: demo_zh_en, overrides: {checkpoint.save_dir: x}}]", "set by the script"),
-        ("runs: [{name: a, config: demo_zh_en, overrides: [++optimization.stop_time_hours=1]}]", "set by the script"),
-        ("runs: [{name: a, config: demo_zh_en, grid: {common.seed: 1}}]", "a grid maps keys to lists"),
-        ("runs: [{name: a, config: demo_zh_en, grid: {task.data: [x]}}]", "set by the script"),
-        ("runs: [{name: a, config: demo_zh_en}, {name: a, config: demo_zh_en}]", "two runs are named a"),
-    ],
-)
-def test_a_wrong_list_is_told(tmp_path, text, message):
-    (tmp_path / "RUNS.yaml").write_text(text)
-    with pytest.raises(SeeError, match=re.escape(message)) as error:
-        read_yaml(tmp_path / "RUNS.yaml", CONFIGS)
-    assert "\n" not in str(error.value)
 
 
 # -- fairseq's source --------------------------------------------------------------------------------------------------
@@ -130,36 +69,6 @@ def test_a_source_that_needs_what_is_not_packed_is_refused(tmp_path):
     with pytest.raises(SeeError, match="not the source of fairseq"):
         fairseq_source.cut_down(sdist(tmp_path / "b.tar.gz", **{"fairseq/version.txt": ""}), tmp_path / "out.tar.gz")
     assert not (tmp_path / "out.tar.gz").exists()
-
-
-# -- the curve ---------------------------------------------------------------------------------------------------------
-
-LOG = """\
-[2026-01-01 12:00:00,1][fairseq_cli.train][INFO] - {'epoch': 1, 'train': 'x'}
-[2026-01-01 12:00:01,1][train_inner][INFO] - epoch 001:     50 / 78 loss=10.487, nll_loss=10.351, ppl=1305.93, \
-wps=4113.7, ups=2.32, num_updates=50, lr=0.000333333, gnorm=1.927, clip=74, train_wall=21, wall=23
-[2026-01-01 12:00:02,1][valid][INFO] - epoch 001 | valid on 'valid' subset | loss 8.755 | nll_loss 8.338 | \
-ppl 323.64 | wps 11382 | num_updates 78
-[2026-01-01 12:00:02,1][train][INFO] - epoch 001 | loss 9.944 | nll_loss 9.734 | ppl 851.5 | wps 4013.6 | \
-num_updates 78 | lr 5.2e-05 | gnorm nan | wall 36
-"""
-
-
-def test_the_curve_is_read_from_the_log(tmp_path):
-    found = list(rows(LOG.splitlines()))
-    assert [(row["split"], row["epoch"], row["updates"], row["ppl"]) for row in found] == [
-        ("update", "1", "50", "1305.93"),
-        ("valid", "1", "78", "323.64"),
-        ("train", "1", "78", "851.5"),
-    ]
-    assert (found[2]["lr"], found[2]["gnorm"], found[0]["wall"]) == ("5.2e-05", "nan", "23")
-    # What was trained again after a kill counts once, as it was the second time.
-    (tmp_path / "train.log").write_text(LOG + LOG.replace("323.64", "111"))
-    assert len(write_curve(tmp_path / "train.log", tmp_path / "curve.tsv")) == 3
-    table = [line.split("\t") for line in (tmp_path / "curve.tsv").read_text().splitlines()]
-    assert {len(line) for line in table} == {10}
-    assert table[2][:6] == ["valid", "1", "78", "8.755", "8.338", "111"]
-    assert write_curve(tmp_path / "absent.log", tmp_path / "curve.tsv") == []
 
 
 # -- scheduling, with scripts that only pretend ------------------------------------------------------------------------
