@@ -338,6 +338,41 @@ def test_a_failed_training_may_be_tried_with_other_settings(prepared, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_list_of_runs(prepared, tmp_path):
+    """One of them fails: the other is trained and scored all the same, and not again the second time."""
+    _, out = prepared
+    (tmp_path / "runs.yaml").write_text(
+        "runs:\n"
+        "- {name: bad, config: demo_zh_en, overrides: {model.see_m: 1, model.see_method: see}}\n"
+        "- {name: good, config: demo_zh_en, overrides: {model.see_method: dense}, grid: {common.seed: [2]}}\n"
+    )
+    overrides = [override for override in OVERRIDES if "see_method" not in override]
+    words = ["sweep.sh", tmp_path / "runs.yaml", out, tmp_path / "swept runs", "--jobs", 2, *overrides]
+    done = script(*words)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "error: failed: bad"
+    assert "[bad] error: no unit index at " in done.stderr
+    scores = tmp_path / "swept runs/good-2/small.scores.json"
+    before = scores.stat().st_mtime_ns
+    again = script(*words)
+    assert again.stderr.splitlines()[-1] == "error: failed: bad"
+    assert "[good-2] [1/2] small is scored already" in again.stderr
+    assert scores.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["absent.yaml", "{out}"], "cannot read absent.yaml"),
+        (["absent.yaml", "absent"], "no absent/data-bin"),
+        (["absent.yaml", "{out}", "--jobs", "0"], "not a whole number above 0"),
+        (["absent.yaml", "{out}", "--parallel", "2"], "unknown option --parallel"),
+    ],
+)
+def test_a_wrong_sweep_is_told_in_one_line(prepared, tmp_path, words, message):
+    assert refused(script("sweep.sh", *(word.format(out=prepared[1]) for word in words), cwd=tmp_path), message)
+
+
 def test_indexes_are_built_once(prepared, tmp_path):
     _, prepared_out = prepared
     out = tmp_path / "out"
@@ -346,6 +381,7 @@ def test_indexes_are_built_once(prepared, tmp_path):
     senses.write_text("zh\t苹果\t1\tfruit|水果\nen\twater\t1\twater|水\n", encoding="utf-8")
     words = [out, "--hownet", senses, "--morphology", "characters"]
     assert "hownet is missing" in script("index.sh", out).stderr
+    assert refused(script("index.sh", *words, f"--output={tmp_path}/one.see"), "--output is set by this script")
     done = script("index.sh", *words)
     assert done.returncode == 0, done.stderr
     before = contents(out)
