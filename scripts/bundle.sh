@@ -96,7 +96,8 @@ python -m fairseq_see.bundle.fairseq_source "$sdist" "$stage/fairseq/$(basename 
 
 say "[4/5] data and source"
 cp -r -- "$data/data-bin" "$stage/data/data-bin"
-rm -f -- "$stage"/data/data-bin/*.log "$stage"/data/data-bin/*.settings "$stage"/data/data-bin/openhownet-*.tsv
+# Folders of further indexes as well: HowNet's senses are not ours to pass on.
+find "$stage/data/data-bin" -type f \( -name '*.log' -o -name '*.settings' -o -name 'openhownet-*.tsv' \) -delete
 compgen -G "$stage/data/data-bin/dict.*.see" >/dev/null ||
     say "      no unit index in data-bin: only runs that need none will do (scripts/index.sh makes it)"
 cp -- "$data/tests.txt" "$stage/data/"

@@ -288,7 +288,9 @@ def test_the_archive_trains_without_network(toy, tmp_path):
         (data / kind).mkdir()
         shutil.copy(toy / "test/toy.en", data / kind / "toy.en")
     (data / "tests.txt").write_text("test\ttoy\n")
-    (data / "data-bin/openhownet-0.tsv").write_text("zh\t打\t1\tbeat|打\n", encoding="utf-8")
+    for folder in (data / "data-bin", data / "data-bin/control"):
+        folder.mkdir(exist_ok=True)
+        (folder / "openhownet-0.tsv").write_text("zh\t打\t1\tbeat|打\n", encoding="utf-8")
     (tmp_path / "RUNS.yaml").write_text(RUNS)
     python = "{}.{}".format(*sys.version_info)
     packed = command(
