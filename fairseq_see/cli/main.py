@@ -1,6 +1,7 @@
 """Entry point of ``fairseq-see``."""
 
 import argparse
+import logging
 import os
 import pkgutil
 import sys
@@ -26,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)
+    # Importing fairseq makes it log to the terminal, advice for other tasks than ours included.
+    logging.getLogger("fairseq").setLevel(logging.WARNING)
     try:
         return args.run(args) or 0
     except SeeError as error:

@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from fairseq_see.cli.main import main
+from tests.conftest import run_command
 
 
 def plan(capsys, *words):
@@ -24,9 +25,11 @@ def test_plans_both_sides_within_the_tolerance(toy, capsys):
         assert entry["rows"] == 72 and entry["used_rows"] == 68
 
 
-def test_a_joined_dictionary_is_told_over_the_rows_a_side_uses(toy, capsys):
-    _, out, _ = plan(capsys, toy / "joined", "--dim", 64, "--ratios", 2, "--methods", "see", "--json")
-    for entry in json.loads(out):
+def test_a_joined_dictionary_is_told_over_the_rows_a_side_uses(toy):
+    words = ("--dim", "64", "--ratios", "2", "--methods", "see", "--json")
+    done = run_command("fairseq-see", "plan", toy / "joined", *words)
+    assert done.stderr == "", "fairseq, which reads the training text here, has things to say at its import"
+    for entry in json.loads(done.stdout):
         # Each side's 64 words and the end of a sentence.
         assert entry["rows"] == 136 and entry["used_rows"] == 65
         assert entry["ratio_over_used_rows"] == pytest.approx(entry["ratio"] * 65 / 136)
