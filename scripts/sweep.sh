@@ -7,7 +7,8 @@
 #
 #   RUNS.yaml    a list under "runs": each run has a name, a config (a YAML of configs/) and, if it likes, overrides (key:
 #                value) and a grid (key: [values], a run for each combination)
-#   --jobs N     runs side by side (default: as many as there are processors); with more than one, one thread each
+#   --jobs N     runs side by side (default: as many as there are processors, which may be more than a GPU has memory
+#                for); with more than one, one thread each
 #   key=value    overrides every run, for example optimization.max_update=100
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
