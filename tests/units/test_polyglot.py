@@ -1,8 +1,10 @@
 """The real polyglot package, with models trained here."""
 
 import bz2
+import copyreg
 import io
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -10,16 +12,21 @@ import tarfile
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import MethodType
 
 import morfessor
 import pytest
 from polyglot import load
 from polyglot.text import Word
+from polyglot.utils import _pickle_method
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units.morphology import SEGMENTERS, Polyglot
 from fairseq_see.units.morphology.polyglot import write_model
 from tests.conftest import ROOT
+
+# The import above would break other tests: see Polyglot.
+copyreg.dispatch_table.pop(MethodType, None)
 
 STEMS = ["walk", "talk", "work", "play", "jump", "help", "call", "look", "kick", "wash"]
 WORDS = [stem + ending for stem in STEMS for ending in ("", "s", "ed", "ing", "er")]
@@ -199,3 +206,12 @@ def test_nothing_is_written_of_what_cannot_be_trained_or_written(data: Path, tmp
     with pytest.raises(SeeError, match=r"cannot write .*Not a directory; choose another folder"):
         write_model(WORDS, tmp_path / "file/folder", "en")
     assert [path.read_bytes() for path in data.rglob("*") if path.is_file()] == [written]
+
+
+def test_methods_can_be_pickled_beside_polyglot(data: Path):
+    write_model(WORDS, data, "en")
+    copyreg.pickle(MethodType, _pickle_method)
+    with pytest.raises(AttributeError):
+        pickle.dumps(Path("a").joinpath)
+    Polyglot("en")
+    assert pickle.loads(pickle.dumps(Path("a").joinpath))("b") == Path("a/b")

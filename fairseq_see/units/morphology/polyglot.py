@@ -5,11 +5,13 @@ holds one ``.tar.bz2`` with one file, a binary model of Morfessor. polyglot used
 longer has them; :func:`write_model` trains one.
 """
 
+import copyreg
 import os
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MethodType
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units.morphology import spelling
@@ -35,8 +37,12 @@ class Polyglot:
         try:
             from polyglot import load
             from polyglot.text import Word
+            from polyglot.utils import _pickle_method
         except ImportError as error:
             raise SeeError(f"cannot import polyglot ({error}); run scripts/setup.sh --polyglot") from error
+        # To be imported is enough for polyglot to have all methods of the program pickled as only Python 2 can.
+        if copyreg.dispatch_table.get(MethodType) is _pickle_method:
+            del copyreg.dispatch_table[MethodType]
         self.language = language
         self.model = _only_model(Path(load.polyglot_path, "morph2", language), language)
         try:
