@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
+from fairseq_see.units.index import numbered_names
 
 # Advice where even one vector for each unit is too much.
 FEWER_UNITS = " (for more, build the index with fewer morphemes: fairseq-see index --max-morphemes)"
 
 ARRAYS = ("groups", "sense_offsets", "sense_groups", "word_morphemes")
+PACKED = "packed_index"
 
 
 def index_to_plan(method: str, options: dict[str, Any]) -> UnitIndex:
@@ -81,6 +83,14 @@ class StoredIndex(nn.Module):
         """r, groups of a word at most, its morphemes among them."""
         return self.shape["rank"]
 
+    def unit_index(self) -> UnitIndex:
+        """The index that the buffers hold, its units named by their ids."""
+        sememes, morphemes = (
+            numbered_names(kind, self.shape[f"{kind}s"], self.order) for kind in ("sememe", "morpheme")
+        )
+        arrays = {name: getattr(self, name).cpu().numpy() for name in ARRAYS}
+        return UnitIndex(self.order, self.rank, sememes, morphemes, **arrays, dictionary="")
+
     def check(self, order: int | None, rank: int | None) -> None:
         """Raise SeeError unless the index has the order and rank asked for (None: any)."""
         for name, wanted in (("order", order), ("rank", rank)):
@@ -101,3 +111,31 @@ class StoredIndex(nn.Module):
                 return
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         self.known = True
+
+
+def packed_state(module: nn.Module) -> dict[str, Tensor]:
+    """The state dict of a module, each unit index in it packed to a single uint8 tensor (``UnitIndex.packed``)."""
+    state = dict(module.state_dict())
+    for path, child in module.named_modules():
+        if isinstance(child, StoredIndex):
+            for name in ARRAYS:
+                del state[f"{path}.{name}"]
+            state[f"{path}.{PACKED}"] = torch.frombuffer(bytearray(child.unit_index().packed()), dtype=torch.uint8)
+    return state
+
+
+def unpacked_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What ``packed_state`` was made from.
+
+    Raises:
+        SeeError: a packed index is damaged.
+    """
+    unpacked: dict[str, Tensor] = {}
+    for name, value in state.items():
+        path, _, last = name.rpartition(".")
+        if last == PACKED:
+            index = UnitIndex.unpacked(value.numpy().tobytes())
+            unpacked |= {f"{path}.{array}": torch.from_numpy(getattr(index, array)) for array in ARRAYS}
+        else:
+            unpacked[name] = value
+    return unpacked

@@ -32,6 +32,11 @@ def padding_names(order: int) -> tuple[str, ...]:
     return tuple(f"<pad:{position}>" for position in range(1, order + 1))
 
 
+def numbered_names(kind: str, number: int, order: int) -> tuple[str, ...]:
+    """Names of ``number`` units (``kind``: sememe or morpheme) whose own are not known: the padding, then their ids."""
+    return padding_names(order) + tuple(f"{kind} {i}" for i in range(order, number))
+
+
 @dataclass(frozen=True, eq=False)
 class UnitIndex:
     """Words as groups of basic units; V words, G distinct sense groups, N sense slots.
@@ -185,9 +190,9 @@ class UnitIndex:
         senses, sense_groups, groups, word_morphemes = arrays
         offsets = np.concatenate(([0], np.cumsum(senses, dtype=np.int64))).astype(np.int32)
         if sememes is None:
-            sememes = padding_names(order) + tuple(f"sememe {i}" for i in range(order, num_sememes))
+            sememes = numbered_names("sememe", num_sememes, order)
         if morphemes is None:
-            morphemes = padding_names(order) + tuple(f"morpheme {i}" for i in range(order, num_morphemes))
+            morphemes = numbered_names("morpheme", num_morphemes, order)
         if (len(sememes), len(morphemes)) != (num_sememes, num_morphemes):
             raise SeeError("damaged unit index: its names do not fit its packed arrays")
         index = cls(order, rank, sememes, morphemes, groups, offsets, sense_groups, word_morphemes, dictionary)
