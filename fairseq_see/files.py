@@ -26,15 +26,46 @@ def replacing(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files private; an output of ours is as readable as any other file the user makes.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        _make_readable(temporary)
         temporary.replace(path)
     except OSError as error:
         raise SeeError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; it takes the place of ``path`` if the block succeeds.
+
+    Raises:
+        SeeError: the parent is missing, not writable or full.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+            new, old = Path(scratch, "new"), Path(scratch, "old")
+            new.mkdir()
+            yield new
+            for file in new.iterdir():
+                _make_readable(file)
+            if path.exists():
+                path.rename(old)
+            try:
+                new.rename(path)
+            except OSError:
+                old.rename(path)
+                raise
+    except OSError as error:
+        raise SeeError(f"cannot write {path}: {error.strerror or error}; choose a folder you may write to") from error
+
+
+def _make_readable(path: Path) -> None:
+    """Some libraries make files private; an output of ours is as readable as any other file the user makes."""
+    umask = os.umask(0)
+    os.umask(umask)
+    path.chmod(0o666 & ~umask)
 
 
 def read_lines(path: str | Path) -> list[str]:

@@ -1,11 +1,19 @@
-"""What fairseq learns from this package: architectures, and which globals its own checkpoints may hold."""
+"""What fairseq learns from this package: architectures, exported models, which globals its own checkpoints may hold."""
 
 import argparse
 import pkgutil
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 import torch
+from fairseq import checkpoint_utils
+from fairseq.dataclass.utils import overwrite_args_by_name
+from omegaconf import OmegaConf
+
+from fairseq_see.embeddings.exported import is_export
 
 # torch >= 2.6 loads checkpoints with weights_only=True. Stock fairseq checkpoints hold an argparse namespace, and
 # numbers (the best validation loss, say) that numpy made: harmless data, named here one by one instead of switching
@@ -24,3 +32,26 @@ torch.serialization.add_safe_globals(SAFE_GLOBALS)
 for _name in ("fairseq_see.models", "fairseq_see.criterions"):
     for _module in pkgutil.iter_modules(import_module(_name).__path__):
         import_module(f"{_name}.{_module.name}")
+
+
+def _or_exported(load: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """fairseq's loader of checkpoints, for exported models too: the one door through which all its commands go."""
+    from fairseq_see.models.tables import exit_on_error, load_checkpoint
+
+    @wraps(load)
+    def load_checkpoint_to_cpu(
+        path: str, arg_overrides: dict[str, Any] | None = None, load_on_all_ranks: bool = False
+    ) -> dict[str, Any]:
+        if not is_export(path):
+            return load(path, arg_overrides, load_on_all_ranks)
+        with exit_on_error():
+            state = load_checkpoint(path)
+        state["cfg"] = OmegaConf.create(state["cfg"], flags={"allow_objects": True})
+        if arg_overrides is not None:
+            overwrite_args_by_name(state["cfg"], arg_overrides)
+        return state
+
+    return load_checkpoint_to_cpu
+
+
+checkpoint_utils.load_checkpoint_to_cpu = _or_exported(checkpoint_utils.load_checkpoint_to_cpu)

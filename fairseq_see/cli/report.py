@@ -128,7 +128,7 @@ def _processor() -> str:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    from fairseq_see.models.tables import load_checkpoint, load_embeddings
+    from fairseq_see.models.tables import load_checkpoint, load_embeddings, updates_of
 
     checkpoint = path / "checkpoints" / "checkpoint_best.pt"
     if not checkpoint.is_file():
@@ -144,7 +144,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         "bytes": sum(footprint.bytes for footprint in footprints),
         "dense_parameters": dense,
         "dense_bytes": 2 * dense,
-        "updates": _updates(state),
+        "updates": updates_of(state),
         "seed": state["cfg"].get("common", {}).get("seed"),
         "setting": {name: _chosen(state["cfg"].get(name)) for name in SETTING},
     }
@@ -168,12 +168,6 @@ def _method(embedding: Any) -> str:
     index = getattr(embedding, "index", None)
     control = index.shape.get("provenance", {}).get("control") if index else None
     return f"{embedding.method}, {control}" if control else embedding.method
-
-
-def _updates(state: dict[str, Any]) -> int:
-    """Updates that the model had seen when it was saved."""
-    history = state.get("optimizer_history") or [{}]
-    return history[-1].get("num_updates", 0)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ for _module in pkgutil.iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
 
 from fairseq_see.embeddings.dense import DenseEmbedding  # noqa: E402
+from fairseq_see.embeddings.exported import load  # noqa: E402
 from fairseq_see.embeddings.see import SEEEmbedding  # noqa: E402
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "SEEEmbedding",
     "build",
     "embedding_class",
+    "load",
     "options_of",
     "register",
 ]

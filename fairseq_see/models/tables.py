@@ -17,7 +17,7 @@ import torch
 from fairseq.data import Dictionary
 from omegaconf import DictConfig, open_dict
 
-from fairseq_see.embeddings import Embedding, build, embedding_class, options_of
+from fairseq_see.embeddings import Embedding, build, embedding_class, exported, options_of
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.vocabulary import Vocabulary
@@ -160,11 +160,15 @@ def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None)
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
-    """A fairseq checkpoint as saved, mapped into memory, through torch's safe loading.
+    """A fairseq checkpoint as saved, mapped into memory, through torch's safe loading; or a model that was exported.
 
     Raises:
         SeeError: missing, truncated, or with objects that safe loading refuses.
     """
+    if exported.is_export(path):
+        config = exported.read_config(path)
+        _options_in(config)["see_resolved"] = json.dumps(config["embeddings"], sort_keys=True)
+        return slim_state(config["cfg"], exported.read_weights(path), config["num_updates"])
     try:
         with open(path, "rb"):
             pass
@@ -178,6 +182,23 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if not isinstance(state, dict) or "model" not in state:
         raise SeeError(f"{path} is not a fairseq checkpoint")
     return state
+
+
+def slim_state(cfg: dict[str, Any], model: dict[str, torch.Tensor], updates: int) -> dict[str, Any]:
+    """A checkpoint with nothing for resuming in it, in the form that fairseq loads."""
+    return {
+        "args": None,
+        "cfg": cfg,
+        "model": model,
+        "optimizer_history": [{"optimizer_name": None, "lr_scheduler_state": {}, "num_updates": updates}],
+        "extra_state": {"train_iterator": {"epoch": 1}},
+    }
+
+
+def updates_of(state: dict[str, Any]) -> int:
+    """Updates that a model had seen when its checkpoint was saved."""
+    history = state.get("optimizer_history") or [{}]
+    return history[-1].get("num_updates", 0)
 
 
 def _plain(value: Any) -> Any:
@@ -222,5 +243,10 @@ def _checkpoint_to_resume(cfg: Any) -> Path | None:
 
 def _resolved_in(state: dict[str, Any]) -> str | None:
     """What a checkpoint says its embeddings came to, or None."""
+    return _options_in(state).get("see_resolved")
+
+
+def _options_in(state: dict[str, Any]) -> dict[str, Any]:
+    """The model's part of the configuration in a checkpoint."""
     options = (state.get("cfg") or {}).get("model") or {}
-    return (vars(options) if isinstance(options, Namespace) else options).get("see_resolved")
+    return vars(options) if isinstance(options, Namespace) else options

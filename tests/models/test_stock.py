@@ -57,6 +57,10 @@ def test_the_readmes_architecture_trains_resumes_and_generates(user_dir, toy, tm
     generated = run_command("fairseq-generate", data, *model, *inference).stdout
     assert len(re.findall(r"^D-", generated, re.M)) == 40
     assert load_embeddings(save_dir / "checkpoint_last.pt").keys() == {"encoder", "decoder"}
+    run_command("fairseq-see", "export", save_dir / "checkpoint_last.pt", "--output", tmp_path / "small")
+    model = ("--user-dir", user_dir, "--path", tmp_path / "small/model.safetensors")
+    generated = run_command("fairseq-generate", data, *model, *inference).stdout
+    assert len(re.findall(r"^D-", generated, re.M)) == 40
 
 
 def build(data, arch, *words, ratio=2):

@@ -1,0 +1,165 @@
+"""A trained model as it is shipped: a folder that ``fairseq-see export`` writes, read here without fairseq.
+
+    model.safetensors   the weights in half precision, a unit index as one uint8 tensor (UnitIndex.packed)
+    config.json         what the embeddings are, and the configuration that fairseq builds the model from
+    dict.LANG.txt       fairseq's dictionaries: a token's id is its line, after <s>, <pad>, </s> and <unk>
+
+Tensors that are equal are stored once. The metadata of the safetensors file has an entry ``shared``, JSON that maps the
+names of the others to those of the stored ones; it is the only entry, because their order would be left to chance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from fairseq_see.embeddings.base import Embedding, embedding_class
+from fairseq_see.embeddings.stored_index import unpacked_state
+from fairseq_see.errors import SeeError
+
+FORMAT = "fairseq-see export"
+VERSION = 1
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+# How JSON tells an argparse namespace, which is what fairseq keeps a model's options in that has no dataclass.
+NAMESPACE = "argparse.Namespace"
+
+
+def load(folder: str | Path, side: str = "encoder") -> Embedding:
+    """A trained embedding, in eval mode and float32, ready for ``lookup`` and ``project``.
+
+    Args:
+        folder: what ``fairseq-see export`` wrote.
+        side: ``encoder`` or ``decoder``; the same where the model shares them.
+
+    Raises:
+        SeeError: another folder, a damaged one, or a model without such a side.
+    """
+    config = read_config(folder)
+    # A model that shares one table describes it once.
+    table = config["embeddings"].get(side, config["embeddings"]["encoder"])
+    prefix = f"{side}.embed_tokens."
+    state = read_weights(folder, prefix)
+    if not state:
+        raise SeeError(f"{folder} has no embedding of a side {side!r}; it is encoder or decoder")
+    method = embedding_class(config["embeddings"]["request"]["method"])
+    embedding = method.restore(table["rows"], table["columns"], table["padding"], table["settings"])
+    try:
+        embedding.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
+    except RuntimeError as error:
+        raise SeeError(f"{folder}: {CONFIG} and {WEIGHTS} are of different models; export the model again") from error
+    return embedding.eval()
+
+
+def is_export(path: str | Path) -> bool:
+    """Whether a path is meant as an exported model, its folder or the file of its weights, and not as a checkpoint."""
+    return Path(path).is_dir() or Path(path).suffix == Path(WEIGHTS).suffix
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """The ``config.json`` of an exported model.
+
+    Args:
+        path: its folder, or its ``model.safetensors``.
+
+    Raises:
+        SeeError: there is none, or it is another file or of a newer version.
+    """
+    path = _folder(path) / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"), object_hook=_revive)
+    except OSError as error:
+        raise SeeError(f"cannot read {path}: {error.strerror}; fairseq-see export writes it") from error
+    except (ValueError, RecursionError) as error:
+        raise SeeError(f"{path} is damaged: {error}; export the model again") from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise SeeError(f"{path} is not of an exported model; fairseq-see export writes one")
+    if config.get("version") != VERSION:
+        raise SeeError(f"{path} is of version {config.get('version')}, this fairseq-see reads version {VERSION}")
+    return config
+
+
+def read_weights(path: str | Path, prefix: str = "") -> dict[str, Tensor]:
+    """The state dict of an exported model, its unit indexes unpacked.
+
+    Args:
+        path: its folder, or its ``model.safetensors``.
+        prefix: read no other names.
+
+    Raises:
+        SeeError: no such file, another kind of file, cut short or damaged.
+    """
+    path = _folder(path) / WEIGHTS
+    try:
+        with safe_open(path, "pt") as file:
+            names = {name: name for name in file.keys()}  # noqa: SIM118 - not a mapping
+            names |= json.loads((file.metadata() or {}).get("shared", "{}"))
+            state = {name: file.get_tensor(kept) for name, kept in names.items() if name.startswith(prefix)}
+    except OSError as error:
+        raise SeeError(f"cannot read {path}: {error.strerror or error}") from error
+    except SafetensorError as error:
+        raise SeeError(f"{path} is damaged or no safetensors file: {error}; export the model again") from error
+    try:
+        return unpacked_state(state)
+    except SeeError as error:
+        raise SeeError(f"{path}: {error}") from error
+
+
+def write(folder: Path, state: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor]:
+    """Write weights and configuration into an existing folder.
+
+    Args:
+        folder: where.
+        state: the state dict of the model, unit indexes packed.
+        config: ``embeddings`` and what else a reader may need.
+
+    Returns:
+        the tensors as they are stored: in half precision, equal ones once.
+
+    Raises:
+        SeeError: a number is too large for half precision.
+    """
+    stored: dict[str, Tensor] = {}
+    first: dict[Any, str] = {}
+    shared: dict[str, str] = {}
+    # In an order of its own, so that the same model gives the same bytes; and the encoder's before the decoder's.
+    for name, value in sorted(state.items(), reverse=True):
+        tensor = value.half() if value.is_floating_point() else value
+        if not tensor.isfinite().all():
+            raise SeeError(f"{name} has numbers that half precision cannot hold, or that are no numbers")
+        tensor = tensor.contiguous()
+        content = hashlib.sha256(tensor.numpy().tobytes()).digest()
+        kept = first.setdefault((tensor.dtype, tensor.shape, content), name)
+        if kept == name:
+            stored[name] = tensor.clone()
+        else:
+            shared[name] = kept
+    save_file(stored, folder / WEIGHTS, {"shared": json.dumps(shared)})
+    text = json.dumps({"format": FORMAT, "version": VERSION, **config}, default=_plain, ensure_ascii=False, indent=1)
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    return stored
+
+
+def _folder(path: str | Path) -> Path:
+    path = Path(path)
+    return path.parent if path.name == WEIGHTS else path
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for, among what fairseq's checkpoints may hold."""
+    if isinstance(value, Namespace):
+        return {NAMESPACE: vars(value)}
+    if isinstance(value, np.generic):
+        return value.item()
+    raise SeeError(f"the model's configuration holds a {type(value).__name__}, which JSON cannot")
+
+
+def _revive(value: dict[str, Any]) -> Any:
+    return Namespace(**value[NAMESPACE]) if value.keys() == {NAMESPACE} else value
