@@ -1,9 +1,9 @@
 """fairseq_see: embedding tables of translation models, 10x to 80x smaller.
 
 Importing this package makes its architectures known to fairseq, where fairseq is installed. It does not import fairseq
-by itself: ``fairseq_see.embeddings`` needs only torch and ``fairseq_see.units`` only numpy, so whoever uses those
-alone does not wait for the rest. If fairseq has been imported already (``--user-dir`` does it in that order) the
-plugin registers now, otherwise at the moment fairseq is imported.
+by itself: ``fairseq_see.embeddings`` needs only torch and safetensors, ``fairseq_see.units`` only numpy, so whoever
+uses those alone does not wait for the rest. If fairseq has been imported already (``--user-dir`` does it in that order)
+the plugin registers now, otherwise at the moment fairseq is imported.
 """
 
 import sys

@@ -55,7 +55,8 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
             try:
                 new.rename(path)
             except OSError:
-                old.rename(path)
+                if old.exists():
+                    old.rename(path)
                 raise
     except OSError as error:
         raise SeeError(f"cannot write {path}: {error.strerror or error}; choose a folder you may write to") from error
