@@ -104,6 +104,14 @@ class Embedding(nn.Module, ABC):
         """Build an embedding whose weights and index are about to be loaded from a state dict."""
         return cls(num_embeddings, embedding_dim, padding_idx, **settings)
 
+    def fit_start(self, table: Tensor) -> bool:
+        """Set the parameters to what is near ``table`` in closed form, and tell whether the method knows such a start.
+
+        Args:
+            table: (V, d), the padding row zero, in the dtype and on the device of the parameters.
+        """
+        return False
+
     def table(self) -> Tensor:
         """Reconstruct the whole table, (V, d)."""
         return self.rows(torch.arange(self.num_embeddings, device=self._device()))

@@ -37,6 +37,12 @@ class DenseEmbedding(Embedding):
             raise infeasible("dense", ratio, [1.0])
         return {}
 
+    @torch.no_grad()
+    def fit_start(self, table: Tensor) -> bool:
+        """The table itself."""
+        self.vectors.copy_(table)
+        return True
+
     def rows(self, ids: Tensor) -> Tensor:
         """Read the rows; the padding row gets no gradient."""
         return F.embedding(ids, self.vectors, self.padding_idx)

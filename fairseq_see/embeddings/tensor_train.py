@@ -14,9 +14,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
+from fairseq_see.embeddings.decompose import level, tensor_train
 from fairseq_see.embeddings.roots import ceil_root
 from fairseq_see.embeddings.start import gain_of, match_variance
 from fairseq_see.errors import SeeError
@@ -77,6 +79,19 @@ class TensorTrainEmbedding(Embedding):
     def settings(self) -> dict[str, Any]:
         """The ranks."""
         return {"rank": self.rank}
+
+    @torch.no_grad()
+    def fit_start(self, table: Tensor) -> bool:
+        """TT-SVD of the table, zeros behind its rows and columns."""
+        (v1, d1, first), (v2, d2, _, second) = self.first.shape, self.second.shape
+        v3, _, d3 = self.third.shape
+        table = F.pad(table, (0, d1 * d2 * d3 - table.shape[1], 0, v1 * v2 * v3 - len(table)))
+        folded = table.view(v1, v2, v3, d1, d2, d3).permute(0, 3, 1, 4, 2, 5).reshape(v1 * d1, v2 * d2, v3 * d3)
+        a, b, c = level(tensor_train(folded, (first, second)), self.gain)
+        self.first.copy_(a.view(v1, d1, first))
+        self.second.copy_(b.view(first, v2, d2, second).permute(1, 2, 0, 3))
+        self.third.copy_(c.view(second, v3, d3).transpose(0, 1))
+        return True
 
     def rows(self, ids: Tensor) -> Tensor:
         """Multiply the cores' slices.

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, register
+from fairseq_see.embeddings.decompose import canonical
 from fairseq_see.embeddings.kronecker import factor_width
 from fairseq_see.embeddings.start import gain_of, start_vectors
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
@@ -71,6 +72,26 @@ class Word2KetEmbedding(Embedding):
     def settings(self) -> dict[str, Any]:
         """Rank, order, LayerNorm."""
         return {"rank": self.rank, "order": self.order, "tree_layernorm": self.scale is not None}
+
+    @torch.no_grad()
+    def fit_start(self, table: Tensor) -> bool:
+        """Every row decomposed by itself: by SVD at order 2, by alternating least squares beyond; zeros behind the cut.
+
+        The tree with LayerNorm has no such start.
+        """
+        if self.scale is not None:
+            return False
+        order, width = self.order, factor_width(self.embedding_dim, self.order)
+        rows = F.pad(table, (0, width**order - table.shape[1])).unflatten(1, (width,) * order) / self.gain
+        whole, extra = self.leaves.whole, self.leaves.extra
+        more = 0 if extra is None else len(extra) // order
+        leaves = self.leaves.vectors.view(len(rows), order, whole, width)
+        leaves[more:] = torch.stack(canonical(rows[more:], whole), 1)
+        if extra is not None:
+            full = torch.stack(canonical(rows[:more], whole + 1), 1)
+            leaves[:more] = full[:, :, :whole]
+            extra[: more * order] = full[:, :, whole].flatten(0, 1)
+        return True
 
     def rows(self, ids: Tensor) -> Tensor:
         """Sum the products of each word's own leaves."""

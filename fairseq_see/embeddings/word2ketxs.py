@@ -15,9 +15,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from fairseq_see.embeddings.base import Embedding, register
+from fairseq_see.embeddings.decompose import truncated_svd
 from fairseq_see.embeddings.kronecker import factor_width
 from fairseq_see.embeddings.roots import ceil_root
 from fairseq_see.embeddings.start import gain_of, start_vectors
@@ -59,6 +61,30 @@ class Word2KetXSEmbedding(Embedding):
     def settings(self) -> dict[str, Any]:
         """Rank and order."""
         return {"rank": self.rank, "order": self.order}
+
+    @torch.no_grad()
+    def fit_start(self, table: Tensor) -> bool:
+        """At order 2 the truncated SVD of the rearranged table (Van Loan and Pitsianis 1993), zeros behind its ends.
+
+        What a fraction of the rank adds is the best for what the whole products leave of its digits.
+        """
+        if self.order != 2:
+            return False
+        base, width = self.base, factor_width(self.embedding_dim, 2)
+        table = F.pad(table, (0, width**2 - table.shape[1], 0, base**2 - len(table))) / self.gain
+        # (i1 i2), (j1 j2) -> (i1 j1), (i2 j2): a Kronecker product becomes an outer one.
+        folded = table.view(base, base, width, width).transpose(1, 2).reshape(base * width, base * width)
+        whole, extra = self.digits.whole, self.digits.extra
+        left, right = truncated_svd(folded, whole)
+        both = torch.stack((left, right.T)).view(2, base, width, whole)
+        self.digits.vectors.copy_(both.permute(1, 0, 3, 2).reshape(base * 2, whole * width))
+        if extra is not None:
+            digits = (len(extra) + 1) // 2, len(extra) // 2
+            rest = (folded - left @ right)[: digits[0] * width, : digits[1] * width]
+            column, row = truncated_svd(rest, 1)
+            extra[0::2] = column.view(digits[0], width)
+            extra[1::2] = row.view(digits[1], width)
+        return True
 
     def rows(self, ids: Tensor) -> Tensor:
         """Sum the products of the rows that the digits of each id choose."""

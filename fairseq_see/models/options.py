@@ -40,6 +40,7 @@ class EmbeddingOptions(FairseqDataclass):
         },
     )
     see_layernorm: Optional[bool] = field(default=None, metadata={"help": "normalise each reconstructed row"})
+    see_bias: Optional[bool] = field(default=None, metadata={"help": "add a bias to every row (matrix)"})
     see_init: Optional[ChoiceEnum(list(INITS))] = field(  # type: ignore[valid-type]
         default=None, metadata={"help": "start of the vectors (default: balanced, matched to a dense table's variance)"}
     )

@@ -273,6 +273,18 @@ def test_rows_start_with_the_variance_of_a_dense_table(method, random_index):
     assert loss < math.log(rows) + 1
 
 
+def test_a_start_near_a_table_or_none(embedding):
+    """A method that knows such a start is near the table then; the others stay as they are."""
+    table = torch.randn(V, D, dtype=torch.float64)
+    table[PAD] = 0
+    before = embedding.table().detach()
+    if embedding.fit_start(table):
+        assert (embedding.table() - table).norm() < 0.9 * table.norm()
+    else:
+        torch.testing.assert_close(embedding.table(), before, rtol=0, atol=0)
+    assert not embedding.table()[PAD].any()
+
+
 def test_foreign_options_are_refused(method):
     with pytest.raises(SeeError, match="takes no option 'colour'"):
         build(method, V, D, PAD, colour="red")

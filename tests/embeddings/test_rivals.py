@@ -31,6 +31,27 @@ def test_matrix_gives_a_fraction_of_k_to_the_first_words():
     assert embedding.footprint().parameters == 2 * 30 + 15 + 3 * 12
 
 
+@pytest.mark.parametrize("k", [2, 2.5])
+def test_matrix_adds_its_bias_to_all_rows_but_padding(k):
+    embedding, without = (build("matrix", 30, 12, 1, k=k, bias=bias) for bias in (True, False))
+    with torch.no_grad():
+        embedding.bias.normal_()
+        without.load_state_dict({name: value for name, value in embedding.state_dict().items() if name != "bias"})
+    expected = without.table().detach() + embedding.bias.detach()
+    expected[1] = 0
+    torch.testing.assert_close(embedding.table().detach(), expected)
+    assert embedding.footprint().parameters == without.footprint().parameters + 12
+    restored = type(embedding).restore(30, 12, 1, embedding.settings())
+    restored.load_state_dict(embedding.state_dict())
+    torch.testing.assert_close(restored.table(), embedding.table())
+
+
+@pytest.mark.parametrize("ratio", [2, 5, 20])
+def test_matrix_plans_for_its_bias(ratio):
+    settings, true = reached("matrix", ratio, bias=True)
+    assert settings["k"] < reached("matrix", ratio)[0]["k"] and ratio <= true <= 1.002 * ratio
+
+
 @pytest.mark.parametrize("rank", [(1, 1), (3, 3), (3, 4)])
 def test_tensor_train_equals_tensorly(rank):
     embedding = build("tensor_train", 50, 26, rank=rank).double()

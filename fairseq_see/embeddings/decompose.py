@@ -1,0 +1,109 @@
+"""Closed-form and alternating decompositions, by which a method starts near a table that is known (``fit_start``)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Sweeps over the factors of a canonical decomposition.
+SWEEPS = 30
+
+
+def truncated_svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """The nearest product of two matrices of inner dimension ``rank`` (Eckart and Young 1936).
+
+    Args:
+        matrix: (..., n, m).
+        rank: any; columns beyond min(n, m) are zero.
+
+    Returns:
+        (..., n, rank) and (..., rank, m), the singular values shared out evenly.
+    """
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    roots = values[..., :rank].sqrt()
+    left, right = left[..., :rank] * roots.unsqueeze(-2), roots.unsqueeze(-1) * right[..., :rank, :]
+    missing = rank - roots.shape[-1]
+    return (F.pad(left, (0, missing)), F.pad(right, (0, 0, 0, missing))) if missing > 0 else (left, right)
+
+
+def tensor_train(tensor: Tensor, ranks: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """TT-SVD of a tensor of three axes (Oseledets 2011, algorithm 1).
+
+    Args:
+        tensor: (a, b, c).
+        ranks: R1 and R2.
+
+    Returns:
+        (a, R1), (R1, b, R2) and (R2, c).
+    """
+    a, b, c = tensor.shape
+    first, rest = _orthonormal_svd(tensor.reshape(a, b * c), ranks[0])
+    second, third = _orthonormal_svd(rest.reshape(ranks[0] * b, c), ranks[1])
+    return first, second.reshape(ranks[0], b, ranks[1]), third
+
+
+def canonical(tensors: Tensor, rank: int) -> list[Tensor]:
+    """Sums of Kronecker products near tensors with o axes of q: alternating least squares (Kolda and Bader 2009, 3.4).
+
+    Each least-squares problem is solved exactly, a little ridge aside; where they lead depends on the start, the
+    leading singular vectors of each unfolding. With two axes the truncated SVD is the answer.
+
+    Args:
+        tensors: (n, q, ..., q), n of them at once.
+        rank: r, products in a sum.
+
+    Returns:
+        o tensors (n, r, q), the vectors of a product equally long.
+    """
+    order = tensors.dim() - 1
+    if order == 2:
+        left, right = truncated_svd(tensors, rank)
+        return [left.transpose(1, 2), right]
+    unfolded = [tensors.movedim(axis + 1, 1).flatten(2) for axis in range(order)]
+    factors = [_leading_vectors(matrix, rank) for matrix in unfolded]
+    ridge = math.sqrt(torch.finfo(tensors.dtype).eps)
+    for _ in range(SWEEPS):
+        for axis, matrix in enumerate(unfolded):
+            others = factors[:axis] + factors[axis + 1 :]
+            gram = torch.stack([factor @ factor.transpose(1, 2) for factor in others]).prod(0)
+            scale = gram.diagonal(dim1=1, dim2=2).mean(1).clamp_min(torch.finfo(tensors.dtype).tiny)
+            gram = gram / scale[:, None, None] + ridge * torch.eye(rank, dtype=gram.dtype, device=gram.device)
+            products = others[0]
+            for other in others[1:]:
+                products = (products.unsqueeze(3) * other.unsqueeze(2)).flatten(2)
+            factors[axis] = torch.linalg.solve(gram, products @ matrix.transpose(1, 2)) / scale[:, None, None]
+            if axis < order - 1:
+                factors[axis] = F.normalize(factors[axis], dim=2)
+    lengths = torch.stack([factor.norm(dim=2, keepdim=True) for factor in factors])
+    even = lengths.prod(0) ** (1 / order)
+    return [F.normalize(factor, dim=2) * even for factor in factors]
+
+
+def level(tensors: Sequence[Tensor], gain: float) -> list[Tensor]:
+    """Factors of a product, scaled to numbers of the same size, and the product to 1 / ``gain`` of what it was."""
+    sizes = [float(tensor.square().mean().sqrt()) for tensor in tensors]
+    common = (math.prod(sizes) / gain) ** (1 / len(sizes))
+    return [tensor * (common / size) if size else tensor for tensor, size in zip(tensors, sizes, strict=True)]
+
+
+def _orthonormal_svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """As :func:`truncated_svd`, but the right factor has the singular values: cutting it again then cuts the least."""
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    missing = max(0, rank - len(values))
+    right = values[:rank].unsqueeze(1) * right[:rank]
+    return F.pad(left[:, :rank], (0, missing)), F.pad(right, (0, 0, 0, missing))
+
+
+def _leading_vectors(matrix: Tensor, rank: int) -> Tensor:
+    """(n, q, m) -> (n, r, q): eigenvectors of the largest eigenvalues; random ones where r is more than q."""
+    vectors = torch.linalg.eigh(matrix @ matrix.transpose(1, 2)).eigenvectors.flip(2).transpose(1, 2)[:, :rank]
+    missing = rank - vectors.shape[1]
+    if missing <= 0:
+        return vectors.contiguous()
+    generator = torch.Generator().manual_seed(0)
+    more = torch.randn(missing, matrix.shape[1], generator=generator).to(matrix)
+    return torch.cat((vectors, F.normalize(more, dim=1).expand(len(matrix), -1, -1)), 1)
