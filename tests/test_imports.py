@@ -17,6 +17,7 @@ def python(code: str) -> subprocess.CompletedProcess:
     [
         (("fairseq", "torch"), "fairseq_see.units"),
         (("fairseq",), "fairseq_see.embeddings"),
+        (("fairseq",), "fairseq_see.fitting"),
         (("fairseq", "torch"), "fairseq_see.cli.main"),
     ],
 )

@@ -1,0 +1,7 @@
+"""Fit a compressed embedding to a dense table: losses, the loop, and measures of the result. Plain PyTorch."""
+
+from fairseq_see.fitting.fit import Recipe, fit
+from fairseq_see.fitting.losses import parse_loss
+from fairseq_see.fitting.report import measure
+
+__all__ = ["Recipe", "fit", "measure", "parse_loss"]

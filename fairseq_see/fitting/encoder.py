@@ -1,0 +1,72 @@
+"""The encoder of a linear autoencoder, which exists while its decoder is fitted and leaves the latents behind.
+
+    A[w] = E[w] W + c,    W: (d, k), c: (k) where the decoder has a bias           E the table, decoder: matrix.py
+
+The latents of all words are one linear map of their rows, so rows that the fit did not see have latents too, and tell
+which epoch is best (Balazy et al. 2021).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from fairseq_see.embeddings import Embedding
+from fairseq_see.embeddings.decompose import truncated_svd
+from fairseq_see.embeddings.matrix import MatrixEmbedding
+from fairseq_see.errors import SeeError
+
+
+class LinearEncoder(nn.Module):
+    """Rows of a ``matrix`` embedding whose latents are computed from the table.
+
+    Args:
+        embedding: the decoder.
+        table: (V, d).
+        train: ids (n,) of the rows that are learnt from. Both halves start at their principal components; without a
+            bias, at their truncated SVD.
+
+    Raises:
+        SeeError: the embedding is of another method.
+    """
+
+    def __init__(self, embedding: Embedding, table: Tensor, train: Tensor) -> None:
+        super().__init__()
+        if not isinstance(embedding, MatrixEmbedding):
+            raise SeeError(f"a linear encoder goes with --see-method matrix, not with {embedding.method!r}")
+        self.embedding = embedding
+        # Not a buffer: it is no part of what is saved.
+        self._table = table
+        with torch.no_grad():
+            rows = table[train]
+            if embedding.bias is not None:
+                embedding.bias.copy_(rows.mean(0))
+                rows = rows - embedding.bias
+            right = truncated_svd(rows, len(embedding.right))[1]
+            embedding.right.copy_(right / embedding.gain**0.5)
+            # Of orthogonal rows: what maps a row to the latents that decode to its projection.
+            weight = torch.linalg.pinv(embedding.right * embedding.gain)
+            self.weight = nn.Parameter(weight)
+            self.bias = None if embedding.bias is None else nn.Parameter(-embedding.bias @ weight)
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """The rows ``ids`` (n,) encoded and decoded: (n, d)."""
+        return self.embedding.decode(self._latents(ids), ids)
+
+    @torch.no_grad()
+    def leave_latents(self) -> None:
+        """Write the latents of all words into the embedding."""
+        latents = self._latents(torch.arange(len(self._table), device=self._table.device))
+        whole = self.embedding.left.shape[1]
+        self.embedding.left.copy_(latents[:, :whole])
+        if self.embedding.extra is not None:
+            self.embedding.extra.copy_(latents[: len(self.embedding.extra), whole])
+
+    def _latents(self, ids: Tensor) -> Tensor:
+        latents = self._table[ids] @ self.weight
+        if self.bias is not None:
+            latents = latents + self.bias
+        if self.embedding.extra is None:
+            return latents
+        owns = ids < len(self.embedding.extra)
+        return torch.cat((latents[:, :-1], latents[:, -1:] * owns.unsqueeze(1)), 1)
