@@ -1,0 +1,188 @@
+"""``fairseq-see fit`` on models that fairseq trained: what it writes, translates; what it reads, stays as it is."""
+
+import json
+import re
+
+import pytest
+import torch
+from fairseq import checkpoint_utils
+
+from fairseq_see.cli.main import main
+from fairseq_see.models.tables import load_embeddings
+from tests.conftest import run_command
+
+SMALL = [
+    word
+    for side in ("encoder", "decoder")
+    for name, value in (("embed-dim", 64), ("ffn-embed-dim", 128), ("layers", 1), ("attention-heads", 2))
+    for word in (f"--{side}-{name}", str(value))
+]
+SMALL_LSTM = ["--encoder-embed-dim", "64", "--decoder-embed-dim", "64", "--decoder-out-embed-dim", "64"]
+TIED = "--share-decoder-input-output-embed"
+
+
+@pytest.fixture(scope="module")
+def trained(toy, tmp_path_factory):
+    """Checkpoints by name, trained when they are first asked for."""
+    from tests.models.conftest import RECIPE
+
+    folder, options = tmp_path_factory.mktemp("trained"), {}
+    options["stock"] = (toy / "data-bin", "--arch", "transformer", *SMALL, TIED)
+    options["untied"] = (toy / "data-bin", "--arch", "transformer", *SMALL)
+    options["shared"] = (toy / "joined", "--arch", "transformer", *SMALL, "--share-all-embeddings")
+    options["dense"] = (toy / "data-bin", "--see-method", "dense", *SMALL)
+    options["lstm"] = (toy / "data-bin", "--arch", "lstm", *SMALL_LSTM)
+
+    def checkpoint(name):
+        path = folder / name / "checkpoint_last.pt"
+        if not path.is_file():
+            data, *words = options[name]
+            run_command("fairseq-train", data, *RECIPE, *words, "--save-dir", folder / name)
+        return path
+
+    return checkpoint
+
+
+def generated(data, checkpoint):
+    """What fairseq-generate prints of every sentence: hypothesis and score."""
+    words = ("--beam", "2", "--user-dir", "fairseq_see", "--required-batch-size-multiple", "1")
+    printed = run_command("fairseq-generate", data, "--path", checkpoint, *words).stdout
+    found = re.findall(r"^H-(\d+)\t(\S+)\t(.*)$", printed, re.M)
+    assert len(found) == 40
+    return {number: (text, float(score)) for number, score, text in found}
+
+
+def fitted(checkpoint, output, *words):
+    before = checkpoint.read_bytes()
+    assert main(["fit", str(checkpoint), "--output", str(output), *words]) == 0
+    assert checkpoint.read_bytes() == before
+    assert [path.name for path in output.parent.iterdir()] == [output.name]
+    return torch.load(output, weights_only=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["stock", "untied", "shared"])
+def test_dense_tables_of_a_stock_model_translate_alike(toy, trained, tmp_path, name):
+    """Nothing is lost in turning it into ours; whatever is compressed afterwards is the embeddings' doing alone."""
+    data, checkpoint = toy / ("joined" if name == "shared" else "data-bin"), trained(name)
+    state = fitted(checkpoint, tmp_path / "out.pt", "--see-method", "dense", "--epochs", "0")
+    # Stock fairseq's padding row drifts under a tied softmax; ours is zero.
+    before = torch.load(checkpoint, weights_only=True)
+    for key, value in before["model"].items():
+        if "embed_tokens" in key or (name != "untied" and "output_projection" in key):
+            value[1] = 0
+    torch.save(before, tmp_path / "without_padding.pt")
+    expected, found = generated(data, tmp_path / "without_padding.pt"), generated(data, tmp_path / "out.pt")
+    assert {number: text for number, (text, _) in found.items()} == {n: text for n, (text, _) in expected.items()}
+    assert [score for _, score in found.values()] == pytest.approx([s for _, s in expected.values()], abs=1e-4)
+    for key, value in before["model"].items():
+        if "embed_tokens" not in key and not (name != "untied" and "output_projection" in key):
+            assert value.equal(state["model"][key]), key
+    assert "last_optimizer_state" not in state
+    assert {key: state["cfg"][key] for key in state["cfg"] if key != "model"} == {
+        key: before["cfg"][key] for key in before["cfg"] if key != "model"
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--see-method", "see", "--see-ratio", "2", "--lr", "0.02", "--loss", "mse:1,cosine:0.1"],
+        ["--see-method", "matrix", "--see-ratio", "3", "--encoder", "linear", "--bias", "--loss", "direction"],
+        ["--see-method", "tensor_train", "--see-ratio", "2", "--weights", "frequency"],
+    ],
+)
+def test_a_compressed_model_generates_and_can_be_tuned(toy, trained, tmp_path, train, capsys, words):
+    checkpoint, output = trained("dense"), tmp_path / "fit/out.pt"
+    state = fitted(checkpoint, output, *words, "--epochs", "4", "--batch-rows", "16", "--json")
+    sides = json.loads(capsys.readouterr().out)
+    generated(toy / "data-bin", output)
+    before = load_embeddings(checkpoint)
+    for side, (name, embedding) in zip(sides, load_embeddings(output).items(), strict=True):
+        rows, ratio = torch.arange(embedding.num_embeddings) != 1, float(words[3])
+        assert side["side"] == name and ratio <= side["ratio"] <= 1.03 * ratio
+        assert side["parameters"] == embedding.footprint().parameters
+        error = (embedding.table() - before[name].table())[rows].square().mean()
+        assert side["bands"][0]["mse"] == pytest.approx(error.item(), rel=1e-4)
+        assert min(side["losses"]) == side["losses"][side["epoch"]]
+    assert state["cfg"]["model"]["_name"] == "see_transformer"
+
+    tuning = ["--finetune-from-model", str(output), "--arch", "see_transformer", *SMALL, TIED, "--max-epoch", "1"]
+    method = [word.replace("--bias", "--see-bias") for word in words]
+    taken = [word for i, word in enumerate(method) if word.startswith("--see") or method[i - 1] in method[:4:2]]
+    # So small a rate that what it starts from shows.
+    end = train(toy / "data-bin", tmp_path / "tuned", *tuning, *taken, "--lr", "1e-9")
+    for key, value in end["model"].items():
+        torch.testing.assert_close(value, state["model"][key], atol=1e-6, rtol=1e-5)
+
+
+def test_shared_tables_are_fitted_once(toy, trained, tmp_path, capsys):
+    fitted(trained("shared"), tmp_path / "out.pt", "--see-method", "matrix", "--see-ratio", "2", "--json")
+    (side,) = json.loads(capsys.readouterr().out)
+    assert side["side"] == "encoder" and 2 <= side["ratio"] <= 2.06
+    (model,), _, _ = checkpoint_utils.load_model_ensemble_and_task([str(tmp_path / "out.pt")])
+    assert model.encoder.embed_tokens is model.decoder.embed_tokens
+
+
+def test_an_interrupted_fit_goes_on(trained, tmp_path, monkeypatch, capsys):
+    from fairseq_see.fitting.fit import _Run
+
+    words = ["--see-method", "see", "--see-ratio", "2", "--epochs", "3"]
+    straight = fitted(trained("stock"), tmp_path / "a/out.pt", *words)
+    save, calls, output = _Run.save, [], tmp_path / "b/out.pt"
+
+    def save_and_stop(self, *args):
+        save(self, *args)
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Run, "save", save_and_stop)
+        assert main(["fit", str(trained("stock")), "-o", str(output), *words]) == 130
+    names = ["out.pt.decoder.fit", "out.pt.encoder.fit"]
+    assert sorted(path.name for path in output.parent.iterdir()) == names
+    assert main(["fit", str(trained("stock")), "-o", str(output), *words, "--seed", "2"]) == 2
+    assert "of a fit with other settings" in capsys.readouterr().err
+    resumed = fitted(trained("stock"), output, *words)
+    assert resumed["model"].keys() == straight["model"].keys()
+    assert all(value.equal(resumed["model"][key]) for key, value in straight["model"].items())
+    out = capsys.readouterr().out
+    assert "kept from epoch" in out and "10 neighbours" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("stock", ["--see-method", "sea"], "unknown embedding method 'sea'"),
+        ("stock", ["--see-method", "matrix"], "needs 'k', or a ratio"),
+        ("stock", ["--see-method", "word2ket", "--see-ratio", "80"], "nearest ratio"),
+        ("stock", ["--see-method", "matrix", "--see-ratio", "2", "--loss", "huber"], "'huber' is unknown"),
+        ("stock", ["--see-method", "see", "--see-ratio", "2", "--bias"], "takes no option 'bias'"),
+        ("stock", ["--see-method", "see", "--see-ratio", "2", "--encoder", "linear"], "goes with --see-method matrix"),
+        ("stock", ["--see-method", "see", "--see-ratio", "2", "--see-index", "NONE"], "no unit index at"),
+        ("stock", ["--see-method", "dense", "--data", "NONE"], "give the model's data folder with --data"),
+        ("stock", ["--see-method", "dense", "--data", "SMALLER"], "give the data folder of its training"),
+        ("stock", ["--see-method", "dense", "--output", "CHECKPOINT"], "another file than the checkpoint"),
+        ("lstm", ["--see-method", "dense"], "is not of fairseq's Transformer"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(toy, trained, tmp_path, capsys, name, words, message):
+    smaller = tmp_path / "smaller"
+    smaller.mkdir()
+    for path in (toy / "data-bin").iterdir():
+        text = path.read_bytes()
+        (smaller / path.name).write_bytes(text.partition(b"\n")[2] if path.name == "dict.en.txt" else text)
+    checkpoint = trained(name)
+    before = checkpoint.read_bytes()
+    places = {"NONE": tmp_path / "none", "SMALLER": smaller, "CHECKPOINT": checkpoint}
+    output = tmp_path / "out/out.pt"
+    assert (
+        main(["fit", str(checkpoint), "--output", str(output), *[str(places.get(word, word)) for word in words]]) == 2
+    )
+    printed = capsys.readouterr()
+    errors = [line for line in printed.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and message in errors[0] and not printed.out
+    assert not output.parent.exists() or not list(output.parent.iterdir())
+    assert checkpoint.read_bytes() == before
