@@ -1,11 +1,13 @@
 """``fairseq-see fit`` on models that fairseq trained: what it writes, translates; what it reads, stays as it is."""
 
+import dataclasses
 import json
 import re
 
 import pytest
 import torch
 from fairseq import checkpoint_utils
+from fairseq.models.transformer import TransformerConfig
 
 from fairseq_see.cli.main import main
 from fairseq_see.models.tables import load_embeddings
@@ -115,6 +117,23 @@ def test_a_compressed_model_generates_and_can_be_tuned(toy, trained, tmp_path, t
     end = train(toy / "data-bin", tmp_path / "tuned", *tuning, *taken, "--lr", "1e-9")
     for key, value in end["model"].items():
         torch.testing.assert_close(value, state["model"][key], atol=1e-6, rtol=1e-5)
+
+
+def test_the_nested_configuration_of_fairseq_hydra_train_is_read_too(trained, tmp_path):
+    state = torch.load(trained("stock"), weights_only=True)
+    nested = dataclasses.asdict(TransformerConfig.from_namespace(state["cfg"]["model"]))
+    assert nested["encoder"]["embed_dim"] == 64
+    plain = {name: value for name, value in nested.items() if isinstance(value, (dict, str, int, float))}
+    plain["encoder"].pop("quant_noise", None)
+    state["cfg"]["model"] = {**plain, "activation_fn": "relu", "_name": "transformer"}
+    (tmp_path / "nested").mkdir()
+    torch.save(state, tmp_path / "nested/model.pt")
+    words = ["--see-method", "matrix", "--see-ratio", "2", "--epochs", "0"]
+    flat = fitted(trained("stock"), tmp_path / "a/out.pt", *words)
+    found = fitted(tmp_path / "nested/model.pt", tmp_path / "b/out.pt", *words)
+    assert found["cfg"]["model"]["encoder_ffn_embed_dim"] == 128
+    assert flat["model"].keys() == found["model"].keys()
+    assert all(value.equal(found["model"][key]) for key, value in flat["model"].items())
 
 
 def test_shared_tables_are_fitted_once(toy, trained, tmp_path, capsys):
