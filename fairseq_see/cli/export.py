@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from fairseq_see.models.dense import dense_twin
-    from fairseq_see.models.tables import load_checkpoint, load_embeddings
+    from fairseq_see.models.tables import load_checkpoint, load_embeddings, options_in
 
     if not args.output and not args.to_dense:
         raise SeeError("say what to write: --output FOLDER, --to-dense FILE.pt, or both")
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     if args.output:
         _check_replaceable(args.output)
         cfg = copy.deepcopy(state["cfg"])
-        dictionaries = _find_dictionaries(args, _options(cfg["task"]), embeddings)
+        dictionaries = _find_dictionaries(args, options_in(cfg["task"]), embeddings)
         _write_small(args.output, {**state, "cfg": cfg}, embeddings, dictionaries)
     if args.to_dense:
         with replacing(args.to_dense) as temporary:
@@ -68,9 +68,9 @@ def _write_small(
 ) -> None:
     from fairseq_see.embeddings import exported
     from fairseq_see.embeddings.stored_index import packed_state
-    from fairseq_see.models.tables import updates_of
+    from fairseq_see.models.tables import options_in, updates_of
 
-    resolved = json.loads(_options(state["cfg"]["model"]).pop("see_resolved"))
+    resolved = json.loads(options_in(state["cfg"]["model"]).pop("see_resolved"))
     model = dict(state["model"])
     for side in ("encoder", "decoder"):
         prefix = f"{side}.embed_tokens."
@@ -99,11 +99,6 @@ def _check_replaceable(folder: Path) -> None:
             raise SeeError(f"{folder} holds other files than an exported model, {path.name}; choose another folder")
     if any(folder.iterdir()):
         read_config(folder)
-
-
-def _options(section: Any) -> dict[str, Any]:
-    """A section of the configuration, to be read and changed."""
-    return vars(section) if isinstance(section, argparse.Namespace) else section
 
 
 def _find_dictionaries(

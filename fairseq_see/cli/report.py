@@ -158,9 +158,12 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _chosen(section: Any) -> dict[str, Any]:
-    """A section of the configuration, or all options of a model that has a namespace of them, as the user chose it."""
-    options = vars(section) if isinstance(section, argparse.Namespace) else section or {}
-    return {name: value for name, value in options.items() if name not in ("see_resolved", "seed", "save_dir")}
+    """A section of the configuration as the user chose it."""
+    from fairseq_see.models.tables import options_in
+
+    return {
+        name: value for name, value in options_in(section).items() if name not in ("see_resolved", "seed", "save_dir")
+    }
 
 
 def _method(embedding: Any) -> str:

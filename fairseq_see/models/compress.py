@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import Tensor
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
 from fairseq_see.files import replacing
-from fairseq_see.models.tables import load_checkpoint, load_embeddings
+from fairseq_see.models.tables import load_checkpoint, load_embeddings, options_in
 from fairseq_see.models.transformer import SEETransformerConfig
 
 # Only where a model started, not what it is; and see_transformer refuses them.
@@ -127,7 +126,7 @@ def _configurations(
     task, model = cfg.get("task"), cfg.get("model")
     if not isinstance(task, dict) or not model:
         raise SeeError(f"{checkpoint} does not say of what task and model it is; only fairseq 0.12's can be read")
-    old = dict(vars(model) if isinstance(model, Namespace) else model)
+    old = dict(options_in(model))
     for side in ("encoder", "decoder"):
         nested = old.get(side)
         old |= {f"{side}_{name}": value for name, value in (nested if isinstance(nested, dict) else {}).items()}

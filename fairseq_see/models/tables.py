@@ -167,7 +167,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     if exported.is_export(path):
         config = exported.read_config(path)
-        _options_in(config)["see_resolved"] = json.dumps(config["embeddings"], sort_keys=True)
+        options_in(config["cfg"]["model"])["see_resolved"] = json.dumps(config["embeddings"], sort_keys=True)
         return slim_state(config["cfg"], exported.read_weights(path), config["num_updates"])
     try:
         with open(path, "rb"):
@@ -182,6 +182,14 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if not isinstance(state, dict) or "model" not in state:
         raise SeeError(f"{path} is not a fairseq checkpoint")
     return state
+
+
+def options_in(section: Any) -> dict[str, Any]:
+    """A section of a checkpoint's configuration, to be read and changed.
+
+    It is a dictionary, or a namespace of all options where a model has no dataclass; one that is missing is empty.
+    """
+    return vars(section) if isinstance(section, Namespace) else section or {}
 
 
 def slim_state(cfg: dict[str, Any], model: dict[str, torch.Tensor], updates: int) -> dict[str, Any]:
@@ -243,10 +251,4 @@ def _checkpoint_to_resume(cfg: Any) -> Path | None:
 
 def _resolved_in(state: dict[str, Any]) -> str | None:
     """What a checkpoint says its embeddings came to, or None."""
-    return _options_in(state).get("see_resolved")
-
-
-def _options_in(state: dict[str, Any]) -> dict[str, Any]:
-    """The model's part of the configuration in a checkpoint."""
-    options = (state.get("cfg") or {}).get("model") or {}
-    return vars(options) if isinstance(options, Namespace) else options
+    return options_in((state.get("cfg") or {}).get("model")).get("see_resolved")
