@@ -31,6 +31,9 @@ INFERENCE_MODES = ("cached", "factored")
 # vocabulary.
 PROJECTION_ROWS = 1024
 
+# Up to so many rows, operations cost more by their number than by their size.
+FEW = 64
+
 
 class Footprint(NamedTuple):
     """What an embedding costs.
@@ -124,6 +127,8 @@ class Embedding(nn.Module, ABC):
         table = self._ready(table)
         if table is not None:
             return F.embedding(tokens, table)
+        if self._serving() and tokens.numel() <= FEW:
+            return self.rows(tokens.reshape(-1)).view(*tokens.shape, -1)
         distinct, inverse = torch.unique(tokens, return_inverse=True)
         return F.embedding(inverse, self.rows(distinct))
 

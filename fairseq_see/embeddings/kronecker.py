@@ -8,7 +8,8 @@ indexes.
 
 A sum over R = k x m products of o vectors is one small matrix product per row: with A the products of the first
 factors and B those of the last, sum_r A_r (x) B_r = A^T B, (q^l x R) (R x q^(o-l)). Nothing of size n x R x q^o is
-ever made, and the backward pass computes A and B again instead of keeping them.
+ever made, and the backward pass computes A and B again instead of keeping them. A has the fewer factors: matrix
+products whose second operand is the wide one are four times faster (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -22,11 +23,17 @@ from torch import Tensor
 from fairseq_see.embeddings.roots import ceil_root
 
 # Numbers of the larger operand that one chunk of rows may take: 8 MB, about what stays in a core's cache.
-CHUNK_NUMBERS = 2**21
+CHUNK_NUMBERS = 2**20
 
 
 def kronecker_sum(
-    units: Tensor, index: Tensor, vectors: int, dim: int, gain: float = 1.0, weight: Tensor | None = None
+    units: Tensor,
+    index: Tensor,
+    vectors: int,
+    dim: int,
+    gain: float = 1.0,
+    weight: Tensor | None = None,
+    extra: Tensor | None = None,
 ) -> Tensor:
     """Rows that are sums of Kronecker products of units' vectors.
 
@@ -37,11 +44,30 @@ def kronecker_sum(
         dim: d, at most q^o; each product is cut to its first d numbers.
         gain: factor of all rows.
         weight: (n,) factor of each row, any type, without gradient.
+        extra: (E, q) one vector more of the first E units; the product of a group exists if all its units have one.
 
     Returns:
         (n, d) in the dtype of ``units``; half precision is computed in float32.
     """
-    return _KroneckerSum.apply(units, index, vectors, dim, gain, weight)
+    if torch.is_grad_enabled():
+        return _KroneckerSum.apply(units, extra, index, vectors, dim, gain, weight)
+    return _sum(units, extra, index, vectors, dim, gain, weight)
+
+
+def read_factors(units: Tensor, extra: Tensor | None, index: Tensor, vectors: int) -> Tensor:
+    """The vectors that are multiplied, (o, n, R, q), in float32 if they are stored in half precision.
+
+    Arguments are those of :func:`kronecker_sum`. A product that does not exist has zeros for its first factor.
+    """
+    n, groups, order = index.shape
+    ids = index.permute(2, 0, 1).reshape(-1)
+    width = units.shape[1] // vectors
+    read = units.index_select(0, ids).to(_wide(units.dtype)).view(order, n, groups * vectors, width)
+    if extra is None:
+        return read
+    more = extra.index_select(0, ids.clamp(max=len(extra) - 1)).to(read.dtype).view(order, n, groups, width)
+    more[0] *= _has_extra(index, extra)
+    return torch.cat((read, more), 2)
 
 
 def factor_width(dim: int, order: int) -> int:
@@ -52,38 +78,69 @@ def factor_width(dim: int, order: int) -> int:
 class _KroneckerSum(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, units: Tensor, index: Tensor, vectors: int, dim: int, gain: float, weight: Tensor | None
+        ctx: Any,
+        units: Tensor,
+        extra: Tensor | None,
+        index: Tensor,
+        vectors: int,
+        dim: int,
+        gain: float,
+        weight: Tensor | None,
     ) -> Tensor:
-        ctx.save_for_backward(units, index, weight)
+        ctx.save_for_backward(units, extra, index, weight)
         ctx.vectors, ctx.gain = vectors, gain
-        out = units.new_empty(len(index), dim)
-        for rows in _chunks(units, index, vectors):
-            left, right = _operands(_factors(units, index[rows], vectors), dim)
-            # On the smaller operand: scaling the rows would cost a pass over all of them.
-            right = right * _factor(gain, weight, rows, right.dtype)
-            out[rows] = _product(left.transpose(1, 2), right).flatten(1)[:, :dim]
-        return out
+        return _sum(units, extra, index, vectors, dim, gain, weight)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor, None, None, None, None, None]:
-        units, index, weight = ctx.saved_tensors
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
+        units, extra, index, weight = ctx.saved_tensors
         grad_units = torch.zeros_like(units, dtype=_wide(units.dtype))
-        dim = grad_out.shape[1]
+        grad_extra = None if extra is None else torch.zeros_like(extra, dtype=grad_units.dtype)
+        dim, stored = grad_out.shape[1], index.shape[1] * ctx.vectors
         for rows in _chunks(units, index, ctx.vectors):
-            factors = _factors(units, index[rows], ctx.vectors)
+            factors = read_factors(units, extra, index[rows], ctx.vectors)
             left, right = _operands(factors, dim)
+            factor = _factor(ctx.gain, weight, rows, left.dtype)
             grad = grad_out[rows].to(left.dtype)
-            grad = F.pad(grad, (0, left.shape[2] * right.shape[2] - dim)).unflatten(1, (left.shape[2], right.shape[2]))
-            grad = grad * _factor(ctx.gain, weight, rows, grad.dtype)
-            grad_left = _product(right, grad.transpose(1, 2))
-            grad_right = _product(left, grad)
+            grad = _padded(grad, left.shape[2] * right.shape[2]).unflatten(1, (left.shape[2], right.shape[2]))
             split = _split(len(factors))
-            grads = _outer_grad(factors[:split], grad_left) + _outer_grad(factors[split:], grad_right)
-            # (n, R, q) for each position -> (n, k, o, m, q), the layout of the rows that were read.
-            stacked = torch.stack(grads, 1).unflatten(2, (index.shape[1], ctx.vectors)).transpose(1, 2)
-            grad_units.index_add_(0, index[rows].reshape(-1), stacked.reshape(-1, units.shape[1]))
-        return grad_units.to(units.dtype), None, None, None, None, None
+            grad_left = _outer_grad(factors[:split], _product(right, grad.transpose(1, 2)) * factor)
+            grads = torch.stack(grad_left + _outer_grad(factors[split:], _product(left * factor, grad)))
+            # index_add_ is several times slower with 32-bit ids.
+            ids = index[rows].permute(2, 0, 1).reshape(-1).long()
+            grad_units.index_add_(0, ids, grads[:, :, :stored].reshape(len(ids), -1))
+            if extra is not None:
+                more = grads[:, :, stored:]
+                # The other factors' gradients are zero already where the first factor is.
+                more[0] *= _has_extra(index[rows], extra)
+                grad_extra.index_add_(0, ids.clamp_(max=len(extra) - 1), more.reshape(len(ids), -1))
+        return (
+            grad_units.to(units.dtype),
+            None if extra is None else grad_extra.to(extra.dtype),
+            *[None] * 5,
+        )
+
+
+def _sum(
+    units: Tensor, extra: Tensor | None, index: Tensor, vectors: int, dim: int, gain: float, weight: Tensor | None
+) -> Tensor:
+    """The rows, chunk by chunk."""
+    out = units.new_empty(len(index), dim)
+    for rows in _chunks(units, index, vectors):
+        left, right = _operands(read_factors(units, extra, index[rows], vectors), dim)
+        # On the smaller operand: scaling the rows would cost a pass over all of them.
+        left = (left * _factor(gain, weight, rows, left.dtype)).transpose(1, 2)
+        if left.shape[1] * right.shape[2] == dim and left.dtype == out.dtype:
+            _product(left, right, out[rows].view(-1, left.shape[1], right.shape[2]))
+        else:
+            out[rows] = _product(left, right).flatten(1)[:, :dim]
+    return out
+
+
+def _has_extra(index: Tensor, extra: Tensor) -> Tensor:
+    """Which groups (n, k, o) have an extra vector in each of their units, (n, k, 1) bool."""
+    return (index < len(extra)).all(2, keepdim=True)
 
 
 def _factor(gain: float, weight: Tensor | None, rows: slice, dtype: torch.dtype) -> Tensor | float:
@@ -95,27 +152,19 @@ def _wide(dtype: torch.dtype) -> torch.dtype:
 
 
 def _split(order: int) -> int:
-    """Factors on the left: the larger half."""
-    return (order + 1) // 2
+    """Factors on the left: the smaller half."""
+    return order // 2
 
 
 def _chunks(units: Tensor, index: Tensor, vectors: int) -> list[slice]:
-    """Slices of the rows whose left operands, k x m x q^l numbers a row, fit CHUNK_NUMBERS."""
+    """Slices of the rows whose right operands, k x m x q^(o-l) numbers a row, fit CHUNK_NUMBERS."""
     n, groups, order = index.shape
-    numbers = groups * units.shape[1] * (units.shape[1] // vectors) ** (_split(order) - 1)
+    numbers = groups * units.shape[1] * (units.shape[1] // vectors) ** (order - _split(order) - 1)
     step = max(1, CHUNK_NUMBERS // numbers)
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
-def _factors(units: Tensor, index: Tensor, vectors: int) -> list[Tensor]:
-    """The vectors that are multiplied, one (n, k * m, q) tensor for each position."""
-    n, groups, order = index.shape
-    read = units.index_select(0, index.reshape(-1)).to(_wide(units.dtype))
-    read = read.view(n, groups, order, vectors, units.shape[1] // vectors)
-    return [read[:, :, position].reshape(n, groups * vectors, -1) for position in range(order)]
-
-
-def _operands(factors: list[Tensor], dim: int) -> tuple[Tensor, Tensor]:
+def _operands(factors: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """A (n, R, <= q^l) and B (n, R, q^(o-l)); columns of A that lie behind the cut are left out."""
     split = _split(len(factors))
     right = _outer(factors[split:])
@@ -123,27 +172,36 @@ def _operands(factors: list[Tensor], dim: int) -> tuple[Tensor, Tensor]:
     return _outer(factors[:split])[:, :, :needed], right
 
 
-def _outer(factors: list[Tensor]) -> Tensor:
-    """Row-wise Kronecker product of (n, R, q) tensors."""
+def _outer(factors: Tensor) -> Tensor:
+    """Row-wise Kronecker product of (n, R, q) tensors, stacked."""
     if len(factors) == 1:
         return factors[0]
     split = _split(len(factors))
     return (_outer(factors[:split]).unsqueeze(3) * _outer(factors[split:]).unsqueeze(2)).flatten(2)
 
 
-def _outer_grad(factors: list[Tensor], grad: Tensor) -> list[Tensor]:
+def _outer_grad(factors: Tensor, grad: Tensor) -> list[Tensor]:
     """Gradients of the factors of :func:`_outer`; columns that ``grad`` lacks were cut, so theirs is zero."""
     if len(factors) == 1:
-        return [F.pad(grad, (0, factors[0].shape[2] - grad.shape[2]))]
+        return [_padded(grad, factors.shape[3])]
     split = _split(len(factors))
     left, right = _outer(factors[:split]), _outer(factors[split:])
-    grad = F.pad(grad, (0, left.shape[2] * right.shape[2] - grad.shape[2])).unflatten(2, (left.shape[2], -1))
-    grad_left = (grad * right.unsqueeze(2)).sum(3)
-    grad_right = (grad * left.unsqueeze(3)).sum(2)
+    grad = _padded(grad, left.shape[2] * right.shape[2]).unflatten(2, (left.shape[2], -1))
+    matrices = grad.flatten(0, 1)
+    grad_left = _product(matrices, right.flatten(0, 1).unsqueeze(2)).view_as(left)
+    grad_right = _product(left.flatten(0, 1).unsqueeze(1), matrices).view_as(right)
     return _outer_grad(factors[:split], grad_left) + _outer_grad(factors[split:], grad_right)
 
 
-def _product(a: Tensor, b: Tensor) -> Tensor:
+def _padded(numbers: Tensor, width: int) -> Tensor:
+    """Zeros behind the last dimension up to ``width``; F.pad would copy even where there is nothing to add."""
+    missing = width - numbers.shape[-1]
+    return F.pad(numbers, (0, missing)) if missing else numbers
+
+
+def _product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     """Batched matrix product that autocast leaves alone: these sums want all their digits."""
-    with torch.autocast(a.device.type, enabled=False):
-        return torch.bmm(a, b)
+    if torch.is_autocast_enabled(a.device.type):
+        with torch.autocast(a.device.type, enabled=False):
+            return torch.bmm(a, b, out=out)
+    return torch.bmm(a, b, out=out)

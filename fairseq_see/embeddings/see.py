@@ -21,15 +21,19 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from fairseq_see.embeddings.base import Embedding, register
+from fairseq_see.embeddings.base import FEW, Embedding, register
 from fairseq_see.embeddings.kronecker import factor_width
 from fairseq_see.embeddings.start import gain_of, row_norm, start_vectors
 from fairseq_see.embeddings.stored_index import FEWER_UNITS, StoredIndex, index_to_plan
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
+
+# Words whose senses are added at a time: small beside a table.
+WORDS = 2048
 
 
 @register("see")
@@ -113,20 +117,72 @@ class SEEEmbedding(Embedding):
         """Sum the products of each word, and normalise the sum if LayerNorm is on."""
         return self._normalised(self._sums(ids), self.norm, ids)
 
+    def table(self) -> Tensor:
+        """The whole table, each distinct group of sememes reconstructed once if words share many."""
+        if 2 * self.index.shape["groups"] >= self.index.shape["senses"]:
+            return super().table()
+        ids = torch.arange(self.num_embeddings, device=self._device())
+        groups = self.sememes.sum(self.index.groups.unsqueeze(1), self.embedding_dim, self.gain)
+        sums = _AddSenses.apply(self._morphemes(ids), groups, self.index.sense_groups, self.index.sense_offsets)
+        return self._normalised(sums, self.norm, ids)
+
     def _sums(self, ids: Tensor) -> Tensor:
-        """The sums of products, those of words with equally many senses together."""
-        morphemes = self.index.word_morphemes[ids].unsqueeze(1)
-        out = self.morphemes.sum(morphemes, self.embedding_dim, self.gain, self._real(ids))
-        first = self.index.sense_offsets[ids]
-        senses = self.index.sense_offsets[ids + 1] - first
+        """The sums of products."""
+        out = self._morphemes(ids)
+        first = self.index.sense_offsets.index_select(0, ids)
+        senses = self.index.sense_offsets.index_select(0, ids + 1) - first
+        if len(ids) <= FEW:
+            # Each product by itself: more passes over rows, but few operations.
+            nth = torch.arange(self.index.rank - 1, device=ids.device)
+            words, nth = (nth < senses.unsqueeze(1)).nonzero().unbind(1)
+            slots = first.index_select(0, words) + nth
+            return out.index_add_(0, words, self._senses(slots.unsqueeze(1)))
+        # Those of words with equally many senses together.
         for count in range(1, max(2, self.index.rank)):
             words = (senses == count).nonzero().squeeze(1)
             # One sum is made even of nothing: distributed training expects a gradient of every parameter at every step.
             if len(words) or count == 1:
                 slots = first[words].unsqueeze(1) + torch.arange(count, device=ids.device)
-                groups = self.index.groups[self.index.sense_groups[slots]]
-                out.index_add_(0, words, self.sememes.sum(groups, self.embedding_dim, self.gain))
+                out.index_add_(0, words, self._senses(slots))
         return out
+
+    def _morphemes(self, ids: Tensor) -> Tensor:
+        """The products of morphemes of the words ``ids`` (n,): (n, d)."""
+        index = self.index.word_morphemes.index_select(0, ids).unsqueeze(1)
+        return self.morphemes.sum(index, self.embedding_dim, self.gain, self._real(ids))
+
+    def _senses(self, slots: Tensor) -> Tensor:
+        """The sums of the products of sense slots (n, k): (n, d)."""
+        return self.sememes.sum(self.index.groups[self.index.sense_groups[slots]], self.embedding_dim, self.gain)
+
+
+class _AddSenses(torch.autograd.Function):
+    """``out`` (V, d) += the rows of ``groups`` (G, d) that each word's slots name, without another V x d."""
+
+    @staticmethod
+    def forward(ctx: Any, out: Tensor, groups: Tensor, slots: Tensor, offsets: Tensor) -> Tensor:
+        ctx.mark_dirty(out)
+        ctx.save_for_backward(slots, offsets)
+        ctx.groups = len(groups)
+        for first in range(0, len(out), WORDS):
+            bounds = offsets[first : first + WORDS + 1]
+            mine = slots[bounds[0] : bounds[-1]]
+            out[first : first + WORDS] += F.embedding_bag(
+                mine, groups, bounds - bounds[0], mode="sum", include_last_offset=True
+            )
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        slots, offsets = ctx.saved_tensors
+        grad_groups = grad.new_zeros(ctx.groups, grad.shape[1])
+        for first in range(0, len(grad), WORDS):
+            bounds = offsets[first : first + WORDS + 1]
+            words = torch.repeat_interleave(bounds.diff())
+            mine = slots[bounds[0] : bounds[-1]]
+            grad_groups.index_add_(0, mine.long(), grad[first : first + WORDS].index_select(0, words))
+        return grad, grad_groups, None, None
 
 
 def _pair(m: float | tuple[float, float]) -> tuple[float, float]:

@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import infeasible, meets
-from fairseq_see.embeddings.kronecker import factor_width, kronecker_sum
+from fairseq_see.embeddings.kronecker import factor_width, kronecker_sum, read_factors
 
 
 class UnitVectors(nn.Module):
@@ -36,17 +35,13 @@ class UnitVectors(nn.Module):
         main = (self.vectors, self.whole, self.m)
         return [main] if self.extra is None else [main, (self.extra, 1, self.m)]
 
-    def joined(self) -> Tensor:
-        """(U, k * q): the vectors of each unit, zeros where others own one more."""
-        if self.extra is None:
-            return self.vectors
-        # Any product with zeros is zero, and so is its gradient.
-        return torch.cat((self.vectors, F.pad(self.extra, (0, 0, 0, len(self.vectors) - len(self.extra)))), 1)
-
     def sum(self, index: Tensor, dim: int, gain: float, weight: Tensor | None = None) -> Tensor:
         """Rows as :func:`~fairseq_see.embeddings.kronecker.kronecker_sum` makes them of these vectors."""
-        vectors = self.whole + (self.extra is not None)
-        return kronecker_sum(self.joined(), index, vectors, dim, gain, weight)
+        return kronecker_sum(self.vectors, index, self.whole, dim, gain, weight, self.extra)
+
+    def factors(self, index: Tensor) -> Tensor:
+        """What :func:`~fairseq_see.embeddings.kronecker.read_factors` reads for these products."""
+        return read_factors(self.vectors, self.extra, index, self.whole)
 
 
 def vectors_of(units: int, m: float, order: int) -> int:

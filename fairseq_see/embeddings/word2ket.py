@@ -97,9 +97,8 @@ class Word2KetEmbedding(Embedding):
         """Sum the products of each word's own leaves."""
         if self.scale is None:
             return self._sums(ids)
-        width = factor_width(self.embedding_dim, self.order)
-        vectors = self.leaves.joined()[self._leaves_of(ids)].unflatten(2, (-1, width))
-        out = _tree(list(vectors.unbind(1))).sum(1)[:, : self.embedding_dim] * self.scale
+        factors = self.leaves.factors(self._leaves_of(ids).unsqueeze(1))
+        out = _tree(list(factors)).sum(1)[:, : self.embedding_dim] * self.scale
         real = self._real(ids)
         return out if real is None else out * real.to(out.dtype).unsqueeze(1)
 

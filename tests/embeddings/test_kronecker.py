@@ -60,6 +60,27 @@ def test_forward_and_gradient_equal_the_literal_sum(order, q, cut, n, groups, ve
     torch.testing.assert_close(ours.grad, reference.grad)
 
 
+@settings(max_examples=25, deadline=None)
+@given(order=st.integers(2, 4), owners=st.integers(1, 4), cut=st.integers(0, 3), seed=st.integers(0, 99))
+def test_an_extra_vector_of_the_first_units(order, owners, cut, seed):
+    """Equals one vector more of every unit, zero where there is none."""
+    table, index, vectors, dim = example(order, 2, cut, n=5, seed=seed)
+    extra = torch.randn(owners, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    ours = table.clone().requires_grad_(), extra.clone().requires_grad_()
+    reference = table.clone().requires_grad_(), extra.clone().requires_grad_()
+    missing = torch.zeros(len(table) - owners, 2, dtype=torch.float64)
+    joined = torch.cat((reference[0], torch.cat((reference[1], missing))), 1)
+    out = kronecker_sum(ours[0], index, vectors, dim, extra=ours[1])
+    expected = literal(joined, index, vectors + 1, dim)
+    torch.testing.assert_close(out, expected)
+    with torch.no_grad():
+        assert kronecker_sum(ours[0], index, vectors, dim, extra=ours[1]).equal(out)
+    slope = torch.randn(out.shape, dtype=out.dtype, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(
+        torch.autograd.grad((out * slope).sum(), ours), torch.autograd.grad((expected * slope).sum(), reference)
+    )
+
+
 @pytest.mark.parametrize("order", [5, 7])
 def test_high_orders_equal_tensorly(order):
     table, index, vectors, dim = example(order, 2, cut=3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fairseq_see.embeddings import SEEEmbedding, build
+from fairseq_see.embeddings import SEEEmbedding, build, see
 from fairseq_see.errors import InfeasibleRatio, SeeError
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import padding_names
@@ -51,6 +51,31 @@ def test_equations_3_and_4(order, rank, m, random_index):
     ours = torch.autograd.grad((embedding(torch.arange(20)) * slope).sum(), list(embedding.parameters()))
     for mine, theirs in zip(ours, literal, strict=True):
         torch.testing.assert_close(mine, torch.zeros_like(mine) if theirs is None else theirs)
+
+
+@pytest.mark.parametrize("groups", [8, 90])
+@pytest.mark.parametrize("few", [0, 100])
+@pytest.mark.parametrize("rank", [1, 4])
+def test_every_path_gives_the_equations(groups, few, rank, random_index, monkeypatch):
+    """Words with shared and with unshared groups, few and many at a time, whose senses are added in several parts."""
+    monkeypatch.setattr(see, "FEW", few)
+    monkeypatch.setattr(see, "WORDS", 7)
+    torch.manual_seed(0)
+    index = random_index(words=40, rank=rank, groups=groups)
+    embedding = SEEEmbedding(40, 7, 1, index=index, m=(2, 1.5)).double()
+    expected = torch.stack([literal_row(embedding, index, word) * (word != 1) for word in range(40)])
+    slope = torch.randn(40, 7, dtype=torch.float64)
+    parameters = list(embedding.parameters())
+    gradients = torch.autograd.grad((expected * slope).sum(), parameters, allow_unused=True)
+    gradients = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]
+    for out in (
+        embedding.table(),
+        embedding.rows(torch.arange(40)),
+        embedding(torch.arange(40).view(8, 5)).view(40, 7),
+    ):
+        torch.testing.assert_close(out, expected)
+        ours = torch.autograd.grad((out * slope).sum(), parameters)
+        torch.testing.assert_close(list(ours), gradients)
 
 
 def test_layernorm_normalises_the_cut_sum(random_index):
