@@ -215,9 +215,12 @@ class Embedding(nn.Module, ABC):
         self._cache = self._cache_key = None
 
     def train(self, mode: bool = True) -> Embedding:
-        """Set training mode; a table cached in eval mode is dropped."""
+        """Set training mode; a table cached in eval mode is dropped, an index is narrow in factored inference only."""
         if mode:
             self._forget()
+        for module in self.modules():
+            if isinstance(module, StoredIndex):
+                module.narrow(not mode and self.inference == "factored")
         return super().train(mode)
 
     def _apply(self, *args: Any, **kwargs: Any) -> Embedding:

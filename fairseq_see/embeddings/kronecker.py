@@ -110,16 +110,13 @@ class _KroneckerSum(torch.autograd.Function):
             # index_add_ is several times slower with 32-bit ids.
             ids = index[rows].permute(2, 0, 1).reshape(-1).long()
             grad_units.index_add_(0, ids, grads[:, :, :stored].reshape(len(ids), -1))
-            if extra is not None:
+            if grad_extra is not None:
                 more = grads[:, :, stored:]
                 # The other factors' gradients are zero already where the first factor is.
                 more[0] *= _has_extra(index[rows], extra)
                 grad_extra.index_add_(0, ids.clamp_(max=len(extra) - 1), more.reshape(len(ids), -1))
-        return (
-            grad_units.to(units.dtype),
-            None if extra is None else grad_extra.to(extra.dtype),
-            *[None] * 5,
-        )
+        grads_of = [grad_units.to(units.dtype), None if grad_extra is None else grad_extra.to(units.dtype)]
+        return (*grads_of, None, None, None, None, None)
 
 
 def _sum(

@@ -93,5 +93,5 @@ class MorphTEEmbedding(Embedding):
         return self._normalised(self._sums(ids), self.norm, ids)
 
     def _sums(self, ids: Tensor) -> Tensor:
-        morphemes = self.index.word_morphemes[ids].unsqueeze(1)
+        morphemes = self.index.morphemes_of(ids).unsqueeze(1)
         return self.morphemes.sum(morphemes, self.embedding_dim, self.gain, self._real(ids))

@@ -122,15 +122,15 @@ class SEEEmbedding(Embedding):
         if 2 * self.index.shape["groups"] >= self.index.shape["senses"]:
             return super().table()
         ids = torch.arange(self.num_embeddings, device=self._device())
-        groups = self.sememes.sum(self.index.groups.unsqueeze(1), self.embedding_dim, self.gain)
-        sums = _AddSenses.apply(self._morphemes(ids), groups, self.index.sense_groups, self.index.sense_offsets)
+        index = {name: self.index.array(name) for name in ("groups", "sense_groups", "sense_offsets")}
+        groups = self.sememes.sum(index["groups"].unsqueeze(1), self.embedding_dim, self.gain)
+        sums = _AddSenses.apply(self._morphemes(ids), groups, index["sense_groups"], index["sense_offsets"])
         return self._normalised(sums, self.norm, ids)
 
     def _sums(self, ids: Tensor) -> Tensor:
         """The sums of products."""
         out = self._morphemes(ids)
-        first = self.index.sense_offsets.index_select(0, ids)
-        senses = self.index.sense_offsets.index_select(0, ids + 1) - first
+        first, senses = self.index.senses_of(ids)
         if len(ids) <= FEW:
             # Each product by itself: more passes over rows, but few operations.
             nth = torch.arange(self.index.rank - 1, device=ids.device)
@@ -148,12 +148,13 @@ class SEEEmbedding(Embedding):
 
     def _morphemes(self, ids: Tensor) -> Tensor:
         """The products of morphemes of the words ``ids`` (n,): (n, d)."""
-        index = self.index.word_morphemes.index_select(0, ids).unsqueeze(1)
-        return self.morphemes.sum(index, self.embedding_dim, self.gain, self._real(ids))
+        return self.morphemes.sum(
+            self.index.morphemes_of(ids).unsqueeze(1), self.embedding_dim, self.gain, self._real(ids)
+        )
 
     def _senses(self, slots: Tensor) -> Tensor:
         """The sums of the products of sense slots (n, k): (n, d)."""
-        return self.sememes.sum(self.index.groups[self.index.sense_groups[slots]], self.embedding_dim, self.gain)
+        return self.sememes.sum(self.index.groups_at(slots), self.embedding_dim, self.gain)
 
 
 class _AddSenses(torch.autograd.Function):

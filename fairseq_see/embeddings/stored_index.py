@@ -15,6 +15,9 @@ from fairseq_see.units.index import numbered_names
 # Advice where even one vector for each unit is too much.
 FEWER_UNITS = " (for more, build the index with fewer morphemes: fairseq-see index --max-morphemes)"
 
+# Words whose offsets are stored relative to the first of them, in 8 bits, where an index is narrow.
+BLOCK_BITS = 4
+
 ARRAYS = ("groups", "sense_offsets", "sense_groups", "word_morphemes")
 PACKED = "packed_index"
 
@@ -41,6 +44,7 @@ class StoredIndex(nn.Module):
     sense_offsets: Tensor
     sense_groups: Tensor
     word_morphemes: Tensor
+    block_offsets: Tensor | None
 
     def __init__(
         self, rows: int, index: UnitIndex | None, shape: dict[str, Any] | None = None, senses: bool = True
@@ -72,6 +76,7 @@ class StoredIndex(nn.Module):
             array = np.zeros(size, np.int32) if index is None else getattr(index, name)
             # from_numpy, so that a model planned on the meta device still has its real index.
             self.register_buffer(name, torch.from_numpy(np.array(array, np.int32)))
+        self.register_buffer("block_offsets", None, persistent=False)
 
     @property
     def order(self) -> int:
@@ -83,12 +88,53 @@ class StoredIndex(nn.Module):
         """r, groups of a word at most, its morphemes among them."""
         return self.shape["rank"]
 
+    def morphemes_of(self, ids: Tensor) -> Tensor:
+        """The morphemes of words (n,): (n, o)."""
+        return self.word_morphemes.index_select(0, ids).int()
+
+    def senses_of(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """The first sense slot of words (n,), and how many they have: (n,) each."""
+        first = self._offsets(ids)
+        return first, self._offsets(ids + 1) - first
+
+    def groups_at(self, slots: Tensor) -> Tensor:
+        """The sememes of sense slots (n, k): (n, k, o)."""
+        groups = self.sense_groups.index_select(0, slots.reshape(-1)).int()
+        return self.groups.index_select(0, groups).int().view(*slots.shape, self.order)
+
+    def array(self, name: str) -> Tensor:
+        """One of ARRAYS, in int32."""
+        if name == "sense_offsets" and self.block_offsets is not None:
+            return self._offsets(torch.arange(len(self.sense_offsets), device=self.sense_offsets.device))
+        return getattr(self, name).int()
+
+    def narrow(self, on: bool) -> None:
+        """Hold ids in 16 bits and offsets in 8, where they fit; or in 32 again. It serves where memory counts."""
+        if self.groups.is_meta:
+            return
+        arrays = {name: self.array(name) for name in ARRAYS}
+        self.block_offsets = None
+        for name, wide in arrays.items():
+            fits = on and wide.numel() and int(wide.max()) < 2**15
+            setattr(self, name, wide.to(torch.int16) if fits else wide)
+        if on and (self.rank - 1) << BLOCK_BITS < 2**8:
+            offsets = arrays["sense_offsets"]
+            self.block_offsets = offsets[:: 1 << BLOCK_BITS].clone()
+            blocks = torch.arange(len(offsets), device=offsets.device) >> BLOCK_BITS
+            self.sense_offsets = (offsets - self.block_offsets.index_select(0, blocks)).to(torch.uint8)
+
+    def _offsets(self, ids: Tensor) -> Tensor:
+        offsets = self.sense_offsets.index_select(0, ids).int()
+        if self.block_offsets is None:
+            return offsets
+        return offsets + self.block_offsets.index_select(0, ids >> BLOCK_BITS)
+
     def unit_index(self) -> UnitIndex:
         """The index that the buffers hold, its units named by their ids."""
         sememes, morphemes = (
             numbered_names(kind, self.shape[f"{kind}s"], self.order) for kind in ("sememe", "morpheme")
         )
-        arrays = {name: getattr(self, name).cpu().numpy() for name in ARRAYS}
+        arrays: dict[str, Any] = {name: self.array(name).cpu().numpy() for name in ARRAYS}
         return UnitIndex(self.order, self.rank, sememes, morphemes, **arrays, dictionary="")
 
     def check(self, order: int | None, rank: int | None) -> None:
@@ -100,8 +146,14 @@ class StoredIndex(nn.Module):
                     f"build it again with fairseq-see index --{name} {wanted}"
                 )
 
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        for name in ARRAYS:
+            destination[prefix + name] = self.array(name)
+
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
         errors: list[str] = args[-1]
+        self.narrow(False)
         for name in ARRAYS:
             saved, ours = state_dict.get(prefix + name), getattr(self, name)
             if self.known and saved is not None and not (saved.shape == ours.shape and saved.equal(ours.cpu())):

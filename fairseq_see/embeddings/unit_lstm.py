@@ -95,13 +95,13 @@ class LSTMEmbedding(Embedding):
     def _units(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """The units of words, one word after another, and how many each has: sense by sense, then its morphemes."""
         index, order = self.index, self.index.order
-        first = index.sense_offsets[ids].unsqueeze(1)
-        slots = first + torch.arange(index.rank - 1, device=ids.device)
-        there = slots < index.sense_offsets[ids + 1].unsqueeze(1)
+        first, senses = index.senses_of(ids)
+        nth = torch.arange(index.rank - 1, device=ids.device)
+        there = nth < senses.unsqueeze(1)
+        morphemes = index.morphemes_of(ids)
         # The first ids of either kind are the padding units.
-        sememes = index.groups.new_zeros(*slots.shape, order)
-        sememes[there] = index.groups[index.sense_groups[slots[there]]]
-        morphemes = index.word_morphemes[ids]
+        sememes = morphemes.new_zeros(*there.shape, order)
+        sememes[there] = index.groups_at((first.unsqueeze(1) + nth)[there])
         real = torch.cat((sememes.flatten(1), morphemes), 1) >= order
         units = torch.cat((sememes.flatten(1) - order, morphemes + index.shape["sememes"] - 2 * order), 1)
         return units[real], real.sum(1)

@@ -1,5 +1,6 @@
 """SEE against its equations read literally, and its planner against numbers worked out by hand."""
 
+import copy
 import math
 
 import numpy as np
@@ -184,3 +185,32 @@ def test_bad_options(random_index, options, message):
 def test_an_index_of_another_size_is_refused(random_index):
     with pytest.raises(SeeError, match="the unit index has 60 words, the dictionary 61"):
         SEEEmbedding(61, 27, index=random_index(), m=2)
+
+
+@pytest.mark.parametrize("words", [60, 2**16])
+def test_a_narrow_index_says_the_same_in_fewer_bytes(words, random_index):
+    """Of many words' slots not all offsets fit 16 bits; and groups beyond 32,767 stay as they are."""
+    index = random_index(words=words, groups=25 if words == 60 else 40_000)
+    embedding = SEEEmbedding(words, 8, 1, index=index, m=1).eval()
+    ids = torch.tensor([0, 1, 7, 17, words - 1])
+    with torch.no_grad():
+        expected, state = embedding(ids), copy.deepcopy(embedding.state_dict())
+        wide = sum(buffer.nbytes for buffer in embedding.buffers())
+        embedding.inference = "factored"
+        embedding.eval()
+        assert sum(buffer.nbytes for buffer in embedding.buffers()) < 0.7 * wide
+        torch.testing.assert_close(embedding(ids), expected)
+        torch.testing.assert_close(embedding.table()[ids], expected)
+        assert index_arrays(embedding.state_dict()) == index_arrays(state)
+        assert embedding.index.unit_index().packed() == index.packed()
+        other = SEEEmbedding(words, 8, 1, index=random_index(words=words, seed=5, groups=len(index.groups)), m=1)
+        with pytest.raises(RuntimeError, match="another unit index"):
+            embedding.load_state_dict(other.state_dict())
+        embedding.load_state_dict(state)
+        torch.testing.assert_close(embedding.train()(ids), expected)
+    assert sum(buffer.nbytes for buffer in embedding.buffers()) == wide
+
+
+def index_arrays(state):
+    """Its integers, with their types, as they would be written to a checkpoint."""
+    return {name: (value.dtype, value.tolist()) for name, value in state.items() if not value.is_floating_point()}
