@@ -1,0 +1,95 @@
+"""What all benchmarks share: timing in turn, peak memory, the machine, results as JSON and Markdown."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from fairseq_see.files import replacing
+
+STATUS = Path("/proc/self/status")
+
+
+def in_turn(actions: dict[str, Callable[[], Any]], rounds: int, device: str = "cpu") -> dict[str, float]:
+    """Median seconds of each action, run A B C A B C ... after a warm-up, so that a drifting machine is fair to all."""
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    for turn in range(rounds + 1):
+        for name, action in actions.items():
+            _wait(device)
+            start = time.perf_counter()
+            action()
+            _wait(device)
+            if turn:
+                times[name].append(time.perf_counter() - start)
+    return {name: median(seconds) for name, seconds in times.items()}
+
+
+def extra_memory(action: Callable[[], Any]) -> int:
+    """Bytes by which an action raises the process's resident memory at its peak (Linux only; 0 elsewhere)."""
+    if not STATUS.exists():
+        return 0
+    action()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _resident("VmRSS")
+    action()
+    return max(0, _resident("VmHWM") - before)
+
+
+def _resident(field: str) -> int:
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(field))
+    return int(line.split()[1]) * 1024
+
+
+def _wait(device: str) -> None:
+    if device != "cpu":
+        torch.cuda.synchronize()
+
+
+def machine() -> dict[str, str]:
+    """What a reader needs to judge the numbers."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        cpu = next((x.split(":")[1].strip() for x in info.read_text().splitlines() if x.startswith("model name")), cpu)
+    here = Path(__file__).resolve().parent
+    commit = subprocess.run(["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return {
+        "machine": f"{os.cpu_count()} cores of {cpu}{gpu}",
+        "threads": str(torch.get_num_threads()),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "commit": commit.stdout.strip() or "unknown",
+    }
+
+
+def options(about: str | None) -> argparse.ArgumentParser:
+    """The options of every benchmark."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--rounds", type=int, default=5, help="timed rounds, of which the median counts (default: 5)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers here")
+    return parser
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table; the first column is text, the others are numbers."""
+    lines = ["| " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(columns) - 1)]
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def finish(results: dict[str, Any], path: Path | None) -> None:
+    """Print what made the numbers, and write all of them if asked to."""
+    results = {**results, **machine()}
+    print("\n" + "; ".join(f"{name} {results[name]}" for name in ("machine", "threads", "torch", "python", "commit")))
+    if path:
+        with replacing(path) as new:
+            new.write_text(json.dumps(results, indent=1) + "\n")
