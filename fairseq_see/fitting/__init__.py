@@ -1,4 +1,7 @@
-"""Fit a compressed embedding to a dense table: losses, the loop, and measures of the result. Plain PyTorch."""
+"""Fit a compressed embedding to a dense table: losses, the loop, and measures of the result. Plain PyTorch.
+
+What a whole model learns from another one is in ``distillation`` and ``output_cache``.
+"""
 
 from fairseq_see.fitting.fit import Recipe, fit
 from fairseq_see.fitting.losses import parse_loss
