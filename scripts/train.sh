@@ -77,9 +77,13 @@ progress() {
         if [[ $line =~ train_inner[^0-9]*\ epoch\ ([0-9]+):\ +([0-9]+)\ /\ ([0-9]+)\ .*ppl=($number),\ wps=($number) ]]; then
             printf '  epoch %d  %s/%s  perplexity %s  %s tokens/s\n' "$((10#${BASH_REMATCH[1]}))" \
                 "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}" "${BASH_REMATCH[4]}" "${BASH_REMATCH[5]}"
+        # Of the start stage of a distillation, which computes no outputs.
+        elif [[ $line =~ train_inner[^0-9]*\ epoch\ ([0-9]+):\ +([0-9]+)\ /\ ([0-9]+)\ loss=($number),.*\ wps=($number) ]]; then
+            printf '  epoch %d  %s/%s  loss %s  %s tokens/s\n' "$((10#${BASH_REMATCH[1]}))" \
+                "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}" "${BASH_REMATCH[4]}" "${BASH_REMATCH[5]}"
         elif [[ $line =~ \]\[?valid\].*epoch\ ([0-9]+).*\ ppl\ ($number) ]]; then
             printf 'epoch %d: perplexity %s on the validation set\n' "$((10#${BASH_REMATCH[1]}))" "${BASH_REMATCH[2]}"
-        elif [[ $line =~ (Loaded\ checkpoint\ .*|num\.\ shared\ model\ params:.*|(en|de)coder\ embedding:.*|done\ training.*) ]]; then
+        elif [[ $line =~ (Loaded\ checkpoint\ .*|num\.\ shared\ model\ params:.*|(en|de)coder\ embedding:.*|distillation:.*|done\ training.*) ]]; then
             printf '%s\n' "${BASH_REMATCH[1]}"
         fi
     done
@@ -94,7 +98,7 @@ python -u -m fairseq_cli.hydra_train --config-dir "$(dirname -- "$config")" --co
     "$@" 2>&1 | tee -a -- "$run/train.log" | progress || status=$?
 if ((status)); then
     # A refusal of ours is one line; anything else is a traceback.
-    tail -n 1 -- "$run/train.log" | grep '^error: ' >&2 || tail -n 12 -- "$run/train.log" | cut -c1-500 >&2
+    tail -n 2 -- "$run/train.log" | grep '^error: ' >&2 || tail -n 12 -- "$run/train.log" | cut -c1-500 >&2
     say "training ended with status $status; all it said is in $run/train.log"
     exit "$status"
 fi

@@ -89,8 +89,8 @@ class SEETransformerDecoder(TransformerDecoderBase):
         return super().output_layer(features)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's; input and output share one reconstructed table where they are tied."""
-        if not self.share_input_output_embed:
+        """As fairseq's; input and output share one reconstructed table where they are tied and both are there."""
+        if not self.share_input_output_embed or kwargs.get("features_only"):
             return super().forward(*args, **kwargs)
         with self.embed_tokens.hold_table():
             return super().forward(*args, **kwargs)

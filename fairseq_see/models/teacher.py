@@ -1,0 +1,215 @@
+"""A trained Transformer that another one is trained by, and what is to be seen in a forward pass of either."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from fairseq import models
+from fairseq.models.transformer import TransformerDecoderBase, TransformerEncoderBase
+from fairseq.modules import LayerDropModuleList
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from fairseq_see.errors import SeeError
+from fairseq_see.fitting.distillation import Layers
+from fairseq_see.models.tables import load_checkpoint, options_in
+
+
+class Pass(NamedTuple):
+    """A forward pass of an encoder-decoder, B sentences of S source and T target tokens.
+
+    Attributes:
+        output: what the model returned: logits (B, T, V), or features (B, T, d), and fairseq's extras.
+        rows: rows of the embedding tables, as they were looked up: (B, S, d) and (B, T, d).
+        encoder: hidden states (S, B, d): the embedding's output and that of each layer.
+        decoder: hidden states (T, B, d).
+    """
+
+    output: tuple[Tensor, dict[str, Any]]
+    rows: tuple[Tensor, Tensor]
+    encoder: list[Tensor]
+    decoder: list[Tensor]
+
+
+def observed_forward(model: Any, inputs: Mapping[str, Tensor], features_only: bool = False) -> Pass:
+    """Run fairseq's Transformer, wrapped for distributed training or not, and see what it computes inside.
+
+    Args:
+        model: one that :func:`check_transformer` lets pass.
+        inputs: ``net_input`` of a sample.
+        features_only: leave out the output layer.
+    """
+    rows: list[Tensor] = []
+    encoded: list[dict[str, Any]] = []
+    # A shared table is one module, called for the source first and then for the target.
+    tables = dict.fromkeys((model.encoder.embed_tokens, model.decoder.embed_tokens))
+    hooks = [table.register_forward_hook(lambda module, args, out: rows.append(out)) for table in tables]
+    hooks.append(model.encoder.register_forward_hook(lambda module, args, out: encoded.append(out)))
+    try:
+        output = model(**inputs, features_only=features_only)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return Pass(output, (rows[0], rows[1]), encoded[0]["encoder_states"], output[1]["inner_states"])
+
+
+def check_transformer(model: Any, what: str) -> None:
+    """Refuse models whose hidden states and tables we cannot see.
+
+    Raises:
+        SeeError: not fairseq's Transformer.
+    """
+    halves = getattr(model, "encoder", None), getattr(model, "decoder", None)
+    if not isinstance(halves[0], TransformerEncoderBase) or not isinstance(halves[1], TransformerDecoderBase):
+        raise SeeError(f"{what} is not fairseq's Transformer, the one architecture that see_distillation knows")
+
+
+def check_tables(student: Any, teacher: Any) -> None:
+    """Refuse tables whose rows cannot be compared.
+
+    Raises:
+        SeeError: rows of other widths.
+    """
+    for side in ("encoder", "decoder"):
+        ours, theirs = (getattr(model, side).embed_tokens.embedding_dim for model in (student, teacher))
+        _check_width(ours, theirs, f"rows of the {side}'s table", "--distil-beta and --start-beta")
+
+
+def layer_pairs(student: Any, teacher: Any, layers: Sequence[Layers]) -> dict[str, tuple[tuple[int, int], ...]]:
+    """The layers whose states are compared, by side.
+
+    Raises:
+        SeeError: there are no such layers, states have other widths, or the student leaves layers out at random, so
+            that its n-th state is not always that of its n-th layer.
+    """
+    pairs = {}
+    for choice in layers:
+        ours, theirs = (getattr(model, choice.side).layers for model in (student, teacher))
+        if isinstance(ours, LayerDropModuleList):
+            raise SeeError(f"LayerDrop leaves out layers whose states are compared; set --{choice.side}-layerdrop to 0")
+        pairs[choice.side] = choice.pairs(len(ours), len(theirs))
+        what = f"hidden states of the {choice.side}"
+        _check_width(ours[0].embed_dim, theirs[0].embed_dim, what, "--distil-gamma and --start-gamma")
+    return pairs
+
+
+def _check_width(student: int, teacher: int, what: str, options: str) -> None:
+    if student != teacher:
+        raise SeeError(
+            f"{what} have {teacher} numbers in the teacher and {student} in the student; take a teacher of the same "
+            f"width, or set {options} to 0"
+        )
+
+
+class Teacher:
+    """A trained model in eval mode, without gradients. No module: whoever holds it neither trains nor saves it.
+
+    Args:
+        path: its checkpoint, of stock fairseq or of this package, or an exported model.
+        task: the student's, whose languages and dictionaries must be the teacher's.
+        data: folder of the teacher's dictionaries (default: that of the checkpoint, the one above, or the data that
+            it was trained on).
+        half: compute in half precision.
+
+    Raises:
+        SeeError: not a readable checkpoint, another architecture, other languages or dictionaries.
+    """
+
+    def __init__(self, path: str | Path, task: Any, data: str | None = None, half: bool = False) -> None:
+        state = load_checkpoint(path)
+        cfg = state.get("cfg") or {}
+        if not cfg.get("model"):
+            raise SeeError(f"the teacher {path} does not say what model it is; only fairseq 0.12's can be read")
+        _check_dictionaries(Path(path), options_in(cfg.get("task")), task, data)
+        self.model = _build(path, state, task).eval().requires_grad_(False)
+        self._device = torch.device("cpu")
+        if half:
+            self.model.half()
+
+    def forward(self, inputs: Mapping[str, Tensor], features_only: bool = False) -> Pass:
+        """One pass, on the device that the inputs are on."""
+        with torch.no_grad():
+            return observed_forward(self._on(inputs), inputs, features_only)
+
+    def rows(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Rows of the tables, (B, S, d) and (B, T, d), without a pass."""
+        model = self._on(inputs)
+        with torch.no_grad():
+            source = model.encoder.embed_tokens(inputs["src_tokens"])
+            return source, model.decoder.embed_tokens(inputs["prev_output_tokens"])
+
+    def content_hash(self) -> str:
+        """Of all weights, in the precision in which they compute."""
+        digest = hashlib.sha256()
+        for name, value in self.model.state_dict().items():
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def _on(self, inputs: Mapping[str, Tensor]) -> Any:
+        device = inputs["src_tokens"].device
+        if device != self._device:
+            self.model, self._device = self.model.to(device), device
+        return self.model
+
+
+def _build(path: str | Path, state: dict[str, Any], task: Any) -> Any:
+    section = state["cfg"]["model"]
+    name = options_in(section).get("_name") or options_in(section).get("arch")
+    if name not in models.ARCH_MODEL_REGISTRY:
+        raise SeeError(
+            f"the teacher {path} is of the architecture {name!r}, which neither fairseq nor a plugin has here"
+        )
+    cfg = section if isinstance(section, Namespace) else OmegaConf.create({"model": section}).model
+    try:
+        # Weights that are about to be overwritten must not cost random numbers that others count on. And not
+        # task.build_model: with --eval-bleu the task would translate with the model that it built last.
+        with torch.random.fork_rng(devices=[]):
+            model = models.build_model(cfg, task, from_checkpoint=True)
+    except Exception as error:
+        # fairseq raises errors of all kinds here, assertions among them.
+        raise SeeError(f"cannot build the teacher {path}: {_line(error)}") from error
+    check_transformer(model, f"the teacher {path}")
+    try:
+        model.load_state_dict(state["model"], strict=True, model_cfg=cfg)
+    except RuntimeError as error:
+        raise SeeError(f"the teacher {path} does not fit its own configuration: {_line(error)}") from error
+    return model
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+
+
+def _check_dictionaries(path: Path, options: Mapping[str, Any], task: Any, data: str | None) -> None:
+    """A checkpoint does not hold its dictionaries: find them, and compare."""
+    dictionaries = {}
+    for side in ("source", "target"):
+        language, trained = getattr(task.cfg, f"{side}_lang", None), options.get(f"{side}_lang")
+        if language is None:
+            raise SeeError("see_distillation needs a task with a source and a target language, as translation")
+        if trained not in (None, language):
+            raise SeeError(f"the teacher {path} has the {side} language {trained}, not {language}")
+        dictionaries[f"dict.{language}.txt"] = getattr(task, f"{side}_dictionary")
+    beside = path if path.is_dir() else path.absolute().parent
+    trained_on = str(options.get("data") or "").split(os.pathsep)[:1]
+    folders = [Path(data)] if data else [beside, beside.parent, *map(Path, filter(None, trained_on))]
+    folder = next((folder for folder in folders if all((folder / name).is_file() for name in dictionaries)), None)
+    if folder is None:
+        raise SeeError(
+            f"no {' and '.join(dictionaries)} of the teacher in {', '.join(map(str, folders))}; "
+            "give the folder with the dictionaries that it was trained with as --teacher-data"
+        )
+    for name, ours in dictionaries.items():
+        theirs = task.load_dictionary(str(folder / name))
+        if theirs != ours:
+            raise SeeError(
+                f"the teacher's {folder / name} ({len(theirs):,} symbols) is another dictionary than the student's "
+                f"({len(ours):,}); distil on the data that the teacher was trained on"
+            )
