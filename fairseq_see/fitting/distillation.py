@@ -153,10 +153,13 @@ class Stages(NamedTuple):
         Raises:
             SeeError: a weight that is negative or no number, a negative length, a start stage in which nothing counts.
         """
-        for stage in (self.start, self.formal):
-            for name, weight in zip(Weights._fields, stage, strict=True):
+        for stage, weights in (("start", self.start), ("formal", self.formal)):
+            for name, weight in weights._asdict().items():
                 if not 0 <= weight < math.inf:
-                    raise SeeError(f"distillation: the weight of {name} must be a number from 0, not {weight}")
+                    raise SeeError(
+                        f"the weight of the {name} loss in the {stage} stage of distillation must be a number from 0, "
+                        f"not {weight}"
+                    )
         if min(self.updates, self.epochs) < 0:
             raise SeeError("--start-updates and --start-epochs must be at least 0")
         if not all(map(any, self.used())):

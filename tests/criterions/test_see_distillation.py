@@ -310,9 +310,12 @@ def test_fewer_outputs_are_kept_if_asked(tmp_path, task, teacher):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"distil_alpha": -1.0}, "the weight of kl must be a number from 0, not -1.0"),
-        ({"distil_beta": -0.5}, "the weight of embedding must be"),
-        ({"start_gamma": float("nan")}, "the weight of hidden must be"),
+        (
+            {"distil_alpha": -1.0},
+            "weight of the kl loss in the formal stage of distillation must be a number from 0, not -1.0",
+        ),
+        ({"distil_beta": -0.5}, "weight of the embedding loss in the formal stage"),
+        ({"start_gamma": float("nan")}, "weight of the hidden loss in the start stage"),
         ({"start_updates": 3, "start_epochs": 1}, "either --start-updates or --start-epochs"),
         ({"start_epochs": -1}, "must be at least 0"),
         ({"start_epochs": 1, "start_beta": 0.0, "start_gamma": 0.0}, "nothing is learnt in a start stage"),

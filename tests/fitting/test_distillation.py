@@ -142,9 +142,12 @@ def test_total_is_the_weighted_sum():
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
-        (Stages(START, FORMAL._replace(kl=-1.0)), "weight of kl must be a number from 0, not -1"),
-        (Stages(START._replace(hidden=math.nan), FORMAL), "weight of hidden"),
-        (Stages(START, FORMAL._replace(embedding=math.inf)), "weight of embedding"),
+        (
+            Stages(START, FORMAL._replace(kl=-1.0)),
+            "weight of the kl loss in the formal stage of distillation must be a number from 0, not -1",
+        ),
+        (Stages(START._replace(hidden=math.nan), FORMAL), "weight of the hidden loss in the start stage"),
+        (Stages(START, FORMAL._replace(embedding=math.inf)), "weight of the embedding loss in the formal stage"),
         (Stages(START, FORMAL, updates=-1), "at least 0"),
         (Stages(Weights(), FORMAL, epochs=1), "nothing is learnt"),
     ],
