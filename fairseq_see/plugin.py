@@ -1,10 +1,14 @@
-"""What fairseq learns from this package: architectures, exported models, which globals its own checkpoints may hold."""
+"""What fairseq learns from this package: architectures, exported models, which globals its own checkpoints may hold.
+
+And a name that it misses in numpy 2.
+"""
 
 import argparse
 import pkgutil
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +32,11 @@ SAFE_GLOBALS = [
     *{type(np.dtype(name)) for name in ("float16", "float32", "float64", "int32", "int64", "uint8", "bool")},
 ]
 torch.serialization.add_safe_globals(SAFE_GLOBALS)
+
+# numpy 2 has no np.compat. fairseq asks it for one thing, an integer type, to read text a sentence at a time
+# (--sample-break-mode eos).
+if not hasattr(np, "compat"):
+    np.compat = SimpleNamespace(long=int)  # type: ignore[attr-defined]
 
 for _name in ("fairseq_see.models", "fairseq_see.criterions"):
     for _module in pkgutil.iter_modules(import_module(_name).__path__):

@@ -72,11 +72,13 @@ def _write_small(
 
     resolved = json.loads(options_in(state["cfg"]["model"]).pop("see_resolved"))
     model = dict(state["model"])
+    # Of a table that encoder and decoder share, both names are in a state dict.
     for side in ("encoder", "decoder"):
-        prefix = f"{side}.embed_tokens."
-        model = {name: value for name, value in model.items() if not name.startswith(prefix)}
-        embedding = embeddings.get(side, embeddings["encoder"])
-        model |= {prefix + name: value for name, value in packed_state(embedding).items()}
+        prefix = f"{exported.table_of(side, model)}."
+        others = {name: value for name, value in model.items() if not name.startswith(prefix)}
+        if len(others) < len(model):
+            embedding = embeddings.get(side) or embeddings["encoder"]
+            model = others | {prefix + name: value for name, value in packed_state(embedding).items()}
     with replacing_folder(folder) as temporary:
         stored = exported.write(
             temporary, model, {"embeddings": resolved, "cfg": state["cfg"], "num_updates": updates_of(state)}
@@ -95,7 +97,7 @@ def _check_replaceable(folder: Path) -> None:
     if not folder.is_dir():
         raise SeeError(f"{folder} exists and is no folder; choose another name")
     for path in folder.iterdir():
-        if path.name not in (CONFIG, WEIGHTS) and not path.match("dict.*.txt"):
+        if path.name not in (CONFIG, WEIGHTS, "dict.txt") and not path.match("dict.*.txt"):
             raise SeeError(f"{folder} holds other files than an exported model, {path.name}; choose another folder")
     if any(folder.iterdir()):
         read_config(folder)
@@ -117,6 +119,8 @@ def _find_dictionaries(
     if is_export(args.checkpoint):
         trained = args.checkpoint if args.checkpoint.is_dir() else args.checkpoint.parent
     folder = args.data or trained
+    if "source_lang" not in task:
+        return _single_dictionary(folder, args.data is not None, embeddings)
     languages = [task.get("source_lang"), task.get("target_lang")]
     for place in (folder, trained):
         if None in languages and place.is_dir():
@@ -135,12 +139,33 @@ def _find_dictionaries(
     return found
 
 
+def _single_dictionary(folder: Path, required: bool, embeddings: dict[str, "Embedding"]) -> dict[str, Path]:
+    """The dictionary of a model of one language."""
+    from fairseq_see.units.index import MASK
+
+    path = folder / "dict.txt"
+    if not path.is_file():
+        if required:
+            raise SeeError(f"{folder} has no dict.txt; --data is the folder that has the model's dictionary")
+        print(f"no dictionary in {folder}, exporting without it (--data tells where it is)")
+        return {}
+    symbols = Vocabulary.load(path).symbols
+    ((side, embedding),) = embeddings.items()
+    rows = embedding.num_embeddings
+    # Tasks add the mask to the dictionary that they read.
+    if rows not in (len(symbols), len({*symbols, MASK})):
+        raise SeeError(f"{path} is not the dictionary of this model, whose {side} has {rows} symbols")
+    return {path.name: path}
+
+
 def _print_sizes(folder: Path, stored: dict[str, "Tensor"], embeddings: dict[str, "Embedding"]) -> None:
     """A row for each part: bytes, those of dense tables in half precision, and the ratio."""
+    from fairseq_see.embeddings import exported
+
     rest = sum(tensor.nbytes for tensor in stored.values())
     lines: list[tuple[str, int, int]] = []
     for side, embedding in embeddings.items():
-        size = sum(tensor.nbytes for name, tensor in stored.items() if name.startswith(f"{side}.embed_tokens."))
+        size = sum(tensor.nbytes for tensor in exported.weights_of(side, stored).values())
         rest -= size
         lines.append((f"{side} embedding", size, 2 * embedding.num_embeddings * embedding.embedding_dim))
     files = {path.name: path.stat().st_size for path in folder.iterdir()}

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from argparse import Namespace
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +44,15 @@ def load(folder: str | Path, side: str = "encoder") -> Embedding:
         SeeError: another folder, a damaged one, or a model without such a side.
     """
     config = read_config(folder)
-    # A model that shares one table describes it once.
-    table = config["embeddings"].get(side, config["embeddings"]["encoder"])
-    prefix = f"{side}.embed_tokens."
-    state = read_weights(folder, prefix)
+    state = weights_of(side, read_weights(folder, side))
     if not state:
         raise SeeError(f"{folder} has no embedding of a side {side!r}; it is encoder or decoder")
+    # A model that shares one table describes it once.
+    table = config["embeddings"].get(side) or config["embeddings"]["encoder"]
     method = embedding_class(config["embeddings"]["request"]["method"])
     embedding = method.restore(table["rows"], table["columns"], table["padding"], table["settings"])
     try:
-        embedding.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
+        embedding.load_state_dict(state)
     except RuntimeError as error:
         raise SeeError(f"{folder}: {CONFIG} and {WEIGHTS} are of different models; export the model again") from error
     return embedding.eval()
@@ -84,6 +84,24 @@ def read_config(path: str | Path) -> dict[str, Any]:
     if config.get("version") != VERSION:
         raise SeeError(f"{path} is of version {config.get('version')}, this fairseq-see reads version {VERSION}")
     return config
+
+
+def table_of(side: str, names: Iterable[str]) -> str:
+    """The module that a side's embedding is, found among the names in a model's state dict.
+
+    It is ``SIDE.embed_tokens``, or deeper inside the side as in RoBERTa's ``encoder.sentence_encoder.embed_tokens``.
+    """
+    for name in names:
+        module, found, _ = name.partition(".embed_tokens.")
+        if found and f"{module}.".startswith(f"{side}."):
+            return f"{module}.embed_tokens"
+    return f"{side}.embed_tokens"
+
+
+def weights_of(side: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict of a side's embedding, out of that of its model; empty if it has none."""
+    prefix = f"{table_of(side, state)}."
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
 def read_weights(path: str | Path, prefix: str = "") -> dict[str, Tensor]:

@@ -1,6 +1,5 @@
 """The ``--see-...`` options: which embedding a model is built with. Any fairseq model's dataclass can inherit them."""
 
-from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Optional
@@ -52,8 +51,12 @@ class EmbeddingOptions(FairseqDataclass):
     )
 
 
-def set_defaults(args: Namespace, options: type[FairseqDataclass], preset: Mapping[str, Any] | None = None) -> None:
-    """Set the options that ``args`` lacks, or has as None, to those of a preset, or else to their defaults."""
+def set_defaults(args: Any, options: type[FairseqDataclass], preset: Mapping[str, Any] | None = None) -> None:
+    """Set the options that ``args`` lacks, or has as None, to those of a preset, or else to their defaults.
+
+    What is by default another option of fairseq's configuration is left to fairseq.
+    """
     for option in fields(options):
-        if getattr(args, option.name, None) is None and not option.name.startswith("_"):
+        elsewhere = isinstance(option.default, str) and option.default.startswith("${")
+        if getattr(args, option.name, None) is None and not option.name.startswith("_") and not elsewhere:
             setattr(args, option.name, (preset or {}).get(option.name, option.default))

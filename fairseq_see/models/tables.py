@@ -58,7 +58,7 @@ class Tables:
         if self.known is not None:
             settings = self.known[side]["settings"]
             if self.resumed and index_path.is_file():
-                self._check_index(index_path, settings)
+                self._check_index(index_path, dictionary, settings)
             embedding = embedding_class(self.known["request"]["method"]).restore(size, dim, pad, settings)
         else:
             embedding = build(self.request["method"], size, dim, pad, **self._options(index_path, dictionary))
@@ -89,8 +89,7 @@ class Tables:
         if "index" in options_of(embedding_class(self.request["method"])):
             if not index_path.is_file():
                 raise SeeError(f"no unit index at {index_path}; build it with fairseq-see index, or give --see-index")
-            options["index"] = UnitIndex.load(index_path)
-            options["index"].check_dictionary(Vocabulary(tuple(dictionary.symbols), tuple(dictionary.count)))
+            options["index"] = _load_index(index_path, dictionary)
         return options
 
     def _index_path(self, side: str) -> Path:
@@ -100,13 +99,16 @@ class Tables:
             raise SeeError(f"--see-index takes at most two files, SOURCE{os.pathsep}TARGET, not {len(paths)}")
         path = paths[-1 if side == "decoder" else 0]
         if path.is_dir():
-            task = self.task.cfg
-            language = getattr(task, "source_lang" if side == "encoder" else "target_lang", None)
+            language = getattr(self._task_options(), "source_lang" if side == "encoder" else "target_lang", None)
             return path / (f"dict.{language}.see" if language else "dict.see")
         return path
 
     def _data_folder(self) -> str:
-        return str(self.task.cfg.data).split(os.pathsep)[0]
+        return str(self._task_options().data).split(os.pathsep)[0]
+
+    def _task_options(self) -> Any:
+        # language_modeling, a task of fairseq's older kind, has its options elsewhere.
+        return self.task.cfg or self.task.args
 
     def _check_request(self, trained: dict[str, Any]) -> None:
         for name, value in self.request.items():
@@ -116,9 +118,9 @@ class Tables:
                     "give the same option to resume, or another --save-dir to start anew"
                 )
 
-    def _check_index(self, path: Path, settings: dict[str, Any]) -> None:
+    def _check_index(self, path: Path, dictionary: Dictionary, settings: dict[str, Any]) -> None:
         trained = settings.get("shape", {}).get("fingerprint")
-        if trained is not None and UnitIndex.load(path).fingerprint != trained:
+        if trained is not None and _load_index(path, dictionary).fingerprint != trained:
             raise SeeError(f"{self.resumed} was trained with another unit index than {path}; resume with the old one")
 
 
@@ -151,11 +153,9 @@ def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None)
     for side in ("encoder", "decoder"):
         if side not in resolved:
             continue
-        prefix = f"{side}.embed_tokens."
-        weights = {key.removeprefix(prefix): value for key, value in state["model"].items() if key.startswith(prefix)}
         table = resolved[side]
         embeddings[side] = cls.restore(table["rows"], table["columns"], table["padding"], table["settings"])
-        embeddings[side].load_state_dict(weights)
+        embeddings[side].load_state_dict(exported.weights_of(side, state["model"]))
     return embeddings
 
 
@@ -212,6 +212,10 @@ def updates_of(state: dict[str, Any]) -> int:
 def _plain(value: Any) -> Any:
     """A choice as the string it stands for; fairseq makes enumerations of them."""
     return value.value if isinstance(value, Enum) else value
+
+
+def _load_index(path: Path, dictionary: Dictionary) -> UnitIndex:
+    return UnitIndex.load(path).for_dictionary(Vocabulary(tuple(dictionary.symbols), tuple(dictionary.count)))
 
 
 def _parse_m(text: str | None) -> float | tuple[float, float] | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"fairseq-see unit index "
 VERSION = 1
+MASK = "<mask>"
 
 
 def padding_names(order: int) -> tuple[str, ...]:
@@ -91,6 +92,31 @@ class UnitIndex:
                 f"{self.dictionary[:12]}) than this one ({len(vocabulary)} symbols, hash {vocabulary.hash[:12]}); "
                 "run fairseq-see index on this one"
             )
+
+    def for_dictionary(self, vocabulary: "Vocabulary") -> "UnitIndex":
+        """This index; or, of a dictionary that is its own with ``<mask>`` at the end, one that has that symbol too.
+
+        fairseq's tasks masked_lm and sentence_prediction add the symbol to a dictionary that they read. Its units are
+        what an index of the longer dictionary gives it: a morpheme of its own, after those of the other specials.
+
+        Raises:
+            SeeError: the index was built for another dictionary.
+        """
+        shorter = replace(vocabulary, symbols=vocabulary.symbols[:-1], counts=vocabulary.counts[:-1])
+        if self.dictionary == vocabulary.hash or vocabulary.symbols[-1] != MASK or self.dictionary != shorter.hash:
+            self.check_dictionary(vocabulary)
+            return self
+        specials = [row for row, symbol in enumerate(shorter.symbols) if vocabulary.is_special(symbol)]
+        own = int(self.word_morphemes[specials, 0].max()) + 1
+        moved = self.word_morphemes + (self.word_morphemes >= own)
+        row = [own, *range(1, self.order)]
+        return replace(
+            self,
+            morphemes=(*self.morphemes[:own], MASK, *self.morphemes[own:]),
+            sense_offsets=np.append(self.sense_offsets, self.sense_offsets[-1]),
+            word_morphemes=np.vstack([moved, row]).astype(np.int32),
+            dictionary=vocabulary.hash,
+        )
 
     def without_senses(self) -> "UnitIndex":
         """The same words as their morphemes alone, as MorphTE has them."""

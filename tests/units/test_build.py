@@ -3,7 +3,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ import pytest
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Senses, UnitIndex, Vocabulary, build_index
 from fairseq_see.units.morphology import Characters, Morfessor, Segmenter
+from tests.units.conftest import zipfian
 
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 ENGLISH = Morfessor(
@@ -267,3 +268,16 @@ def test_importing_loads_neither_torch_nor_fairseq_nor_text_libraries() -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_mask_that_tasks_add_gets_the_units_of_a_dictionary_that_has_it() -> None:
+    words, senses = zipfian()
+    longer = Vocabulary((*words.symbols, "<mask>"), (*words.counts, 1))
+    index, expected = (build_index(each, senses, SEGMENTERS, language="en")[0] for each in (words, longer))
+    assert index.for_dictionary(words) is index and expected.for_dictionary(longer) is expected
+    found = index.for_dictionary(longer)
+    found.validate()
+    assert found.fingerprint == expected.fingerprint
+    for other in (replace(longer, symbols=(*words.symbols, "mask")), replace(longer, symbols=longer.symbols[::-1])):
+        with pytest.raises(SeeError, match="built for another dictionary"):
+            index.for_dictionary(other)
