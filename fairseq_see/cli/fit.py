@@ -22,10 +22,20 @@ MEASURES = ("mse", "relative_error", "cosine", "neighbours")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options: the embedding's under their names of fairseq-train, and the fit's."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="fairseq's Transformer or see_transformer")
+    parser.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=Path,
+        help="fairseq's Transformer, transformer_lm or RoBERTa, or ours",
+    )
     parser.add_argument("--output", "-o", type=Path, required=True, help="checkpoint to write")
     parser.add_argument(
-        "--data", metavar="FOLDER", type=Path, help="dict.LANG.txt and dict.LANG.see (default: where it was trained)"
+        "--data", metavar="FOLDER", type=Path, help="dictionaries and unit indexes (default: where it was trained)"
+    )
+    parser.add_argument(
+        "--input-only",
+        action="store_true",
+        help="leave the output layer as it was trained; one that was tied becomes a dense matrix of its own",
     )
     embedding = parser.add_argument_group("embedding")
     embedding.add_argument("--see-method", required=True, metavar="METHOD", help="embedding method")
@@ -77,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
     parse_loss(args.loss)
     options = {name: value for name, value in vars(args).items() if name.startswith("see_") and value is not None}
     torch.manual_seed(args.seed)
-    exchange = Exchange(args.checkpoint, options, args.data)
+    exchange = Exchange(args.checkpoint, options, args.data, args.input_only)
     recipe = Recipe(
         loss=args.loss,
         alpha=(args.alpha[0], args.alpha[1]),

@@ -1,9 +1,8 @@
-"""Other embeddings in a Transformer that is trained already: read its tables, build what is to replace them, save."""
+"""Other embeddings in a model that is trained already: read its tables, build what is to replace them, save."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +14,8 @@ from torch import Tensor
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
 from fairseq_see.files import replacing
+from fairseq_see.models.hosts import Host, host_of
 from fairseq_see.models.tables import load_checkpoint, load_embeddings, options_in
-from fairseq_see.models.transformer import SEETransformerConfig
-
-# Only where a model started, not what it is; and see_transformer refuses them.
-STARTS = ("encoder_embed_path", "decoder_embed_path")
 
 
 class Side(NamedTuple):
@@ -37,7 +33,7 @@ class Side(NamedTuple):
 
 
 class Exchange:
-    """A trained Transformer, stock or of this package, on its way to being a ``see_transformer`` with other embeddings.
+    """A trained model, stock or of this package, on its way to being one of this package with other embeddings.
 
     Whoever made it changes the embeddings' parameters, and saves.
 
@@ -46,37 +42,50 @@ class Exchange:
         options: the ``see_...`` options of the new embeddings, as of
             :class:`~fairseq_see.models.options.EmbeddingOptions`.
         data: folder of its dictionaries and, for methods that need them, unit indexes (default: where it was trained).
+        input_only: leave the output layer as it was trained, also where it was tied to a table: that becomes a dense
+            matrix of its own.
 
     Attributes:
-        sides: ``encoder`` and ``decoder``; the first alone if they share a table.
+        sides: ``encoder``, ``decoder`` or both; the first alone if they share a table.
 
     Raises:
         SeeError: not such a checkpoint, other dictionaries, or embeddings that cannot be built.
     """
 
-    def __init__(self, checkpoint: Path, options: Mapping[str, Any], data: Path | None = None) -> None:
+    def __init__(
+        self, checkpoint: Path, options: Mapping[str, Any], data: Path | None = None, input_only: bool = False
+    ) -> None:
         self._state = load_checkpoint(checkpoint)
-        if "encoder.layers.0.self_attn.k_proj.weight" not in self._state["model"]:
-            raise SeeError(f"{checkpoint} is not of fairseq's Transformer, the one model whose tables can be exchanged")
-        self._cfg, old = _configurations(self._state, checkpoint, options, data)
+        self._host = host = host_of(self._state["model"], checkpoint)
+        task_options, old = _options(self._state, checkpoint)
+        shared, tied = bool(old.get("share_all_embeddings")), host.tied(old)
+        if shared and input_only:
+            raise SeeError(f"{checkpoint} shares one table between encoder, decoder and output; fit it whole")
+        new = {**host.options(old), **(host.untied if input_only else {})}
+        if data:
+            task_options = {**task_options, "data": str(data)}
+        self._cfg = OmegaConf.create(
+            {"task": task_options, "model": {**new, **options, "_name": host.name}}, flags={"allow_objects": True}
+        )
         task = _task(self._cfg)
-        shared = bool(old.get("share_all_embeddings"))
-        tied = shared or bool(old.get("share_decoder_input_output_embed"))
-        tables = _tables(self._state, checkpoint, resolved=bool(old.get("see_resolved")))
-        dictionaries = {"encoder": task.source_dictionary, "decoder": task.target_dictionary}
+        tables = _tables(self._state, checkpoint, host, resolved=bool(old.get("see_resolved")))
+        both = {"encoder": task.source_dictionary, "decoder": task.target_dictionary}
+        dictionaries = {side: both[side] for side in host.tables}
         for side, dictionary in dictionaries.items():
             if side in tables and len(tables[side]) != len(dictionary):
                 raise SeeError(
                     f"the {side}'s table in {checkpoint} has {len(tables[side]):,} rows, its dictionary in "
                     f"{self._cfg.task.data} {len(dictionary):,}; give the data folder of its training with --data"
                 )
-        # The tables, and the copy of one that a tied stock decoder saves as its output layer.
-        replaced = ("encoder.embed_tokens.", "decoder.embed_tokens.", *(["decoder.output_projection."] * tied))
+        # The tables, and the copy of one that a tied stock model saves as its output layer.
+        replaced = (*(f"{module}." for module in host.tables.values()), *([host.output] if tied else []))
         self._rest = {name: value for name, value in self._state["model"].items() if not name.startswith(replaced)}
+        if tied and input_only:
+            self._rest[host.output] = tables[host.output_side]
         self._model = self._build(task, checkpoint, replaced)
         self.sides = {
             side: Side(
-                getattr(self._model, side).embed_tokens,
+                self._model.get_submodule(host.tables[side]),
                 tables["encoder" if shared else side].float(),
                 torch.tensor(dictionaries[side].count),
             )
@@ -106,34 +115,27 @@ class Exchange:
             if isinstance(end.__cause__, SeeError):
                 raise end.__cause__ from None
             raise
+        problem = f"{checkpoint} is not of {self._host.title}"
         try:
             missing, unexpected = model.load_state_dict(dict(self._rest), strict=False)
         except RuntimeError as error:
-            raise SeeError(
-                f"{checkpoint} is not of fairseq's Transformer: {str(error).splitlines()[-1].strip()}"
-            ) from None
+            raise SeeError(f"{problem}: {str(error).splitlines()[-1].strip()}") from None
         strange = [*(name for name in missing if not name.startswith(replaced)), *unexpected]
         if strange:
-            raise SeeError(f"{checkpoint} is not of fairseq's Transformer: {strange[0]} is in one of them alone")
+            raise SeeError(f"{problem}: {strange[0]} is in one of them alone")
         return model
 
 
-def _configurations(
-    state: dict[str, Any], checkpoint: Path, options: Mapping[str, Any], data: Path | None
-) -> tuple[Any, dict[str, Any]]:
-    """Of the new model and its task, and the old model's options, those of nested configurations flattened."""
+def _options(state: dict[str, Any], checkpoint: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of the task and the model, those of nested configurations flattened."""
     cfg = state.get("cfg") or {}
-    task, model = cfg.get("task"), cfg.get("model")
-    if not isinstance(task, dict) or not model:
+    task, model = options_in(cfg.get("task")), dict(options_in(cfg.get("model")))
+    if not task or not model:
         raise SeeError(f"{checkpoint} does not say of what task and model it is; only fairseq 0.12's can be read")
-    old = dict(options_in(model))
     for side in ("encoder", "decoder"):
-        nested = old.get(side)
-        old |= {f"{side}_{name}": value for name, value in (nested if isinstance(nested, dict) else {}).items()}
-    known = {field.name for field in fields(SEETransformerConfig) if not field.name.startswith(("_", "see_"))}
-    new = {name: old[name] for name in known - set(STARTS) if old.get(name) is not None}
-    task = {**task, "data": str(data)} if data else task
-    return OmegaConf.create({"task": task, "model": {"_name": "see_transformer", **new, **options}}), old
+        nested = model.get(side)
+        model |= {f"{side}_{name}": value for name, value in (nested if isinstance(nested, dict) else {}).items()}
+    return task, model
 
 
 def _task(cfg: Any) -> Any:
@@ -146,12 +148,12 @@ def _task(cfg: Any) -> Any:
         ) from error
 
 
-def _tables(state: dict[str, Any], checkpoint: Path, resolved: bool) -> dict[str, Tensor]:
+def _tables(state: dict[str, Any], checkpoint: Path, host: Host, resolved: bool) -> dict[str, Tensor]:
     """The tables by side; of shared ones it may be the first alone."""
     if resolved:
         return {side: embedding.table().detach() for side, embedding in load_embeddings(checkpoint, state).items()}
-    names = {side: f"{side}.embed_tokens.weight" for side in ("encoder", "decoder")}
+    names = {side: f"{module}.weight" for side, module in host.tables.items()}
     for name in names.values():
         if name not in state["model"]:
-            raise SeeError(f"{checkpoint} holds no {name}; it must be of an encoder-decoder with embedding tables")
+            raise SeeError(f"{checkpoint} holds no {name}; it must be of a model with embedding tables")
     return {side: state["model"][name] for side, name in names.items()}

@@ -45,22 +45,24 @@ MASKED_RECIPE = (
 )
 
 
-@pytest.fixture
-def train(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict]:
-    """``train(data, save_dir, *options)`` runs fairseq-train's own entry point and returns the last checkpoint."""
+def run_train(data: Path, save_dir: Path, *options: str, recipe: Sequence[str] = RECIPE) -> dict:
+    """Run fairseq-train's own entry point in this process, and return the last checkpoint."""
+    from fairseq_cli.train import cli_main
 
-    def run(data: Path, save_dir: Path, *options: str, recipe: Sequence[str] = RECIPE) -> dict:
-        from fairseq_cli.train import cli_main
-
-        metrics.reset()
-        # What fairseq remembers between two runs in one process.
-        vars(checkpoint_utils.save_checkpoint).pop("best", None)
-        words = ["fairseq-train", str(data), *recipe, "--save-dir", str(save_dir), *options]
-        monkeypatch.setattr(sys, "argv", words)
+    metrics.reset()
+    # What fairseq remembers between two runs in one process.
+    vars(checkpoint_utils.save_checkpoint).pop("best", None)
+    words = ["fairseq-train", str(data), *recipe, "--save-dir", str(save_dir), *options]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", words)
         cli_main()
-        return torch.load(save_dir / "checkpoint_last.pt", weights_only=True)
+    return torch.load(save_dir / "checkpoint_last.pt", weights_only=True)
 
-    return run
+
+@pytest.fixture
+def train() -> Callable[..., dict]:
+    """``train(data, save_dir, *options)``, without a process of its own."""
+    return run_train
 
 
 @pytest.fixture(scope="session")

@@ -136,6 +136,14 @@ def test_the_nested_configuration_of_fairseq_hydra_train_is_read_too(trained, tm
     assert all(value.equal(found["model"][key]) for key, value in flat["model"].items())
 
 
+def test_a_tied_output_may_stay_what_it_was(trained, tmp_path):
+    state = fitted(trained("stock"), tmp_path / "out.pt", "--see-method", "matrix", "--see-ratio", "2", "--input-only")
+    table = torch.load(trained("stock"), weights_only=True)["model"]["decoder.embed_tokens.weight"]
+    assert state["model"]["decoder.output_projection.weight"].equal(table)
+    (model,), _, _ = checkpoint_utils.load_model_ensemble_and_task([str(tmp_path / "out.pt")])
+    assert model.decoder.output_projection.weight.equal(table) and model.decoder.embed_tokens.method == "matrix"
+
+
 def test_shared_tables_are_fitted_once(toy, trained, tmp_path, capsys):
     fitted(trained("shared"), tmp_path / "out.pt", "--see-method", "matrix", "--see-ratio", "2", "--json")
     (side,) = json.loads(capsys.readouterr().out)
@@ -184,7 +192,8 @@ def test_an_interrupted_fit_goes_on(trained, tmp_path, monkeypatch, capsys):
         ("stock", ["--see-method", "dense", "--data", "NONE"], "give the model's data folder with --data"),
         ("stock", ["--see-method", "dense", "--data", "SMALLER"], "give the data folder of its training"),
         ("stock", ["--see-method", "dense", "--output", "CHECKPOINT"], "another file than the checkpoint"),
-        ("lstm", ["--see-method", "dense"], "is not of fairseq's Transformer"),
+        ("lstm", ["--see-method", "dense"], "is of no model whose tables can be exchanged"),
+        ("shared", ["--see-method", "dense", "--input-only"], "shares one table between"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(toy, trained, tmp_path, capsys, name, words, message):

@@ -1,0 +1,99 @@
+"""The families of fairseq models whose tables can be exchanged after training, and where their tables are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fairseq.models import MODEL_DATACLASS_REGISTRY
+
+from fairseq_see.errors import SeeError
+
+
+class Host(NamedTuple):
+    """A family: fairseq's own model and the one of this package.
+
+    Attributes:
+        title: what fairseq's model is called.
+        name: under which this package's is registered.
+        mark: a parameter that is in every checkpoint of the family, and in none of those that come before it in HOSTS.
+        tables: side -> module of its table.
+        output: the output matrix, where the model has one of its own or saves a copy of a tied one.
+        tied: whether the output is tied, given the model's options.
+        untied: the options of a model whose output is not.
+    """
+
+    title: str
+    name: str
+    mark: str
+    tables: Mapping[str, str]
+    output: str
+    tied: Callable[[Mapping[str, Any]], bool]
+    untied: Mapping[str, Any]
+
+    @property
+    def output_side(self) -> str:
+        """The side whose table a tied output is."""
+        return [*self.tables][-1]
+
+    def options(self, old: Mapping[str, Any]) -> dict[str, Any]:
+        """The options of the family's new model, without embeddings, from those of an old one."""
+        chosen = {name: value for name, value in old.items() if value is not None and not name.startswith("see_")}
+        if self.name in MODEL_DATACLASS_REGISTRY:
+            known = {field.name for field in fields(MODEL_DATACLASS_REGISTRY[self.name])}
+            return {name: value for name, value in chosen.items() if name in known - STARTS and name != "_name"}
+        return chosen | {"arch": self.name}
+
+
+# Only where a model started, not what it is; and see_transformer refuses them.
+STARTS = {"encoder_embed_path", "decoder_embed_path"}
+
+
+def _shares(options: Mapping[str, Any]) -> bool:
+    return bool(options.get("share_all_embeddings") or options.get("share_decoder_input_output_embed"))
+
+
+HOSTS = (
+    Host(
+        title="fairseq's Transformer",
+        name="see_transformer",
+        mark="encoder.layers.0.self_attn.k_proj.weight",
+        tables={"encoder": "encoder.embed_tokens", "decoder": "decoder.embed_tokens"},
+        output="decoder.output_projection.weight",
+        tied=_shares,
+        untied={"share_decoder_input_output_embed": False},
+    ),
+    Host(
+        title="fairseq's transformer_lm",
+        name="see_transformer_lm",
+        mark="decoder.layers.0.self_attn.k_proj.weight",
+        tables={"decoder": "decoder.embed_tokens"},
+        output="decoder.output_projection.weight",
+        tied=_shares,
+        untied={"share_decoder_input_output_embed": False},
+    ),
+    Host(
+        title="fairseq's RoBERTa",
+        name="see_roberta",
+        mark="encoder.lm_head.dense.weight",
+        tables={"encoder": "encoder.sentence_encoder.embed_tokens"},
+        output="encoder.lm_head.weight",
+        tied=lambda options: not options.get("untie_weights_roberta"),
+        untied={"untie_weights_roberta": True},
+    ),
+)
+
+
+def host_of(model: Mapping[str, Any], checkpoint: Path) -> Host:
+    """The family of a state dict.
+
+    Raises:
+        SeeError: it is of none.
+    """
+    for host in HOSTS:
+        if host.mark in model:
+            return host
+    titles = ", ".join(host.title for host in HOSTS)
+    raise SeeError(f"{checkpoint} is of no model whose tables can be exchanged; those are {titles}")
