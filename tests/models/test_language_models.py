@@ -6,13 +6,14 @@ import shutil
 import pytest
 import torch
 from fairseq import checkpoint_utils, options, tasks
+from fairseq.data import data_utils, indexed_dataset
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from fairseq_see.cli.main import main
 from fairseq_see.embeddings import Embedding, load
 from fairseq_see.models.tables import load_embeddings
 from tests.conftest import ROOT, run_command
-from tests.models.conftest import BLOCKS, LM_RECIPE, MASKED_RECIPE
+from tests.models.conftest import BLOCKS, LM_RECIPE, MASKED_RECIPE, SHORT
 
 PLUGIN = ("--user-dir", ROOT / "fairseq_see")
 RECIPES = {"lm": LM_RECIPE, "masked": MASKED_RECIPE}
@@ -168,3 +169,37 @@ def test_what_cannot_be_built_is_refused_in_one_line(mono, host, words, message)
     with pytest.raises(SystemExit, match=f"^error: .*{re.escape(message)}") as error:
         build(mono, host, *ratio, *words)
     assert "\n" not in str(error.value)
+
+
+def write_labels(folder, sentences):
+    """Labels of a set as fairseq's sentence_prediction reads them: whether the first word's id is even."""
+    folder.mkdir(exist_ok=True)
+    (folder / "dict.txt").write_text("even 1\nodd 1\n")
+    for split, rows in sentences.items():
+        builder = indexed_dataset.make_builder(str(folder / f"{split}.bin"), impl="mmap", vocab_size=6)
+        for row in rows:
+            builder.add_item(torch.tensor([4 + row[0].item() % 2, 2]))
+        builder.finalize(str(folder / f"{split}.idx"))
+
+
+def test_a_classifier_starts_from_a_masked_model(mono, tmp_path, train):
+    train(mono, tmp_path / "masked", "--see-ratio", "2", "--max-epoch", "1", recipe=MASKED_RECIPE)
+    shutil.copytree(mono, tmp_path / "data/input0")
+    sets = {split: data_utils.load_indexed_dataset(str(mono / split)) for split in ("train", "valid")}
+    write_labels(tmp_path / "data/label", sets)
+    recipe = (
+        *(*SHORT, "--arch", "see_roberta_tiny", "--task", "sentence_prediction", "--criterion", "sentence_prediction"),
+        *("--num-classes", "2", "--init-token", "0", "--max-positions", "32"),
+        *("--finetune-from-model", str(tmp_path / "masked/checkpoint_last.pt")),
+    )
+    with pytest.raises(SystemExit, match=r"was trained with --see-ratio 2.0, not 3.0"):
+        train(tmp_path / "data", tmp_path / "other", "--see-ratio", "3", recipe=recipe)
+    # So small a rate that what it starts from shows; and no index where the task's data are.
+    words = ("--see-ratio", "2", "--lr", "1e-9", "--max-epoch", "1")
+    start = train(tmp_path / "data", tmp_path / "start", *words, recipe=recipe)["model"]
+    masked = torch.load(tmp_path / "masked/checkpoint_last.pt", weights_only=True)["model"]
+    assert {name.split(".")[0] for name in start.keys() - masked.keys()} == {"classification_heads"}
+    for name, value in masked.items():
+        torch.testing.assert_close(start[name], value, atol=1e-6, rtol=1e-5)
+    end = train(tmp_path / "data", tmp_path / "end", "--see-ratio", "2", "--max-epoch", "8", recipe=recipe)
+    assert end["extra_state"]["val_loss"] < 0.5

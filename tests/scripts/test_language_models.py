@@ -1,0 +1,49 @@
+"""The scripts that measure language models and classifiers, on a corpus of a few hundred sentences."""
+
+import random
+import re
+from collections import Counter
+
+import pytest
+
+from fairseq_see.cli.main import main
+from tests.conftest import write_toy_senses
+from tests.scripts.test_prepare import refused, script
+
+TINY = ("--encoder-layers", "1", "--encoder-embed-dim", "64", "--encoder-attention-heads", "2")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """What the scripts read of a folder that prepare.sh and index.sh made."""
+    folder, rng = tmp_path_factory.mktemp("with a space") / "dir", random.Random(1)
+    for name in ("pieces", "data-bin"):
+        (folder / name).mkdir(parents=True)
+    write_toy_senses(folder / "senses.tsv")
+    words = [line.split("\t")[1] for line in (folder / "senses.tsv").read_text().splitlines() if line.startswith("en")]
+    counts = Counter()
+    for split, number in (("train", 300), ("dev", 30), ("test", 30)):
+        rows = [rng.sample(words, 5) for _ in range(number)]
+        rows = [["is", *row, "?"] if i % 2 else [*row, "."] for i, row in enumerate(rows)]
+        (folder / f"pieces/{split}.en").write_text("".join(f"{' '.join(row)}\n" for row in rows))
+        counts.update(word for row in rows for word in row)
+    dictionary = folder / "data-bin/dict.en.txt"
+    dictionary.write_text("".join(f"{word} {count}\n" for word, count in counts.most_common()))
+    assert main(["index", str(dictionary), "--hownet", str(folder / "senses.tsv"), "--morphology", "characters"]) == 0
+    return folder
+
+
+@pytest.mark.slow
+def test_classify_prints_the_accuracy(prepared, tmp_path):
+    words = ("--methods", "see", "--ratio", "2", *TINY, "--max-epoch", "10", "--warmup-updates", "10")
+    done = script("classify.sh", prepared, tmp_path / "out", *words)
+    assert done.returncode == 0, done.stderr
+    row = re.search(r"^\| `see` \| [\d,]+ \| 2\.0\dx \| ([\d.]+) \|$", done.stdout, re.M)
+    # Every question begins with the same word.
+    assert float(row[1]) > 90
+
+
+def test_without_data_they_refuse(tmp_path):
+    for name in ("classify.sh",):
+        assert refused(script(name, tmp_path, tmp_path / "out"), "run scripts/prepare.sh and index.sh first")
+        assert not (tmp_path / "out").exists()
