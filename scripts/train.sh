@@ -4,7 +4,7 @@
 # Trains a model with fairseq-hydra-train and the plugin. CONFIG is a file, or the name of one in configs/. What follows
 # RUN overrides it, for example: model.see_method=see model.see_ratio=10 optimization.max_epoch=5
 #
-# RUN/checkpoints holds the model, RUN/dict.*.txt its dictionaries, RUN/train.log everything fairseq says. An interrupted
+# RUN/checkpoints holds the model, RUN/dict*.txt its dictionaries, RUN/train.log everything fairseq says. An interrupted
 # run goes on from its last checkpoint; a finished one (RUN/done) is not trained again.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -33,12 +33,12 @@ only_one "$run/.lock" "scripts/train.sh on $run"
 compgen -G "$run/checkpoints/*.pt" >/dev/null || rm -f -- "$run/train.settings" "$run/done"
 {
     echo "configuration $(checksum "$config")"
-    echo "data $(checksum "$data"/dict.*.txt "$data"/train.*.bin)"
+    echo "data $(checksum "$data"/dict.*txt "$data"/train.*bin)"
     for override in "$@"; do echo "override $override"; done
 } | keep_settings "$run/train.settings" ||
     die "$run was trained with other settings; choose another folder (or remove $run/train.settings to go on with these)"
 
-cp -- "$data"/dict.*.txt "$run/"
+cp -- "$data"/dict.*txt "$run/"
 
 if cmp -s -- "$run/done" "$run/train.settings"; then
     say "$run is trained already"

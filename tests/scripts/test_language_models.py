@@ -8,7 +8,7 @@ import pytest
 
 from fairseq_see.cli.main import main
 from tests.conftest import write_toy_senses
-from tests.scripts.test_prepare import refused, script
+from tests.scripts.test_prepare import contents, refused, script
 
 TINY = ("--encoder-layers", "1", "--encoder-embed-dim", "64", "--encoder-attention-heads", "2")
 
@@ -43,7 +43,29 @@ def test_classify_prints_the_accuracy(prepared, tmp_path):
     assert float(row[1]) > 90
 
 
+@pytest.mark.slow
+def test_lm_prints_perplexities_and_goes_on_from_what_is_there(prepared, tmp_path):
+    small = {
+        **{"model.decoder_embed_dim": 64, "model.decoder_layers": 1, "dataset.max_tokens": 200},
+        **{"optimization.max_epoch": 3, "lr_scheduler.warmup_updates": 10},
+    }
+    overrides = [f"{name}={value}" for name, value in small.items()]
+    words = (prepared, tmp_path / "out", "--methods", "svd", "--ratios", "2", *overrides)
+    done = script("lm.sh", *words)
+    assert done.returncode == 0, done.stderr
+    dense = re.search(r"^\| dense \| 1x \| ([\d.]+) \| as beside \|$", done.stdout, re.M)
+    svd = re.search(r"^\| svd \| 2x \| ([\d.]+) \| ([\d.]+) \|$", done.stdout, re.M)
+    # A uniform guess is 73.
+    assert 1 < float(dense[1]) < 73 and len({dense[1], svd[1], svd[2]}) == 3
+
+    def made():
+        return {name: times for name, times in contents(tmp_path / "out").items() if name.endswith((".pt", ".log"))}
+
+    before = made()
+    assert script("lm.sh", *words).stdout == done.stdout and made() == before
+
+
 def test_without_data_they_refuse(tmp_path):
-    for name in ("classify.sh",):
-        assert refused(script(name, tmp_path, tmp_path / "out"), "run scripts/prepare.sh and index.sh first")
+    for name in ("classify.sh", "lm.sh"):
+        assert refused(script(name, tmp_path, tmp_path / "out"), "and index.sh first")
         assert not (tmp_path / "out").exists()

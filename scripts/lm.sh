@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# scripts/lm.sh DIR OUT [--ratios "5 10"] [--methods "svd direction see"] [key=value ...]
+#
+# What compressing the tokens' vectors does to the perplexity of a trained language model (Balazy et al. 2021 measure it
+# so). On the English of DIR, made by scripts/prepare.sh and index.sh: trains a Transformer language model with a dense
+# table and a tied output (configs/lm_en.yaml; key=value overrides it), compresses the table by each method, for the
+# input alone and for the output with it, and prints the perplexities on the test set as a table.
+#
+#   svd        truncated SVD
+#   direction  their autoencoder: a linear one, whose loss watches the direction of rows
+#   see        SEE's vectors, fitted to the table
+#
+# Nothing is trained on after compressing. OUT/data-bin is the text, OUT/dense the model, OUT/METHOD.RATIO.tied.pt and
+# .input.pt what was made of it, and a .log beside each. What is there already is not made again.
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+paths=() ratios="5 10" methods="svd direction see" overrides=()
+while (($#)); do
+    case $1 in
+    -h | --help) usage 0 ;;
+    --ratios | --methods) (($# > 1)) || die "$1 needs a value"
+        printf -v "${1#--}" %s "$2" && shift 2 ;;
+    -*) die "unknown option $1 (--help tells the options)" ;;
+    *=*) overrides+=("$1") && shift ;;
+    *) paths+=("$1") && shift ;;
+    esac
+done
+((${#paths[@]} == 2)) || usage
+dir=${paths[0]} out=${paths[1]}
+
+declare -A options_of=(
+    [svd]="--see-method matrix --epochs 0"
+    [direction]="--see-method matrix --encoder linear --bias --loss direction --batch-rows 32"
+    [see]="--see-method see --epochs 200 --lr 0.01"
+)
+for method in $methods; do
+    [[ -n ${options_of[$method]-} ]] || die "unknown method $method; there are: svd, direction, see"
+done
+for file in pieces/{train,dev,test}.en data-bin/dict.en.txt data-bin/dict.en.see; do
+    [[ -e $dir/$file ]] || die "no $dir/$file; run scripts/prepare.sh (with --test test=...) and index.sh first"
+done
+use_environment
+mkdir -p -- "$out" || die "cannot make the folder $out"
+only_one "$out/.lock" "scripts/lm.sh on $out"
+data=$out/data-bin
+
+# logged LOG COMMAND...: what it says goes to LOG; its end to the user, if it fails
+logged() {
+    local log=$1
+    shift
+    "$@" >"$log" 2>&1 || {
+        grep '^error: ' -- "$log" >&2 || tail -n 12 -- "$log" | cut -c1-500 >&2
+        die "${*:1:3} failed; all it said is in $log"
+    }
+}
+
+if [[ ! -e $data ]]; then
+    say "binarising the English text"
+    rm -rf -- "$data.tmp"
+    logged "$out/preprocess.log" python -m fairseq_cli.preprocess --only-source --srcdict "$dir/data-bin/dict.en.txt" \
+        --trainpref "$dir/pieces/train.en" --validpref "$dir/pieces/dev.en" --testpref "$dir/pieces/test.en" \
+        --destdir "$data.tmp"
+    # The dictionary is the same, and so is its index.
+    cp -- "$dir/data-bin/dict.en.see" "$data.tmp/dict.see"
+    mv -- "$data.tmp" "$data"
+fi
+
+"$root/scripts/train.sh" lm_en "$data" "$out/dense" model.see_method=dense ${overrides[@]+"${overrides[@]}"} >&2
+dense=$out/dense/checkpoints/checkpoint_best.pt
+
+# compress NAME RATIO OPTION...
+compress() {
+    local name=$1 ratio=$2
+    shift 2
+    [[ $out/$name.pt -nt $dense ]] && return 0
+    say "$name"
+    logged "$out/$name.fit.log" fairseq-see fit "$dense" --output "$out/$name.pt" --data "$data" --see-ratio "$ratio" "$@"
+}
+
+# perplexity NAME CHECKPOINT: on the test set, a sentence at a time
+perplexity() {
+    local log=$out/$1.eval.log
+    [[ $log -nt $2 ]] || {
+        logged "$log.tmp" python -m fairseq_cli.eval_lm "$data" --user-dir "$root/fairseq_see" --path "$2" \
+            --sample-break-mode eos --tokens-per-sample 256 --max-tokens 4096 --required-batch-size-multiple 1 \
+            --no-progress-bar
+        mv -- "$log.tmp" "$log"
+    }
+    grep -o 'Perplexity: .*' -- "$log" | cut -d ' ' -f 2
+}
+
+rows=("| dense | 1x | $(perplexity dense "$dense") | as beside |")
+for ratio in $ratios; do
+    for method in $methods; do
+        read -r -a options <<<"${options_of[$method]}"
+        compress "$method.$ratio.input" "$ratio" --input-only "${options[@]}"
+        compress "$method.$ratio.tied" "$ratio" "${options[@]}"
+        row="| $method | ${ratio}x"
+        for side in input tied; do row+=" | $(perplexity "$method.$ratio.$side" "$out/$method.$ratio.$side.pt")"; done
+        rows+=("$row |")
+    done
+done
+echo "| table | compressed | perplexity, input alone | perplexity, input and tied output |"
+echo "|---|---:|---:|---:|"
+printf '%s\n' "${rows[@]}"
