@@ -1,6 +1,7 @@
 """What all benchmarks share: timing in turn, peak memory, the machine, results as JSON and Markdown."""
 
 import argparse
+import ctypes
 import json
 import os
 import platform
@@ -37,13 +38,16 @@ def extra_memory(action: Callable[[], Any]) -> int:
     if not STATUS.exists():
         return 0
     action()
+    # What C's allocator keeps of earlier actions would hide what this one needs.
+    ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
-    before = _resident("VmRSS")
+    before = resident("VmRSS")
     action()
-    return max(0, _resident("VmHWM") - before)
+    return max(0, resident("VmHWM") - before)
 
 
-def _resident(field: str) -> int:
+def resident(field: str) -> int:
+    """Bytes of this process in memory: now (VmRSS), or at the highest (VmHWM)."""
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(field))
     return int(line.split()[1]) * 1024
 
