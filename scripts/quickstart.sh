@@ -11,7 +11,6 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 (($# <= 1)) || usage
 folder=$(absolute "${1:-$root/runs/demo}")
 size=4000
-config=demo_zh_en
 data=$root/data
 
 part() { say "" && say "== $*"; }
@@ -22,28 +21,14 @@ part "text"
 "$root/scripts/prepare.sh" --train "$data/train" --dev "$data/dev" --test "test=$data/test" --out "$folder" --size "$size"
 part "senses and morphemes"
 "$root/scripts/index.sh" "$folder" --hownet "$data/senses.tsv"
-part "dense and SEE at 10x, side by side"
-# One thread each: models this small gain little from a second one.
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-train() {
-    local run=$1
-    shift
-    "$root/scripts/train.sh" "$config" "$folder/data-bin" "$folder/$run" "$@" 2>&1 | sed -u "s/^/[$run] /" >&2
-}
-# A process group each, so that nothing is left running when this script is stopped.
-set -m
-train dense model.see_method=dense &
-dense=$!
-train see10 model.see_method=see model.see_ratio=10 model.see_layernorm=true &
-see=$!
-set +m
-trap 'kill -- "-$dense" "-$see" 2>/dev/null || true' EXIT
+part "dense and SEE at 10x, side by side, and their scores"
+# In the background, because a shell that waits for a command hears no signals.
+"$root/scripts/sweep.sh" "$root/configs/quickstart.yaml" "$folder" &
+sweep=$!
+trap 'kill "$sweep" 2>/dev/null && wait "$sweep" || true' EXIT
 trap 'exit 130' INT TERM
-wait "$dense"
-wait "$see"
+wait "$sweep"
 trap - EXIT INT TERM
-part "scores"
-for run in dense see10; do "$root/scripts/score.sh" "$folder/$run" "$folder"; done
 part "comparison"
 use_environment
 fairseq-see report "$folder/dense" "$folder/see10"

@@ -40,10 +40,14 @@ compgen -G "$run/checkpoints/*.pt" >/dev/null || rm -f -- "$run/train.settings" 
 
 cp -- "$data"/dict.*txt "$run/"
 
+indexes=$(cat -- "$data"/dict*.see 2>/dev/null | checksum -) || indexes=
 if cmp -s -- "$run/done" "$run/train.settings"; then
     say "$run is trained already"
+    [[ $(cat -- "$run/train.indexes" 2>/dev/null) == "$indexes" ]] ||
+        say "  but with other unit indexes than those in $data now; for a model of these choose another folder"
     exit 0
 fi
+echo "$indexes" >"$run/train.indexes"
 
 # A checkpoint is written whole, but checkpoint_last.pt is a copy that a kill may have cut short: take the newest whole
 # one instead.
