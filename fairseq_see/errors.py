@@ -1,5 +1,9 @@
 """The one error a user can cause: it says in one line what is wrong, where, and what to do."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SeeError(ValueError):
     """Bad input. The command line prints its message after ``error:`` and exits with status 2."""
@@ -15,3 +19,13 @@ class InfeasibleRatio(SeeError):
     def __init__(self, message: str, nearest: float | None = None) -> None:
         super().__init__(message)
         self.nearest = nearest
+
+
+@contextmanager
+def ends_in_one_line() -> Iterator[None]:
+    """End the program with status 2 and one line on stderr if the block raises :class:`SeeError`."""
+    try:
+        yield
+    except SeeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error

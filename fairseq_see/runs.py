@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import read_lines, replacing
 
 # What is set where the runs are trained.
@@ -124,12 +124,9 @@ def main() -> int:
     for name in ("source", "configs", "output"):
         parser.add_argument(name, type=Path)
     args = parser.parse_args()
-    try:
+    with ends_in_one_line():
         runs = read_yaml(args.source, args.configs)
         write_json(runs, args.output)
-    except SeeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     print("\n".join("\t".join((run.name, run.config, *run.overrides)) for run in runs))
     return 0
 

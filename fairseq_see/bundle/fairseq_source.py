@@ -14,7 +14,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import replacing
 
 KEPT = re.compile(r"LICENSE|fairseq/(?!examples/).+|fairseq_cli/.+")
@@ -97,11 +97,8 @@ def main() -> int:
     for name in ("sdist", "output"):
         parser.add_argument(name, type=Path)
     args = parser.parse_args()
-    try:
+    with ends_in_one_line():
         cut_down(args.sdist, args.output)
-    except SeeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     return 0
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import replacing
 
 
@@ -95,7 +95,7 @@ def main() -> int:
     asked.add_argument("--json", type=Path)
     commands.add_parser("trained").add_argument("folder", type=Path)
     args = parser.parse_args()
-    try:
+    with ends_in_one_line():
         if args.command == "trained":
             print(f"hours {trained_hours(args.folder):.6f}")
             return 0
@@ -104,9 +104,6 @@ def main() -> int:
         if args.json:
             with replacing(args.json) as temporary:
                 temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    except SeeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     return 0
 
 

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from fairseq_see.curve import write_curve
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import replacing
 from fairseq_see.runs import Run, read_json
 
@@ -323,15 +323,12 @@ def main() -> int:
     parser.add_argument("--cpu", action="store_true")
     parser.add_argument("--checkpoints", action="store_true")
     args = parser.parse_args()
-    try:
+    with ends_in_one_line():
         if args.minutes is not None and args.minutes <= args.score_minutes:
             raise SeeError(f"of {args.minutes:g} minutes, {args.score_minutes:g} are kept for scores: none to train")
         runs = read_json(args.bundle / "runs.json")
         if absent := set(args.only) - {run.name for run in runs}:
             raise SeeError(f"no run {', '.join(sorted(absent))}; there are: {' '.join(run.name for run in runs)}")
-    except SeeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     outcomes = [Outcome(run) for run in runs if not args.only or run.name in args.only]
     work = Work(
         bundle=args.bundle,

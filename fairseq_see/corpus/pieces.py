@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from fairseq_see.corpus.clean import lines_of
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import SeeError, ends_in_one_line
 
 COVERAGE = {"zh": 0.9995, "en": 1.0, "joined": 0.9999}
 """Share of a text's characters that pieces must be able to spell; the rarest beyond it become ``<unk>``.
@@ -116,15 +116,12 @@ def main() -> int:
         action.add_argument("words", metavar="WORDS", help="text that is split into words")
     args = parser.parse_args()
     lines = lines_of(args.words)
-    try:
+    with ends_in_one_line():
         if args.action == "learn":
             sys.stdout.buffer.write(learn(lines, args.size, args.lang))
         else:
             for line in apply(lines, args.model):
                 sys.stdout.buffer.write(f"{line}\n".encode())
-    except SeeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     return 0
 
 

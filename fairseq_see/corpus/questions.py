@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fairseq_see.corpus.clean import lines_of
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import replacing
 from fairseq_see.units.vocabulary import SENTENCEPIECE_MARK
 
@@ -65,7 +65,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     args = parser.parse_args()
-    try:
+    with ends_in_one_line():
         drawn = balanced(labelled(lines_of(args.pieces)), args.seed)
         tenth = len(drawn) // 10
         sets = {"test": drawn[:tenth], "valid": drawn[tenth : 2 * tenth], "train": drawn[2 * tenth :]}
@@ -73,9 +73,6 @@ def main() -> int:
             for column, kind in enumerate(("input", "label")):
                 with replacing(args.folder / f"{name}.{kind}") as temporary:
                     temporary.write_text("".join(f"{row[column]}\n" for row in rows), encoding="utf-8")
-    except SeeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     print(", ".join(f"{name} {len(rows):,}" for name, rows in sets.items()))
     return 0
 

@@ -45,5 +45,7 @@ def test_too_few_are_refused(tmp_path, monkeypatch, capsys):
         questions.balanced({"is it": "question"}, 1)
     (tmp_path / "pieces").write_text("is it ?\n")
     monkeypatch.setattr(sys, "argv", ["questions", str(tmp_path / "pieces"), str(tmp_path / "out")])
-    assert questions.main() == 2 and not (tmp_path / "out").exists()
+    with pytest.raises(SystemExit) as end:
+        questions.main()
+    assert end.value.code == 2 and not (tmp_path / "out").exists()
     assert capsys.readouterr().err.startswith("error: ")
