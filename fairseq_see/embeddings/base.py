@@ -29,7 +29,7 @@ INFERENCE_MODES = ("cached", "factored")
 
 # Rows that a factored projection reconstructs at a time: large enough to keep the cores busy, small beside any
 # vocabulary.
-PROJECTION_ROWS = 1024
+PROJECTION_ROWS = 2048
 
 # Up to so many rows, operations cost more by their number than by their size.
 FEW = 64
