@@ -27,8 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)
-    # Importing fairseq makes it log to the terminal, advice for other tasks than ours included.
-    logging.getLogger("fairseq").setLevel(logging.WARNING)
+    # Importing fairseq makes everybody log to the terminal, advice for other tasks than ours included.
+    for name in ("fairseq", "sacrebleu", "matplotlib"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         return args.run(args) or 0
     except SeeError as error:

@@ -1,0 +1,204 @@
+"""Results arranged for comparison: a section for each test set, in it a cell for each setting, its seeds joined."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fairseq_see.errors import SeeError
+from fairseq_see.report import bands, texts
+from fairseq_see.report.runs import Result
+from fairseq_see.report.seeds import Spread, by_setting
+from fairseq_see.report.significance import Comparison, compare
+from fairseq_see.report.texts import Texts
+
+# Sizes that differ by more are not compared.
+TOLERANCE = 1.03
+
+PAPER: dict[str, Any] = json.loads(files("fairseq_see.report").joinpath("paper.json").read_text(encoding="utf-8"))
+
+
+@dataclass
+class Cell:
+    """One setting on one test set.
+
+    Attributes:
+        method: as a result has it.
+        variant: settings that tell it from others of its method and ratio, empty if there are none.
+        column: the ratio it stands under, None for a method that has none.
+        results: one a seed.
+        texts: by seed, where they were found.
+    """
+
+    method: str
+    column: float | None
+    results: list[Result]
+    variant: str = ""
+    texts: dict[Any, Texts] = field(default_factory=dict)
+
+    @property
+    def first(self) -> Result:
+        """Of the seeds, for what they have in common."""
+        return self.results[0]
+
+    @property
+    def label(self) -> str:
+        """Method and variant."""
+        return f"{self.method} ({self.variant})" if self.variant else self.method
+
+    @property
+    def name(self) -> str:
+        """Label and ratio."""
+        return self.label if self.column is None else f"{self.label}, {self.column:g}x"
+
+    @property
+    def off(self) -> bool:
+        """Whether the true ratio is further from its column's than compared cells may be."""
+        return self.column is not None and not alike(self.first.ratio, self.column)
+
+    def spread(self, score: str = "bleu") -> Spread | None:
+        """Of a score over the seeds; None if one has none."""
+        values = [getattr(result, score) for result in self.results]
+        return None if None in values else Spread.of(values)
+
+
+@dataclass
+class Section:
+    """A test set. ``digest`` is of its references, None where they were not found; ``problems`` say what is amiss."""
+
+    test: str
+    digest: str | None
+    cells: list[Cell]
+    problems: list[str]
+
+    def baseline(self, cell: Cell) -> Cell | None:
+        """The dense cell of the same data, the best if there are several."""
+        dense = [other for other in self.cells if other.method == "dense" and _data(other) == _data(cell)]
+        return _best(dense)
+
+    def rival(self, cell: Cell) -> Cell | None:
+        """The best of the other methods that are as small."""
+        if not cell.first.compresses:
+            return None
+        return _best(
+            [
+                other
+                for other in self.cells
+                if other.method != cell.method
+                and other.first.compresses
+                and alike(other.first.ratio, cell.first.ratio)
+                and _data(other) == _data(cell)
+            ]
+        )
+
+    def comparisons(self) -> Iterator[tuple[Cell, str, Cell, Comparison]]:
+        """Each cell against the dense one and against its best rival, where both have texts."""
+        for cell in self.cells:
+            for role, other in (("dense", self.baseline(cell)), ("best rival", self.rival(cell))):
+                if other is None or other is cell or not cell.texts or not other.texts:
+                    continue
+                references = next(iter(cell.texts.values())).references
+                ours, theirs = ({seed: text.hypotheses for seed, text in each.texts.items()} for each in (cell, other))
+                yield cell, role, other, compare(ours, theirs, references, texts.bleu(cell.first))
+
+    def frequency_bands(self, cell: Cell, data: Path | None) -> list[list[bands.Band]]:
+        """The bands of each seed.
+
+        Raises:
+            SeeError: there is no training text.
+        """
+        language = cell.first.setting["task"].get("target_lang") or "en"
+        counts = texts.frequencies((data or texts.prepared(cell.first)) / "tok" / f"train.{language}")
+        return [bands.by_band(text.hypothesis_words, text.reference_words, counts) for text in cell.texts.values()]
+
+
+def alike(one: float, other: float) -> bool:
+    """Whether two ratios differ by no more than TOLERANCE."""
+    return max(one, other) <= TOLERANCE * min(one, other) * (1 + 1e-9)
+
+
+def sections(results: Sequence[Result], data: Path | None) -> list[Section]:
+    """Sections of the scored results; test sets whose references differ, or were not found, are kept apart."""
+    found: dict[tuple[str, str | None], list[Result]] = defaultdict(list)
+    of_run: dict[tuple[str, str], Texts] = {}
+    problems: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+    for result in results:
+        test, digest, problem = str(result.test), None, ""
+        try:
+            of_run[result.run, test] = texts.find(result, data)
+            digest = of_run[result.run, test].digest
+        except SeeError as error:
+            problem = str(error)
+        found[test, digest].append(result)
+        if problem:
+            problems[test, digest].append(f"neither bootstrap nor bands: {problem}")
+        if (Path(result.run) / "train.settings").is_file() and not (Path(result.run) / "done").is_file():
+            problems[test, digest].append(f"{result.run} was scored before its training ended")
+    made = []
+    for (test, digest), members in found.items():
+        cells = _cells(members)
+        for cell in cells:
+            cell.texts = {
+                result.seed: of_run[result.run, test] for result in cell.results if (result.run, test) in of_run
+            }
+        made.append(Section(test, digest, cells, problems[test, digest]))
+    return made
+
+
+def _cells(results: list[Result]) -> list[Cell]:
+    groups = by_setting(results)
+    nominal = sorted({result.asked for result in results if result.asked} | {float(r) for r in PAPER["ratios"]})
+    cells = [Cell(group[0].method, _column(group[0], nominal), group) for group in groups]
+    for method in {cell.method for cell in cells}:
+        _name_variants([cell for cell in cells if cell.method == method])
+    order = [*PAPER["datasets"]["WMT17"], *sorted({cell.method for cell in cells})]
+    return sorted(cells, key=lambda cell: (order.index(cell.method), cell.variant, cell.column or 0))
+
+
+def _column(result: Result, nominal: list[float]) -> float | None:
+    """The ratio asked for; without one the nearest that others are compared at, or else its own."""
+    if not result.compresses or result.asked:
+        return result.asked if result.compresses else None
+    near = [ratio for ratio in nominal if alike(ratio, result.ratio)]
+    return near[0] if near else round(result.ratio, 1)
+
+
+def _name_variants(cells: list[Cell]) -> None:
+    """Tell cells of one method apart by the settings in which those of equal ratio differ."""
+    flat = [_flat(cell) for cell in cells]
+    differing = {
+        key
+        for i, one in enumerate(flat)
+        for j, other in enumerate(flat[:i])
+        if cells[i].column == cells[j].column
+        for key in one.keys() | other.keys()
+        if one.get(key) != other.get(key)
+    }
+    for cell, settings in zip(cells, flat, strict=True):
+        cell.variant = ", ".join(f"{key.split('.')[-1]} {settings.get(key)}" for key in sorted(differing))
+    # Data folders of one name in different places, for example.
+    for i, cell in enumerate(cells):
+        if any((other.variant, other.column) == (cell.variant, cell.column) for other in cells[:i]):
+            cell.variant = f"{cell.variant}, {cell.first.name}".removeprefix(", ")
+
+
+def _flat(cell: Cell) -> dict[str, Any]:
+    """The settings by which a person would tell two cells apart."""
+    setting = cell.first.setting
+    flat = {f"{part}.{key}": value for part, values in setting.items() for key, value in values.items()}
+    flat |= {f"knobs.{name}": cell.first.knobs.get(name) for name in ("rank", "order")}
+    return flat | {"task.data": texts.prepared(cell.first).name} if "task.data" in flat else flat
+
+
+def _data(cell: Cell) -> Any:
+    return cell.first.setting["task"].get("data")
+
+
+def _best(cells: list[Cell]) -> Cell | None:
+    scored = [(spread.mean, cell) for cell in cells if (spread := cell.spread())]
+    return max(scored, key=lambda pair: pair[0])[1] if scored else None

@@ -1,0 +1,76 @@
+"""What stands at the top of a report: data, scale, seeds, machine and commit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fairseq_see.report import listing, provenance, texts
+from fairseq_see.report.runs import Result
+
+UNKNOWN = "not recorded"
+
+
+def lines(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """Names and values."""
+    now = provenance.facts()
+    trained = [provenance.read(Path(run) / "provenance.json")[-1:] for run in dict.fromkeys(r.run for r in results)]
+    made = {
+        "commit": _counted(entry[0]["commit"] if entry else UNKNOWN for entry in trained),
+        "machine": _counted(provenance.sentence(entry[0]) if entry else UNKNOWN for entry in trained),
+    }
+    seeds = sorted({str(result.seed) for result in results})
+    return [
+        ("Data", _counted(_data(result) for result in _runs(results))),
+        ("Scale", _counted(_scale(result) for result in _runs(results))),
+        ("Seeds", ", ".join(seeds)),
+        ("Scores", "; ".join(listing.signatures(results))),
+        ("Trained at commit", made["commit"]),
+        ("Trained on", made["machine"]),
+        ("Report made at commit", now["commit"]),
+    ]
+
+
+def _runs(results: Sequence[Result]) -> list[Result]:
+    """The first result of each run."""
+    return list({result.run: result for result in reversed(results)}.values())[::-1]
+
+
+def _counted(values: Any) -> str:
+    """Each value once, with the number of runs where they differ."""
+    counts = Counter(values)
+    if len(counts) == 1:
+        return next(iter(counts))
+    return "; ".join(f"{value} ({count} runs)" for value, count in counts.most_common())
+
+
+def _data(result: Result) -> str:
+    folder = texts.prepared(result)
+    language = result.setting["task"].get("target_lang") or "en"
+    try:
+        with (folder / "tok" / f"train.{language}").open("rb") as file:
+            pairs = f", {sum(1 for _ in file):,} training pairs"
+    except OSError:
+        pairs = ""
+    settings = Path(result.run) / "train.settings"
+    checksums = [
+        line.removeprefix("data ")
+        for line in (settings.read_text(encoding="utf-8").splitlines() if settings.is_file() else [])
+        if line.startswith("data ")
+    ]
+    checksum = f", checksum {checksums[0]}" if checksums else ""
+    return f"{folder.name or UNKNOWN}{pairs}{checksum}"
+
+
+def _scale(result: Result) -> str:
+    model = result.setting["model"]
+    layers = f"{model.get('encoder_layers', '?')}+{model.get('decoder_layers', '?')} layers"
+    rows = ", ".join(f"{rows:,}" for rows, _ in result.tables)
+    dims = ", ".join(str(dim) for dim in dict.fromkeys(dim for _, dim in result.tables))
+    tokens = result.setting["dataset"].get("max_tokens")
+    batch = f", batches of {tokens:,} tokens" if isinstance(tokens, int) else ""
+    wanted = result.setting["optimization"].get("max_update")
+    updates = f", at most {wanted:,} updates" if wanted else ""
+    return f"{layers}, d = {dims}, ffn {model.get('encoder_ffn_embed_dim', '?')}, V = {rows}{batch}{updates}"

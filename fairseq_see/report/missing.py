@@ -1,0 +1,127 @@
+"""Why a cell of the table is empty: never run, still running, failed, or out of the method's reach."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fairseq_see.curve import read_curve
+from fairseq_see.errors import InfeasibleRatio
+from fairseq_see.files import read_lines
+from fairseq_see.report.runs import Result
+from fairseq_see.runs import read_json
+
+# What scripts/sweep.sh leaves beside the runs of a list.
+RECORDS = "*.runs.json"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A run without scores.
+
+    Attributes:
+        name: of its folder.
+        method: what it was to be.
+        ratio: what it was to reach, None if it was given no ratio.
+        kind: a word or two for a cell of a table.
+        reason: the whole story.
+    """
+
+    name: str
+    method: str
+    ratio: float | None
+    kind: str
+    reason: str
+
+
+def unscored(path: Path) -> Missing:
+    """What became of a run that has no scores, from its settings and its log."""
+    settings = path / "train.settings"
+    overrides = [line.removeprefix("override ") for line in read_lines(settings) if line.startswith("override ")]
+    return _missing(path.name, overrides, *_fate(path, overrides))
+
+
+def unstarted(folder: Path, known: Iterable[str]) -> list[Missing]:
+    """Runs of the lists that scripts/sweep.sh keeps in ``folder``, without those of the names that are ``known``."""
+    names = set(known)
+    return [
+        _missing(run.name, run.overrides, "not run", f"in {record.name}, not started")
+        for record in sorted(folder.glob(RECORDS))
+        for run in read_json(record)
+        if run.name not in names
+    ]
+
+
+class Planner:
+    """Says of a method and a ratio that nobody ran whether the method reaches it, on the tables of other runs."""
+
+    def __init__(self, results: list[Result]) -> None:
+        self.results = results
+        self._indexes: list[Any] | None = None
+
+    def reason(self, method: str, ratio: float) -> Missing:
+        """Infeasible, or not run."""
+        from fairseq_see.embeddings import embedding_class, options_of
+
+        cls = embedding_class(method)
+        takes = "index" in options_of(cls)
+        indexes = self._unit_indexes() if takes else [None] * len(self.results[0].tables)
+        for (rows, dim), index in zip(self.results[0].tables, indexes, strict=False):
+            try:
+                cls.plan(ratio, rows, dim, **({"index": index} if takes else {}))
+            except InfeasibleRatio as error:
+                nearest = f", nearest {error.nearest:.3g}x" if error.nearest else ""
+                return Missing("-", method, ratio, f"infeasible{nearest}", str(error))
+        return Missing("-", method, ratio, "not run", "no such run")
+
+    def _unit_indexes(self) -> list[Any]:
+        """Those of a run with senses, which serve the methods without; none if there is no such run."""
+        if self._indexes is None:
+            from fairseq_see.models.tables import load_embeddings
+
+            like = [other for other in self.results if other.method == "see" and other.tables == self.results[0].tables]
+            tables: list[Any] = []
+            if like:
+                tables += load_embeddings(Path(like[0].run) / "checkpoints" / "checkpoint_best.pt").values()
+            self._indexes = [table.index.unit_index() for table in tables]
+        return self._indexes
+
+
+def _missing(name: str, overrides: list[str], kind: str, reason: str) -> Missing:
+    chosen = {key.lstrip("+"): value for key, _, value in (override.partition("=") for override in overrides)}
+    ratio = chosen.get("model.see_ratio", "")
+    asked = float(ratio) if re.fullmatch(r"[\d.]+", ratio) else None
+    return Missing(name, chosen.get("model.see_method", "see"), asked, kind, reason)
+
+
+def _fate(path: Path, overrides: list[str]) -> tuple[str, str]:
+    """Kind and reason."""
+    if (path / "done").is_file():
+        return "not scored", "trained, not scored (scripts/score.sh)"
+    log = path / "train.log"
+    end = _tail(log)
+    if refusals := [line for line in end if line.startswith("error: ")]:
+        message = refusals[-1].removeprefix("error: ")
+        return ("infeasible" if "nearest ratio" in message else "failed"), message
+    errors = [line for line in end if re.match(r"[\w.]*(Error|Exception|Interrupt)\b", line)]
+    if errors:
+        return "failed", errors[-1][:200]
+    curve = [row for row in read_curve(log) if row["updates"]]
+    if not curve:
+        return "unfinished", "stopped before its first update was logged, or still running"
+    wanted = next((item.partition("=")[2] for item in overrides if "optimization.max_update=" in item), None)
+    of = f" of {int(wanted):,}" if wanted and wanted.isdigit() else ""
+    last = max(int(row["updates"]) for row in curve)
+    return "unfinished", f"stopped or still running: {last:,}{of} updates in its log"
+
+
+def _tail(log: Path, size: int = 20_000) -> list[str]:
+    """The last lines of a log since fairseq was started."""
+    if not log.is_file():
+        return []
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - size))
+        return file.read().decode("utf-8", errors="replace").splitlines()[-40:]

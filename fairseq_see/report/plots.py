@@ -1,0 +1,181 @@
+"""Plots as SVG that takes its text's colour from the page around it, so that a dark page has light axes."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from fairseq_see.curve import read_curve
+from fairseq_see.report.compare import Cell, Section
+from fairseq_see.report.seeds import Spread
+
+# Stands for the colour of the page's text until the picture is written.
+INK = "#010203"
+
+# Okabe and Ito's colours, told apart by the colour-blind, without black (a dark page) and with yellow last.
+COLOURS = ("#2b83c6", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d46", "#999999", "#b3a500")
+MARKERS = "os^Dv<>Ph"
+LINES = ("-", "--", "-.", ":")
+
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "fairseq_see",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#808080",
+    "grid.alpha": 0.25,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+}
+
+
+def size(section: Section, number: int) -> str:
+    """BLEU over the bytes of the whole model."""
+    with _axes("whole model, kB in half precision with the unit index", "BLEU") as (figure, axes):
+        for method, colour, marker in _styles(section):
+            points = [
+                (cell.first.model_bytes / 1000, spread, cell)
+                for cell in section.cells
+                if cell.method == method and (spread := cell.spread())
+            ]
+            _draw(axes, [(x, y) for x, y, _ in points], method, colour, marker, joined=False)
+            for x, y, cell in points:
+                if cell.column:
+                    axes.annotate(
+                        f"{cell.column:g}x",
+                        (x, y.mean),
+                        (6, -3),
+                        textcoords="offset points",
+                        fontsize=7,
+                    )
+        axes.set_xscale("log")
+        _round_ticks(axes.xaxis)
+        _legend(axes)
+        return _svg(figure, number, "BLEU of each cell over the bytes of its whole model")
+
+
+def curves(section: Section, number: int) -> str | None:
+    """Validation perplexity over updates, a line for each run; None without logs."""
+    drawn = False
+    with _axes("updates", "perplexity, validation set") as (figure, axes):
+        columns = sorted({cell.column or 0 for cell in section.cells})
+        for method, colour, _ in _styles(section):
+            for cell in (cell for cell in section.cells if cell.method == method):
+                line = LINES[columns.index(cell.column or 0) % len(LINES)]
+                label: str | None = cell.name
+                for result in cell.results:
+                    if points := _perplexities(Path(result.run)):
+                        x, y = zip(*points, strict=True)
+                        axes.plot(x, y, line, color=colour, label=label, linewidth=1.1)
+                        label, drawn = None, True
+        axes.set_yscale("log")
+        _round_ticks(axes.yaxis)
+        _legend(axes)
+        return _svg(figure, number, "Validation perplexity over updates, a line for each run") if drawn else None
+
+
+def knob(section: Section, name: str, lines: dict[str, list[Cell]], number: int) -> str:
+    """BLEU over rank, order or m, a line for cells that differ in nothing else."""
+    with _axes(name, "BLEU") as (figure, axes):
+        for (label, cells), colour, marker in zip(lines.items(), cycle(COLOURS), cycle(MARKERS), strict=False):
+            points = [
+                (float(knob_value(cell, name) or 0), spread) for cell in cells if (spread := cell.spread()) is not None
+            ]
+            _draw(axes, sorted(points, key=lambda point: point[0]), label, colour, marker, joined=True)
+        _legend(axes)
+        return _svg(figure, number, f"BLEU over {name}")
+
+
+def knob_value(cell: Cell, name: str) -> float | None:
+    """A knob of a cell as one number: the mean of both sides; None where the method has none."""
+    value = cell.first.knobs.get(name)
+    if value is None:
+        return None
+    numbers = [float(number) for number in _numbers(value)]
+    return sum(numbers) / len(numbers)
+
+
+def _numbers(value: Any) -> Iterator[Any]:
+    if isinstance(value, (tuple, list)):
+        for part in value:
+            yield from _numbers(part)
+    else:
+        yield value
+
+
+def _draw(axes: Any, points: list[tuple[float, Spread]], label: str, colour: str, marker: str, *, joined: bool) -> None:
+    axes.errorbar(
+        [x for x, _ in points],
+        [spread.mean for _, spread in points],
+        yerr=[spread.deviation or 0 for _, spread in points],
+        fmt=marker,
+        linestyle="-" if joined else "none",
+        color=colour,
+        label=label,
+        markersize=5,
+        elinewidth=0.9,
+        capsize=2,
+    )
+
+
+def _perplexities(run: Path) -> list[tuple[int, float]]:
+    rows = (row for row in read_curve(run / "train.log") if row["split"] == "valid")
+    return sorted((int(row["updates"]), float(row["ppl"])) for row in rows if row["updates"] and row["ppl"])
+
+
+def _styles(section: Section) -> Iterator[tuple[str, str, str]]:
+    """Methods in the order of the tables, each with its colour and marker."""
+    methods = dict.fromkeys(cell.method for cell in section.cells)
+    yield from zip(methods, cycle(COLOURS), cycle(MARKERS), strict=False)
+
+
+def _round_ticks(axis: Any) -> None:
+    """Ticks of a logarithmic axis that may be shorter than a decade."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axis.set_major_formatter("{x:,g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _legend(axes: Any) -> None:
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+
+
+@contextmanager
+def _axes(x: str, y: str) -> Iterator[tuple[Any, Any]]:
+    """A figure in our style, and its axes."""
+    # Here, not above: it takes a second to import.
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8, 4), layout="constrained")
+        axes = figure.subplots()
+        for patch in (figure.patch, axes.patch):
+            patch.set_alpha(0)
+        axes.set_axisbelow(True)
+        axes.set(xlabel=x, ylabel=y)
+        yield figure, axes
+
+
+def _svg(figure: Any, number: int, description: str) -> str:
+    """The picture as an element of a page; ``number`` keeps its ids apart from those of others."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
+    text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>p{number}-", text)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{description}" ', 1)

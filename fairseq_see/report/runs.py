@@ -1,0 +1,177 @@
+"""Trained and scored runs, read from the folders that scripts/train.sh and scripts/score.sh make."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fairseq_see.errors import SeeError
+
+SCORES = ("bleu", "chrf", "tokenised_bleu")
+
+# Of a checkpoint's configuration, what two runs that differ in their seed alone have in common.
+SETTING = ("common", "task", "model", "criterion", "optimizer", "lr_scheduler", "optimization", "dataset")
+
+NOT_CHOSEN = ("see_resolved", "seed", "save_dir", "user_dir")
+
+# Tensors of a state dict that no training changes and no translation needs.
+BOOKKEEPING = ("version", "_float_tensor")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one trained model costs, and how well it translates one test set.
+
+    Attributes:
+        run: its folder.
+        method: name of the embedding, and the control that its unit index is, if any (``see, random-senses``).
+        compresses: whether the method has a ratio to choose.
+        asked: the ratio it was asked for; None if it was given hyper-parameters.
+        parameters: numbers of the embeddings of both sides; a tied output counts once.
+        bytes: size of the embeddings: half precision, the packed unit index counted in.
+        dense_parameters: numbers of dense tables in their place.
+        model_bytes: ``bytes`` and the rest of the model in half precision.
+        tables: (V, d) of each table.
+        knobs: ``rank``, ``order`` and ``m`` where the method has them; two values where the sides differ.
+        setting: the configuration of the training, without the seed.
+        test: name of the test set, None if none is scored; so are the scores.
+        range: lowest and highest of each score, where several seeds were joined.
+    """
+
+    run: str
+    method: str
+    compresses: bool
+    asked: float | None
+    parameters: int
+    bytes: int
+    dense_parameters: int
+    model_bytes: int
+    tables: tuple[tuple[int, int], ...]
+    knobs: dict[str, Any]
+    updates: int
+    seed: Any
+    setting: dict[str, dict[str, Any]]
+    test: str | None = None
+    bleu: float | None = None
+    chrf: float | None = None
+    tokenised_bleu: float | None = None
+    signature: str | None = None
+    range: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float:
+        """Numbers of dense tables by those of these."""
+        return self.dense_parameters / self.parameters
+
+    @property
+    def dense_bytes(self) -> int:
+        """Size of dense tables in half precision."""
+        return 2 * self.dense_parameters
+
+    @property
+    def name(self) -> str:
+        """The last part of its folder's name."""
+        return Path(self.run).name
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        values = asdict(self) | {"dense_bytes": self.dense_bytes}
+        if not self.range:
+            del values["range"]
+        return values
+
+
+def read_results(path: Path) -> list[Result]:
+    """A result for each test set that a run was scored on; one without scores if there is none.
+
+    Raises:
+        SeeError: not trained, a damaged file, or a model without an embedding of this package.
+    """
+    from fairseq_see.models.tables import load_checkpoint, load_embeddings, options_in, updates_of
+
+    checkpoint = path / "checkpoints" / "checkpoint_best.pt"
+    if not checkpoint.is_file():
+        raise SeeError(f"no {checkpoint}; train the run first (scripts/train.sh)")
+    state = load_checkpoint(checkpoint)
+    embeddings = load_embeddings(checkpoint, state)
+    tables = list(embeddings.values())
+    footprints = [table.footprint() for table in tables]
+    size = sum(footprint.bytes for footprint in footprints)
+    cost: dict[str, Any] = {
+        "run": str(path),
+        "method": _method(tables[0]),
+        "compresses": tables[0].compresses,
+        "asked": _asked(options_in(state["cfg"].get("model"))),
+        "parameters": sum(footprint.parameters for footprint in footprints),
+        "bytes": size,
+        "dense_parameters": sum(table.num_embeddings * table.embedding_dim for table in tables),
+        "model_bytes": size + 2 * _other_parameters(state["model"], embeddings),
+        "tables": tuple((table.num_embeddings, table.embedding_dim) for table in tables),
+        "knobs": _knobs(tables),
+        "updates": updates_of(state),
+        "seed": state["cfg"].get("common", {}).get("seed"),
+        "setting": {
+            name: {key: value for key, value in options_in(state["cfg"].get(name)).items() if key not in NOT_CHOSEN}
+            for name in SETTING
+        },
+    }
+    files = sorted(path.glob("*.scores.json"))
+    for file in files:
+        if file.stat().st_mtime < checkpoint.stat().st_mtime:
+            print(f"warning: {file} is older than {checkpoint}; score it again (scripts/score.sh)", file=sys.stderr)
+    return [Result(**cost, **_scores(file)) for file in files] or [Result(**cost)]
+
+
+def _asked(model: dict[str, Any]) -> float | None:
+    """The ratio in the request that a checkpoint keeps."""
+    return json.loads(model["see_resolved"])["request"].get("ratio")
+
+
+def _method(embedding: Any) -> str:
+    """Its name, and the control that its unit index is, if any."""
+    index = getattr(embedding, "index", None)
+    control = index.shape.get("provenance", {}).get("control") if index else None
+    return f"{embedding.method}, {control}" if control else embedding.method
+
+
+def _knobs(tables: Iterable[Any]) -> dict[str, Any]:
+    """Rank, order and m of the tables, whatever their method calls its own."""
+    found: dict[str, list[Any]] = {}
+    for table in tables:
+        settings = table.settings()
+        m = settings.get("m")
+        if m is not None:
+            settings["m"] = m[0] if len(set(m)) == 1 else tuple(m)
+        settings = settings.get("shape", {}) | settings
+        for name in ("rank", "order", "m"):
+            if settings.get(name) is not None:
+                found.setdefault(name, []).append(settings[name])
+    return {name: values[0] if len(set(values)) == 1 else tuple(values) for name, values in found.items()}
+
+
+def _other_parameters(model: dict[str, Any], embeddings: dict[str, Any]) -> int:
+    """Numbers of a model outside its embedding tables; what is stored under two names counts once."""
+    from fairseq_see.embeddings.exported import table_of
+
+    inside = tuple(f"{table_of(side, model)}." for side in embeddings)
+    # A tied output of a stock model is the same storage once more.
+    seen = {tensor.data_ptr() for name, tensor in model.items() if name.startswith(inside)}
+    count = 0
+    for name, tensor in model.items():
+        if name.startswith(inside) or name.endswith(BOOKKEEPING) or tensor.data_ptr() in seen:
+            continue
+        seen.add(tensor.data_ptr())
+        count += tensor.numel() * tensor.is_floating_point()
+    return count
+
+
+def _scores(path: Path) -> dict[str, Any]:
+    try:
+        scores = json.loads(path.read_text(encoding="utf-8"))
+        return {name: scores.get(name) for name in ("test", *SCORES, "signature")}
+    except (OSError, ValueError, AttributeError) as error:
+        raise SeeError(f"cannot read {path}: {error}; score the run again (scripts/score.sh)") from error

@@ -1,0 +1,284 @@
+"""The tables of a report, as text in cells: what every form of it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from statistics import fmean
+
+from fairseq_see.embeddings import REGISTRY
+from fairseq_see.errors import SeeError
+from fairseq_see.report import bands
+from fairseq_see.report.compare import PAPER, Cell, Section
+from fairseq_see.report.missing import Missing, Planner
+from fairseq_see.report.plots import knob_value
+from fairseq_see.report.significance import SAMPLES, SEED, Comparison
+
+HERE = "here"
+KNOBS = ("rank", "order", "m")
+SIZES = ("cell", "true ratio", "parameters", "kB", "ratio in bytes", "model, kB")
+
+
+@dataclass
+class Table:
+    """A table to be shown.
+
+    Attributes:
+        title: one line.
+        columns: their headings; the first ``words`` are of words, the others of numbers.
+        rows: a text for each column.
+        notes: sentences below it.
+        quiet: numbers of rows that are not ours, and stand back.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    words: int = 1
+    notes: list[str] = field(default_factory=list)
+    quiet: set[int] = field(default_factory=set)
+
+
+def overview(section: Section, missing: Sequence[Missing], planner: Planner) -> tuple[Table, list[Missing]]:
+    """The paper's Table 2 and 5, our figures beside its own; and why cells are empty."""
+    columns = sorted({cell.column for cell in section.cells if cell.column} | {float(r) for r in PAPER["ratios"]})
+    known = list(PAPER["datasets"]["WMT17"])
+    methods = [*known, *sorted({cell.method for cell in section.cells} - set(known))]
+    table = Table(
+        "Methods and ratios",
+        ["method", "tokenised BLEU", "no ratio", *(f"{ratio:g}x" for ratio in columns)],
+        [],
+        words=2,
+        notes=[
+            "Case-sensitive BLEU of words, the paper's measure. Here: mean ± sample standard deviation over seeds. "
+            f"Paper: {PAPER['source']}; {PAPER['setting']}. Its data and scale are others than these runs', and its "
+            "figures not what these runs should reach. –: the method does not reach this ratio, says the paper.",
+        ],
+    )
+    gone: list[Missing] = []
+    for method in methods:
+        mine = [cell for cell in section.cells if cell.method == method]
+        for _, cells in groupby(mine, key=lambda cell: cell.variant) if mine else [("", iter(()))]:
+            row, empty = _row(method, list(cells), columns, missing, planner)
+            table.rows.append(row)
+            gone += empty
+        for name, dataset in PAPER["datasets"].items():
+            if figures := dataset.get(method):
+                table.quiet.add(len(table.rows))
+                table.rows.append(["", f"paper, {name}", *_figures(figures, columns)])
+    if any(cell.off for cell in section.cells):
+        table.notes.append("* The true ratio is more than 3% off its column's: not to be compared along the column.")
+    return table, gone
+
+
+def costs(section: Section) -> Table:
+    """Every cell: true ratio, parameters, bytes, seeds, scores, drop."""
+    table = Table(
+        "Sizes and scores",
+        [*SIZES, "seeds", "BLEU", "lowest to highest", "against dense", "chrF"],
+        [],
+        notes=[
+            "Parameters and bytes are of the embeddings of both sides (a tied output counts once); bytes are of half "
+            "precision, the packed unit index counted in; 'model' is the whole of it. Against dense: difference of "
+            "means; among several dense cells the best.",
+        ],
+    )
+    for cell in section.cells:
+        result, bleu, chrf = cell.first, cell.spread(), cell.spread("chrf")
+        dense = section.baseline(cell)
+        base = dense.spread() if dense and dense is not cell else None
+        table.rows.append(
+            [
+                cell.name,
+                f"{result.ratio:.2f}x" + ("*" if cell.off else ""),
+                f"{result.parameters:,}",
+                f"{result.bytes / 1000:,.0f}",
+                f"{result.dense_bytes / result.bytes:.2f}x",
+                f"{result.model_bytes / 1000:,.0f}",
+                ", ".join(str(other.seed) for other in cell.results),
+                _bleu(cell),
+                f"{bleu.low:.1f}–{bleu.high:.1f}" if bleu and bleu.count > 1 else "",
+                _signed(bleu.mean - base.mean) if bleu and base else "",
+                str(chrf) if chrf else "–",
+            ]
+        )
+    return table
+
+
+def tests(section: Section) -> Table:
+    """Paired bootstrap."""
+    table = Table(
+        "Paired bootstrap",
+        ["cell", "against", "is, at 5%", "difference of BLEU", "seeds", "largest p"],
+        [],
+        words=3,
+        notes=[
+            f"sacrebleu's paired bootstrap, {SAMPLES:,} samples, seed {SEED}, between runs trained with the same seed: "
+            "the mean of their differences, the largest of their p. It tells whether another test set of this kind "
+            "would show the same, not whether another seed would. Best rival: the best other method of the same ratio "
+            "within 3%, chosen by this very score.",
+        ],
+    )
+    for cell, role, other, comparison in section.comparisons():
+        row = [cell.name, other.name if role == "dense" else f"{other.name} ({role})"]
+        if not comparison.seeds:
+            table.rows.append([*row, "no seed in common", "", "", ""])
+            continue
+        worst = max(comparison.p_values)
+        seeds = ", ".join(map(str, comparison.seeds))
+        table.rows.append([*row, _verdict(comparison), _signed(fmean(comparison.differences)), seeds, f"{worst:.3f}"])
+    return table
+
+
+def _verdict(comparison: Comparison) -> str:
+    """What all seeds agree on."""
+    if max(comparison.p_values) < 0.05:
+        if min(comparison.differences) > 0:
+            return "better"
+        if max(comparison.differences) < 0:
+            return "worse"
+    return "open"
+
+
+def frequency(section: Section, data: Path | None) -> Table | None:
+    """F1 of words by their frequency in the training text; None where no texts were found."""
+    counted: list[tuple[Cell, list[list[bands.Band]]]] = []
+    for cell in (cell for cell in section.cells if cell.texts):
+        try:
+            counted.append((cell, section.frequency_bands(cell, data)))
+        except SeeError as error:
+            section.problems.append(f"{cell.name} has no bands: {error}; give --data DIR")
+    if not counted:
+        return None
+    words = [band.references for band in counted[0][1][0]]
+    for cell, seeds in counted:
+        if [band.references for band in seeds[0]] != words:
+            section.problems.append(f"{cell.name} has no bands: its training text has other frequencies")
+    counted = [(cell, seeds) for cell, seeds in counted if [band.references for band in seeds[0]] == words]
+    table = Table(
+        "Words by their frequency in training",
+        ["cell", *(f"{name} ({count:,})" for name, count in zip(bands.NAMES, words, strict=True))],
+        [],
+        notes=[
+            "F1, in percent, of the words that the training text has so many times (in brackets: such words in the "
+            "references), mean over seeds; a word is found as often as both translation and reference have it.",
+        ],
+    )
+    for cell, seeds in counted:
+        row = [cell.name]
+        for number in range(len(bands.NAMES)):
+            values = [value for of_seed in seeds if (value := of_seed[number].f1) is not None]
+            row.append(f"{fmean(values):.1f}" if values else "–")
+        table.rows.append(row)
+    return table
+
+
+def knob_lines(section: Section) -> dict[str, dict[str, list[Cell]]]:
+    """Cells of a method that differ in rank, order or m and are equal in what else was chosen, by knob and by label."""
+    lines: dict[str, dict[str, list[Cell]]] = {}
+    for name in KNOBS:
+        found: dict[str, list[Cell]] = {}
+        for cell in section.cells:
+            if knob_value(cell, name) is None:
+                continue
+            # m follows from the ratio and the index, so it is the ratio that stays while rank or order change.
+            fixed = [_knob(cell, other) for other in KNOBS if other not in (name, "m")]
+            if name != "m" and cell.column:
+                fixed.append(f"{cell.column:g}x")
+            found.setdefault(", ".join([cell.method, *filter(None, fixed)]), []).append(cell)
+        several = {
+            label: cells for label, cells in found.items() if len({knob_value(cell, name) for cell in cells}) > 1
+        }
+        if several:
+            lines[name] = several
+    return lines
+
+
+def sensitivity(section: Section, lines: dict[str, dict[str, list[Cell]]]) -> Table | None:
+    """BLEU by rank, order and m, of the cells on ``lines``; None where there are none."""
+    on_lines = [id(cell) for by_label in lines.values() for cells in by_label.values() for cell in cells]
+    shown = [cell for cell in section.cells if id(cell) in on_lines]
+    if not shown:
+        return None
+    return Table(
+        "Rank, order and m",
+        ["cell", *KNOBS, "true ratio", "parameters", "BLEU"],
+        [
+            [
+                cell.name,
+                *(_knob(cell, name, bare=True) for name in KNOBS),
+                f"{cell.first.ratio:.2f}x",
+                f"{cell.first.parameters:,}",
+                _bleu(cell),
+            ]
+            for cell in shown
+        ],
+        notes=["Cells that differ in one of them, the others and the ratio being equal. m: mean of both sides."],
+    )
+
+
+def reasons(missing: Iterable[Missing]) -> Table | None:
+    """Why cells are empty, the unexplained ones (never run) left to the overview."""
+    rows = [
+        [item.method, f"{item.ratio:g}x" if item.ratio else "", item.name, item.kind, item.reason]
+        for item in missing
+        if item.reason != "no such run"
+    ]
+    return Table("What is missing", ["method", "ratio", "run", "state", "why"], rows, words=5) if rows else None
+
+
+def _row(
+    method: str, cells: list[Cell], columns: Sequence[float], missing: Sequence[Missing], planner: Planner
+) -> tuple[list[str], list[Missing]]:
+    """Our scores of a method, one a column, and what to say of the columns without."""
+    by_column = {cell.column: cell for cell in cells}
+    row, gone = [cells[0].label if cells else method, HERE], []
+    for ratio in (None, *columns):
+        if cell := by_column.get(ratio):
+            row.append(_bleu(cell, "tokenised_bleu") + ("*" if cell.off else ""))
+        elif (ratio is None) == _compresses(method):
+            row.append("")
+        else:
+            gone.append(_reason(method, ratio, missing, planner))
+            row.append(gone[-1].kind)
+    return row, gone
+
+
+def _figures(figures: dict[str, float], columns: Sequence[float]) -> list[str]:
+    """The paper's figures of a method without a ratio (under an empty key) or of one with ratios."""
+    if "" in figures:
+        return [f"{figures['']:.2f}", *("" for _ in columns)]
+    dashes = ("–" if ratio in PAPER["ratios"] else "" for ratio in columns)
+    known = (figures.get(f"{ratio:g}") for ratio in columns)
+    return ["", *(dash if figure is None else f"{figure:.2f}" for figure, dash in zip(known, dashes, strict=True))]
+
+
+def _reason(method: str, ratio: float | None, missing: Sequence[Missing], planner: Planner) -> Missing:
+    for item in missing:
+        if item.method == method.split(",")[0] and (ratio is None or item.ratio == ratio):
+            return item
+    if ratio is None:
+        return Missing("-", method, None, "not run", "no such run")
+    return planner.reason(method.split(",")[0], ratio)
+
+
+def _compresses(method: str) -> bool:
+    return REGISTRY[method.split(",")[0]].compresses
+
+
+def _bleu(cell: Cell, score: str = "bleu") -> str:
+    spread = cell.spread(score)
+    return str(spread) if spread else "–"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−")
+
+
+def _knob(cell: Cell, name: str, bare: bool = False) -> str:
+    value = knob_value(cell, name)
+    if value is None:
+        return ""
+    return f"{value:.4g}" if bare else f"{name} {value:.4g}"

@@ -1,0 +1,176 @@
+"""The full report: ``report.html``, ``.md``, ``.tex`` and ``.csv``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fairseq_see.errors import SeeError
+from fairseq_see.files import replacing
+from fairseq_see.report import header, plots, tables
+from fairseq_see.report.compare import Section, sections
+from fairseq_see.report.missing import Missing, Planner, unscored, unstarted
+from fairseq_see.report.runs import Result, read_results
+from fairseq_see.report.tables import Table
+
+# LaTeX's own characters, and those of ours that its plain fonts have under another name.
+LATEX = {
+    "\\": r"\textbackslash{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "–": "--",
+}
+
+
+@dataclass
+class Part:
+    """What the templates show of a section."""
+
+    title: str
+    tables: list[Table]
+    plots: list[tuple[str, str]]
+    problems: list[str]
+
+
+def write(paths: Sequence[Path], out: Path, data: Path | None) -> list[Path]:
+    """Read runs and write the report; return its files.
+
+    Args:
+        paths: folders of runs, or folders of such folders.
+        out: where to.
+        data: a folder of scripts/prepare.sh with references and training text; None: where each run was trained.
+
+    Raises:
+        SeeError: no run is scored, or a file is damaged.
+    """
+    scored, missing = _read(paths)
+    if not scored:
+        raise SeeError(f"none of the runs in {', '.join(map(str, paths))} is scored; scripts/score.sh does it")
+    planner = Planner(scored)
+    found = sections(scored, data)
+    parts = [_part(section, missing, planner, data, number) for number, section in enumerate(found)]
+    values: dict[str, Any] = {"header": header.lines(scored), "parts": parts}
+    written = {"csv": _csv(found)}
+    for form, template in (("md", "report.md.j2"), ("tex", "report.tex.j2"), ("html", "report.html.j2")):
+        written[form] = _environment(form).get_template(template).render(values)
+    for form, text in written.items():
+        with replacing(out / f"report.{form}") as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return [out / f"report.{form}" for form in written]
+
+
+def _read(paths: Sequence[Path]) -> tuple[list[Result], list[Missing]]:
+    """Results with scores, and the runs without."""
+    scored: list[Result] = []
+    missing: list[Missing] = []
+    for path in paths:
+        runs = [path] if _is_run(path) else sorted(child for child in _children(path) if _is_run(child))
+        folder = path.parent if _is_run(path) else path
+        if not runs and not list(folder.glob("*.runs.json")):
+            raise SeeError(f"no runs in {path}; scripts/train.sh and scripts/sweep.sh make them")
+        for run in runs:
+            results = read_results(run) if (run / "checkpoints" / "checkpoint_best.pt").is_file() else []
+            of_run = [result for result in results if result.test is not None]
+            scored += of_run
+            if not of_run and (run / "train.settings").is_file():
+                missing.append(unscored(run))
+        if folder is path:
+            missing += unstarted(folder, (run.name for run in runs))
+    return scored, missing
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "checkpoints").is_dir() or (path / "train.settings").is_file()
+
+
+def _children(path: Path) -> list[Path]:
+    try:
+        return [child for child in path.iterdir() if child.is_dir()]
+    except OSError as error:
+        raise SeeError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _part(section: Section, missing: Sequence[Missing], planner: Planner, data: Path | None, number: int) -> Part:
+    overview, gone = tables.overview(section, missing, planner)
+    lines = tables.knob_lines(section)
+    why = tables.reasons(dict.fromkeys([*missing, *gone]))
+    bands = tables.frequency(section, data)
+    tests = tables.tests(section)
+    shown = [
+        overview,
+        tables.costs(section),
+        tests if tests.rows else None,
+        bands,
+        tables.sensitivity(section, lines),
+        why,
+    ]
+    ids = iter(range(10 * number, 10 * number + 10))
+    pictures = [
+        ("BLEU against the bytes of the whole model", plots.size(section, next(ids))),
+        ("Training curves", plots.curves(section, next(ids))),
+        *((f"BLEU by {name}", plots.knob(section, name, by, next(ids))) for name, by in lines.items()),
+    ]
+    digest = f"references {section.digest}" if section.digest else "references not found"
+    return Part(
+        f"Test set: {section.test} ({digest})",
+        [table for table in shown if table],
+        [(title, picture) for title, picture in pictures if picture],
+        section.problems,
+    )
+
+
+def _csv(found: Sequence[Section]) -> str:
+    """A row for each scored run, all its numbers as they are."""
+    buffer = io.StringIO()
+    names = ["test", "references", "cell", "method", "column", "ratio", "run", "seed", "updates", "parameters", "bytes"]
+    names += ["dense_parameters", "dense_bytes", "model_bytes", "rank", "order", "m", "bleu", "chrf", "tokenised_bleu"]
+    writer = csv.DictWriter(buffer, [*names, "signature"], lineterminator="\n")
+    writer.writeheader()
+    for section in found:
+        for cell in section.cells:
+            for result in cell.results:
+                row = result.as_dict() | result.knobs | {"ratio": f"{result.ratio:.4f}", "references": section.digest}
+                row |= {"cell": cell.name, "column": cell.column}
+                writer.writerow({name: row.get(name) for name in writer.fieldnames})
+    return buffer.getvalue()
+
+
+def _environment(form: str) -> Any:
+    """Jinja2 for one form; whatever is shown is escaped as the form needs it."""
+    import jinja2
+
+    loader = jinja2.PackageLoader("fairseq_see.report")
+    options: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "undefined": jinja2.StrictUndefined}
+    if form == "html":
+        return jinja2.Environment(loader=loader, autoescape=True, keep_trailing_newline=True, **options)
+    if form == "tex":
+        # Braces and percent signs are LaTeX's.
+        options |= {"variable_start_string": "<<", "variable_end_string": ">>"}
+        options |= {"block_start_string": "<%", "block_end_string": "%>"}
+        options |= {"comment_start_string": "<#", "comment_end_string": "#>"}
+    return jinja2.Environment(
+        loader=loader,
+        autoescape=False,
+        keep_trailing_newline=True,
+        finalize=_latex if form == "tex" else _markdown,
+        **options,
+    )
+
+
+def _latex(value: Any) -> Any:
+    return "".join(LATEX.get(character, character) for character in value) if isinstance(value, str) else value
+
+
+def _markdown(value: Any) -> Any:
+    return re.sub(r"([\\|*_<>`])", r"\\\1", value) if isinstance(value, str) else value

@@ -1,0 +1,200 @@
+"""The whole report, of the folder of runs to its four files."""
+
+import csv
+import re
+import shutil
+from collections import Counter
+from html.parser import HTMLParser
+
+import pytest
+from sacrebleu.metrics import BLEU
+
+from fairseq_see.cli.main import main
+from tests.embeddings.conftest import random_index
+from tests.report.conftest import REFERENCES, make_run, write
+
+GOOD = [*REFERENCES[:3], "we saw rain ."]
+POOR = ["a cat sat .", "the dog at the cat .", "birds sing in a tree .", "no rain ."]
+VOID = {"meta", "br", "hr", "img", "link"}
+
+
+class Page(HTMLParser):
+    """Checks that elements close in their order; collects attributes, cells and text."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.attributes, self.ids, self.text, self.tables = [], [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.attributes += [(tag, *pair) for pair in attributes]
+        self.ids += [value for name, value in attributes if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.attributes += [(tag, *pair) for pair in attributes]
+        self.ids += [value for name, value in attributes if name == "id"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, text):
+        self.text.append(text.strip())
+
+
+def report(data, *more):
+    return main(["report", str(data.parent / "runs"), "--out", str(data.parent / "out"), *more])
+
+
+def read(data, form):
+    return (data.parent / "out" / f"report.{form}").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def runs(data):
+    """Two seeds of dense, two methods at 4x, a failed run and one in a list."""
+    for seed, hypotheses in ((1, REFERENCES), (2, GOOD)):
+        make_run(data, f"dense-{seed}", seed=seed, hypotheses=hypotheses)
+    make_run(data, "matrix_4", "matrix", 4, seed=2, hypotheses=GOOD)
+    make_run(data, "xs_4", "word2ketxs", 4, seed=2, hypotheses=POOR)
+    failed = data.parent / "runs/tt_20"
+    write(failed / "train.settings", ["override model.see_method=tensor_train", "override model.see_ratio=20"])
+    write(failed / "train.log", ["error: no | space <left> & 100% of it"])
+    return data
+
+
+def test_every_form_says_the_same(runs, capsys):
+    assert report(runs) == 0
+    assert [line.rsplit(".")[-1] for line in capsys.readouterr().out.split()] == ["csv", "md", "tex", "html"]
+    dense = [BLEU().corpus_score(lines, [REFERENCES]).score for lines in (REFERENCES, GOOD)]
+    mean, deviation = sum(dense) / 2, abs(dense[0] - dense[1]) / 2**0.5
+    cell = f"{mean:.1f} ± {deviation:.1f}"
+    rows = list(csv.DictReader(read(runs, "csv").splitlines()))
+    assert [row["run"].rsplit("/")[-1] for row in rows] == ["dense-1", "dense-2", "matrix_4", "xs_4"]
+    assert float(rows[1]["bleu"]) == pytest.approx(dense[1], abs=1e-3) and float(rows[2]["column"]) == 4
+    markdown = read(runs, "md")
+    assert f"| dense | here | {cell} |" in markdown
+    assert "|  | paper, WMT17 |  |  | 14.74 | 14.09 | 13.32 | 12.62 |" in markdown
+    # Of equal seeds: the dense run of seed 2 said the same as the matrix.
+    assert "| matrix, 4x | dense | open | +0.0 | 2 | 1.000 |" in markdown
+    assert re.search(r"\| matrix, 4x \| word2ketxs, 4x \(best rival\) \| \w+ \| \+\d", markdown)
+    drop = f"{dense[1] - mean:+.1f}".replace("-", "−")
+    assert re.search(rf"\| matrix, 4x \| 4\.\d\dx \|.*\| 2 \| {dense[1]:.1f} \|  \| {drop} \|", markdown)
+    for form in ("html", "tex"):
+        assert cell.replace("±", {"tex": r"$\pm$"}.get(form, "±")) in read(runs, form)
+    assert "reproduced" not in "".join(read(runs, form) for form in ("html", "md", "tex")).lower()
+
+
+def test_the_page_is_whole_and_alone(runs):
+    assert report(runs) == 0
+    text = read(runs, "html")
+    page = Page()
+    page.feed(text)
+    assert not page.open and max(Counter(page.ids).values()) == 1
+    links = {value for _, name, value in page.attributes if name.split(":")[-1] in ("href", "src", "action", "data")}
+    assert all(link.startswith("#") for link in links)
+    assert not re.search(r"url\((?!#)|@import|<script", text)
+    assert {link[1:] for link in links} | set(re.findall(r"url\(#([^)]+)\)", text)) <= set(page.ids)
+    headings = [value for tag, name, value in page.attributes if (tag, name) == ("th", "scope")]
+    assert {"row", "col"} == set(headings)
+    assert sum((tag, name, value) == ("svg", "role", "img") for tag, name, value in page.attributes) >= 2
+    assert "no | space <left> & 100% of it" in page.text and "unknown" not in page.ids
+
+
+def test_latex_is_balanced_and_escaped(runs):
+    assert report(runs) == 0
+    text = read(runs, "tex")
+    assert r"no \textbar{} space \textless{}left\textgreater{} \& 100\% of it" in text
+    assert r"tensor\_train" in text
+    bare = re.sub(r"\\[\\{}$&%#_]", "", text)
+    assert bare.count("{") == bare.count("}") and bare.count("$") % 2 == 0 and "%" not in bare and "#" not in bare
+    assert Counter(re.findall(r"\\begin\{(\w+)", text)) == Counter(re.findall(r"\\end\{(\w+)", text))
+    for columns, body in re.findall(r"\\begin\{longtable\}\{([lr]+(?:p\S+)?)\}(.*?)\\end", text, re.DOTALL):
+        width = len(re.sub(r"p\{.*", "p", columns))
+        rows = [row for row in re.sub(r"\\&", "", body).splitlines() if row.endswith(r"\\") and "caption" not in row]
+        assert rows and all(row.count("&") == width - 1 for row in rows)
+
+
+def test_missing_cells_say_why(runs):
+    shutil.rmtree(runs.parent / "runs/matrix_4")
+    assert report(runs) == 0
+    markdown = read(runs, "md")
+    assert re.search(r"\| tensor\\_train \| 20x \| tt\\_20 \| failed \| no \\\| space", markdown)
+    assert re.search(r"\| word2ket \| 80x \| - \| infeasible, nearest 3x \|", markdown)
+    assert re.search(r"\| matrix \| here \|  \| not run \|", markdown)
+
+
+def test_other_references_are_another_test_set(runs):
+    make_run(runs, "other", "matrix", 4, hypotheses=POOR, references=GOOD)
+    lost = make_run(runs, "lost", seed=5)
+    (lost / "test.hyp").unlink()
+    assert report(runs) == 0
+    headings = re.findall(r"^## .*", read(runs, "md"), re.MULTILINE)
+    assert len(headings) == 3 and len(set(headings)) == 3 and any("not found" in heading for heading in headings)
+    assert "neither bootstrap nor bands" in read(runs, "md")
+    counts = Counter(row["references"] for row in csv.DictReader(read(runs, "csv").splitlines()))
+    assert sorted(counts.values()) == [1, 1, 4] and counts[""] == 1
+
+
+def test_cells_of_one_ratio_are_told_apart_and_wrong_sizes_marked(runs):
+    make_run(runs, "matrix_wide", "matrix", None, seed=2, hypotheses=POOR, k=4)
+    make_run(runs, "matrix_drop", "matrix", 4, seed=2, hypotheses=POOR, dropout=0.3)
+    assert report(runs) == 0
+    markdown = read(runs, "md")
+    assert "| matrix (dropout 0.3) | here |" in markdown and "| matrix (dropout 0.1) | here |" in markdown
+    # k = 4 comes to 60 x 27 / (4 x 87) = 4.66x, which is no column of anybody's.
+    assert "| 4x | 4.7x | 10x |" in markdown
+
+
+def test_bands_count_training_words(runs):
+    assert report(runs) == 0
+    # Of the references, 11 words and full stops are of the sentence that training has twelve times.
+    heading, _, dense = re.findall(r"^\| cell \| never.*\n.*\n.*", read(runs, "md"), re.MULTILINE)[0].splitlines()
+    counts = [int(count.replace(",", "")) for count in re.findall(r"\(([\d,]+)\)", heading)]
+    assert sum(counts) == sum(len(line.split()) for line in REFERENCES)
+    assert counts[0] == sum(
+        len(set(line.split()) & {"at", "in", "old", "tree", "we", "saw", "no", "rain"}) for line in REFERENCES
+    )
+    assert dense.startswith("| dense |")
+
+
+def test_scores_that_the_texts_do_not_give_are_told(runs):
+    write(runs.parent / "runs/xs_4/test.hyp", GOOD)
+    assert report(runs) == 0
+    assert "in its scores; score it again" in read(runs, "md")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["report", "EMPTY", "--out", "OUT"], "no runs in"),
+        (["report", "NONE", "--out", "OUT"], "cannot read"),
+        (["report", "UNSCORED", "--out", "OUT"], "is scored; scripts/score.sh"),
+        (["report", "RUNS", "--out", "OUT", "--over-seeds"], "joins seeds"),
+        (["report", "RUNS", "--data", "OUT"], "--data goes with --out"),
+        (["report", "DAMAGED", "--out", "OUT"], "cannot read"),
+    ],
+)
+def test_bad_input(data, tmp_path, capsys, words, message):
+    (tmp_path / "EMPTY").mkdir()
+    make_run(data, "run", hypotheses=None).rename(tmp_path / "UNSCORED")
+    damaged = make_run(data, "damaged")
+    (damaged / "test.scores.json").write_text("{")
+    damaged.rename(tmp_path / "DAMAGED")
+    status = main([str(tmp_path / word) if word.isupper() else word for word in words])
+    printed = capsys.readouterr()
+    assert status == 2 and not printed.out and not (tmp_path / "OUT").exists()
+    assert printed.err.startswith("error: ") and printed.err.count("\n") == 1 and message in printed.err
+
+
+def test_knobs_in_which_runs_differ(runs):
+    for rank, m in ((4, 1), (4, 2), (2, 2)):
+        index = random_index(rank=rank)
+        make_run(runs, f"see_{rank}_{m}", "see", hypotheses=GOOD if m == 2 else POOR, index=index, m=m)
+    assert report(runs) == 0
+    section = read(runs, "md").split("### Rank, order and m")[1].split("###")[0]
+    rows = [line.split(" | ")[1:5] for line in section.splitlines() if line.startswith("| see")]
+    # 42 units of three vectors of three numbers, and m of each: 42 x 3 x m of them a side, for 60 x 27.
+    assert sorted(rows) == [["2", "3", "2", "6.43x"], ["4", "3", "1", "12.86x"], ["4", "3", "2", "6.43x"]]
+    page = read(runs, "html")
+    assert "BLEU by rank" in page and "BLEU by m" in page and "BLEU by order" not in page
