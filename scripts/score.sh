@@ -6,6 +6,7 @@
 #
 #   RUN/NAME.hyp.tok      the translations, a line for each line of the test set, as words
 #   RUN/NAME.hyp          the same as ordinary text
+#   RUN/NAME.ref.tok, .ref  the references, for `fairseq-see report --out`
 #   RUN/NAME.scores.json  bleu, chrf and their signatures (sacrebleu, ordinary text against the raw references), and
 #                         tokenised_bleu: case-sensitive BLEU of the words, the measure of the papers
 #
@@ -114,6 +115,8 @@ for name in "${names[@]}"; do
         rm -f -- "$run/$name.hyp.tok" "$run/$name.scores.json"
         printf '%s\n' "$set" >"$run/$name.set"
     fi
+    cmp -s -- "$dir/tok/$name.en" "$run/$name.ref.tok" || cp -- "$dir/tok/$name.en" "$run/$name.ref.tok"
+    cmp -s -- "$dir/raw/$name.en" "$run/$name.ref" || cp -- "$dir/raw/$name.en" "$run/$name.ref"
     if [[ $run/$name.scores.json -nt $checkpoint ]]; then
         say "[$number/${#names[@]}] $name is scored already"
     else

@@ -4,8 +4,9 @@
 # Trains a model with fairseq-hydra-train and the plugin. CONFIG is a file, or the name of one in configs/. What follows
 # RUN overrides it, for example: model.see_method=see model.see_ratio=10 optimization.max_epoch=5
 #
-# RUN/checkpoints holds the model, RUN/dict*.txt its dictionaries, RUN/train.log everything fairseq says. An interrupted
-# run goes on from its last checkpoint; a finished one (RUN/done) is not trained again.
+# RUN/checkpoints holds the model, RUN/dict*.txt its dictionaries, RUN/train.log everything fairseq says,
+# RUN/provenance.json the commit and the machine. An interrupted run goes on from its last checkpoint; a finished one
+# (RUN/done) is not trained again.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
@@ -93,6 +94,7 @@ progress() {
     done
 }
 
+python -m fairseq_see.report.provenance "$run/provenance.json"
 say "training $run (everything it says: $run/train.log)"
 status=0
 python -u -m fairseq_cli.hydra_train --config-dir "$(dirname -- "$config")" --config-name "$(basename -- "$config" .yaml)" \

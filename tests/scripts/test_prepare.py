@@ -283,6 +283,9 @@ def test_training_and_scoring(prepared, tmp_path, request):
         assert len((run / f"{name}.hyp").read_text(encoding="utf-8").split("\n")) == lines + 1
         scores = json.loads((run / f"{name}.scores.json").read_text())
         assert {"bleu", "chrf", "signature", "tokenised_bleu"} <= set(scores)
+        for kept, of in ((f"{name}.ref", f"raw/{name}.en"), (f"{name}.ref.tok", f"tok/{name}.en")):
+            assert (run / kept).read_bytes() == (out / of).read_bytes()
+    assert len(json.loads((run / "provenance.json").read_text())) == 1
     # No sentence may go missing, whatever the size of the set.
     assert sum(line.startswith("D-") for line in (run / "small.generate").read_text().split("\n")) == 9
     before = contents(run)
