@@ -116,7 +116,7 @@ def tests(section: Section) -> Table:
         words=3,
         notes=[
             f"sacrebleu's paired bootstrap, {SAMPLES:,} samples, seed {SEED}, between runs trained with the same seed: "
-            "the mean of their differences, the largest of their p. It tells whether another test set of this kind "
+            "the mean of their differences, the largest of their p; open: they do not all say the same. It tells whether another test set of this kind "
             "would show the same, not whether another seed would. Best rival: the best other method of the same ratio "
             "within 3%, chosen by this very score.",
         ],
@@ -234,11 +234,13 @@ def _row(
 ) -> tuple[list[str], list[Missing]]:
     """Our scores of a method, one a column, and what to say of the columns without."""
     by_column = {cell.column: cell for cell in cells}
+    # Where a run that was given m happened to end, nobody else was meant to go.
+    wanted = {None, *PAPER["ratios"], *(result.asked for result in planner.results)}
     row, gone = [cells[0].label if cells else method, HERE], []
     for ratio in (None, *columns):
         if cell := by_column.get(ratio):
             row.append(_bleu(cell, "tokenised_bleu") + ("*" if cell.off else ""))
-        elif (ratio is None) == _compresses(method):
+        elif (ratio is None) == _compresses(method) or ratio not in wanted:
             row.append("")
         else:
             gone.append(_reason(method, ratio, missing, planner))
