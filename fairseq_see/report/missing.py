@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from fairseq_see.runs import read_json
 
 # What scripts/sweep.sh leaves beside the runs of a list.
 RECORDS = "*.runs.json"
+
+NOT_SCORED = ("not scored", "trained, not scored (scripts/score.sh)")
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,13 @@ class Missing:
     reason: str
 
 
-def unscored(path: Path) -> Missing:
-    """What became of a run that has no scores, from its settings and its log."""
+def unscored(path: Path, results: Sequence[Result] = ()) -> Missing:
+    """What became of a run that has no scores, from its settings and its log; or from its model if that is all."""
     settings = path / "train.settings"
-    overrides = [line.removeprefix("override ") for line in read_lines(settings) if line.startswith("override ")]
+    if results and not settings.is_file():
+        return Missing(path.name, results[0].method, results[0].asked, *NOT_SCORED)
+    lines = read_lines(settings) if settings.is_file() else []
+    overrides = [line.removeprefix("override ") for line in lines if line.startswith("override ")]
     return _missing(path.name, overrides, *_fate(path, overrides))
 
 
@@ -100,7 +105,7 @@ def _missing(name: str, overrides: list[str], kind: str, reason: str) -> Missing
 def _fate(path: Path, overrides: list[str]) -> tuple[str, str]:
     """Kind and reason."""
     if (path / "done").is_file():
-        return "not scored", "trained, not scored (scripts/score.sh)"
+        return NOT_SCORED
     log = path / "train.log"
     end = _tail(log)
     if refusals := [line for line in end if line.startswith("error: ")]:

@@ -13,7 +13,6 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import replacing
@@ -100,8 +99,9 @@ def _gpus() -> str:
     if not shutil.which("nvidia-smi"):
         return ""
     command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    names: Any = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split("\n")
-    return ", ".join(name.strip() for name in names if name.strip())
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # It tells its errors on stdout, too.
+    return "" if done.returncode else ", ".join(filter(None, map(str.strip, done.stdout.split("\n"))))
 
 
 if __name__ == "__main__":

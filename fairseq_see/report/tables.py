@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from statistics import fmean
 
-from fairseq_see.embeddings import REGISTRY
 from fairseq_see.errors import SeeError
 from fairseq_see.report import bands
-from fairseq_see.report.compare import PAPER, Cell, Section
-from fairseq_see.report.missing import Missing, Planner
+from fairseq_see.report.compare import Cell, Section
+from fairseq_see.report.missing import Missing
 from fairseq_see.report.plots import knob_value
 from fairseq_see.report.significance import SAMPLES, SEED, Comparison
 
-HERE = "here"
 KNOBS = ("rank", "order", "m")
 SIZES = ("cell", "true ratio", "parameters", "kB", "ratio in bytes", "model, kB")
 
@@ -39,38 +36,6 @@ class Table:
     words: int = 1
     notes: list[str] = field(default_factory=list)
     quiet: set[int] = field(default_factory=set)
-
-
-def overview(section: Section, missing: Sequence[Missing], planner: Planner) -> tuple[Table, list[Missing]]:
-    """The paper's Table 2 and 5, our figures beside its own; and why cells are empty."""
-    columns = sorted({cell.column for cell in section.cells if cell.column} | {float(r) for r in PAPER["ratios"]})
-    known = list(PAPER["datasets"]["WMT17"])
-    methods = [*known, *sorted({cell.method for cell in section.cells} - set(known))]
-    table = Table(
-        "Methods and ratios",
-        ["method", "tokenised BLEU", "no ratio", *(f"{ratio:g}x" for ratio in columns)],
-        [],
-        words=2,
-        notes=[
-            "Case-sensitive BLEU of words, the paper's measure. Here: mean ± sample standard deviation over seeds. "
-            f"Paper: {PAPER['source']}; {PAPER['setting']}. Its data and scale are others than these runs', and its "
-            "figures not what these runs should reach. –: the method does not reach this ratio, says the paper.",
-        ],
-    )
-    gone: list[Missing] = []
-    for method in methods:
-        mine = [cell for cell in section.cells if cell.method == method]
-        for _, cells in groupby(mine, key=lambda cell: cell.variant) if mine else [("", iter(()))]:
-            row, empty = _row(method, list(cells), columns, missing, planner)
-            table.rows.append(row)
-            gone += empty
-        for name, dataset in PAPER["datasets"].items():
-            if figures := dataset.get(method):
-                table.quiet.add(len(table.rows))
-                table.rows.append(["", f"paper, {name}", *_figures(figures, columns)])
-    if any(cell.off for cell in section.cells):
-        table.notes.append("* The true ratio is more than 3% off its column's: not to be compared along the column.")
-    return table, gone
 
 
 def costs(section: Section) -> Table:
@@ -98,7 +63,7 @@ def costs(section: Section) -> Table:
                 f"{result.dense_bytes / result.bytes:.2f}x",
                 f"{result.model_bytes / 1000:,.0f}",
                 ", ".join(str(other.seed) for other in cell.results),
-                _bleu(cell),
+                bleu_of(cell),
                 f"{bleu.low:.1f}–{bleu.high:.1f}" if bleu and bleu.count > 1 else "",
                 _signed(bleu.mean - base.mean) if bleu and base else "",
                 str(chrf) if chrf else "–",
@@ -116,9 +81,9 @@ def tests(section: Section) -> Table:
         words=3,
         notes=[
             f"sacrebleu's paired bootstrap, {SAMPLES:,} samples, seed {SEED}, between runs trained with the same seed: "
-            "the mean of their differences, the largest of their p; open: they do not all say the same. It tells whether another test set of this kind "
-            "would show the same, not whether another seed would. Best rival: the best other method of the same ratio "
-            "within 3%, chosen by this very score.",
+            "the mean of their differences, the largest of their p; open: they do not all say the same, or nothing. It "
+            "tells whether another test set of this kind would show the same, not whether another seed would. Best "
+            "rival: the best other method of the same ratio within 3%, chosen by this very score.",
         ],
     )
     for cell, role, other, comparison in section.comparisons():
@@ -211,7 +176,7 @@ def sensitivity(section: Section, lines: dict[str, dict[str, list[Cell]]]) -> Ta
                 *(_knob(cell, name, bare=True) for name in KNOBS),
                 f"{cell.first.ratio:.2f}x",
                 f"{cell.first.parameters:,}",
-                _bleu(cell),
+                bleu_of(cell),
             ]
             for cell in shown
         ],
@@ -229,48 +194,8 @@ def reasons(missing: Iterable[Missing]) -> Table | None:
     return Table("What is missing", ["method", "ratio", "run", "state", "why"], rows, words=5) if rows else None
 
 
-def _row(
-    method: str, cells: list[Cell], columns: Sequence[float], missing: Sequence[Missing], planner: Planner
-) -> tuple[list[str], list[Missing]]:
-    """Our scores of a method, one a column, and what to say of the columns without."""
-    by_column = {cell.column: cell for cell in cells}
-    # Where a run that was given m happened to end, nobody else was meant to go.
-    wanted = {None, *PAPER["ratios"], *(result.asked for result in planner.results)}
-    row, gone = [cells[0].label if cells else method, HERE], []
-    for ratio in (None, *columns):
-        if cell := by_column.get(ratio):
-            row.append(_bleu(cell, "tokenised_bleu") + ("*" if cell.off else ""))
-        elif (ratio is None) == _compresses(method) or ratio not in wanted:
-            row.append("")
-        else:
-            gone.append(_reason(method, ratio, missing, planner))
-            row.append(gone[-1].kind)
-    return row, gone
-
-
-def _figures(figures: dict[str, float], columns: Sequence[float]) -> list[str]:
-    """The paper's figures of a method without a ratio (under an empty key) or of one with ratios."""
-    if "" in figures:
-        return [f"{figures['']:.2f}", *("" for _ in columns)]
-    dashes = ("–" if ratio in PAPER["ratios"] else "" for ratio in columns)
-    known = (figures.get(f"{ratio:g}") for ratio in columns)
-    return ["", *(dash if figure is None else f"{figure:.2f}" for figure, dash in zip(known, dashes, strict=True))]
-
-
-def _reason(method: str, ratio: float | None, missing: Sequence[Missing], planner: Planner) -> Missing:
-    for item in missing:
-        if item.method == method.split(",")[0] and (ratio is None or item.ratio == ratio):
-            return item
-    if ratio is None:
-        return Missing("-", method, None, "not run", "no such run")
-    return planner.reason(method.split(",")[0], ratio)
-
-
-def _compresses(method: str) -> bool:
-    return REGISTRY[method.split(",")[0]].compresses
-
-
-def _bleu(cell: Cell, score: str = "bleu") -> str:
+def bleu_of(cell: Cell, score: str = "bleu") -> str:
+    """Mean and deviation, a dash where a run has no such score."""
     spread = cell.spread(score)
     return str(spread) if spread else "–"
 

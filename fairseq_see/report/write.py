@@ -15,6 +15,7 @@ from fairseq_see.files import replacing
 from fairseq_see.report import header, plots, tables
 from fairseq_see.report.compare import Section, sections
 from fairseq_see.report.missing import Missing, Planner, unscored, unstarted
+from fairseq_see.report.overview import overview
 from fairseq_see.report.runs import Result, read_results
 from fairseq_see.report.tables import Table
 
@@ -83,8 +84,8 @@ def _read(paths: Sequence[Path]) -> tuple[list[Result], list[Missing]]:
             results = read_results(run) if (run / "checkpoints" / "checkpoint_best.pt").is_file() else []
             of_run = [result for result in results if result.test is not None]
             scored += of_run
-            if not of_run and (run / "train.settings").is_file():
-                missing.append(unscored(run))
+            if not of_run:
+                missing.append(unscored(run, results))
         if folder is path:
             missing += unstarted(folder, (run.name for run in runs))
     return scored, missing
@@ -102,13 +103,13 @@ def _children(path: Path) -> list[Path]:
 
 
 def _part(section: Section, missing: Sequence[Missing], planner: Planner, data: Path | None, number: int) -> Part:
-    overview, gone = tables.overview(section, missing, planner)
+    first, gone = overview(section, missing, planner)
     lines = tables.knob_lines(section)
     why = tables.reasons(dict.fromkeys([*missing, *gone]))
     bands = tables.frequency(section, data)
     tests = tables.tests(section)
     shown = [
-        overview,
+        first,
         tables.costs(section),
         tests if tests.rows else None,
         bands,

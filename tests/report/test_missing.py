@@ -52,3 +52,10 @@ def test_the_planner_knows_what_is_out_of_reach(data):
     assert planner.reason("matrix", 4).kind == "not run"
     # Nobody ran a method with an index, so nobody knows how many units there are.
     assert planner.reason("see", 400).kind == "not run"
+
+
+def test_a_model_that_was_trained_without_our_scripts(data):
+    run = make_run(data, "plain", "matrix", 4, hypotheses=None)
+    (run / "train.settings").unlink()
+    missing = unscored(run, read_results(run))
+    assert (missing.method, missing.ratio, missing.kind) == ("matrix", 4, "not scored")
