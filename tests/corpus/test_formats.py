@@ -1,0 +1,97 @@
+"""Files in the formats of WMT and IWSLT, with what is odd in the real ones."""
+
+import pytest
+
+from fairseq_see.corpus.formats import Segment, column_pairs, line_pairs, segment_pairs, segments, talk_pairs
+from fairseq_see.errors import SeeError
+
+SGM = """<srcset setid="newstest2017" srclang="any">
+<doc sysid="ref" docid="a.1" genre="news" origlang="zh">
+<hl>
+<seg id="1">Profits &amp; losses of AT&T</seg>
+</hl>
+<p>
+<seg id="2"> 1 < 2, 3 &gt; 2 and <unk> is </b> no tag </seg>
+</p>
+</doc>
+<doc docid="a.2">
+<p>
+<SEG ID="1">over
+two\u2028lines</SEG>
+</p>
+</doc>
+</srcset>
+"""
+
+
+def test_segments_of_what_is_no_xml():
+    assert segments(SGM) == [
+        Segment(1, "1", "Profits & losses of AT&T"),
+        Segment(1, "2", "1 < 2, 3 > 2 and <unk> is </b> no tag"),
+        Segment(2, "1", "over two lines"),
+    ]
+
+
+def test_the_xml_of_a_talk():
+    xml = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<mteval>\n<refset setid="t" srclang="zh" trglang="en">\n'
+        '<doc docid="767" genre="lectures">\n<keywords>talks</keywords>\n<title>A & B</title>\n'
+        '<seg id="1"> First. </seg>\n<seg id="2">  </seg>\n</doc>\n</refset>\n</mteval>\n'
+    )
+    assert segments(xml) == [Segment(1, "1", "First."), Segment(1, "2", "")]
+
+
+def test_segments_agree_with_sacrebleu(tmp_path):
+    """On a file of one element a line, entities aside, which sacrebleu leaves to its tokeniser."""
+    from sacrebleu.dataset.fake_sgml import FakeSGMLDataset
+
+    text = "<doc>\n" + "".join(f'<seg id="{i}">  句子 {i}  of "{i}"  </seg>\n' for i in range(5)) + "</doc>\n"
+    (tmp_path / "in.sgm").write_text(text, encoding="utf-8")
+    FakeSGMLDataset("x")._convert_format(str(tmp_path / "in.sgm"), str(tmp_path / "out"))
+    assert [segment.text for segment in segments(text)] == (tmp_path / "out").read_text("utf-8").splitlines()
+
+
+def test_segments_must_be_of_the_same_set():
+    other = SGM.replace('<seg id="2">', '<seg id="3">')
+    with pytest.raises(SeeError, match="segment 2 of document 1 stands beside segment 3"):
+        segment_pairs(SGM, other, "a and b")
+    with pytest.raises(SeeError, match="3 Chinese segments and 1 English"):
+        segment_pairs(SGM, SGM[: SGM.index("</hl>")], "a and b")
+    with pytest.raises(SeeError, match="no <seg>"):
+        segment_pairs("<html>404</html>", SGM, "a and b")
+
+
+def test_talks_without_their_tags():
+    zh = (
+        "<url>http://x</url>\n<keywords>科学</keywords>\n<speaker>A</speaker>\n<talkid>1</talkid>\n"
+        "<title>题目</title>\n<description>TED 演讲: 说明</description>\n 第一句。\n<3 我爱你\n\n"
+        "<reviewer></reviewer>\n<translator href='u'>B</translator>\n"
+    )
+    en = (
+        "<url>http://x</url>\n<keywords>science</keywords>\n<speaker>A</speaker>\n<talkid>1</talkid>\n"
+        "<title>A title</title>\n<description>TED Talk Subtitles: it</description>\nFirst\u2028one &amp; more. \n"
+        "<3 I love you\nalone\n<reviewer></reviewer>\n<translator href='u'>B</translator>\n"
+    )
+    assert talk_pairs(zh, en, "x") == [("第一句。", "First one & more."), ("<3 我爱你", "<3 I love you"), ("", "alone")]
+    with pytest.raises(SeeError, match="line 2 is <keywords> and <speaker>"):
+        talk_pairs(zh, en.replace("<keywords>science</keywords>\n", "") + "x\n", "x")
+    with pytest.raises(SeeError, match="line 7 is a sentence and <url>"):
+        talk_pairs(zh, en.replace("First", "<url>First"), "x")
+
+
+def test_plain_lines():
+    assert line_pairs("一\r\n\n二\x85三\n", "one\n\ntwo three", "x") == [
+        ("一", "one"),
+        ("", ""),
+        ("二 三", "two three"),
+    ]
+    with pytest.raises(SeeError, match="2 Chinese lines and 1 English"):
+        line_pairs("一\n二\n", "one\n", "x")
+
+
+def test_columns():
+    table = "1929 or 1989?\t1929年还是1989年?\n\t\nalone\t\nno tab\nthree\t三\t3\n"
+    empty = ("", "")
+    assert column_pairs(table, "x") == [("1929年还是1989年?", "1929 or 1989?"), empty, ("", "alone"), empty, empty]
+    with pytest.raises(SeeError, match="first column is Chinese"):
+        column_pairs("一\tone\n", "x")
