@@ -63,3 +63,11 @@ only_one() {
     exec 9>"$1"
     flock -n 9 || die "another $2 is at work; wait for it, or end it"
 }
+
+# in_half_precision CONFIG OVERRIDE...: whether training is to be in fp16
+in_half_precision() {
+    local config=$1 chosen
+    shift
+    chosen=$(printf '%s\n' "$@" | sed -n 's/^[+~]*common\.fp16=//p' | tail -n 1)
+    [[ ${chosen:-$(sed -n 's/^ *fp16: *\([a-z]*\).*/\1/p' "$config")} == true ]]
+}

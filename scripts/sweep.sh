@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/sweep.sh RUNS.yaml DIR [OUT] [--jobs N] [key=value ...]
+# scripts/sweep.sh RUNS.yaml DIR [OUT] [--jobs N] [--gpus LIST] [key=value ...]
 #
 # Trains and scores every run of a list, such as configs/methods.yaml, on DIR (made by scripts/prepare.sh and index.sh):
 # OUT/NAME for each (default: DIR/NAME), as scripts/train.sh and score.sh make it. What is finished is not done again. A
@@ -10,22 +10,31 @@
 #                value) and a grid (key: [values], a run for each combination)
 #   --jobs N     runs side by side (default: as many as there are processors, which may be more than a GPU has memory
 #                for); with more than one, one thread each
+#   --gpus LIST  such as 0,1,2: each run sees one of these GPUs, the one with the fewest runs (default of --jobs: one run
+#                a GPU). Without it, a run is spread by fairseq over all GPUs that are visible
 #   key=value    overrides every run, for example optimization.max_update=100
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) paths=() overrides=()
+jobs='' gpus=() paths=() overrides=()
 while (($#)); do
     case $1 in
     -h | --help) usage 0 ;;
     --jobs) (($# > 1)) || die "--jobs needs a value"
         jobs=$2 && shift 2 ;;
+    --gpus) (($# > 1)) || die "--gpus needs a value"
+        [[ $2 =~ ^[^,[:space:]]+(,[^,[:space:]]+)*$ ]] || die "--gpus $2: write the numbers with commas between, such as 0,1"
+        IFS=, read -r -a gpus <<<"$2" && shift 2 ;;
     -*) die "unknown option $1 (--help tells the options)" ;;
     *=*) overrides+=("$1") && shift ;;
     *) paths+=("$1") && shift ;;
     esac
 done
 ((${#paths[@]} == 2 || ${#paths[@]} == 3)) || usage
+if [[ -z $jobs ]]; then
+    jobs=${#gpus[@]}
+    ((jobs)) || jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+fi
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || die "--jobs $jobs: not a whole number above 0"
 runs=${paths[0]} dir=${paths[1]} out=${paths[2]:-${paths[1]}}
 [[ -d $dir/data-bin ]] || die "no $dir/data-bin; scripts/prepare.sh makes it"
@@ -51,10 +60,29 @@ one() {
     fi
 }
 
+declare -A gpu_of=() # of the process that a run is
+# choose_gpu: sets gpu to the one with the fewest runs
+choose_gpu() {
+    local -A busy=()
+    local pid candidate
+    gpu=${gpus[0]:-}
+    for pid in $(jobs -rp); do
+        [[ -z ${gpu_of[$pid]:-} ]] || busy[${gpu_of[$pid]}]=$((${busy[${gpu_of[$pid]}]:-0} + 1))
+    done
+    for candidate in ${gpus[@]+"${gpus[@]}"}; do
+        ((${busy[$candidate]:-0} >= ${busy[$gpu]:-0})) || gpu=$candidate
+    done
+}
+
 set -m
 while IFS=$'\t' read -r -a run; do
     while (($(jobs -rp | wc -l) >= jobs)); do wait -n || true; done
-    one "${run[@]}" </dev/null &
+    choose_gpu
+    (
+        [[ -z $gpu ]] || export CUDA_VISIBLE_DEVICES=$gpu
+        one "${run[@]}"
+    ) </dev/null &
+    gpu_of[$!]=$gpu
 done <"$work/runs"
 wait
 set +m

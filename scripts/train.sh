@@ -4,9 +4,9 @@
 # Trains a model with fairseq-hydra-train and the plugin. CONFIG is a file, or the name of one in configs/. What follows
 # RUN overrides it, for example: model.see_method=see model.see_ratio=10 optimization.max_epoch=5
 #
-# RUN/checkpoints holds the model, RUN/dict*.txt its dictionaries, RUN/train.log everything fairseq says,
-# RUN/provenance.json the commit and the machine. An interrupted run goes on from its last checkpoint; a finished one
-# (RUN/done) is not trained again.
+# RUN/checkpoints holds the model, RUN/dict*.txt its dictionaries, RUN/train.log everything fairseq says, RUN/curve.tsv the
+# losses in it, RUN/provenance.json the commit and the machine. An interrupted run goes on from its last checkpoint; a
+# finished one (RUN/done) is not trained again.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
@@ -49,6 +49,8 @@ if cmp -s -- "$run/done" "$run/train.settings"; then
     exit 0
 fi
 echo "$indexes" >"$run/train.indexes"
+# A torch that was not built for this GPU is told before the model is built.
+if in_half_precision "$config" "$@"; then python -m fairseq_see.gpu; fi
 
 # A checkpoint is written whole, but checkpoint_last.pt is a copy that a kill may have cut short: take the newest whole
 # one instead.
@@ -108,5 +110,7 @@ if ((status)); then
     say "training ended with status $status; all it said is in $run/train.log"
     exit "$status"
 fi
+python -c 'import sys; from pathlib import Path; from fairseq_see.curve import write_curve
+write_curve(*map(Path, sys.argv[1:]))' "$run/train.log" "$run/curve.tsv"
 cp -- "$run/train.settings" "$run/done.tmp"
 mv -- "$run/done.tmp" "$run/done"

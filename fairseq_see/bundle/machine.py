@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fairseq_see import gpu
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import replacing
 
@@ -31,6 +32,8 @@ def device(cpu: bool) -> dict[str, Any]:
     }
     if not cpu and not torch.cuda.is_available():
         raise SeeError("torch sees no GPU; --cpu trains on the processor")
+    if not cpu:
+        gpu.check(required=True)
     where = torch.device("cpu" if cpu else "cuda")
     if cpu:
         facts["device"] = "processor"

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fairseq_see.corpus.formats import Pair, column_pairs, line_pairs, segment_pairs, talk_pairs
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import replacing_folder
 
 # A reader, and the names of the files it takes, Chinese before English. Archives keep them in folders of varying names.
@@ -148,11 +148,8 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("output", type=Path)
     args = parser.parse_args()
-    try:
+    with ends_in_one_line():
         counts = unpack(args.corpus, args.folder, args.output)
-    except SeeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     for split, count in counts.items():
         empty = count["read"] - count["kept"]
         print(f"{split}: {count['kept']:,} pairs" + (f" ({empty:,} with an empty side dropped)" if empty else ""))

@@ -35,7 +35,7 @@ class EmbeddingOptions(FairseqDataclass):
         default=None,
         metadata={
             "help": "unit index: a folder with dict.LANG.see of both languages (default: the data folder), "
-            "a file for both sides, or SOURCE.see:TARGET.see"
+            "a file for both sides, or SOURCE.see:TARGET.see; looked for in the data folder too"
         },
     )
     see_layernorm: Optional[bool] = field(default=None, metadata={"help": "normalise each reconstructed row"})

@@ -98,6 +98,9 @@ class Tables:
         if len(paths) > 2:
             raise SeeError(f"--see-index takes at most two files, SOURCE{os.pathsep}TARGET, not {len(paths)}")
         path = paths[-1 if side == "decoder" else 0]
+        # Lists of runs name indexes so: data and list can be moved, to another machine too.
+        if not path.exists() and (beside := Path(self._data_folder()) / path).exists():
+            path = beside
         if path.is_dir():
             language = getattr(self._task_options(), "source_lang" if side == "encoder" else "target_lang", None)
             return path / (f"dict.{language}.see" if language else "dict.see")

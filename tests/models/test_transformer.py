@@ -71,6 +71,16 @@ def test_sides_own_their_tables_unless_they_share(toy, data, words, embeddings):
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
+def test_an_index_is_found_beside_the_data_by_its_name(toy, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(toy / "data-bin", data)
+    (data / "other").mkdir()
+    for side in ("zh", "en"):
+        (data / f"dict.{side}.see").rename(data / "other" / f"dict.{side}.see")
+    model, _, _ = build(data, "--see-m", "2", "--see-index", "other")
+    assert model.encoder.embed_tokens.method == "see"
+
+
 def test_untied_output_has_a_matrix_of_its_own(toy):
     """The presets tie; what unties them is asking for an architecture without a preset."""
     words = ("--arch", "see_transformer", "--encoder-layers", "1", "--decoder-layers", "1", "--see-ratio", "3")

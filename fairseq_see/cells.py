@@ -1,0 +1,169 @@
+"""The cells of the paper's tables, as lists of runs for scripts/sweep.sh, slurm_array.sh and bundle.sh.
+
+python -m fairseq_see.cells TABLE CONFIG LIST.yaml CELLS [--methods ...] [--ratios ...] [--seeds ...] [--plan FILE]
+
+A cell is one run with one seed. Its name says all that distinguishes it, so that tables share the cells they have in
+common. ``scripts/reproduce.sh`` does the work.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fairseq_see.errors import SeeError, ends_in_one_line
+from fairseq_see.files import replacing
+
+METHODS = ("dense", "matrix", "tensor_train", "word2ket", "morphte", "see")
+LSTMS = ("dense", "morph_lstm", "sememe_lstm")
+RATIOS = (10.0, 20.0, 40.0, 80.0)
+# Figure 5 varies one of them at a time round the paper's setting. It shows no list of values; these are ours.
+RANK, ORDER, M = 5, 3, 9
+RANKS, ORDERS, MS = (2, 3, 4, 5, 6, 7), (2, 3, 4, 5), (3, 6, 9, 12, 18)
+CONTROLS = ("random-senses", "no-senses", "no-morphemes")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run.
+
+    Attributes:
+        name: its folder's name.
+        overrides: of the configuration.
+        index: name of the unit index it takes in place of the usual one, "" for that.
+        index_options: how ``fairseq-see index`` makes that index.
+    """
+
+    name: str
+    overrides: dict[str, Any]
+    index: str = ""
+    index_options: tuple[str, ...] = ()
+
+
+def cells(
+    table: str, methods: Sequence[str] = (), ratios: Sequence[float] = (), seeds: Sequence[int] = (1,)
+) -> list[Cell]:
+    """The cells of a table, all of the first seed before those of the second.
+
+    Args:
+        table: ``table2``, ``table5``, ``figure5`` or ``ablation``.
+        methods: of ``table2`` or ``table5``; the paper's, if empty.
+        ratios: of ``table2`` (the paper's four, if empty) or ``ablation`` (20).
+        seeds: one run each.
+
+    Raises:
+        SeeError: the table has no choice of methods or ratios, or there is no such method.
+    """
+    if methods and table not in ("table2", "table5"):
+        raise SeeError(f"{table} has one method, see; leave out --methods")
+    if ratios and table not in ("table2", "ablation"):
+        raise SeeError(f"{table} has no ratios to choose; leave out --ratios")
+    make: dict[str, Callable[[int], Iterator[Cell]]] = {
+        "table2": partial(_methods, methods or METHODS, ratios or RATIOS),
+        "table5": partial(_methods, methods or LSTMS, ()),
+        "figure5": _sensitivity,
+        "ablation": partial(_ablation, ratios or (20.0,)),
+    }
+    # By name: Figure 5's three lines meet in one cell.
+    return list({cell.name: cell for seed in seeds for cell in make[table](seed)}.values())
+
+
+def _methods(methods: Sequence[str], ratios: Sequence[float], seed: int) -> Iterator[Cell]:
+    from fairseq_see.embeddings import embedding_class
+
+    for method in methods:
+        compresses = embedding_class(method).compresses
+        if compresses and not ratios:
+            raise SeeError(f"{method} compresses, and the methods of table5 do not; choose of {', '.join(LSTMS)}")
+        for ratio in ratios if compresses else (None,):
+            yield _at_ratio(method, ratio, seed)
+
+
+def _ablation(ratios: Sequence[float], seed: int) -> Iterator[Cell]:
+    for ratio in ratios:
+        yield _at_ratio("see", ratio, seed)
+        for control in CONTROLS:
+            # Drawn anew for each seed: of one random assignment nobody knows whether it was lucky.
+            options = ("--control", control, "--seed", str(seed))
+            yield _at_ratio("see", ratio, seed, control, f"{control}-seed{seed}", options)
+
+
+def _sensitivity(seed: int) -> Iterator[Cell]:
+    ranks = [(rank, ORDER, M) for rank in RANKS]
+    orders = [(RANK, order, M) for order in ORDERS]
+    for rank, order, m in ranks + orders + [(RANK, ORDER, m) for m in MS]:
+        index = "" if (rank, order) == (RANK, ORDER) else f"rank{rank}-order{order}"
+        options = ("--rank", str(rank), "--order", str(order)) if index else ()
+        overrides = {"model.see_method": "see", "model.see_m": m}
+        yield _cell(f"see-rank{rank}-order{order}-m{m}", overrides, seed, index, options)
+
+
+def _at_ratio(
+    method: str, ratio: float | None, seed: int, control: str = "", index: str = "", options: tuple[str, ...] = ()
+) -> Cell:
+    name = "-".join(filter(None, (method, control, "" if ratio is None else f"{ratio:g}x")))
+    given = {"model.see_method": method} | ({} if ratio is None else {"model.see_ratio": ratio})
+    return _cell(name, given, seed, index, options)
+
+
+def _cell(name: str, overrides: dict[str, Any], seed: int, index: str, options: tuple[str, ...]) -> Cell:
+    given = overrides | {"common.seed": seed} | ({"+model.see_index": index} if index else {})
+    return Cell(f"{name}-seed{seed}", given, index, options)
+
+
+def out_of_reach(cell: Cell, plans: Sequence[dict[str, Any]]) -> str | None:
+    """Why a cell's ratio cannot be met, after ``fairseq-see plan --json``; None if it can."""
+    asked = cell.overrides["model.see_method"], cell.overrides.get("model.see_ratio")
+    for plan in plans:
+        if (plan["method"], plan["asked"]) == asked and "refused" in plan:
+            return str(plan["refused"])
+    return None
+
+
+def state(folder: Path) -> str:
+    """How far a cell has come."""
+    if not (folder / "done").is_file():
+        return "started" if (folder / "train.log").is_file() else "missing"
+    return "done" if any(folder.glob("*.scores.json")) else "trained"
+
+
+def write_list(chosen: Sequence[Cell], config: str, path: Path) -> None:
+    """Write cells as a list of runs."""
+    import yaml
+
+    runs = [{"name": cell.name, "config": config, "overrides": cell.overrides} for cell in chosen]
+    with replacing(path) as temporary:
+        temporary.write_text(yaml.safe_dump({"runs": runs}, sort_keys=False), encoding="utf-8")
+
+
+def main() -> int:
+    """Write the list of those in reach; print what indexes it takes and what state every cell is in, tabs between."""
+    parser = argparse.ArgumentParser(prog="python -m fairseq_see.cells", description=main.__doc__)
+    parser.add_argument("table", choices=("table2", "table5", "figure5", "ablation"))
+    parser.add_argument("config")
+    parser.add_argument("list", type=Path)
+    parser.add_argument("cells", type=Path)
+    parser.add_argument("--methods", nargs="*", default=[])
+    parser.add_argument("--ratios", nargs="*", type=float, default=[])
+    parser.add_argument("--seeds", nargs="*", type=int, default=[])
+    parser.add_argument("--plan", type=Path)
+    args = parser.parse_args()
+    with ends_in_one_line():
+        found = cells(args.table, args.methods, args.ratios, args.seeds or [1])
+        plans = json.loads(args.plan.read_text(encoding="utf-8")) if args.plan else []
+        reasons = {cell.name: out_of_reach(cell, plans) for cell in found}
+        write_list([cell for cell in found if not reasons[cell.name]], args.config, args.list)
+    for index, options in dict.fromkeys((cell.index, cell.index_options) for cell in found if cell.index):
+        print("index", index, *options, sep="\t")
+    for cell in found:
+        reason = reasons[cell.name]
+        print("cell", cell.name, f"out of reach: {reason}" if reason else state(args.cells / cell.name), sep="\t")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

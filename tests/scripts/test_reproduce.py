@@ -1,0 +1,152 @@
+"""scripts/reproduce.sh and what starts the same cells elsewhere."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fairseq_see.runs import read_yaml
+from tests.conftest import ROOT
+from tests.scripts.test_prepare import contents, refused, script
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory) -> Path:
+    """The beginning of data/."""
+    folder = tmp_path_factory.mktemp("text")
+    for name in ("train", "dev", "test"):
+        for side in ("zh", "en"):
+            lines = (ROOT / f"data/{name}.{side}").read_text("utf-8").splitlines(keepends=True)
+            (folder / f"{name}.{side}").write_text("".join(lines[: 200 if name == "train" else 3]), encoding="utf-8")
+    shutil.copy(ROOT / "data/senses.tsv", folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_missing_cells_are_made_and_the_others_left_alone(text, tmp_path):
+    words = ("table2", "--dataset", text, "--scale", "tiny", "--out", tmp_path)
+    short = ("optimization.max_update=2", "--jobs", "1")
+    done = script("reproduce.sh", *words, "--methods", "dense", *short)
+    assert done.returncode == 0, done.stderr
+    before = contents(tmp_path / "cells/dense-seed1")
+    done = script("reproduce.sh", *words, "--methods", "dense", "see", "--ratios", "10", "80", *short)
+    assert done.returncode == 0, done.stderr
+    for name in ("dense-seed1", "see-10x-seed1"):
+        folder = tmp_path / "cells" / name
+        assert {"train.log", "curve.tsv", "test.hyp", "test.scores.json", "done"} <= set(os.listdir(folder))
+        assert (folder / "hydra/config.yaml").is_file()
+        assert json.loads((folder / "test.scores.json").read_text())["bleu"] >= 0
+    assert "see_ratio: 10.0" in (tmp_path / "cells/see-10x-seed1/hydra/config.yaml").read_text()
+    after = contents(tmp_path / "cells/dense-seed1")
+    made = [path for path in before if path.endswith((".pt", ".json", ".hyp", ".log", "done"))]
+    assert len(made) > 5 and all(before[path] == after[path] for path in made)
+
+    # What a method cannot reach on these dictionaries is told, and not tried.
+    assert re.search(r"see-80x-seed1\tout of reach: .*nearest ratio: 4", done.stderr)
+    assert sorted(path.name for path in (tmp_path / "cells").iterdir() if path.is_dir()) == [
+        "dense-seed1",
+        "see-10x-seed1",
+    ]
+
+
+def test_cells_are_listed_before_anything_is_prepared(text, tmp_path):
+    listed = script("reproduce.sh", "table5", "--dataset", text, "--out", tmp_path / "out", "--list")
+    assert listed.stdout.splitlines() == [f"{name}-seed1\tmissing" for name in ("dense", "morph_lstm", "sememe_lstm")]
+    assert not list(tmp_path.iterdir())
+
+
+def test_words_that_are_refused(text, tmp_path):
+    assert refused(script("reproduce.sh", "table9", "--dataset", text), "no table table9")
+    assert refused(script("reproduce.sh", "table2"), "--dataset is missing")
+    assert refused(script("reproduce.sh", "table2", "--dataset", tmp_path / "x"), "no folder")
+    assert refused(script("reproduce.sh", "table2", "--dataset", text, "--scale", "huge"), "--scale huge")
+    assert refused(script("reproduce.sh", "table2", "--dataset", text, "--out", tmp_path / "o"), "sees no GPU")
+    assert refused(
+        script("reproduce.sh", "table2", "--dataset", tmp_path, "--scale", "tiny"), "download_iwslt17_zh_en.sh"
+    )
+    assert refused(script("reproduce.sh", "table5", "--dataset", text, "--ratios", "10", "--list"), "no ratios")
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """A checkout whose train.sh and score.sh only note how they are called."""
+    folder = tmp_path / "checkout"
+    shutil.copytree(ROOT / "scripts", folder / "scripts")
+    for name in ("fairseq_see", "configs"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "scripts/train.sh").write_text(
+        '#!/usr/bin/env bash\nmkdir -p "$3"; echo "$EPOCHREALTIME" >"$3/from"; sleep 0.4\n'
+        'echo "${CUDA_VISIBLE_DEVICES-none}" "$1" "${@:4}" >"$3/train.log"\n'
+        'touch "$3/done"; echo "$EPOCHREALTIME" >"$3/to"\n'
+    )
+    (folder / "scripts/score.sh").write_text('#!/usr/bin/env bash\ntouch "$1/test.scores.json"\n')
+    (folder / "prepared/data-bin").mkdir(parents=True)
+    rows = "".join(f"- {{name: r{i}, config: demo_zh_en, overrides: {{common.seed: {i}}}}}\n" for i in range(4))
+    (folder / "runs.yaml").write_text(f"runs:\n{rows}")
+    return folder
+
+
+def start(checkout: Path, name: str, *words: object, **env: str) -> subprocess.CompletedProcess:
+    env = {**os.environ, "FAIRSEQ_SEE_VENV": sys.prefix, **env}
+    command = ["bash", checkout / "scripts" / name, *map(str, words)]
+    return subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, check=False)
+
+
+def test_each_run_has_a_gpu_for_itself(checkout):
+    done = start(checkout, "sweep.sh", "runs.yaml", "prepared", "out", "--gpus", "3,5")
+    assert done.returncode == 0, done.stderr
+    at_work = {"3": [], "5": []}
+    for i in range(4):
+        gpu = (checkout / f"out/r{i}/train.log").read_text().split()[0]
+        at_work[gpu].append(tuple(float((checkout / f"out/r{i}/{name}").read_text()) for name in ("from", "to")))
+    for times in at_work.values():
+        (_, first_end), (second_start, _) = sorted(times)
+        assert first_end <= second_start
+    assert refused(start(checkout, "sweep.sh", "runs.yaml", "prepared", "out", "--gpus", "0,,1"), "--gpus 0,,1")
+
+
+def test_a_slurm_array_of_what_is_missing(checkout, tmp_path):
+    """sbatch is one of ours, which notes its options and runs the tasks of the array."""
+    (tmp_path / "bin").mkdir()
+    fake = tmp_path / "bin/sbatch"
+    fake.write_text(
+        '#!/usr/bin/env bash\nprintf "%s\\n" "$@" >sbatch.txt\n'
+        "for word; do case $word in --array=*) array=${word#*=} ;; --wrap=*) command=${word#*=} ;; esac; done\n"
+        'for task in ${array//,/ }; do SLURM_ARRAY_TASK_ID=$task bash -c "$command" || exit; done\n'
+    )
+    fake.chmod(0o755)
+    path = f"{fake.parent}{os.pathsep}{os.environ['PATH']}"
+    (checkout / "out/r1").mkdir(parents=True)
+    for name in ("done", "test.scores.json"):
+        (checkout / "out/r1" / name).touch()
+    words = ("slurm_array.sh", "runs.yaml", "prepared", "out", "optimization.max_update=7", "--", "--time", "1:00:00")
+    done = start(checkout, *words, PATH=path)
+    assert done.returncode == 0, done.stderr
+    options = (checkout / "sbatch.txt").read_text().splitlines()
+    assert (
+        "--array=1,3,4" in options and "--gres=gpu:1" in options and options.index("--time") < options.index("1:00:00")
+    )
+    assert not (checkout / "out/r1/train.log").exists()
+    said = (checkout / "out/r2/train.log").read_text().split()
+    assert said[1:] == ["demo_zh_en", "common.seed=2", "optimization.max_update=7"]
+    assert "all 4 runs are in" in start(checkout, *words, PATH=path).stderr
+
+
+@pytest.mark.slow
+def test_the_list_for_other_machines(text, tmp_path):
+    """--prepare leaves what scripts/bundle.sh takes: a list and a folder whose indexes it names without a path."""
+    words = ("ablation", "--dataset", text, "--scale", "tiny", "--out", tmp_path, "--prepare")
+    done = script("reproduce.sh", *words)
+    assert done.returncode == 0, done.stderr
+    runs = read_yaml(tmp_path / "ablation.yaml", ROOT / "configs")
+    assert [run.name for run in runs][1] == "see-random-senses-20x-seed1"
+    for run in runs[1:]:
+        (index,) = (word.partition("=")[2] for word in run.overrides if "see_index" in word)
+        assert (tmp_path / "prepared/data-bin" / index / "dict.zh.see").is_file()
+    assert not (tmp_path / "cells").exists()

@@ -1,0 +1,99 @@
+"""Tables as lists of runs."""
+
+import pytest
+import yaml
+
+from fairseq_see.cells import METHODS, cells, out_of_reach, state, write_list
+from fairseq_see.errors import SeeError
+from fairseq_see.runs import read_yaml
+from tests.conftest import ROOT
+
+
+def test_table2_is_dense_once_and_every_method_at_every_ratio():
+    found = cells("table2", seeds=[1, 2])
+    assert len(found) == 2 * (1 + 4 * (len(METHODS) - 1))
+    assert [cell.name for cell in found][:3] == ["dense-seed1", "matrix-10x-seed1", "matrix-20x-seed1"]
+    assert all(cell.name.endswith("seed1") for cell in found[: len(found) // 2])
+    see = next(cell for cell in found if cell.name == "see-80x-seed2")
+    assert see.overrides == {"model.see_method": "see", "model.see_ratio": 80.0, "common.seed": 2}
+    assert [cell.name for cell in cells("table2", ["see"], [2.5])] == ["see-2.5x-seed1"]
+
+
+def test_table5_is_what_does_not_compress():
+    assert [cell.name for cell in cells("table5")] == ["dense-seed1", "morph_lstm-seed1", "sememe_lstm-seed1"]
+
+
+def test_figure5_varies_one_setting_at_a_time():
+    found = cells("figure5")
+    names = {cell.name for cell in found}
+    assert len(names) == len(found) == 6 + 3 + 4  # the paper's own setting is in all three lines, and there once
+    for cell in found:
+        settings = dict(zip(("rank", "order", "m"), cell.name.removesuffix("-seed1").split("-")[1:], strict=True))
+        changed = [name for name, usual in (("rank", 5), ("order", 3), ("m", 9)) if settings[name] != f"{name}{usual}"]
+        assert len(changed) <= 1
+        assert cell.overrides["model.see_m"] == int(settings["m"][1:])
+        assert (cell.index == "") == (changed in ([], ["m"]))
+        if cell.index:
+            assert cell.index_options == ("--rank", settings["rank"][4:], "--order", settings["order"][5:])
+            assert cell.overrides["+model.see_index"] == cell.index
+
+
+def test_the_ablation_has_an_index_of_its_own_for_each_seed_and_shares_its_reference_with_table2():
+    found = cells("ablation", seeds=[1, 2])
+    assert len({cell.index for cell in found if cell.index}) == 6
+    assert found[0] == next(cell for cell in cells("table2") if cell.name == "see-20x-seed1")
+    random = next(cell for cell in found if cell.name == "see-random-senses-20x-seed2")
+    assert random.index_options == ("--control", "random-senses", "--seed", "2")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("figure5", ["dense"]), "figure5 has one method"),
+        (("table5", (), [10.0]), "no ratios to choose"),
+        (("table5", ["see"]), "see compresses"),
+        (("table2", ["nothing"]), "nothing"),
+    ],
+)
+def test_what_a_table_does_not_have_is_refused(words, message):
+    with pytest.raises(SeeError, match=message):
+        cells(*words)
+
+
+def test_a_cell_out_of_reach_of_one_side_is_told():
+    plans = [
+        {"method": "word2ket", "asked": 40.0, "side": "zh", "settings": {}},
+        {"method": "word2ket", "asked": 40.0, "side": "en", "refused": "nearest ratio: 21.30x"},
+    ]
+    at40, at20 = cells("table2", ["word2ket"], [40.0, 20.0])
+    assert out_of_reach(at40, plans) == "nearest ratio: 21.30x" and out_of_reach(at20, plans) is None
+    assert out_of_reach(cells("table5")[0], plans) is None
+
+
+def test_the_state_of_a_cell(tmp_path):
+    assert state(tmp_path / "absent") == "missing"
+    for file, expected in (("train.log", "started"), ("done", "trained"), ("test.scores.json", "done")):
+        (tmp_path / file).touch()
+        assert state(tmp_path) == expected
+
+
+@pytest.mark.parametrize("config", ["iwslt17_zh_en", "wmt17_zh_en"])
+@pytest.mark.parametrize("table", ["table2", "table5", "figure5", "ablation"])
+def test_lists_are_lists_of_runs(table, config, tmp_path):
+    found = cells(table)
+    write_list(found, config, tmp_path / "list.yaml")
+    runs = read_yaml(tmp_path / "list.yaml", ROOT / "configs")
+    assert [run.name for run in runs] == [cell.name for cell in found]
+    for run, cell in zip(runs, found, strict=True):
+        assert run.overrides == [f"{key}={value}" for key, value in cell.overrides.items()]
+
+
+@pytest.mark.parametrize(("config", "arch"), [("iwslt17_zh_en", "iwslt_zh_en"), ("wmt17_zh_en", "wmt_zh_en")])
+def test_the_papers_configurations_are_the_papers_architectures(config, arch):
+    from fairseq_see.models.transformer import PRESETS
+
+    given = yaml.safe_load((ROOT / "configs" / f"{config}.yaml").read_text("utf-8"))
+    assert PRESETS[f"see_transformer_{arch}"].items() <= given["model"].items()
+    assert given["dataset"]["max_tokens"] == 4096 and given["criterion"]["label_smoothing"] == 0.1
+    assert given["optimizer"]["adam_betas"] == "(0.9, 0.98)" and given["lr_scheduler"]["_name"] == "inverse_sqrt"
+    assert given["common"]["fp16"] is True and "bf16" not in given["common"]
