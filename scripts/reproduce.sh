@@ -65,6 +65,12 @@ wmt17 | wmt17-v13 | wmt17-v15) text=$root/runs/$dataset/text config=wmt17_zh_en 
 *) [[ -d $dataset ]] || die "no folder $dataset, and no dataset of this name (--help tells them)"
     text=$(cd -- "$dataset" && pwd) config=iwslt17_zh_en test=test dataset=$(basename -- "$text") ;;
 esac
+for ratio in ${chosen[--ratios]:-}; do
+    [[ $ratio =~ ^[1-9][0-9]*(\.[0-9]+)?$ ]] || die "--ratios $ratio: not a number from 1 on"
+done
+for seed in ${chosen[--seeds]:-}; do
+    [[ $seed =~ ^[0-9]+$ ]] || die "--seeds $seed: not a whole number"
+done
 case $scale in
 paper)
     size=(--joined --size 40000)
@@ -149,6 +155,7 @@ if [[ $stop == prepare ]]; then
     say "the list of runs is $list, the data $prepared"
     exit 0
 fi
-"$root/scripts/sweep.sh" "$list" "$prepared" "$out/cells" ${jobs:+--jobs "$jobs"} ${gpus:+--gpus "$gpus"} \
+rm -rf -- "$work"
+# In place of this script, so that whoever ends this ends that.
+exec "$root/scripts/sweep.sh" "$list" "$prepared" "$out/cells" ${jobs:+--jobs "$jobs"} ${gpus:+--gpus "$gpus"} \
     ${overrides[@]+"${overrides[@]}"}
-say "fairseq-see report $out/cells/* compares them"

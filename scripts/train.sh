@@ -110,6 +110,7 @@ if ((status)); then
     say "training ended with status $status; all it said is in $run/train.log"
     exit "$status"
 fi
+# The losses in the log, as a table.
 python -c 'import sys; from pathlib import Path; from fairseq_see.curve import write_curve
 write_curve(*map(Path, sys.argv[1:]))' "$run/train.log" "$run/curve.tsv"
 cp -- "$run/train.settings" "$run/done.tmp"

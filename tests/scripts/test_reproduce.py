@@ -70,6 +70,8 @@ def test_words_that_are_refused(text, tmp_path):
         script("reproduce.sh", "table2", "--dataset", tmp_path, "--scale", "tiny"), "download_iwslt17_zh_en.sh"
     )
     assert refused(script("reproduce.sh", "table5", "--dataset", text, "--ratios", "10", "--list"), "no ratios")
+    assert refused(script("reproduce.sh", "table2", "--dataset", text, "--ratios", "x", "--list"), "--ratios x")
+    assert refused(script("reproduce.sh", "table2", "--dataset", text, "--seeds", "1.5", "--list"), "--seeds 1.5")
     assert not (tmp_path / "o").exists()
 
 
