@@ -105,6 +105,7 @@ while IFS=$'\t' read -r _ name; do
     for kind in raw tok; do cp -- "$data/$kind/$name.en" "$stage/data/$kind/"; done
 done <"$data/tests.txt"
 tar -C "$root" --exclude=__pycache__ -cf - LICENSE configs fairseq_see scripts | tar -C "$stage/source" -xf -
+python -c 'from fairseq_see.report.provenance import commit; print(commit())' >"$stage/source/COMMIT"
 mv -- "$stage/source/scripts/bundle/run_bundle.sh" "$stage/run_bundle.sh"
 printf 'python %s\nplatform %s\n' "$version" "$platform" >"$stage/bundle.txt"
 

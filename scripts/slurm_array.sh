@@ -50,6 +50,9 @@ if ((${#missing[@]} == 0)); then
 fi
 logs=$out-slurm
 mkdir -p -- "$out" "$logs" || die "cannot make the folders $out and $logs"
+# As scripts/sweep.sh leaves it, for the report.
+name=${runs##*/}
+cp -- "$work/runs.json" "$out/${name%.yaml}.runs.json"
 # A copy of its own, because the numbers of the array are its lines; and wrapped, because sbatch moves a script elsewhere.
 list=$logs/runs-$(checksum "$runs").yaml
 cp -- "$runs" "$list"

@@ -28,7 +28,7 @@ from fairseq_see.runs import Run, read_json
 STOPPED = "Stopping training due to cumulative_training_time"
 # What is not worth starting: seconds of training, and the seconds kept at the very end for packing.
 SHORTEST, PACKING = 5, 5
-RESULTS = ("train.log", "*.scores.json", "*.hyp", "*.hyp.tok", "*.generate")
+RESULTS = ("train.log", "provenance.json", "*.scores.json", "*.hyp", "*.hyp.tok", "*.generate")
 
 
 @dataclass

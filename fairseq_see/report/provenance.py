@@ -38,8 +38,13 @@ def sentence(known: dict[str, str]) -> str:
 
 
 def commit() -> str:
-    """Of the checkout that this file is in, ``-dirty`` where it has changes; ``unknown`` where there is none."""
+    """Of the checkout that this file is in, ``-dirty`` where it has changes; ``unknown`` where there is none.
+
+    In what ``scripts/bundle.sh`` packs, a file tells which checkout that was.
+    """
     repository = Path(__file__).resolve().parents[2]
+    if (packed := repository / "COMMIT").is_file():
+        return packed.read_text(encoding="utf-8").strip()
     if not (repository / ".git").exists():
         return "unknown"
     try:

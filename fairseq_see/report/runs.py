@@ -119,6 +119,9 @@ def read_results(path: Path) -> list[Result]:
             for name in SETTING
         },
     }
+    if made := _indexes_made_from(tables):
+        # Not the place they lay in: a random control has an index of its own for each seed.
+        cost["setting"]["model"]["see_index"] = made
     files = sorted(path.glob("*.scores.json"))
     for file in files:
         if file.stat().st_mtime < checkpoint.stat().st_mtime:
@@ -136,6 +139,17 @@ def _method(embedding: Any) -> str:
     index = getattr(embedding, "index", None)
     control = index.shape.get("provenance", {}).get("control") if index else None
     return f"{embedding.method}, {control}" if control else embedding.method
+
+
+def _indexes_made_from(tables: Iterable[Any]) -> str:
+    """From what the unit indexes of the tables were made, without control (part of the method) and seed."""
+    indexes = (getattr(table, "index", None) for table in tables)
+    provenances = (index.shape.get("provenance", {}) for index in indexes if index)
+    said = (
+        "; ".join(f"{key} {value}" for key, value in provenance.items() if key not in ("control", "seed"))
+        for provenance in provenances
+    )
+    return " and ".join(dict.fromkeys(filter(None, said)))
 
 
 def _knobs(tables: Iterable[Any]) -> dict[str, Any]:

@@ -148,10 +148,10 @@ def knob_lines(section: Section) -> dict[str, dict[str, list[Cell]]]:
         for cell in section.cells:
             if knob_value(cell, name) is None:
                 continue
-            # m follows from the ratio and the index, so it is the ratio that stays while rank or order change.
             fixed = [_knob(cell, other) for other in KNOBS if other not in (name, "m")]
-            if name != "m" and cell.column:
-                fixed.append(f"{cell.column:g}x")
+            # While rank or order change, what stays is what was given: a ratio, from which m follows, or m itself.
+            if name != "m":
+                fixed.append(f"{cell.column:g}x" if cell.first.asked else _knob(cell, "m"))
             found.setdefault(", ".join([cell.method, *filter(None, fixed)]), []).append(cell)
         several = {
             label: cells for label, cells in found.items() if len({knob_value(cell, name) for cell in cells}) > 1
@@ -180,7 +180,7 @@ def sensitivity(section: Section, lines: dict[str, dict[str, list[Cell]]]) -> Ta
             ]
             for cell in shown
         ],
-        notes=["Cells that differ in one of them, the others and the ratio being equal. m: mean of both sides."],
+        notes=["Cells that differ in one of them, the others and a ratio given being equal. m: mean of both sides."],
     )
 
 

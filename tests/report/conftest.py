@@ -44,6 +44,7 @@ def make_run(
     hypotheses: list[str] | None = REFERENCES,
     references: list[str] | None = None,
     dropout: float = 0.1,
+    see_index: str | None = None,
     **options,
 ) -> Path:
     """A trained run beside ``data``, scored on ``test`` if there are hypotheses."""
@@ -56,7 +57,10 @@ def make_run(
     }
     model |= {"encoder.layers.0.weight": torch.zeros(10, 5), "encoder.version": torch.tensor([3.0])}
     cfg = {
-        "model": {"see_resolved": json.dumps(resolved), "see_ratio": ratio, "dropout": dropout, "encoder_layers": 2},
+        "model": {
+            **{"see_resolved": json.dumps(resolved), "see_ratio": ratio, "see_index": see_index},
+            **{"dropout": dropout, "encoder_layers": 2},
+        },
         "common": {"seed": seed},
         "task": {"data": str(data / "data-bin"), "target_lang": "en"},
         "dataset": {"max_tokens": 1024},

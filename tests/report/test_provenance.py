@@ -19,6 +19,13 @@ def test_a_change_of_code_or_machine_is_added_and_nothing_else(tmp_path, monkeyp
     assert f"torch {torch.__version__}, fairseq 0.12" in provenance.sentence(provenance.read(file)[0])
 
 
+def test_packed_source_tells_which_commit_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "fairseq_see/report/provenance.py"))
+    assert provenance.commit() == "unknown"
+    (tmp_path / "COMMIT").write_text("abc1234-dirty\n")
+    assert provenance.commit() == "abc1234-dirty"
+
+
 @pytest.mark.parametrize("text", ["{", "{}", json.dumps([{"commit": "a"}])])
 def test_another_file_is_told(tmp_path, text):
     (tmp_path / "x").write_text(text)

@@ -1,12 +1,14 @@
 """Means and spreads over seeds."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from fairseq_see.errors import SeeError
 from fairseq_see.report.runs import read_results
 from fairseq_see.report.seeds import Spread, by_setting
+from tests.embeddings.conftest import random_index
 from tests.report.conftest import make_run
 
 
@@ -26,6 +28,17 @@ def test_runs_that_differ_in_the_seed_alone_are_one_setting(data):
     assert [[result.name for result in group] for group in by_setting(results)] == [["b", "a"], ["c"]]
     with pytest.raises(SeeError, match="same settings and seed"):
         by_setting([*results, results[0]])
+
+
+def test_a_random_control_that_each_seed_draws_anew_is_one_setting(data):
+    """Though each has an index of its own, in a folder of its own. Another lexicon is another setting."""
+    results = []
+    for number, (lexicon, seed) in enumerate([("a.tsv", 1), ("a.tsv", 2), ("b.tsv", 1)]):
+        made_from = {"senses": lexicon, "control": "random-senses", "seed": seed}
+        index = replace(random_index(), provenance=made_from)
+        run = make_run(data, f"run{number}", "see", seed=seed, index=index, m=2, see_index=f"random-{number}")
+        results += read_results(run)
+    assert [[result.name for result in group] for group in by_setting(results)] == [["run0", "run1"], ["run2"]]
 
 
 def test_sizes_of_a_run(data):

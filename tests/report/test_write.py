@@ -198,3 +198,10 @@ def test_knobs_in_which_runs_differ(runs):
     assert sorted(rows) == [["2", "3", "2", "6.43x"], ["4", "3", "1", "12.86x"], ["4", "3", "2", "6.43x"]]
     page = read(runs, "html")
     assert "BLEU by rank" in page and "BLEU by m" in page and "BLEU by order" not in page
+
+
+def test_orders_of_one_m_are_on_a_line_though_their_ratios_differ(runs):
+    for order in (2, 3):
+        make_run(runs, f"see_{order}", "see", hypotheses=GOOD, index=random_index(order=order), m=2)
+    assert report(runs) == 0
+    assert "BLEU by order" in read(runs, "html")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fairseq_see.runs import read_yaml
+from fairseq_see.runs import read_json, read_yaml
 from tests.conftest import ROOT
 from tests.scripts.test_prepare import contents, refused, script
 
@@ -38,7 +38,9 @@ def test_missing_cells_are_made_and_the_others_left_alone(text, tmp_path):
     assert done.returncode == 0, done.stderr
     for name in ("dense-seed1", "see-10x-seed1"):
         folder = tmp_path / "cells" / name
-        assert {"train.log", "curve.tsv", "test.hyp", "test.scores.json", "done"} <= set(os.listdir(folder))
+        assert {"train.log", "curve.tsv", "provenance.json", "test.hyp", "test.scores.json", "done"} <= set(
+            os.listdir(folder)
+        )
         assert (folder / "hydra/config.yaml").is_file()
         assert json.loads((folder / "test.scores.json").read_text())["bleu"] >= 0
     assert "see_ratio: 10.0" in (tmp_path / "cells/see-10x-seed1/hydra/config.yaml").read_text()
@@ -135,6 +137,7 @@ def test_a_slurm_array_of_what_is_missing(checkout, tmp_path):
         "--array=1,3,4" in options and "--gres=gpu:1" in options and options.index("--time") < options.index("1:00:00")
     )
     assert not (checkout / "out/r1/train.log").exists()
+    assert len(read_json(checkout / "out/runs.runs.json")) == 4
     said = (checkout / "out/r2/train.log").read_text().split()
     assert said[1:] == ["demo_zh_en", "common.seed=2", "optimization.max_update=7"]
     assert "all 4 runs are in" in start(checkout, *words, PATH=path).stderr
