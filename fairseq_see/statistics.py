@@ -40,8 +40,8 @@ def statistics(data: Path, config: Path) -> dict[str, float]:
         index.check_dictionary(vocabulary)
         found |= {
             f"|V| {side}": len(vocabulary),
-            f"|M| {side}": len(index.sememes),
-            f"morphemes {side}": len(index.morphemes),
+            f"|M| {side}": len(index.sememes) - index.order,  # without padding
+            f"morphemes {side}": len(index.morphemes) - index.order,
         }
     given = {name: value for name, value in OmegaConf.load(config).model.items() if name != "_name"}
     cfg = OmegaConf.merge(OmegaConf.structured(SEETransformerConfig), given, {"see_method": "dense"})
