@@ -92,7 +92,9 @@ def _runs(row: Any, where: str, configs: Path) -> list[Run]:
     runs = []
     for values in product(*grid.values()):
         chosen = _overrides(dict(zip(grid, values, strict=True)), where)
-        full = "-".join([name, *(override.partition("=")[2] for override in chosen)])
+        # A list, such as fairseq's learning rate is, without its brackets.
+        written = [override.partition("=")[2].strip("[]").replace(",", "_") for override in chosen]
+        full = "-".join([name, *written])
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", full):
             raise SeeError(f"{where}: the name {full!r} must be of letters, digits, . _ -")
         runs.append(Run(full, config, overrides + chosen))

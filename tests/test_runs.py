@@ -39,6 +39,15 @@ def test_a_grid_is_a_run_for_each_combination(tmp_path):
     assert runs[1].overrides == ["model.see_method=see", "model.see_ratio=10", "common.seed=2"]
 
 
+def test_a_grid_of_learning_rates_which_are_lists(tmp_path):
+    (tmp_path / "RUNS.yaml").write_text(
+        "runs:\n- {name: see, config: demo_zh_en, grid: {optimization.lr: [[0.002], [0.001, 0.0005]]}}\n"
+    )
+    runs = read_yaml(tmp_path / "RUNS.yaml", CONFIGS)
+    assert [run.name for run in runs] == ["see-0.002", "see-0.001_0.0005"]
+    assert [run.overrides for run in runs] == [["optimization.lr=[0.002]"], ["optimization.lr=[0.001,0.0005]"]]
+
+
 def test_the_lists_in_configs():
     assert [run.name for run in read_yaml(CONFIGS / "bundle_demo.yaml", CONFIGS)] == ["dense", "see10"]
     methods = {run.name.split("-")[0] for run in read_yaml(CONFIGS / "methods.yaml", CONFIGS)}
