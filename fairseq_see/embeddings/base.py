@@ -137,9 +137,13 @@ class Embedding(nn.Module, ABC):
     def project(self, hidden: Tensor, table: Tensor | None = None) -> Tensor:
         """Scores of every token for ``hidden`` (..., d): hidden @ table^T, (..., V)."""
         table = self._ready(table)
+        # As one matrix: fairseq's decoder hands over a transposed view, of which torch would multiply each slice alone.
+        rows = hidden.reshape(-1, hidden.shape[-1])
         if table is None and self._serving() and self.inference == "factored":
-            return self._project_in_chunks(hidden)
-        return F.linear(hidden, self.table() if table is None else table)
+            scores = self._project_in_chunks(rows)
+        else:
+            scores = F.linear(rows, self.table() if table is None else table)
+        return scores.view(*hidden.shape[:-1], self.num_embeddings)
 
     @property
     def weight(self) -> Tensor:
