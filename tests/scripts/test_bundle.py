@@ -347,7 +347,7 @@ def test_the_archive_trains_without_network(toy, tmp_path):
     for name in ("short", "endless"):
         result = tmp_path / "results" / name
         assert {path.name for path in result.iterdir()} == {
-            *("config.yaml", "train.log", "curve.tsv", "run.json", "checkpoint_best.pt"),
+            *("config.yaml", "train.log", "curve.tsv", "run.json", "provenance.json", "checkpoint_best.pt"),
             *("toy.scores.json", "toy.hyp", "toy.hyp.tok", "toy.generate"),
         }
         assert len((result / "toy.hyp").read_text().splitlines()) == 40
