@@ -2,7 +2,8 @@
 
 python benchmarks/scaling.py [--rounds N] [--plot FILE.png] [--json FILE]
 
-One of the four changes at a time, the others stay V = 40,000, d = 512, 20x and 4,096 tokens of the batch.
+One of the four changes at a time, the others stay V = 40,000, d = 512, 20x and 4,096 tokens of the batch. With V the
+ratio changes too, so that the vectors of a unit, and with them all parameters, stay the same.
 """
 
 from functools import partial
@@ -41,7 +42,7 @@ def copied(slope: Tensor) -> None:
     slope.clone().sum()
 
 
-def measured(setting: dict[str, int], rounds: int) -> dict[str, float]:
+def measured(setting: dict[str, Any], rounds: int) -> dict[str, float]:
     """Seconds of a lookup and of a whole table, forward and backward, and the memory of the latter."""
     torch.manual_seed(1)
     shape = setting["V"], setting["d"], 1
@@ -91,7 +92,8 @@ def main() -> int:
         results[name] = {}
         for value in values:
             try:
-                point = measured({**USUAL, name: value}, arguments.rounds)
+                ratio = USUAL["ratio"] * value / USUAL["V"] if name == "V" else USUAL["ratio"]
+                point = measured({**USUAL, "ratio": ratio, name: value}, arguments.rounds)
             except InfeasibleRatio as error:
                 print(f"left out, {name} = {value}: {error}")
                 continue
