@@ -114,7 +114,7 @@ class _KroneckerSum(torch.autograd.Function):
                 more = grads[:, :, stored:]
                 # The other factors' gradients are zero already where the first factor is.
                 more[0] *= _has_extra(index[rows], extra)
-                grad_extra.index_add_(0, ids.clamp_(max=len(extra) - 1), more.reshape(len(ids), -1))
+                grad_extra.index_add_(0, ids.clamp(max=len(extra) - 1), more.reshape(len(ids), -1))
         grads_of = [grad_units.to(units.dtype), None if grad_extra is None else grad_extra.to(units.dtype)]
         return (*grads_of, None, None, None, None, None)
 
