@@ -3,9 +3,6 @@
 import argparse
 import ctypes
 import json
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any
 import torch
 
 from fairseq_see.files import replacing
+from fairseq_see.report.provenance import facts
 
 STATUS = Path("/proc/self/status")
 
@@ -59,19 +57,11 @@ def _wait(device: str) -> None:
 
 def machine() -> dict[str, str]:
     """What a reader needs to judge the numbers."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        cpu = next((x.split(":")[1].strip() for x in info.read_text().splitlines() if x.startswith("model name")), cpu)
-    here = Path(__file__).resolve().parent
-    commit = subprocess.run(["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    known = facts()
     return {
-        "machine": f"{os.cpu_count()} cores of {cpu}{gpu}",
+        "machine": ", ".join(filter(None, (known["processor"], known.get("gpu")))),
         "threads": str(torch.get_num_threads()),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "commit": commit.stdout.strip() or "unknown",
+        **{name: known[name] for name in ("torch", "python", "commit")},
     }
 
 

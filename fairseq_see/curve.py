@@ -33,6 +33,12 @@ def read_curve(log: Path) -> list[dict[str, str]]:
     return list(found.values())
 
 
+def perplexities(run: Path) -> list[tuple[int, float]]:
+    """Updates and validation perplexity of a run's ``train.log``, in the order of training; empty if it has none."""
+    valid = (row for row in read_curve(run / "train.log") if row["split"] == "valid")
+    return sorted((int(row["updates"]), float(row["ppl"])) for row in valid if row["updates"] and row["ppl"])
+
+
 def write_curve(log: Path, output: Path) -> list[dict[str, str]]:
     """Write the table of a log as TSV and return its rows."""
     found = read_curve(log)

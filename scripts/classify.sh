@@ -33,21 +33,11 @@ mkdir -p -- "$out" || die "cannot make the folder $out"
 only_one "$out/.lock" "scripts/classify.sh on $out"
 data=$out/data-bin
 
-# logged FILE MODULE ARGUMENT...: fairseq's command; its end, if it fails
-logged() {
-    local log=$1
-    shift
-    python -m "$@" >"$log" 2>&1 || {
-        grep '^error: ' -- "$log" >&2 || tail -n 12 -- "$log" | cut -c1-500 >&2
-        die "fairseq failed; all it said is in $log"
-    }
-}
-
 # binarise NAME KIND OPTION...
 binarise() {
     local name=$1 kind=$2
     shift 2
-    logged "$out/preprocess-$name.log" fairseq_cli.preprocess --only-source --trainpref "$out/text/train.$kind" \
+    logged "$out/preprocess-$name.log" python -m fairseq_cli.preprocess --only-source --trainpref "$out/text/train.$kind" \
         --validpref "$out/text/valid.$kind" --testpref "$out/text/test.$kind" --destdir "$data.tmp/$name" "$@"
 }
 
@@ -72,7 +62,7 @@ classify() {
     local method=$1 run=$out/$1 embedding=(--see-method "$1")
     [[ $method == dense ]] || embedding+=(--see-ratio "$ratio" --see-index "$data/input0")
     mkdir -p -- "$run"
-    logged "$run/train.log" fairseq_cli.train "$data" --user-dir "$root/fairseq_see" --save-dir "$run" "${task[@]}" \
+    logged "$run/train.log" python -m fairseq_cli.train "$data" --user-dir "$root/fairseq_see" --save-dir "$run" "${task[@]}" \
         --best-checkpoint-metric accuracy --maximize-best-checkpoint-metric \
         --arch see_roberta --encoder-layers 2 --encoder-embed-dim 216 --encoder-ffn-embed-dim 512 \
         --encoder-attention-heads 4 --pooler-dropout 0.1 "${embedding[@]}" \
@@ -80,7 +70,7 @@ classify() {
         --warmup-updates 100 --batch-size 32 --max-epoch 10 --seed 1 --num-workers 0 \
         --update-epoch-batch-itr True --no-epoch-checkpoints --no-progress-bar --log-format simple \
         ${options[@]+"${options[@]}"}
-    logged "$run/test.log" fairseq_cli.validate "$data" --user-dir "$root/fairseq_see" --path "$run/checkpoint_best.pt" \
+    logged "$run/test.log" python -m fairseq_cli.validate "$data" --user-dir "$root/fairseq_see" --path "$run/checkpoint_best.pt" \
         "${task[@]}" --valid-subset test --batch-size 64 --no-progress-bar --log-format simple
 }
 

@@ -64,6 +64,16 @@ only_one() {
     flock -n 9 || die "another $2 is at work; wait for it, or end it"
 }
 
+# logged LOG COMMAND...: what it says goes to LOG; its end to the user, if it fails
+logged() {
+    local log=$1
+    shift
+    "$@" >"$log" 2>&1 || {
+        grep '^error: ' -- "$log" >&2 || tail -n 12 -- "$log" | cut -c1-500 >&2
+        die "${*:1:3} failed; all it said is in $log"
+    }
+}
+
 # in_half_precision CONFIG OVERRIDE...: whether training is to be in fp16
 in_half_precision() {
     local config=$1 chosen

@@ -45,16 +45,6 @@ mkdir -p -- "$out" || die "cannot make the folder $out"
 only_one "$out/.lock" "scripts/lm.sh on $out"
 data=$out/data-bin
 
-# logged LOG COMMAND...: what it says goes to LOG; its end to the user, if it fails
-logged() {
-    local log=$1
-    shift
-    "$@" >"$log" 2>&1 || {
-        grep '^error: ' -- "$log" >&2 || tail -n 12 -- "$log" | cut -c1-500 >&2
-        die "${*:1:3} failed; all it said is in $log"
-    }
-}
-
 if [[ ! -e $data ]]; then
     say "binarising the English text"
     rm -rf -- "$data.tmp"

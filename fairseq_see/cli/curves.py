@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fairseq_see.curve import read_curve
+from fairseq_see.curve import perplexities
 from fairseq_see.errors import SeeError
 from fairseq_see.files import replacing
 
@@ -45,8 +45,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _perplexities(run: Path) -> list[tuple[int, float]]:
     """Updates and validation perplexity, in the order of training."""
-    rows = [row for row in read_curve(run / "train.log") if row["split"] == "valid"]
-    points = [(int(row["updates"]), float(row["ppl"])) for row in rows if row["updates"] and row["ppl"]]
+    points = perplexities(run)
     if not points:
         raise SeeError(f"no validation in {run / 'train.log'}; scripts/train.sh writes it after each epoch")
-    return sorted(points)
+    return points

@@ -10,7 +10,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from fairseq_see.curve import read_curve
+from fairseq_see.curve import perplexities
 from fairseq_see.report.compare import Cell, Section
 from fairseq_see.report.seeds import Spread
 
@@ -76,7 +76,7 @@ def curves(section: Section, number: int) -> str | None:
                 line = LINES[columns.index(cell.column or 0) % len(LINES)]
                 label: str | None = cell.name
                 for result in cell.results:
-                    if points := _perplexities(Path(result.run)):
+                    if points := perplexities(Path(result.run)):
                         x, y = zip(*points, strict=True)
                         axes.plot(x, y, line, color=colour, label=label, linewidth=1.1)
                         label, drawn = None, True
@@ -128,11 +128,6 @@ def _draw(axes: Any, points: list[tuple[float, Spread]], label: str, colour: str
         elinewidth=0.9,
         capsize=2,
     )
-
-
-def _perplexities(run: Path) -> list[tuple[int, float]]:
-    rows = (row for row in read_curve(run / "train.log") if row["split"] == "valid")
-    return sorted((int(row["updates"]), float(row["ppl"])) for row in rows if row["updates"] and row["ppl"])
 
 
 def _styles(section: Section) -> Iterator[tuple[str, str, str]]:
