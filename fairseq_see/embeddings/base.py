@@ -128,7 +128,7 @@ class Embedding(nn.Module, ABC):
         if table is not None:
             return F.embedding(tokens, table)
         if self._serving() and tokens.numel() <= FEW:
-            return self.rows(tokens.reshape(-1)).view(*tokens.shape, -1)
+            return self.rows(tokens.reshape(-1)).view(*tokens.shape, self.embedding_dim)
         distinct, inverse = torch.unique(tokens, return_inverse=True)
         return F.embedding(inverse, self.rows(distinct))
 
@@ -220,7 +220,7 @@ class Embedding(nn.Module, ABC):
 
     def train(self, mode: bool = True) -> Embedding:
         """Set training mode; a table cached in eval mode is dropped, an index is narrow in factored inference only."""
-        if mode:
+        if mode or self.inference == "factored":
             self._forget()
         for module in self.modules():
             if isinstance(module, StoredIndex):

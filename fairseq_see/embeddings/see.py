@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fairseq_see.embeddings.base import FEW, Embedding, register
+from fairseq_see.embeddings.few import FewRows
 from fairseq_see.embeddings.kronecker import factor_width
 from fairseq_see.embeddings.start import gain_of, row_norm, start_vectors
 from fairseq_see.embeddings.stored_index import FEWER_UNITS, StoredIndex, index_to_plan
@@ -75,6 +76,7 @@ class SEEEmbedding(Embedding):
         shape: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(num_embeddings, embedding_dim, padding_idx)
+        self._few: FewRows | None = None
         if m is None:
             raise SeeError("say how small the embedding shall be: give a ratio (--see-ratio 20) or m (--see-m 9)")
         self.m = _pair(m)
@@ -129,6 +131,12 @@ class SEEEmbedding(Embedding):
 
     def _sums(self, ids: Tensor) -> Tensor:
         """The sums of products."""
+        if 0 < len(ids) <= FEW and self.inference == "factored" and self._serving():
+            if self._few is None and FewRows.suits(self.morphemes, self.sememes):
+                kinds = self.morphemes, self.sememes
+                self._few = FewRows(self.index, *kinds, self.embedding_dim, self.gain, self.padding_idx)
+            if self._few is not None:
+                return self._few(ids)
         out = self._morphemes(ids)
         first, senses = self.index.senses_of(ids)
         if len(ids) <= FEW:
@@ -145,6 +153,13 @@ class SEEEmbedding(Embedding):
                 slots = first[words].unsqueeze(1) + torch.arange(count, device=ids.device)
                 out.index_add_(0, words, self._senses(slots))
         return out
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._few = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_few": None}
 
     def _morphemes(self, ids: Tensor) -> Tensor:
         """The products of morphemes of the words ``ids`` (n,): (n, d)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,26 @@ class StoredIndex(nn.Module):
         if self.block_offsets is None:
             return offsets
         return offsets + self.block_offsets.index_select(0, ids >> BLOCK_BITS)
+
+    def reader(self) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Reads for words (n,) their morphemes (n, o), the sememes of their k senses (k, o), and whose these are (k,).
+
+        In numpy, from the arrays as they are now.
+        """
+        groups, offsets, sense_groups, morphemes = (getattr(self, name).numpy() for name in ARRAYS)
+        blocks = None if self.block_offsets is None else self.block_offsets.numpy()
+
+        def bounds(ids: np.ndarray) -> np.ndarray:
+            return offsets[ids] if blocks is None else offsets[ids] + blocks[ids >> BLOCK_BITS]
+
+        def read(words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            end = bounds(words + 1)
+            counts = end - bounds(words)
+            whose = np.arange(len(words)).repeat(counts)
+            slots = np.arange(len(whose)) + (end - counts.cumsum())[whose]
+            return morphemes[words], groups[sense_groups[slots]], whose
+
+        return read
 
     def unit_index(self) -> UnitIndex:
         """The index that the buffers hold, its units named by their ids."""

@@ -187,6 +187,60 @@ def test_an_index_of_another_size_is_refused(random_index):
         SEEEmbedding(61, 27, index=random_index(), m=2)
 
 
+@pytest.mark.parametrize("order", [2, 3, 4])
+@pytest.mark.parametrize("m", [2, 1.5, (1.5, 1), (1, 1.7), (2, 1)])
+def test_a_few_rows_without_a_table(order, m, random_index):
+    """Two kinds with other whole m are left to the general way."""
+    index = random_index(words=40, order=order)
+    embedding = SEEEmbedding(40, 3**order - 2, 1, index=index, m=m).double()
+    expected = torch.stack([literal_row(embedding, index, word) * (word != 1) for word in range(40)])
+    embedding.inference = "factored"
+    embedding.eval()
+    ids = torch.tensor([[5, 1, 39], [0, 5, 12]])
+    with torch.no_grad():
+        torch.testing.assert_close(embedding(ids), expected[ids])
+        assert embedding(ids[:0]).shape == (0, 3, 3**order - 2)
+        assert (embedding._few is None) == (m == (2, 1))
+    copy.deepcopy(embedding)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_few_rows_in_half_precision(dtype, random_index):
+    index = random_index(words=40)
+    embedding = SEEEmbedding(40, 27, index=index, m=1.5).to(dtype).eval()
+    exact = copy.deepcopy(embedding).double()
+    expected = torch.stack([literal_row(exact, index, word) for word in range(40)])
+    embedding.inference = "factored"
+    with torch.no_grad():
+        rows = embedding(torch.arange(40))
+    assert rows.dtype is dtype
+    assert (rows.double() - expected).abs().max() < 2 * torch.finfo(dtype).eps * expected.abs().max()
+
+
+def test_a_few_rows_follow_the_weights(random_index):
+    """However they change: in place, through .data, in training, by loading, by another precision."""
+    embedding = SEEEmbedding(40, 27, index=random_index(words=40), m=1.5).eval()
+    embedding.inference = "factored"
+    other = SEEEmbedding(40, 27, index=random_index(words=40), m=1.5)
+    ids = torch.arange(10)
+
+    def check():
+        with torch.no_grad():
+            torch.testing.assert_close(embedding(ids), embedding.table()[:10], check_dtype=True)
+
+    check()
+    embedding.morphemes.vectors.data.mul_(2)
+    check()
+    embedding.train()
+    embedding.morphemes.vectors.data = other.morphemes.vectors.data.clone()
+    embedding.eval()
+    check()
+    embedding.load_state_dict(other.state_dict())
+    check()
+    embedding.double()
+    check()
+
+
 @pytest.mark.parametrize("words", [60, 2**16])
 def test_a_narrow_index_says_the_same_in_fewer_bytes(words, random_index):
     """Of many words' slots not all offsets fit 16 bits; and groups beyond 32,767 stay as they are."""

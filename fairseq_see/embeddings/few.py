@@ -1,0 +1,95 @@
+"""Rows of a few words on a CPU, for serving without a table.
+
+Where there is little to compute, starting operations is what takes the time. The sums of kronecker.py are therefore
+made in numpy, whose operations start in a quarter of the time that torch's take, and the products of sememes and
+morphemes are made together.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fairseq_see.embeddings.stored_index import StoredIndex
+from fairseq_see.embeddings.unit_vectors import UnitVectors
+
+
+class FewRows:
+    """Makes rows of SEE from views of its weights and index, as they are now: not to be used when they are replaced.
+
+    Args:
+        index: sememes and morphemes of the words.
+        morphemes: their vectors.
+        sememes: theirs, of equally many whole m.
+        dim: d.
+        gain: factor of all rows.
+        padding_idx: the zero row, or None.
+    """
+
+    def __init__(
+        self,
+        index: StoredIndex,
+        morphemes: UnitVectors,
+        sememes: UnitVectors,
+        dim: int,
+        gain: float,
+        padding_idx: int | None,
+    ) -> None:
+        self.dim, self.gain, self.padding_idx = dim, gain, padding_idx
+        self._index = index.reader()
+        self._kinds = [
+            (kind.vectors.detach().numpy(), None if kind.extra is None else kind.extra.detach().numpy())
+            for kind in (morphemes, sememes)
+        ]
+        self._order, self._width = index.order, morphemes.vectors.shape[1] // morphemes.whole
+        self._extra = any(extra is not None for _, extra in self._kinds)
+        self._dtype = morphemes.vectors.dtype
+
+    @staticmethod
+    def suits(morphemes: UnitVectors, sememes: UnitVectors) -> bool:
+        """Whether rows of these vectors can be made so: on a CPU, in a precision that numpy has, both of one m."""
+        weight = morphemes.vectors
+        return weight.device.type == "cpu" and weight.dtype is not torch.bfloat16 and morphemes.whole == sememes.whole
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        """Rows ``ids`` (n,), in the dtype of the vectors; half precision is computed in float32: (n, d)."""
+        words = ids.numpy()
+        morphemes, sememes, whose = self._index(words)
+        products = self._products((morphemes, sememes))
+        # Every word has one product of morphemes.
+        sums, senses = products[: len(words)], products[len(words) :]
+        out = torch.from_numpy(sums).index_add_(0, torch.from_numpy(whose), torch.from_numpy(senses))
+        if self.padding_idx is not None:
+            sums[words == self.padding_idx] = 0
+        return out if out.dtype is self._dtype else out.to(self._dtype)
+
+    def _products(self, units: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """The sums over i of the products of groups (g, o) of each kind of unit, kinds one after the other: (G, d)."""
+        stored, groups = self._kinds[0][0].shape[1], sum(map(len, units))
+        wide = np.float64 if self._dtype is torch.float64 else np.float32
+        factors = np.empty((self._order, groups, stored + self._width * self._extra), wide)
+        start = 0
+        for (vectors, extra), ids in zip(self._kinds, units, strict=True):
+            read = factors[:, start : start + len(ids)]
+            read[:, :, :stored] = vectors.take(ids.T, 0)
+            if extra is not None:
+                read[:, :, stored:] = extra.take(ids.T, 0, mode="clip")
+                # A product exists if all its units own the vector.
+                read[0, ids.max(1) >= len(extra), stored:] = 0
+            elif self._extra:
+                read[0, :, stored:] = 0
+            start += len(ids)
+        factors[0] *= self.gain
+        flat, split = factors.reshape(self._order, -1, self._width), self._order // 2
+        left = _outer(flat[:split]).reshape(groups, -1, self._width**split)
+        right = _outer(flat[split:]).reshape(groups, -1, self._width ** (self._order - split))
+        return np.matmul(left.transpose(0, 2, 1), right).reshape(groups, -1)[:, : self.dim]
+
+
+def _outer(factors: np.ndarray) -> np.ndarray:
+    """Row-wise Kronecker product of (k, n, q): (n, q^k). Broadcasting would run in strips of q numbers, far slower."""
+    out = factors[0]
+    for factor in factors[1:]:
+        out = out.repeat(factor.shape[1], 1) * np.tile(factor, out.shape[1])
+    return out
