@@ -65,7 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     fitting.add_argument("--encoder", choices=("linear",), help="learn latents as a linear map of rows (for matrix)")
     fitting.add_argument("--optimizer", choices=("adam", "lbfgs"), default="adam", help="default: %(default)s")
-    fitting.add_argument("--lr", type=float, help="learning rate (default: 0.001 for adam, 1 for lbfgs)")
+    fitting.add_argument(
+        "--lr",
+        type=float,
+        help="learning rate (default: adam 0.001 from a start in closed form, 0.01 from others; lbfgs 1)",
+    )
     fitting.add_argument("--epochs", type=int, default=30, help="0: only the start (default: %(default)s)")
     fitting.add_argument("--batch-rows", type=int, default=256, metavar="N", help="for adam (default: %(default)s)")
     fitting.add_argument("--seed", type=int, default=1, help="default: %(default)s")

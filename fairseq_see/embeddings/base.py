@@ -108,10 +108,15 @@ class Embedding(nn.Module, ABC):
         return cls(num_embeddings, embedding_dim, padding_idx, **settings)
 
     def fit_start(self, table: Tensor) -> bool:
-        """Set the parameters to what is near ``table`` in closed form, and tell whether the method knows such a start.
+        """Start a fit to ``table``: from parameters near it, in closed form, if the method knows such, or from far.
+
+        A start that is far may still suit a fit better than that of training.
 
         Args:
             table: (V, d), the padding row zero, in the dtype and on the device of the parameters.
+
+        Returns:
+            whether the parameters are near the table.
         """
         return False
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from fairseq_see.embeddings.base import Embedding, register
 from fairseq_see.embeddings.kronecker import factor_width
-from fairseq_see.embeddings.start import gain_of, row_norm, start_vectors
+from fairseq_see.embeddings.start import align_vectors, gain_of, row_norm, start_vectors
 from fairseq_see.embeddings.stored_index import FEWER_UNITS, StoredIndex, index_to_plan
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
@@ -87,6 +87,11 @@ class MorphTEEmbedding(Embedding):
     def settings(self) -> dict[str, Any]:
         """Rank, LayerNorm, gain, and the sizes of the index."""
         return {"rank": self.rank, "layernorm": self.norm is not None, "gain": self.gain, "shape": self.index.shape}
+
+    def fit_start(self, table: Tensor) -> bool:
+        """Aligned vectors, far from the table."""
+        align_vectors(self.morphemes.banks(), self.index.order, self._sums, table, self.padding_idx)
+        return False
 
     def rows(self, ids: Tensor) -> Tensor:
         """Sum the products of each word's morphemes, and normalise the sum."""

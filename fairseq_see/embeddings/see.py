@@ -22,12 +22,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import FEW, Embedding, register
 from fairseq_see.embeddings.few import FewRows
 from fairseq_see.embeddings.kronecker import factor_width
-from fairseq_see.embeddings.start import gain_of, row_norm, start_vectors
+from fairseq_see.embeddings.start import align_vectors, gain_of, row_norm, start_vectors
 from fairseq_see.embeddings.stored_index import FEWER_UNITS, StoredIndex, index_to_plan
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
@@ -92,8 +92,7 @@ class SEEEmbedding(Embedding):
         self.morphemes = UnitVectors(self.index.shape["morphemes"], self.m[1], width, self.index.order)
         self.norm = row_norm(embedding_dim) if layernorm else None
         if self.index.known:
-            tables = self.sememes.banks() + self.morphemes.banks()
-            start_vectors(tables, self.index.order, init, self._sums, num_embeddings, padding_idx)
+            start_vectors(self._banks(), self.index.order, init, self._sums, num_embeddings, padding_idx)
 
     @property
     def index(self) -> StoredIndex:
@@ -115,6 +114,11 @@ class SEEEmbedding(Embedding):
         """Number of vectors, LayerNorm, gain, and the sizes of the index."""
         return {"m": self.m, "layernorm": self.norm is not None, "gain": self.gain, "shape": self.index.shape}
 
+    def fit_start(self, table: Tensor) -> bool:
+        """Aligned vectors, far from the table."""
+        align_vectors(self._banks(), self.index.order, self._sums, table, self.padding_idx)
+        return False
+
     def rows(self, ids: Tensor) -> Tensor:
         """Sum the products of each word, and normalise the sum if LayerNorm is on."""
         return self._normalised(self._sums(ids), self.norm, ids)
@@ -128,6 +132,9 @@ class SEEEmbedding(Embedding):
         groups = self.sememes.sum(index["groups"].unsqueeze(1), self.embedding_dim, self.gain)
         sums = _AddSenses.apply(self._morphemes(ids), groups, index["sense_groups"], index["sense_offsets"])
         return self._normalised(sums, self.norm, ids)
+
+    def _banks(self) -> list[tuple[nn.Parameter, int, float]]:
+        return self.sememes.banks() + self.morphemes.banks()
 
     def _sums(self, ids: Tensor) -> Tensor:
         """The sums of products."""

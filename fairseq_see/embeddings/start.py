@@ -11,6 +11,8 @@ products start equally long. ``normal``: Gaussian vectors, whose products have h
 measurement, not derivation: repeated units in a group, shared padding units, missing senses and the cut all move the
 variance. ``xavier`` is the start of MorphTE's published code, many orders of magnitude smaller and without gain, and is
 left as it is.
+
+A fit to a table that is known starts from aligned vectors (:func:`align_vectors`).
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ INITS = ("balanced", "normal", "xavier")
 
 # Rows whose variance the start is matched on: all of them up to here, evenly spaced ones beyond.
 CALIBRATION_ROWS = 2**16
+
+# Of the length of an aligned vector, what is its unit's own.
+OWN = 0.3
 
 
 def gain_of(init: str, dim: int, order: int, terms: float) -> float:
@@ -84,6 +89,38 @@ def start_vectors(
         table.mul_(m ** (-0.5 / order))
     if init != "xavier":
         match_variance([table for table, _, _ in tables], sums, rows, padding_idx, order)
+
+
+@torch.no_grad()
+def align_vectors(
+    tables: Sequence[tuple[nn.Parameter, int, float]],
+    order: int,
+    sums: Callable[[Tensor], Tensor],
+    table: Tensor,
+    padding_idx: int | None,
+) -> None:
+    """Turn the i-th vectors of all units towards one direction, and make the rows about as long as those of ``table``.
+
+    Which of a unit's vectors is the first means nothing by itself; only vectors of the same number are multiplied. From
+    independent starts, units that meet often agree on what each number stands for, and each such set of units on
+    something else, which small steps hardly undo. From aligned ones all units agree, and draw apart as the table wants.
+
+    Args:
+        tables: filled, as for :func:`start_vectors`.
+        order: o, vectors in a product.
+        sums: ids (n,) -> (n, d), the rows before LayerNorm.
+        table: (V, d), what will be fitted, the padding row zero.
+        padding_idx: a row that does not count.
+    """
+    for vectors, _, _ in tables:
+        common = vectors[0] * math.sqrt(1 - OWN**2)
+        vectors.mul_(OWN).add_(common)
+    parameters = [vectors for vectors, _, _ in tables]
+    match_variance(parameters, sums, len(table), padding_idx, order)
+    square = mean_squared_length(table.__getitem__, len(table), padding_idx)
+    if square:
+        for vectors in parameters:
+            vectors.mul_(square ** (0.5 / order))
 
 
 @torch.no_grad()

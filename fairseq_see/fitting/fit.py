@@ -34,8 +34,8 @@ class Recipe(NamedTuple):
         loss: as :func:`~fairseq_see.fitting.losses.parse_loss` reads it.
         alpha: exponent of the loss ``power`` at the beginning and at the end.
         optimizer: ``adam``, in minibatches of rows, or ``lbfgs``, with all rows at once and 20 iterations an epoch.
-        lr: learning rate at the beginning (None: 1e-3 for Adam, 1 for L-BFGS). Adam's is halved after every 4/30 of the
-            epochs, as in Balazy et al. 2021.
+        lr: learning rate at the beginning (None: for Adam 1e-3 from a start in closed form and 1e-2 from others, for
+            L-BFGS 1). Adam's is halved after every 4/30 of the epochs, as in Balazy et al. 2021.
         epochs: passes over the rows; with 0 the start is all.
         batch_rows: rows of a minibatch.
         encoder: learn a linear encoder instead of the latents; for ``matrix``. Every tenth row is then held out.
@@ -105,7 +105,7 @@ def fit(
         closed_form = True
     else:
         module, closed_form = embedding, embedding.fit_start(table)
-    run = _Run(module, table, weights, loss, recipe)
+    run = _Run(module, table, weights, loss, recipe, recipe.lr or _rate(recipe.optimizer, closed_form))
     run.begin(state, key, chosen_on)
     bar = tqdm(range(run.epoch, recipe.epochs), name, recipe.epochs, initial=run.epoch, unit="epoch")
     for epoch in bar:
@@ -123,10 +123,17 @@ class _Run:
     """What changes from epoch to epoch: parameters, the optimizer's state, the losses, the best parameters so far."""
 
     def __init__(
-        self, module: Embedding | LinearEncoder, table: Tensor, weights: Tensor | None, loss: Mix, recipe: Recipe
+        self,
+        module: Embedding | LinearEncoder,
+        table: Tensor,
+        weights: Tensor | None,
+        loss: Mix,
+        recipe: Recipe,
+        lr: float,
     ) -> None:
         self.module, self.table, self.weights, self.loss, self.recipe = module, table, weights, loss, recipe
-        self.optimizer = _optimizer(module, recipe)
+        self.lr = lr
+        self.optimizer = _optimizer(module, recipe.optimizer, lr)
         self.epoch = 0
         self.losses: list[float] = []
         self.best: dict[str, Any] = {}
@@ -155,7 +162,7 @@ class _Run:
             self.optimizer.step(lambda: self._backward(train, alpha))
         else:
             for group in self.optimizer.param_groups:
-                group["lr"] = (recipe.lr or 1e-3) * 0.5 ** (epoch // max(1, round(recipe.epochs * 4 / 30)))
+                group["lr"] = self.lr * 0.5 ** (epoch // max(1, round(recipe.epochs * 4 / 30)))
             # Of the epoch, so that a resumed fit sees the same minibatches.
             generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
             shuffled = train[torch.randperm(len(train), generator=generator).to(train.device)]
@@ -215,10 +222,17 @@ def _split(ids: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
     return shuffled[held_out:], shuffled[:held_out]
 
 
-def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    if recipe.optimizer == "lbfgs":
-        return torch.optim.LBFGS(module.parameters(), lr=recipe.lr or 1.0, line_search_fn="strong_wolfe")
-    return torch.optim.Adam(module.parameters(), lr=recipe.lr or 1e-3)
+def _rate(optimizer: str, closed_form: bool) -> float:
+    """The learning rate where none is given: from other starts than those in closed form the way is long."""
+    if optimizer == "lbfgs":
+        return 1.0
+    return 1e-3 if closed_form else 1e-2
+
+
+def _optimizer(module: nn.Module, name: str, lr: float) -> torch.optim.Optimizer:
+    if name == "lbfgs":
+        return torch.optim.LBFGS(module.parameters(), lr=lr, line_search_fn="strong_wolfe")
+    return torch.optim.Adam(module.parameters(), lr=lr)
 
 
 def _key(embedding: Embedding, table: Tensor, recipe: Recipe, weights: Tensor | None) -> str:

@@ -138,3 +138,20 @@ def test_more_rank_than_there_is_to_find():
         embedding = started(method, table, **options)
         assert error(embedding, table) < 1e-3
         assert all(parameter.isfinite().all() for parameter in embedding.parameters())
+
+
+@pytest.mark.parametrize(("method", "m"), [("see", {"m": 2.5}), ("see", {"m": (1.5, 3)}), ("morphte", {"rank": 2.5})])
+def test_aligned_vectors_have_the_direction_of_their_number_and_rows_of_the_tables_length(random_index, method, m):
+    torch.manual_seed(5)
+    plain = {"layernorm": False}
+    table = 7 * random_table(60, 27, padding=1)
+    embedding = build(method, 60, 27, 1, index=random_index(), **m, **plain).double()
+    before = [vectors.detach().clone() for vectors in embedding.parameters()]
+    assert not embedding.fit_start(table)
+    rows = embedding.table().detach()
+    assert rows.square().sum().item() == pytest.approx(table.square().sum().item()) and not rows[1].any()
+    scale = None
+    for old, new in zip(before, embedding.parameters(), strict=True):
+        expected = torch.stack([0.3 * row + (1 - 0.3**2) ** 0.5 * old[0] for row in old])
+        scale = scale or (new.norm() / expected.norm()).item()
+        torch.testing.assert_close(new.detach(), scale * expected)

@@ -53,6 +53,26 @@ def test_a_method_without_closed_form_is_fitted_from_where_it_is(table, optimize
     assert not fitted.table()[PAD].any()
 
 
+@pytest.mark.parametrize(
+    ("method", "options"), [("see", {"m": 2.5}), ("see", {"m": 2, "layernorm": True}), ("morphte", {"rank": 2.5})]
+)
+def test_fits_from_aligned_vectors_end_nearer_than_zeros(method, options):
+    def made(seed):
+        torch.manual_seed(seed)
+        return build(method, V, D, PAD, index=random_index(V), **options)
+
+    table = made(0).table().detach()
+    done = fit(made(1), table, Recipe(epochs=60, batch_rows=16))
+    assert not done.closed_form
+    assert min(done.losses) < table.square().sum() / ((V - 1) * D)
+
+
+@pytest.mark.parametrize(("make", "rate"), [(lambda: embedding(k=5), 1e-3), (see, 1e-2)])
+def test_the_rate_is_higher_where_the_start_is_far(table, make, rate):
+    recipe = Recipe("l1", epochs=2, batch_rows=16)
+    assert fit(make(), table, recipe) == fit(make(), table, recipe._replace(lr=rate))
+
+
 def test_what_is_worse_than_the_start_is_not_kept(table):
     """The truncated SVD cannot be beaten in mse."""
     fitted, start = embedding(k=5), embedding(k=5)
