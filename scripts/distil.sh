@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# scripts/distil.sh TEACHER DIR OUT [--ratio 10] [--methods "svd direction see morphte"] [--updates 300] [--start 100]
+#                   [--trainings "distilled unstaged scratch"] [--config small_distil_zh_en]
+#                   [--scratch-config small_zh_en] [--jobs N] [key=value ...]
+#
+# Compresses a trained translation model, in up to four ways for each method, and scores what comes of each:
+#
+#   OUT/METHOD-RATIOx-fit        its tables replaced by compressed ones that are fitted to them, nothing trained on
+#   OUT/METHOD-RATIOx-distilled  that, taught by the model (criterion see_distillation) for --updates, of which the first
+#                                --start are the start stage
+#   OUT/METHOD-RATIOx-unstaged   the same without a start stage
+#   OUT/METHOD-RATIOx-scratch    the compressed model, trained from nothing in as many updates, without a teacher
+#
+# TEACHER is a run of scripts/train.sh with dense tables, DIR its data (scripts/prepare.sh, index.sh). Each folder is a
+# run that `fairseq-see report OUT` reads. What is there already is not made again.
+#
+#   svd        truncated SVD; direction: the linear autoencoder of Balazy et al. 2021; see, morphte: fitted by Adam
+#   --config, --scratch-config  of configs/, for the trainings with a teacher and for those without: one recipe and model
+#   --jobs N   trainings side by side (as of scripts/sweep.sh)
+#   key=value  overrides every training
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+paths=() overrides=() jobs=() ratio=10 methods="svd direction see morphte" updates=300 start=100
+trainings="distilled unstaged scratch" config=small_distil_zh_en scratch_config=small_zh_en
+while (($#)); do
+    case $1 in
+    -h | --help) usage 0 ;;
+    --ratio | --methods | --updates | --start | --trainings | --config | --scratch-config) (($# > 1)) || die "$1 needs a value"
+        name=${1#--} && printf -v "${name//-/_}" %s "$2" && shift 2 ;;
+    --jobs) (($# > 1)) || die "--jobs needs a value"
+        jobs=(--jobs "$2") && shift 2 ;;
+    -*) die "unknown option $1 (--help tells the options)" ;;
+    *=*) overrides+=("$1") && shift ;;
+    *) paths+=("$1") && shift ;;
+    esac
+done
+((${#paths[@]} == 3)) || usage
+teacher=${paths[0]}/checkpoints/checkpoint_best.pt dir=${paths[1]} out=${paths[2]}
+for number in "$updates" "$start"; do
+    [[ $number =~ ^[0-9]+$ ]] || die "--updates and --start must be whole numbers, not $number"
+done
+((start < updates)) || die "--start $start leaves none of the $updates updates for the formal stage"
+
+declare -A fit_of=(
+    [svd]="--see-method matrix --epochs 0"
+    [direction]="--see-method matrix --encoder linear --bias --loss direction --batch-rows 32"
+    [see]="--see-method see"
+    [morphte]="--see-method morphte"
+)
+declare -A model_of=(
+    [svd]="model.see_method: matrix"
+    [direction]="model.see_method: matrix, ++model.see_bias: true"
+    [see]="model.see_method: see"
+    [morphte]="model.see_method: morphte"
+)
+for method in $methods; do
+    [[ -n ${fit_of[$method]-} ]] || die "unknown method $method; there are: svd, direction, see, morphte"
+done
+for training in $trainings; do
+    [[ $training == distilled || $training == unstaged || $training == scratch ]] ||
+        die "unknown training $training; there are: distilled, unstaged, scratch"
+done
+[[ -e $teacher ]] || die "no $teacher; scripts/train.sh makes it"
+[[ -d $dir/data-bin ]] || die "no $dir/data-bin; scripts/prepare.sh makes it"
+use_environment
+mkdir -p -- "$out" || die "cannot make the folder $out"
+out=$(cd -- "$out" && pwd)
+only_one "$out/.lock" "scripts/distil.sh on $out"
+teacher=$(absolute "$teacher")
+
+for method in $methods; do
+    run=$out/$method-${ratio}x-fit
+    mkdir -p -- "$run/checkpoints"
+    checkpoint=$run/checkpoints/checkpoint_best.pt
+    if [[ ! $checkpoint -nt $teacher ]]; then
+        say "fitting $run"
+        read -r -a options <<<"${fit_of[$method]}"
+        logged "$run/fit.log" fairseq-see fit "$teacher" --output "$checkpoint" --data "$dir/data-bin" --see-ratio "$ratio" \
+            "${options[@]}"
+        cp -- "$dir"/data-bin/dict.*.txt "$run/"
+        python -m fairseq_see.report.provenance "$run/provenance.json"
+    fi
+    if [[ ! $run/valid.log -nt $checkpoint ]]; then
+        logged "$run/valid.log.tmp" python -m fairseq_cli.validate "$dir/data-bin" --user-dir "$root/fairseq_see" \
+            --task translation --source-lang zh --target-lang en --path "$checkpoint" --max-tokens 4096 \
+            --required-batch-size-multiple 1 --skip-invalid-size-inputs-valid-test --no-progress-bar --log-format simple
+        mv -- "$run/valid.log.tmp" "$run/valid.log"
+    fi
+    "$root/scripts/score.sh" "$run" "$dir"
+done
+
+[[ -n $trainings ]] || exit 0
+# The trainings, as a list for scripts/sweep.sh: rate, warm-up and length are the same for all.
+list=$out/distil-${ratio}x.yaml
+{
+    echo "runs:"
+    for method in $methods; do
+        common="lr_scheduler._name: polynomial_decay, lr_scheduler.warmup_updates: $((updates / 6)),"
+        common+=" ++lr_scheduler.total_num_update: $updates, optimization.max_update: $updates, optimization.max_epoch: 0,"
+        common+=" ${model_of[$method]}, model.see_ratio: $ratio"
+        taught="criterion.teacher: \"'$teacher'\","
+        taught+=" checkpoint.finetune_from_model: \"'$out/$method-${ratio}x-fit/checkpoints/checkpoint_best.pt'\""
+        for training in $trainings; do
+            case $training in
+            distilled) with="config: $config, overrides: {$common, $taught, criterion.start_updates: $start}" ;;
+            unstaged) with="config: $config, overrides: {$common, $taught}" ;;
+            scratch) with="config: $scratch_config, overrides: {$common}" ;;
+            esac
+            echo "  - {name: $method-${ratio}x-$training, $with}"
+        done
+    done
+} >"$list.tmp"
+mv -- "$list.tmp" "$list"
+exec "$root/scripts/sweep.sh" "$list" "$dir" "$out" ${jobs[@]+"${jobs[@]}"} ${overrides[@]+"${overrides[@]}"}
