@@ -11,8 +11,9 @@ from fairseq_see.files import read_lines, replacing
 from fairseq_see.units import Senses, Vocabulary, build_index, openhownet
 from fairseq_see.units.controls import CONTROLS, check_control
 from fairseq_see.units.describe import made_from
-from fairseq_see.units.morphology import DEFAULT_SEGMENTERS, SEGMENTERS, Segmenter
-from fairseq_see.units.script import LANGUAGES, language_in_name, language_of
+from fairseq_see.units.morphology import DEFAULT_SEGMENTERS, SEGMENTERS
+from fairseq_see.units.script import LANGUAGES, language_in_name
+from fairseq_see.units.segmenters import segmenters_for
 from fairseq_see.units.selection import check_order_and_rank
 
 HELP = "build the unit index (senses and morphemes) of a fairseq dictionary"
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
         index, coverage = build_index(
             vocabulary,
             senses,
-            _segmenters(args, vocabulary, language),
+            segmenters_for(vocabulary, language, args.morphology, _corpus_words(args.corpus), _report),
             order=args.order,
             rank=args.rank,
             language=language,
@@ -153,24 +154,8 @@ def _names(text: str) -> dict[str, str]:
     return names
 
 
-def _segmenters(args: argparse.Namespace, vocabulary: Vocabulary, language: str) -> dict[str, Segmenter]:
-    """A segmenter for each language; what has to learn learns from the corpus or from the dictionary's own words."""
-    if args.corpus:
-        words = {word for line in read_lines(args.corpus) for word in line.split()}
-    else:
-        plain = (vocabulary.split(symbol) for symbol in vocabulary.symbols if not vocabulary.is_special(symbol))
-        words = {surface for surface, mark in plain if not mark}
-    segmenters: dict[str, Segmenter] = {}
-    for spoken in LANGUAGES if language == "joined" else (language,):
-        name = args.morphology[spoken]
-        own = {word for word in words if language_of(word) == spoken} if language == "joined" else words
-        if name == "morfessor" and not own:
-            _report(f"no {spoken} words to train {name} on: cutting into characters")
-            name = "characters"
-        elif name == "morfessor":
-            _report(f"training {name} on {len(own):,} {spoken} words (about a minute per 40,000)")
-        segmenters[spoken] = SEGMENTERS[name](own, spoken)
-    return segmenters
+def _corpus_words(corpus: Path | None) -> set[str] | None:
+    return {word for line in read_lines(corpus) for word in line.split()} if corpus else None
 
 
 def _report(message: str) -> None:
