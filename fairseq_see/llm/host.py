@@ -1,0 +1,235 @@
+"""A Hugging Face model as the host of compressed tables: where its table is used, and putting another in its place.
+
+A table is a module with a ``weight``, and a model may use it in several places: as the input of encoder and decoder,
+and as the matrix of the output layer, transposed. In all of them stands the same embedding afterwards.
+"""
+
+from __future__ import annotations
+
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from fairseq_see.embeddings import Embedding
+from fairseq_see.errors import SeeError
+
+
+class ProjectionHead(nn.Module):
+    """An output layer whose matrix is the table of an embedding: scores = hidden @ table^T + bias.
+
+    Args:
+        embedding: the input's own, where input and output are tied.
+        bias: (V,), or None.
+    """
+
+    bias: nn.Parameter | None
+
+    def __init__(self, embedding: Embedding, bias: nn.Parameter | None = None) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.register_parameter("bias", bias)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Scores (..., V) of ``hidden`` (..., d)."""
+        scores = self.embedding.project(hidden)
+        return scores if self.bias is None else scores + self.bias
+
+
+class Scale:
+    """A forward hook that multiplies what an embedding looks up, as Gemma and BART do, and not what it projects."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, module: nn.Module, args: Any, rows: Tensor) -> Tensor:
+        """The rows, scaled in their own precision."""
+        return rows * torch.full((), self.factor, dtype=rows.dtype, device=rows.device)
+
+
+def input_table(model: PreTrainedModel) -> nn.Embedding:
+    """The dense table that tokens are looked up in.
+
+    Raises:
+        SeeError: there is none, or it is no plain one.
+    """
+    name = type(model).__name__
+    try:
+        table = model.get_input_embeddings()
+    except (NotImplementedError, AttributeError) as error:
+        raise SeeError(f"{name} does not say where its input embedding is (get_input_embeddings)") from error
+    if isinstance(table, Embedding):
+        raise SeeError("the embeddings of this model are compressed already; materialise(model) undoes it")
+    if not isinstance(table, nn.Embedding):
+        raise SeeError(f"the input embedding of {name} is a {type(table).__name__} and no table of tokens")
+    if type(table).forward is not nn.Embedding.forward and scale_of(table) is None:
+        raise SeeError(f"the input embedding of {name}, a {type(table).__name__}, does more than look up rows")
+    return table
+
+
+def scale_of(table: nn.Module) -> float | None:
+    """What a table multiplies the rows by that are looked up; None if by nothing."""
+    scale = getattr(table, "embed_scale", None)
+    return None if scale is None else float(scale)
+
+
+def places_of(model: PreTrainedModel) -> list[str]:
+    """Names of the modules that use the input table, its own first: by identity, and by what the model says is tied."""
+    table = model.get_input_embeddings()
+    modules = dict(model.named_modules(remove_duplicate=False))
+    weight = table._parameters["weight"]
+    names = [name for name, module in modules.items() if module is table]
+    names += [name for name, module in modules.items() if module._parameters.get("weight") is weight]
+    ties = [(_module(target), _module(source)) for target, source in model.all_tied_weights_keys.items()]
+    # A source is never a target.
+    sources = {*names, *(source for target, source in ties if target in names)}
+    names += [name for tie in ties if tie[1] in sources for name in reversed(tie) if name in modules]
+    return list(dict.fromkeys(names))
+
+
+def put(
+    model: PreTrainedModel, embedding: Embedding, output: str, own: Embedding | None = None, scale: float | None = None
+) -> None:
+    """Let an embedding take the place of the input table, wherever the model uses it.
+
+    Args:
+        model: of stock tables; changed in place.
+        embedding: for the input.
+        output: ``tied``, the output layer projects by ``embedding``; ``untied``, by ``own``; ``dense``, it stays.
+        own: the output layer's own embedding.
+        scale: what rows that are looked up are multiplied by.
+    """
+    places, head = places_of(model), model.get_output_embeddings()
+    head_name = None if head is None else name_of(model, head)
+    for name in places:
+        if not isinstance(model.get_submodule(name), (nn.Embedding, nn.Linear)):
+            kind = type(model.get_submodule(name)).__name__
+            raise SeeError(f"{name}, a {kind}, uses the input table in a way that is not known here")
+    ties = {sub: submodel.get_expanded_tied_weights_keys() for sub, submodel in _submodels(model)}
+    if scale is not None:
+        embedding.register_forward_hook(Scale(scale))
+    for name in places:
+        module = model.get_submodule(name)
+        if name == head_name and output != "tied":
+            # Tied until now, it keeps the matrix to itself.
+            module.weight = nn.Parameter(module.weight.detach().clone(), module.weight.requires_grad)
+        elif isinstance(module, nn.Embedding):
+            model.set_submodule(name, embedding)
+        else:
+            model.set_submodule(name, ProjectionHead(embedding, module.bias))
+    if own is not None:
+        model.set_submodule(head_name, ProjectionHead(own, head.bias))
+    _declare_ties(model, places, ties)
+    if output == "tied":
+        model.register_forward_pre_hook(_hold_table)
+        model.register_forward_hook(_release_table, always_call=True)
+    model.register_state_dict_post_hook(_drop_aliases)
+    model.register_load_state_dict_pre_hook(_add_aliases)
+    model.resize_token_embeddings = MethodType(_resize_token_embeddings, model)
+
+
+def take_out(model: PreTrainedModel) -> None:
+    """Undo what :func:`put` did to the model besides its modules."""
+    for _, submodel in _submodels(model):
+        submodel.__dict__.pop("_tied_weights_keys", None)
+    for hooks in (model._forward_pre_hooks, model._forward_hooks, model._state_dict_hooks):
+        # By what they are: handles would not survive copying the model.
+        for key in [key for key, hook in hooks.items() if hook in (_hold_table, _release_table, _drop_aliases)]:
+            del hooks[key]
+    for key in [key for key, hook in model._load_state_dict_pre_hooks.items() if hook.hook is _add_aliases]:
+        del model._load_state_dict_pre_hooks[key]
+    model.__dict__.pop("resize_token_embeddings", None)
+    recompute_ties(model)
+
+
+def name_of(model: nn.Module, wanted: nn.Module) -> str:
+    """The first name of a module in a model."""
+    return next(name for name, module in model.named_modules(remove_duplicate=False) if module is wanted)
+
+
+def _submodels(model: PreTrainedModel) -> list[tuple[str, PreTrainedModel]]:
+    """The model and those inside it, each of which declares ties of its own."""
+    modules = model.named_modules(remove_duplicate=False)
+    return [(name, module) for name, module in modules if isinstance(module, PreTrainedModel)]
+
+
+def _declare_ties(model: PreTrainedModel, places: list[str], ties: dict[str, dict[str, str]]) -> None:
+    """Tell transformers that nothing is tied by the dense matrix any more.
+
+    A class names its tied weights; the instance now says otherwise. That an embedding stands in several places need not
+    be said: it is one module.
+    """
+    gone = {f"{name}.weight" for name in places}
+    for sub, pairs in ties.items():
+        prefix = f"{sub}." if sub else ""
+        kept = {a: b for a, b in pairs.items() if not gone & {prefix + a, prefix + b}}
+        if kept != pairs:
+            model.get_submodule(sub)._tied_weights_keys = kept
+    recompute_ties(model)
+
+
+def recompute_ties(model: PreTrainedModel) -> None:
+    """Have the models inside a model say anew what is tied."""
+    for _, submodel in _submodels(model):
+        submodel.all_tied_weights_keys = submodel.get_expanded_tied_weights_keys(all_submodels=True)
+
+
+def _aliases(model: PreTrainedModel) -> dict[str, str]:
+    """Further names of the numbers of the input embedding -> their first names."""
+    embedding = model.get_input_embeddings()
+    names = [name for name, module in model.named_modules(remove_duplicate=False) if module is embedding]
+    tensors = list(embedding.state_dict())
+    return {f"{alias}.{tensor}": f"{names[0]}.{tensor}" for alias in names[1:] for tensor in tensors}
+
+
+def _hold_table(model: PreTrainedModel, args: Any) -> None:
+    """Before a forward: input and output shall share one table."""
+    held = model.get_input_embeddings().hold_table()
+    held.__enter__()
+    model.__dict__.setdefault("_held_tables", []).append(held)
+
+
+def _release_table(model: PreTrainedModel, args: Any, output: Any) -> None:
+    """After it, also where it failed."""
+    if model.__dict__.get("_held_tables"):
+        model.__dict__["_held_tables"].pop().__exit__(None, None, None)
+
+
+def _drop_aliases(model: PreTrainedModel, state: dict[str, Any], prefix: str, metadata: Any) -> None:
+    """A state dict has each tensor of the embedding under its first name alone."""
+    for alias in _aliases(model):
+        state.pop(prefix + alias, None)
+
+
+def _add_aliases(model: PreTrainedModel, state: dict[str, Any], prefix: str, *args: Any) -> None:
+    """And torch, which wants every name, finds them again when it loads one."""
+    for alias, name in _aliases(model).items():
+        if prefix + name in state:
+            state.setdefault(prefix + alias, state[prefix + name])
+
+
+def _resize_token_embeddings(
+    model: PreTrainedModel,
+    new_num_tokens: int | None = None,
+    pad_to_multiple_of: int | None = None,
+    mean_resizing: bool = True,
+) -> Embedding:
+    """transformers' method of this name, for a table that has a fixed number of rows."""
+    embedding = model.get_input_embeddings()
+    rows = embedding.num_embeddings
+    wanted = rows if new_num_tokens is None else new_num_tokens
+    if pad_to_multiple_of:
+        wanted = -(-wanted // pad_to_multiple_of) * pad_to_multiple_of
+    if wanted != rows:
+        raise SeeError(
+            f"a compressed embedding of {rows} rows cannot be resized to {wanted}: materialise(model), resize, and "
+            "compress_embeddings again"
+        )
+    return embedding
+
+
+def _module(parameter: str) -> str:
+    """The module of a matrix, by its parameter's name."""
+    return parameter.removesuffix(".weight")
