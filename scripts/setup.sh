@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# scripts/setup.sh [--dev] [--polyglot]
+# scripts/setup.sh [--dev] [--polyglot] [--llm]
 #
 # Makes the Python environment .venv (or $FAIRSEQ_SEE_VENV) with fairseq and everything else in pinned versions, and
 # installs fairseq_see into it in editable mode. May be stopped and started again; does nothing where all is in place.
 #
 #   --polyglot  adds polyglot (GPL), for fairseq-see index --morphology polyglot. The Debian packages it is compiled with
 #               are installed if they are missing and this user is root or may use sudo without a password.
+#   --llm       adds transformers, accelerate, datasets and lm-eval, for fairseq_see.llm (docs/llm.md)
 #   --dev       adds what the tests need, polyglot included
 #
 #   PYTHON           the python3 (3.11 or later) that makes the environment; a torch that it can import is used
@@ -13,11 +14,12 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-dev='' polyglot=''
+dev='' polyglot='' llm=''
 for argument in "$@"; do
     case $argument in
     --dev) dev=yes polyglot=yes ;;
     --polyglot) polyglot=yes ;;
+    --llm) llm=yes ;;
     -h | --help) usage 0 ;;
     *) usage ;;
     esac
@@ -26,9 +28,11 @@ done
 base_file=$root/requirements/base.txt
 dev_file=$root/requirements/dev.txt
 polyglot_file=$root/requirements/polyglot.txt
+llm_file=$root/requirements/llm.txt
 base_hash=$(checksum "$base_file")
 dev_hash=$(checksum "$base_file" "$dev_file")
 polyglot_hash=$(checksum "$base_file" "$polyglot_file")
+llm_hash=$(checksum "$base_file" "$llm_file")
 package_hash="$root $(checksum "$root/setup.py")"
 
 # stamped NAME VALUE: whether the environment has this part already; stamp NAME VALUE: now it has
@@ -39,7 +43,7 @@ has() { "$venv/bin/python" -c "import $1" >/dev/null 2>&1; }
 has_polyglot() { stamped polyglot "$polyglot_hash" && has polyglot.text; }
 complete() {
     stamped base "$base_hash" && stamped package "$package_hash" && { [[ -z $dev ]] || stamped dev "$dev_hash"; } &&
-        { [[ -z $polyglot ]] || has_polyglot; }
+        { [[ -z $polyglot ]] || has_polyglot; } && { [[ -z $llm ]] || stamped llm "$llm_hash"; }
 }
 
 mkdir -p -- "$venv" || die "cannot make the folder $venv"
@@ -153,6 +157,12 @@ if [[ -n $dev ]] && ! stamped dev "$dev_hash"; then
     say "      packages for tests"
     pip_install -r "$dev_file"
     stamp dev "$dev_hash"
+fi
+
+if [[ -n $llm ]] && ! stamped llm "$llm_hash"; then
+    say "      packages for language models of Hugging Face"
+    pip_install --no-build-isolation -r "$llm_file"
+    stamp llm "$llm_hash"
 fi
 
 if ! stamped package "$package_hash"; then

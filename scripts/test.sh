@@ -1,11 +1,22 @@
 #!/usr/bin/env bash
-# scripts/test.sh [options of pytest]
+# scripts/test.sh [--llm] [options of pytest]
 #
 # Installs what the tests need, if it is not there, and runs them.
+#
+#   --llm   those of fairseq_see.llm (tests/llm), which need transformers; without it, all others
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-"$root/scripts/setup.sh" --dev
+llm=''
+if [[ ${1:-} == --llm ]]; then
+    llm=yes
+    shift
+fi
+"$root/scripts/setup.sh" --dev ${llm:+--llm}
 use_environment
 cd -- "$root"
-exec python -m pytest "$@"
+if [[ -n $llm ]]; then
+    export HF_HUB_OFFLINE=1
+    exec python -m pytest tests/llm "$@"
+fi
+exec python -m pytest --ignore=tests/llm "$@"
