@@ -81,8 +81,8 @@ def compress_embeddings(
     if "index" in options_of(cls):
         options["index"] = _index(index, tokenizer, senses, len(table.weight))
     embeddings = {}
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
         for side, matrix in dense.items():
             embedding = build(method, *matrix.shape, ratio=ratio if cls.compresses else None, **options)
             _check_senses(embedding, options.get("index"))

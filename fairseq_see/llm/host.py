@@ -6,7 +6,7 @@ and as the matrix of the output layer, transposed. In all of them stands the sam
 
 from __future__ import annotations
 
-from types import MethodType
+from functools import partial
 from typing import Any
 
 import torch
@@ -127,7 +127,8 @@ def put(
         model.register_forward_hook(_release_table, always_call=True)
     model.register_state_dict_post_hook(_drop_aliases)
     model.register_load_state_dict_pre_hook(_add_aliases)
-    model.resize_token_embeddings = MethodType(_resize_token_embeddings, model)
+    # No method: it would be pickled as the class's.
+    model.resize_token_embeddings = partial(_resize_token_embeddings, model)
 
 
 def take_out(model: PreTrainedModel) -> None:

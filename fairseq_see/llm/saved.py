@@ -95,6 +95,7 @@ class Loader(HfQuantizer):
         output = config.output if model.get_output_embeddings() is not None else "dense"
         own = embeddings.get("output") if output == "untied" else None
         host.put(model, embeddings["input"], output, own, config.scale)
+        _check_not_offloaded(model, kwargs.get("device_map"))
 
     def postprocess_model(self, model: PreTrainedModel, **kwargs: Any) -> None:
         """Leave the model as :func:`compress_embeddings` does: one that can be trained and cast like any other."""
@@ -109,3 +110,20 @@ class Loader(HfQuantizer):
     def is_trainable(self) -> bool:
         """It can be trained."""
         return True
+
+
+def _check_not_offloaded(model: PreTrainedModel, device_map: Any) -> None:
+    """Refuse an embedding that is fetched for its forward alone: its numbers are also wanted elsewhere, to project."""
+    if not isinstance(device_map, dict):
+        return
+    devices = set(device_map.values())
+    offloaded = {"disk", "cpu"} if devices - {"cpu", "disk"} else {"disk"}
+    for name, module in model.named_modules(remove_duplicate=False):
+        if isinstance(module, Embedding):
+            parts = name.split(".")
+            prefixes = (".".join(parts[:end]) for end in range(len(parts), -1, -1))
+            device = next((device_map[prefix] for prefix in prefixes if prefix in device_map), None)
+            if device in offloaded:
+                raise SeeError(
+                    f"the compressed embedding {name} cannot be offloaded to {device}; give it another device"
+                )

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import pickle
 
 import pytest
 import torch
@@ -145,6 +146,30 @@ def test_the_trainer(indexes, tokenizers, tmp_path):
     best = AutoModelForCausalLM.from_pretrained(trainer.state.best_model_checkpoint)
     assert logits(best, batch).equal(logits(model.eval(), batch))
     trainer.train(resume_from_checkpoint=True)
+
+
+def test_layers_are_offloaded_and_embeddings_are_not(indexes, tokenizers, tmp_path):
+    batch = batch_for("llama-tied", tokenizers["llama-tied"])
+    model = compress_embeddings(tiny("llama-tied", 408), index=indexes["llama-tied"], ratio=None, m=2)
+    model.save_pretrained(tmp_path)
+    parts = ("model.embed_tokens", "model.layers.0", "model.layers.1", "model.norm", "model.rotary_emb", "lm_head")
+    places = dict.fromkeys(parts, "cpu")
+    again = AutoModelForCausalLM.from_pretrained(
+        tmp_path, device_map={**places, "model.layers.0": "disk"}, offload_folder=tmp_path / "disk"
+    )
+    assert logits(again, batch).equal(logits(model, batch))
+    with pytest.raises(SeeError, match=r"embedding model\.embed_tokens cannot be offloaded to disk"):
+        AutoModelForCausalLM.from_pretrained(tmp_path, device_map={**places, "model.embed_tokens": "disk"})
+
+
+def test_copies_and_pickles(indexes, tokenizers):
+    """What is put on the model itself belongs to the copy."""
+    batch = batch_for("t5", tokenizers["t5"])
+    model = compress_embeddings(tiny("t5", 120), index=indexes["t5"], ratio=None, m=2)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert logits(other, batch).equal(logits(model, batch))
+        assert other.resize_token_embeddings(120) is other.get_input_embeddings() is other.encoder.embed_tokens
+        other.load_state_dict(model.state_dict())
 
 
 def test_settings_are_json(indexes):
