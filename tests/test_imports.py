@@ -33,6 +33,11 @@ def test_does_not_import_what_it_does_not_need(module, unwanted):
     assert not done.returncode, done.stderr
 
 
+def test_the_part_for_transformers_says_what_it_needs():
+    done = python("import sys; sys.modules['transformers'] = None; import fairseq_see.llm")
+    assert "SeeError: fairseq_see.llm needs the package transformers: pip install 'fairseq_see[llm]'" in done.stderr
+
+
 @pytest.mark.parametrize(
     "imports",
     [
