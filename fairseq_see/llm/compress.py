@@ -19,7 +19,7 @@ from fairseq_see.fitting import Recipe
 from fairseq_see.fitting import fit as fit_to
 from fairseq_see.llm import host
 from fairseq_see.llm.saved import EmbeddingConfig
-from fairseq_see.llm.vocabulary import build_index
+from fairseq_see.llm.vocabulary import build_index, read_vocabulary
 from fairseq_see.units import Senses, UnitIndex
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def compress_embeddings(
 
     Args:
         model: any of transformers with ``get_input_embeddings``; changed in place.
-        tokenizer: the model's, where a unit index has to be built.
+        tokenizer: the model's, where a unit index has to be built, or one that is given to be checked.
         method: registered name of an embedding.
         ratio: compression of each table, V x d by the number of its parameters; None where ``options`` say all.
         index: a unit index of the model's rows, or its file (default: built from ``tokenizer`` and ``senses``).
@@ -167,13 +167,14 @@ def _resolved(model: PreTrainedModel, output: str) -> str:
 def _index(
     index: UnitIndex | str | Path | None, tokenizer: Any, senses: Senses | str | Path | None, rows: int
 ) -> UnitIndex:
-    if isinstance(index, UnitIndex):
-        return index
-    if index is not None:
-        return UnitIndex.load(index)
-    if tokenizer is None:
+    if index is None and tokenizer is None:
         raise SeeError("give the tokenizer, to build a unit index of its vocabulary, or an index that has been built")
-    return build_index(tokenizer, rows, senses)
+    if index is None:
+        return build_index(tokenizer, rows, senses)
+    index = index if isinstance(index, UnitIndex) else UnitIndex.load(index)
+    if tokenizer is not None and index.dictionary != read_vocabulary(tokenizer, rows)[0].hash:
+        raise SeeError("the unit index was not built for this tokenizer and this many rows; build_index builds one")
+    return index
 
 
 def _check_senses(embedding: Embedding, index: UnitIndex | None) -> None:

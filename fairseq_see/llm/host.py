@@ -123,6 +123,7 @@ def put(
         model.set_submodule(head_name, ProjectionHead(own, head.bias))
     _declare_ties(model, places, ties)
     if output == "tied":
+        model._held_tables = []
         model.register_forward_pre_hook(_hold_table)
         model.register_forward_hook(_release_table, always_call=True)
     model.register_state_dict_post_hook(_drop_aliases)
@@ -141,7 +142,8 @@ def take_out(model: PreTrainedModel) -> None:
             del hooks[key]
     for key in [key for key, hook in model._load_state_dict_pre_hooks.items() if hook.hook is _add_aliases]:
         del model._load_state_dict_pre_hooks[key]
-    model.__dict__.pop("resize_token_embeddings", None)
+    for name in ("_held_tables", "resize_token_embeddings"):
+        model.__dict__.pop(name, None)
     recompute_ties(model)
 
 
@@ -189,13 +191,13 @@ def _hold_table(model: PreTrainedModel, args: Any) -> None:
     """Before a forward: input and output shall share one table."""
     held = model.get_input_embeddings().hold_table()
     held.__enter__()
-    model.__dict__.setdefault("_held_tables", []).append(held)
+    model._held_tables.append(held)
 
 
 def _release_table(model: PreTrainedModel, args: Any, output: Any) -> None:
     """After it, also where it failed."""
-    if model.__dict__.get("_held_tables"):
-        model.__dict__["_held_tables"].pop().__exit__(None, None, None)
+    if model._held_tables:
+        model._held_tables.pop().__exit__(None, None, None)
 
 
 def _drop_aliases(model: PreTrainedModel, state: dict[str, Any], prefix: str, metadata: Any) -> None:

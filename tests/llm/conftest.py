@@ -129,6 +129,7 @@ def tiny(family: str, rows: int) -> torch.nn.Module:
         model = GPT2LMHeadModel(GPT2Config(**common, n_layer=2, n_head=4, n_embd=32))
     elif family == "bert":
         model = BertForMaskedLM(BertConfig(**common, **layers))
+        torch.nn.init.normal_(model.cls.predictions.bias)
     else:
         model = T5ForConditionalGeneration(
             T5Config(**common, num_layers=2, num_heads=4, d_model=32, d_ff=64, d_kv=8, decoder_start_token_id=0)

@@ -117,7 +117,9 @@ def test_generates_what_its_stock_form_does(family, model, batch, indexes):
     compress_embeddings(model, index=indexes[family], ratio=None, m=2)
     stock = materialise(copy.deepcopy(model))
     asked = {"max_new_tokens": 6, "num_beams": 2, "do_sample": False, "attention_mask": batch["attention_mask"]}
+    counter = count_tables(model.get_input_embeddings())
     assert model.generate(batch["input_ids"], **asked).equal(stock.generate(batch["input_ids"], **asked))
+    assert counter["tables"] == 1
 
 
 def test_half_precision(family, model, batch, indexes):
@@ -274,6 +276,12 @@ def test_what_cannot_be_done_is_told_and_changes_nothing(family, asked, message)
 def test_an_index_of_another_vocabulary(indexes):
     with pytest.raises(SeeError, match="build it again"):
         compress_embeddings(tiny("bert", 208), index=indexes["gpt2"], ratio=None, m=2)
+
+
+def test_an_index_is_checked_against_the_tokenizer(indexes, tokenizers):
+    compress_embeddings(tiny("gpt2", 408), tokenizers["gpt2"], index=indexes["gpt2"], ratio=None, m=2)
+    with pytest.raises(SeeError, match="not built for this tokenizer"):
+        compress_embeddings(tiny("phi3", 408), tokenizers["phi3"], index=indexes["gpt2"], ratio=None, m=2)
 
 
 def test_see_without_senses(tokenizers):

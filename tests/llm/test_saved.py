@@ -85,7 +85,9 @@ def test_loading_options(family, compressed, batch, tmp_path, asked):
     again = type(compressed).from_pretrained(tmp_path, **asked)
     table = compressed.to(asked.get("dtype", torch.float32)).get_input_embeddings().table()
     assert again.get_input_embeddings().table().equal(table)
-    assert logits(again, batch).equal(logits(materialise(copy.deepcopy(again)), batch))
+    # A bias is added after scores are rounded, where a linear layer adds it before.
+    stock = materialise(copy.deepcopy(again))
+    torch.testing.assert_close(logits(again, batch), logits(stock, batch), atol=0.02, rtol=0.02)
 
 
 def test_a_factored_model(indexes, tokenizers, tmp_path):
