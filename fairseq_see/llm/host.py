@@ -35,7 +35,8 @@ class ProjectionHead(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """Scores (..., V) of ``hidden`` (..., d)."""
         scores = self.embedding.project(hidden)
-        return scores if self.bias is None else scores + self.bias
+        # In place: they are the largest tensor of a forward, and stay of autocast's precision.
+        return scores if self.bias is None else scores.add_(self.bias)
 
 
 class Scale:
