@@ -73,6 +73,10 @@ def compress_embeddings(
         raise SeeError("the model is quantized; compress the model that it was made from")
     if table.weight.is_meta:
         raise SeeError("the model has no weights yet (it is on the meta device); load it first")
+    if hasattr(table, "_hf_hook"):
+        raise SeeError(
+            "the model is spread over devices; load it on one, compress and save it, and load that as you like"
+        )
     if inference not in INFERENCE_MODES:
         raise SeeError(f"inference is {' or '.join(INFERENCE_MODES)}, not {inference!r}")
     output = _resolved(model, output)

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 import torch
 from torch import nn
+from transformers import LlamaForCausalLM
 
 from fairseq_see.embeddings import REGISTRY, Embedding
 from fairseq_see.errors import SeeError
@@ -287,6 +288,15 @@ def test_an_index_is_checked_against_the_tokenizer(indexes, tokenizers):
 def test_see_without_senses(tokenizers):
     with pytest.raises(SeeError, match="no token has a sense"):
         compress_embeddings(tiny("bert", 208), tokenizers["bert"], ratio=None, m=2)
+
+
+def test_a_model_spread_over_devices(tmp_path):
+    tiny("llama-tied", 408).save_pretrained(tmp_path)
+    parts = ("model.embed_tokens", "model.layers.0", "model.layers.1", "model.norm", "model.rotary_emb", "lm_head")
+    places = {**dict.fromkeys(parts, "cpu"), "model.layers.0": "disk"}
+    model = LlamaForCausalLM.from_pretrained(tmp_path, device_map=places, offload_folder=tmp_path / "disk")
+    with pytest.raises(SeeError, match="spread over devices"):
+        compress_embeddings(model, **EXACT)
 
 
 def test_compressing_twice(indexes):
