@@ -137,6 +137,18 @@ def test_half_precision(family, model, batch, indexes):
     assert all(p.grad.dtype == torch.bfloat16 for p in embedding.parameters())
 
 
+def test_autocast(family, model, batch, indexes):
+    """As the Trainer trains with bf16=True: weights and their gradients in float32."""
+    compress_embeddings(model, index=indexes[family], ratio=None, m=2)
+    wanted = logits(model, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = model(**batch)
+    out.loss.backward()
+    assert out.logits.dtype == torch.bfloat16
+    torch.testing.assert_close(out.logits.float(), wanted, atol=0.1, rtol=0.1)
+    assert all(p.grad.dtype == torch.float32 for p in model.get_input_embeddings().parameters())
+
+
 def test_a_model_in_half_precision_is_fitted_in_float32(tokenizers):
     model = tiny("llama-tied", 408).to(torch.bfloat16)
     dense = model.get_input_embeddings().weight.detach().clone()
