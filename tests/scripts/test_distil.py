@@ -27,7 +27,18 @@ def test_distil_makes_and_scores_a_fit_and_trainings(tmp_path):
     ):
         done = script(*words)
         assert done.returncode == 0, done.stderr
-    words = ("distil.sh", folder / "dense", folder, folder / "out", "--methods", "svd", "--updates", "4", "--start", "2")
+    words = (
+        "distil.sh",
+        folder / "dense",
+        folder,
+        folder / "out",
+        "--methods",
+        "svd",
+        "--updates",
+        "4",
+        "--start",
+        "2",
+    )
     words += ("--trainings", "distilled scratch", "--jobs", "1")
     words += ("--config", "distil_zh_en", "--scratch-config", "demo_zh_en")
     done = script(*words)
