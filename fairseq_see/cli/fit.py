@@ -131,7 +131,7 @@ def _fitted(name: str, side: "Side", recipe: "Recipe", weights: str, state: Path
         "method": embedding.method,
         "settings": embedding.settings(),
         "parameters": parameters,
-        "ratio": table.numel() / parameters,
+        "ratio": embedding.ratio,
         "bytes": size,
         "start": "closed form" if done.closed_form else "random",
         "epoch": done.epoch,

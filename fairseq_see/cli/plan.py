@@ -86,14 +86,10 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 yield plan | {"refused": str(error), "nearest": error.nearest}
                 continue
             with torch.device("meta"):
-                parameters, size = build(method, rows, args.dim, 1, **options, **settings).footprint()
-            plan |= {
-                "settings": settings,
-                "parameters": parameters,
-                "bytes": size,
-                "ratio": rows * args.dim / parameters,
-            }
-            yield plan | {"ratio_over_used_rows": used * args.dim / parameters}
+                embedding = build(method, rows, args.dim, 1, **options, **settings)
+            parameters, size = embedding.footprint()
+            plan |= {"settings": settings, "parameters": parameters, "bytes": size, "ratio": embedding.ratio}
+            yield plan | {"ratio_over_used_rows": embedding.ratio * used / rows}
 
 
 def dictionaries(data: Path) -> list[Path]:

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fairseq_see.embeddings.stored_codes import StoredCodes
 from fairseq_see.embeddings.stored_index import StoredIndex
 from fairseq_see.errors import InfeasibleRatio, SeeError
 
@@ -39,8 +40,9 @@ class Footprint(NamedTuple):
     """What an embedding costs.
 
     Attributes:
-        parameters: trainable numbers.
-        bytes: size on disk: the parameters in half precision, and the packed unit index where the method has one.
+        parameters: numbers that were learnt: trainable ones, and codes that stand for such.
+        bytes: size on disk: trainable numbers in half precision, codes in a byte each, and the packed unit index where
+            the method has one.
     """
 
     parameters: int
@@ -62,6 +64,9 @@ class Embedding(nn.Module, ABC):
     method: ClassVar[str]
     # Whether there is a ratio to choose: the planner lists the methods that have one.
     compresses: ClassVar[bool] = True
+    # Whether rows are codes that stand for a trained table's (:meth:`fit_start` finds them, no training does). A ratio
+    # is then of bytes against a dense table in half precision: such numbers are not all alike.
+    quantised: ClassVar[bool] = False
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
         super().__init__()
@@ -84,7 +89,7 @@ class Embedding(nn.Module, ABC):
         """Choose the hyper-parameters that compress V x d numbers at least ``ratio`` times, by at most 3% more.
 
         Args:
-            ratio: V x d divided by the number of parameters wanted.
+            ratio: V x d divided by the number of parameters wanted; of bytes where the method is ``quantised``.
             num_embeddings: V.
             embedding_dim: d.
             **options: options of the method that are already decided, its unit index for example.
@@ -175,10 +180,16 @@ class Embedding(nn.Module, ABC):
             self._held = None
 
     def footprint(self) -> Footprint:
-        """Parameters; bytes on disk in half precision, with a unit index counted in."""
+        """Parameters; bytes on disk in half precision, with codes and a unit index counted in."""
         parameters = sum(parameter.numel() for parameter in self.parameters())
         index = sum(module.shape["bytes"] for module in self.modules() if isinstance(module, StoredIndex))
-        return Footprint(parameters, 2 * parameters + index)
+        codes = sum(module.codes.numel() for module in self.modules() if isinstance(module, StoredCodes))
+        return Footprint(parameters + codes, 2 * parameters + codes + index)
+
+    @property
+    def ratio(self) -> float:
+        """How many times smaller than a dense table this is: in parameters, or in bytes where it is ``quantised``."""
+        return compression(self.num_embeddings * self.embedding_dim, self.footprint(), self.quantised)
 
     def _real(self, ids: Tensor) -> Tensor | None:
         """Which of the rows ``ids`` are not the padding row, (n,) bool; None where no row is."""
@@ -246,6 +257,11 @@ class Embedding(nn.Module, ABC):
     def extra_repr(self) -> str:
         """Shape, as nn.Embedding prints it."""
         return f"{self.num_embeddings}, {self.embedding_dim}, padding_idx={self.padding_idx}"
+
+
+def compression(numbers: int, footprint: Footprint, quantised: bool) -> float:
+    """The ratio of dense tables with so many numbers to what stands in their place."""
+    return 2 * numbers / footprint.bytes if quantised else numbers / footprint.parameters
 
 
 def meets(reached: float, ratio: float) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fairseq_see.embeddings.stored_codes import StoredCodes
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import numbered_names
@@ -187,9 +188,14 @@ class StoredIndex(nn.Module):
 
 
 def packed_state(module: nn.Module) -> dict[str, Tensor]:
-    """The state dict of a module, each unit index in it packed to a single uint8 tensor (``UnitIndex.packed``)."""
+    """The state dict of a module as it is shipped.
+
+    Each unit index is packed to a single uint8 tensor (``UnitIndex.packed``), and codes have a byte each.
+    """
     state = dict(module.state_dict())
     for path, child in module.named_modules():
+        if isinstance(child, StoredCodes):
+            state[f"{path}.codes"] = child.codes
         if isinstance(child, StoredIndex):
             for name in ARRAYS:
                 del state[f"{path}.{name}"]

@@ -61,13 +61,14 @@ class Tables:
                 self._check_index(index_path, dictionary, settings)
             embedding = embedding_class(self.known["request"]["method"]).restore(size, dim, pad, settings)
         else:
+            self._check_trainable()
             embedding = build(self.request["method"], size, dim, pad, **self._options(index_path, dictionary))
         embedding.inference = str(self.cfg.see_inference)
         self.resolved[side] = {"rows": size, "columns": dim, "padding": pad, "settings": embedding.settings()}
         parameters, disk = embedding.footprint()
         logger.info(
             f"{side} embedding: {embedding.method}, {parameters:,} parameters for {size:,} x {dim} "
-            f"({size * dim / parameters:.2f}x), {disk:,} bytes in half precision with the index"
+            f"({embedding.ratio:.2f}x), {disk:,} bytes in half precision with the index"
         )
         return embedding
 
@@ -82,6 +83,14 @@ class Tables:
                     cfg.see_resolved = text
             elif cfg is not None:
                 cfg.see_resolved = text
+
+    def _check_trainable(self) -> None:
+        # What builds a model to train it has options of checkpoints; fairseq-see fit has none.
+        method = self.request["method"]
+        if embedding_class(method).quantised and _checkpoint_options(self.cfg) is not None:
+            raise SeeError(
+                f"{method!r} is made of a trained table, not trained: fairseq-see fit CHECKPOINT --see-method {method}"
+            )
 
     def _options(self, index_path: Path, dictionary: Dictionary) -> dict[str, Any]:
         options = {name: self.request[name] for name in METHOD_OPTIONS}
@@ -238,11 +247,18 @@ def _root(cfg: Any) -> Any:
     return cfg._get_parent() if isinstance(cfg, DictConfig) else None
 
 
+def _checkpoint_options(cfg: Any) -> Any:
+    """Where the trainer of this model reads and writes checkpoints; None if nobody is about to train it."""
+    # A namespace has the options of all that fairseq does, those of checkpoints among them.
+    if isinstance(cfg, Namespace):
+        return cfg
+    root = _root(cfg)
+    return None if root is None else root.get("checkpoint")
+
+
 def _checkpoint_to_resume(cfg: Any) -> Path | None:
     """The checkpoint that the trainer is about to load into this model, if any."""
-    # A namespace has the options of all that fairseq does, those of checkpoints among them.
-    root = {"checkpoint": cfg} if isinstance(cfg, Namespace) else _root(cfg)
-    checkpoint = root.get("checkpoint") if root is not None else None
+    checkpoint = _checkpoint_options(cfg)
     if checkpoint is None:
         return None
     last = Path(checkpoint.save_dir) / "checkpoint_last.pt"

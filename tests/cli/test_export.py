@@ -124,10 +124,13 @@ def untrained(path, data, *words):
     cfg = convert_namespace_to_omegaconf(
         options.parse_args_and_arch(options.get_training_parser(), [str(data), *RECIPE, *words])
     )
+    # Without the options of checkpoints, as fairseq-see fit builds a model: what is made of a trained table is trained
+    # by nobody.
+    built = OmegaConf.create({"task": cfg.task, "model": cfg.model}, flags={"allow_objects": True})
     torch.manual_seed(1)
-    model = tasks.setup_task(cfg.task).build_model(cfg.model)
+    model = tasks.setup_task(cfg.task).build_model(built.model)
     state = {
-        "cfg": OmegaConf.to_container(cfg, resolve=True, enum_to_str=True),
+        "cfg": OmegaConf.to_container(OmegaConf.merge(cfg, built), resolve=True, enum_to_str=True),
         "model": model.state_dict(),
         "optimizer_history": [{"num_updates": 7}],
         "last_optimizer_state": {"moments": torch.ones(10_000)},

@@ -8,8 +8,10 @@ import pytest
 import torch
 from fairseq import checkpoint_utils
 from fairseq.models.transformer import TransformerConfig
+from safetensors.torch import load_file
 
 from fairseq_see.cli.main import main
+from fairseq_see.embeddings import load
 from fairseq_see.models.tables import load_embeddings
 from tests.conftest import run_command
 
@@ -93,6 +95,7 @@ def test_dense_tables_of_a_stock_model_translate_alike(toy, trained, tmp_path, n
         ["--see-method", "see", "--see-ratio", "2", "--lr", "0.02", "--loss", "mse:1,cosine:0.1"],
         ["--see-method", "matrix", "--see-ratio", "3", "--encoder", "linear", "--bias", "--loss", "direction"],
         ["--see-method", "tensor_train", "--see-ratio", "2", "--weights", "frequency"],
+        ["--see-method", "product_quantised", "--see-ratio", "3", "--loss", "mse"],
     ],
 )
 def test_a_compressed_model_generates_and_can_be_tuned(toy, trained, tmp_path, train, capsys, words):
@@ -117,6 +120,28 @@ def test_a_compressed_model_generates_and_can_be_tuned(toy, trained, tmp_path, t
     end = train(toy / "data-bin", tmp_path / "tuned", *tuning, *taken, "--lr", "1e-9")
     for key, value in end["model"].items():
         torch.testing.assert_close(value, state["model"][key], atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("words", [["int8"], ["product_quantised", "--see-ratio", "2"]])
+def test_what_is_made_of_a_trained_table_is_not_trained(toy, tmp_path, train, words):
+    with pytest.raises(SystemExit, match="^error: .* is made of a trained table, not trained: fairseq-see fit"):
+        train(toy / "data-bin", tmp_path, "--see-method", *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_quantised_tables_average_and_ship_in_a_byte_a_code(toy, trained, tmp_path, capsys):
+    fitted(trained("stock"), tmp_path / "a/out.pt", "--see-method", "int8", "--epochs", "0")
+    full, mean = str(tmp_path / "a/out.pt"), str(tmp_path / "mean.pt")
+    assert main(["average", full, full, full, "-o", mean]) == 0
+    assert main(["export", mean, "-o", str(tmp_path / "small")]) == 0
+    shipped = load_file(tmp_path / "small/model.safetensors")
+    for side, embedding in load_embeddings(tmp_path / "a/out.pt").items():
+        assert shipped[f"{side}.embed_tokens.codes_version_1.codes"].dtype == torch.int8
+        assert load(tmp_path / "small", side).table().equal(embedding.table())
+        table = load_embeddings(mean)[side].table()
+        stock = torch.load(trained("stock"), weights_only=True)["model"][f"{side}.embed_tokens.weight"]
+        stock[1] = 0
+        assert ((table - stock).abs() <= 0.51 * stock.abs().amax(1, keepdim=True) / 127 + 1e-9).all()
 
 
 def test_the_nested_configuration_of_fairseq_hydra_train_is_read_too(trained, tmp_path):

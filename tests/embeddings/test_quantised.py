@@ -1,0 +1,114 @@
+"""Quantised tables, against torch's own quantiser and against what k-means promises."""
+
+import math
+
+import pytest
+import torch
+
+from fairseq_see.embeddings import build, embedding_class
+from fairseq_see.errors import InfeasibleRatio, SeeError
+
+
+def table_of(rows, columns, padding=None):
+    torch.manual_seed(0)
+    table = torch.randn(rows, columns) * torch.logspace(0, -1, rows).unsqueeze(1)
+    if padding is not None:
+        table[padding] = 0
+    return table
+
+
+def test_int8_is_torchs_symmetric_quantisation_by_row():
+    table = table_of(50, 12, padding=1)
+    table[7] = 0
+    embedding = build("int8", 50, 12, 1)
+    assert embedding.fit_start(table)
+    scales = embedding.scales.detach()
+    assert not embedding.table()[[1, 7]].any() and scales.equal(scales.half().float())
+    real = [i for i in range(50) if i not in (1, 7)]
+    torch.testing.assert_close(scales, table.abs().amax(1) / 127, rtol=1e-3, atol=0)
+    expected = torch.fake_quantize_per_channel_affine(table[real], scales[real], torch.zeros(48).int(), 0, -127, 127)
+    torch.testing.assert_close(embedding.table()[real], expected)
+
+
+def test_int8_treats_a_row_and_its_negative_alike():
+    embedding = build("int8", 8, 5)
+    table = table_of(8, 5)
+    embedding.fit_start(table)
+    before = embedding.table()
+    embedding.fit_start(-table)
+    assert embedding.table().equal(-before)
+
+
+@pytest.mark.parametrize(("codes", "widths"), [(1, [7]), (3, [3, 2, 2]), (7, [1] * 7)])
+def test_product_quantiser_has_the_nearest_centroid_of_each_piece(codes, widths):
+    table = table_of(200, 7, padding=1)
+    embedding = build("product_quantised", 200, 7, 1, codes=codes, centroids=8)
+    assert embedding.fit_start(table)
+    found, real = embedding.table().detach(), torch.arange(200) != 1
+    chosen = embedding.codes_version_1.codes
+    for piece, (columns, centroids) in enumerate(
+        zip(table.split(widths, 1), embedding.codebooks.detach().split(widths, 1), strict=True)
+    ):
+        nearest = torch.cdist(columns[real], centroids).argmin(1)
+        assert chosen[real, piece].equal(nearest.to(torch.uint8))
+        torch.testing.assert_close(found.split(widths, 1)[piece][real], centroids[nearest])
+    assert not found[1].any()
+
+
+def test_product_quantiser_of_fewer_rows_than_centroids_loses_nothing():
+    table = table_of(5, 6)
+    embedding = build("product_quantised", 5, 6, codes=2, centroids=200)
+    embedding.fit_start(table)
+    torch.testing.assert_close(embedding.table(), table)
+
+
+def test_product_quantiser_costs_what_jegou_et_al_say():
+    embedding = build("product_quantised", 1000, 64, 1, codes=8, centroids=16)
+    assert embedding.footprint() == (8 * 1000 + 16 * 64, 8 * 1000 + 2 * 16 * 64)
+    assert embedding.ratio == pytest.approx(2 * 1000 * 64 / 10_048)
+
+
+@pytest.mark.parametrize("ratio", [4, 7, 10, 20, 40])
+@pytest.mark.parametrize(("rows", "columns"), [(300, 16), (21_016, 216)])
+def test_a_plan_has_the_most_bits_a_word_of_all_that_meet_the_ratio(rows, columns, ratio):
+    bits = [
+        codes * math.log(centroids)
+        for codes in range(1, columns + 1)
+        for centroids in range(2, 257)
+        if ratio <= 2 * rows * columns / (rows * codes + 2 * centroids * columns) <= 1.03 * ratio
+    ]
+    plan = embedding_class("product_quantised").plan
+    if not bits:
+        with pytest.raises(InfeasibleRatio):
+            plan(ratio, rows, columns)
+        return
+    found = plan(ratio, rows, columns)
+    assert found["codes"] * math.log(found["centroids"]) == pytest.approx(max(bits))
+
+
+def test_ratios_are_of_bytes():
+    torch.manual_seed(0)
+    for method, ratio in (("int8", 2 * 64 / 66), ("product_quantised", 8.0)):
+        embedding = build(method, 4000, 64, ratio=ratio)
+        assert ratio - 1e-9 <= 2 * 4000 * 64 / embedding.footprint().bytes <= 1.03 * ratio
+    with pytest.raises(InfeasibleRatio, match=r"nearest ratio: 1\.939x"):
+        build("int8", 4000, 64, ratio=4)
+
+
+@pytest.mark.parametrize(("codes", "centroids"), [(0, 16), (65, 16), (8, 0), (8, 257)])
+def test_impossible_codes_are_refused(codes, centroids):
+    with pytest.raises(SeeError, match="there can be 1 to 64 codes, and 1 to 256 centroids"):
+        build("product_quantised", 100, 64, codes=codes, centroids=centroids)
+
+
+@pytest.mark.parametrize("method", ["int8", "product_quantised"])
+def test_training_moves_no_code(method):
+    table = table_of(60, 16, padding=1)
+    options = {"codes": 4, "centroids": 8} if method == "product_quantised" else {}
+    embedding = build(method, 60, 16, 1, **options)
+    embedding.fit_start(table)
+    codes, before = embedding.codes_version_1.codes.clone(), embedding.table().detach()
+    optimizer = torch.optim.Adam(embedding.parameters(), lr=0.01)
+    (embedding.table() - table.flip(0)).square().sum().backward()
+    optimizer.step()
+    assert embedding.codes_version_1.codes.equal(codes) and not embedding.table().equal(before)
