@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> None:
     )
     states = {name: args.output.with_name(f"{args.output.name}.{name}.fit") for name in exchange.sides}
     results = [_fitted(name, side, recipe, args.weights, states[name]) for name, side in exchange.sides.items()]
-    exchange.save(args.output)
+    exchange.save(args.output, _how(args, results))
     for state in states.values():
         state.unlink(missing_ok=True)
     if args.json:
@@ -138,6 +138,14 @@ def _fitted(name: str, side: "Side", recipe: "Recipe", weights: str, state: Path
         "losses": done.losses,
         "bands": bands,
     }
+
+
+def _how(args: argparse.Namespace, results: list[dict[str, Any]]) -> str:
+    """The fit in some words, by which models fitted otherwise are told apart."""
+    closed_form = all(result["start"] == "closed form" for result in results)
+    said = ["in closed form" if closed_form and not args.epochs else f"in {args.epochs} epochs of {args.loss}"]
+    said += ["rows by frequency"] * (args.weights == "frequency") + ["linear encoder"] * bool(args.encoder)
+    return ", ".join(said + ["output kept"] * args.input_only)
 
 
 def _print(results: list[dict[str, Any]], output: Path) -> None:

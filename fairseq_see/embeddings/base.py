@@ -189,7 +189,8 @@ class Embedding(nn.Module, ABC):
     @property
     def ratio(self) -> float:
         """How many times smaller than a dense table this is: in parameters, or in bytes where it is ``quantised``."""
-        return compression(self.num_embeddings * self.embedding_dim, self.footprint(), self.quantised)
+        numbers, footprint = self.num_embeddings * self.embedding_dim, self.footprint()
+        return 2 * numbers / footprint.bytes if self.quantised else numbers / footprint.parameters
 
     def _real(self, ids: Tensor) -> Tensor | None:
         """Which of the rows ``ids`` are not the padding row, (n,) bool; None where no row is."""
@@ -257,11 +258,6 @@ class Embedding(nn.Module, ABC):
     def extra_repr(self) -> str:
         """Shape, as nn.Embedding prints it."""
         return f"{self.num_embeddings}, {self.embedding_dim}, padding_idx={self.padding_idx}"
-
-
-def compression(numbers: int, footprint: Footprint, quantised: bool) -> float:
-    """The ratio of dense tables with so many numbers to what stands in their place."""
-    return 2 * numbers / footprint.bytes if quantised else numbers / footprint.parameters
 
 
 def meets(reached: float, ratio: float) -> bool:

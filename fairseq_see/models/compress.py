@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,7 +56,7 @@ class Exchange:
     def __init__(
         self, checkpoint: Path, options: Mapping[str, Any], data: Path | None = None, input_only: bool = False
     ) -> None:
-        self._state = load_checkpoint(checkpoint)
+        self._checkpoint, self._state = checkpoint, load_checkpoint(checkpoint)
         self._host = host = host_of(self._state["model"], checkpoint)
         task_options, old = _options(self._state, checkpoint)
         shared, tied = bool(old.get("share_all_embeddings")), host.tied(old)
@@ -92,10 +93,17 @@ class Exchange:
             for side in (["encoder"] if shared else dictionaries)
         }
 
-    def save(self, path: Path) -> None:
-        """Write the checkpoint: everything but tables and optimizer as it was."""
+    def save(self, path: Path, how: str) -> None:
+        """Write the checkpoint: everything but tables and optimizer as it was.
+
+        Args:
+            path: where to.
+            how: the tables were fitted, for whoever compares models; it is kept with the source's name.
+        """
         embeddings = {name: value for name, value in self._model.state_dict().items() if ".embed_tokens." in name}
-        configuration = OmegaConf.to_container(self._cfg.model, resolve=True, enum_to_str=True)
+        configuration: Any = OmegaConf.to_container(self._cfg.model, resolve=True, enum_to_str=True)
+        resolved = {**json.loads(configuration["see_resolved"]), "fitted": {"to": str(self._checkpoint), "how": how}}
+        configuration["see_resolved"] = json.dumps(resolved, sort_keys=True)
         state = {
             **self._state,
             "cfg": {**self._state["cfg"], "model": configuration},

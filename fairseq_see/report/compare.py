@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -169,7 +169,10 @@ def _column(result: Result, nominal: list[float]) -> float | None:
 
 
 def _name_variants(cells: list[Cell]) -> None:
-    """Tell cells of one method apart by the settings in which those of equal ratio differ."""
+    """Tell cells of one method apart by the settings in which those of equal ratio differ.
+
+    A value that most of them have, more than have any other, goes without saying.
+    """
     flat = [_flat(cell) for cell in cells]
     differing = {
         key
@@ -179,12 +182,33 @@ def _name_variants(cells: list[Cell]) -> None:
         for key in one.keys() | other.keys()
         if one.get(key) != other.get(key)
     }
+    usual = {key: _usual([settings.get(key) for settings in flat]) for key in differing}
     for cell, settings in zip(cells, flat, strict=True):
-        cell.variant = ", ".join(f"{key.split('.')[-1]} {settings.get(key)}" for key in sorted(differing))
+        own = {key: settings[key] for key in sorted(differing) if settings.get(key) not in (None, usual[key])}
+        cell.variant = ", ".join(f"{name} {value}" for name, value in _of_both_sides(own).items())
     # Data folders of one name in different places, for example.
     for i, cell in enumerate(cells):
         if any((other.variant, other.column) == (cell.variant, cell.column) for other in cells[:i]):
             cell.variant = f"{cell.variant}, {cell.first.name}".removeprefix(", ")
+
+
+def _usual(values: list[Any]) -> Any:
+    """The value that occurs most often; None if there is no single one."""
+    counts = Counter(map(str, values)).most_common(2)
+    if len(counts) > 1 and counts[0][1] == counts[1][1]:
+        return None
+    return next(value for value in values if str(value) == counts[0][0])
+
+
+def _of_both_sides(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings by the last part of their names; what encoder and decoder have alike is said once."""
+    short = {key.split(".")[-1]: value for key, value in settings.items()}
+    said = {}
+    for name, value in short.items():
+        side, _, bare = name.partition("_")
+        other = {"encoder": f"decoder_{bare}", "decoder": f"encoder_{bare}"}.get(side, "")
+        said[bare if other in short and short[other] == value else name] = value
+    return said
 
 
 def _flat(cell: Cell) -> dict[str, Any]:

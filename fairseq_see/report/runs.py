@@ -30,8 +30,10 @@ class Result:
         run: its folder.
         method: name of the embedding, and the control that its unit index is, if any (``see, random-senses``).
         compresses: whether the method has a ratio to choose.
+        quantised: whether its tables are codes; its ratio is then of bytes.
+        made: how: ``trained``, or of what trained model, and by which fit, its tables were made afterwards.
         asked: the ratio it was asked for; None if it was given hyper-parameters.
-        parameters: numbers of the embeddings of both sides; a tied output counts once.
+        parameters: numbers of the embeddings of both sides, codes among them; a tied output counts once.
         bytes: size of the embeddings: half precision, the packed unit index counted in.
         dense_parameters: numbers of dense tables in their place.
         model_bytes: ``bytes`` and the rest of the model in half precision.
@@ -45,6 +47,8 @@ class Result:
     run: str
     method: str
     compresses: bool
+    quantised: bool
+    made: str
     asked: float | None
     parameters: int
     bytes: int
@@ -64,8 +68,8 @@ class Result:
 
     @property
     def ratio(self) -> float:
-        """Numbers of dense tables by those of these."""
-        return self.dense_parameters / self.parameters
+        """Numbers of dense tables by those of these, or bytes by bytes of quantised ones."""
+        return self.dense_bytes / self.bytes if self.quantised else self.dense_parameters / self.parameters
 
     @property
     def dense_bytes(self) -> int:
@@ -101,11 +105,15 @@ def read_results(path: Path) -> list[Result]:
     tables = list(embeddings.values())
     footprints = [table.footprint() for table in tables]
     size = sum(footprint.bytes for footprint in footprints)
+    resolved = json.loads(options_in(state["cfg"].get("model"))["see_resolved"])
+    fitted = _fitted(path, resolved)
     cost: dict[str, Any] = {
         "run": str(path),
         "method": _method(tables[0]),
         "compresses": tables[0].compresses,
-        "asked": _asked(options_in(state["cfg"].get("model"))),
+        "quantised": tables[0].quantised,
+        "made": f"fitted to {_source(resolved)} {fitted}" if fitted else "trained",
+        "asked": resolved["request"].get("ratio"),
         "parameters": sum(footprint.parameters for footprint in footprints),
         "bytes": size,
         "dense_parameters": sum(table.num_embeddings * table.embedding_dim for table in tables),
@@ -119,6 +127,8 @@ def read_results(path: Path) -> list[Result]:
             for name in SETTING
         },
     }
+    if fitted:
+        cost["setting"]["fit"] = {"fitted": fitted}
     if made := _indexes_made_from(tables):
         # Not the place they lay in: a random control has an index of its own for each seed.
         cost["setting"]["model"]["see_index"] = made
@@ -129,9 +139,17 @@ def read_results(path: Path) -> list[Result]:
     return [Result(**cost, **_scores(file)) for file in files] or [Result(**cost)]
 
 
-def _asked(model: dict[str, Any]) -> float | None:
-    """The ratio in the request that a checkpoint keeps."""
-    return json.loads(model["see_resolved"])["request"].get("ratio")
+def _fitted(path: Path, resolved: dict[str, Any]) -> str:
+    """How the tables of a run were fitted to those of another model; empty if they were not."""
+    if "fitted" not in resolved:
+        return ""
+    return str(resolved["fitted"]["how"]) + (", then trained" if (path / "train.log").is_file() else "")
+
+
+def _source(resolved: dict[str, Any]) -> str:
+    """The run that tables were fitted to, or its checkpoint if that lies elsewhere."""
+    checkpoint = Path(resolved["fitted"]["to"])
+    return checkpoint.parent.parent.name if checkpoint.parent.name == "checkpoints" else checkpoint.name
 
 
 def _method(embedding: Any) -> str:

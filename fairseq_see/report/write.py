@@ -111,6 +111,7 @@ def _part(section: Section, missing: Sequence[Missing], planner: Planner, data: 
     shown = [
         first,
         tables.costs(section),
+        tables.whole_models(section),
         tests if tests.rows else None,
         bands,
         tables.sensitivity(section, lines),
@@ -135,7 +136,8 @@ def _csv(found: Sequence[Section]) -> str:
     """A row for each scored run, all its numbers as they are."""
     buffer = io.StringIO()
     names = ["test", "references", "cell", "method", "column", "ratio", "run", "seed", "updates", "parameters", "bytes"]
-    names += ["dense_parameters", "dense_bytes", "model_bytes", "rank", "order", "m", "bleu", "chrf", "tokenised_bleu"]
+    names += ["dense_parameters", "dense_bytes", "model_bytes", "made", "rank", "order", "m"]
+    names += ["bleu", "chrf", "tokenised_bleu"]
     writer = csv.DictWriter(buffer, [*names, "signature"], lineterminator="\n")
     writer.writeheader()
     for section in found:

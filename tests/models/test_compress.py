@@ -124,7 +124,7 @@ def test_a_compressed_model_generates_and_can_be_tuned(toy, trained, tmp_path, t
 
 @pytest.mark.parametrize("words", [["int8"], ["product_quantised", "--see-ratio", "2"]])
 def test_what_is_made_of_a_trained_table_is_not_trained(toy, tmp_path, train, words):
-    with pytest.raises(SystemExit, match="^error: .* is made of a trained table, not trained: fairseq-see fit"):
+    with pytest.raises(SystemExit, match=r"^error: .* is made of a trained table, not trained: fairseq-see fit"):
         train(toy / "data-bin", tmp_path, "--see-method", *words)
     assert not list(tmp_path.iterdir())
 

@@ -45,13 +45,17 @@ def make_run(
     references: list[str] | None = None,
     dropout: float = 0.1,
     see_index: str | None = None,
+    fitted: str | None = None,
+    heads: int = 4,
     **options,
 ) -> Path:
-    """A trained run beside ``data``, scored on ``test`` if there are hypotheses."""
+    """A trained run beside ``data``, scored on ``test`` if there are hypotheses; or one ``fitted`` to another."""
     run = data.parent / "runs" / name
     embedding = build(method, V, D, 1, ratio=ratio, **options)
     table = {"rows": V, "columns": D, "padding": 1, "settings": embedding.settings()}
     resolved = {"request": {"method": method, "ratio": ratio}, "encoder": table, "decoder": table}
+    if fitted:
+        resolved["fitted"] = {"to": f"cells/{fitted}/checkpoints/checkpoint_best.pt", "how": "in closed form"}
     model = {
         f"{side}.embed_tokens.{k}": v for side in ("encoder", "decoder") for k, v in embedding.state_dict().items()
     }
@@ -60,6 +64,7 @@ def make_run(
         "model": {
             **{"see_resolved": json.dumps(resolved), "see_ratio": ratio, "see_index": see_index},
             **{"dropout": dropout, "encoder_layers": 2},
+            **{f"{side}_attention_heads": heads for side in ("encoder", "decoder")},
         },
         "common": {"seed": seed},
         "task": {"data": str(data / "data-bin"), "target_lang": "en"},
@@ -71,10 +76,10 @@ def make_run(
         {"cfg": cfg, "model": model, "optimizer_history": [{"num_updates": 100}]},
         run / "checkpoints/checkpoint_best.pt",
     )
-    write(
-        run / "train.settings", ["data abc", f"override model.see_method={method}", f"override model.see_ratio={ratio}"]
-    )
-    (run / "train.log").write_text("".join(LOG.format(i, 90 / i, 50 * i) for i in (1, 2)))
+    if not fitted:
+        overrides = [f"override model.see_method={method}", f"override model.see_ratio={ratio}"]
+        write(run / "train.settings", ["data abc", *overrides])
+        (run / "train.log").write_text("".join(LOG.format(i, 90 / i, 50 * i) for i in (1, 2)))
     write(run / "done", ["x"])
     if hypotheses is not None:
         for suffix in ("hyp", "hyp.tok"):

@@ -141,9 +141,36 @@ def test_cells_of_one_ratio_are_told_apart_and_wrong_sizes_marked(runs):
     make_run(runs, "matrix_drop", "matrix", 4, seed=2, hypotheses=POOR, dropout=0.3)
     assert report(runs) == 0
     markdown = read(runs, "md")
-    assert "| matrix (dropout 0.3) | here |" in markdown and "| matrix (dropout 0.1) | here |" in markdown
+    # Of three matrices two have 0.1, which goes without saying.
+    assert "| matrix (dropout 0.3) | here |" in markdown and "| matrix | here |" in markdown
     # k = 4 comes to 60 x 27 / (4 x 87) = 4.66x, which is no column of anybody's.
     assert "| 4x | 4.7x | 10x |" in markdown
+
+
+def test_whole_models_by_their_bytes_say_how_they_were_made(runs):
+    make_run(runs, "int8", "int8", seed=1, hypotheses=GOOD, fitted="dense-1")
+    make_run(runs, "quantised", "product_quantised", 4, seed=1, hypotheses=POOR, fitted="dense-1")
+    make_run(runs, "matrix_fit", "matrix", 4, seed=1, hypotheses=POOR, fitted="dense-1")
+    make_run(runs, "wide", heads=2, hypotheses=POOR)
+    make_run(runs, "drop", dropout=0.3, hypotheses=POOR)
+    assert report(runs) == 0
+    rows = list(csv.DictReader(read(runs, "csv").splitlines()))
+    size = {row["run"].rsplit("/")[-1]: int(row["model_bytes"]) for row in rows}
+    # 50 numbers are outside the tables; a row of int8 has 27 bytes and a scale of two.
+    assert size["int8"] == 100 + 2 * 60 * 29 and size["wide"] == 100 + 2 * 2 * 60 * 27
+    section = read(runs, "md").split("### Whole models by their bytes")[1].split("###")[0]
+    found = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
+    assert [row[2] for row in found] == sorted((row[2] for row in found), key=float)
+    made = {row[0]: row[1] for row in found}
+    assert made["int8"] == made["product\\_quantised, 4x"] == "fitted to dense-1 in closed form"
+    assert made["matrix, 4x"] == "trained" and made["matrix (fitted in closed form), 4x"].startswith("fitted to")
+    # Most dense settings have four heads; both sides' are said once.
+    assert made["dense (attention\\_heads 2)"] == made["dense"] == "trained"
+    best = [row[0] for row in found if row[-1] == "yes"]
+    scores = [float(row[5].split(" ")[0]) for row in found if row[-1] == "yes"]
+    assert scores == sorted(set(scores)) and "dense (attention\\_heads 2)" not in best
+    ratio = next(float(row["ratio"]) for row in rows if row["run"].endswith("/int8"))
+    assert ratio == pytest.approx(2 * 27 / 29, abs=1e-4)
 
 
 def test_bands_count_training_words(runs):
