@@ -1,6 +1,7 @@
 """The cells of the paper's tables, as lists of runs for scripts/sweep.sh, slurm_array.sh and bundle.sh.
 
 python -m fairseq_see.cells TABLE CONFIG LIST.yaml CELLS [--methods ...] [--ratios ...] [--seeds ...] [--plan FILE]
+    [--dim D] [--size N] [--joined] [--sizes N ...]
 
 A cell is one run with one seed. Its name says all that distinguishes it, so that tables share the cells they have in
 common. ``scripts/reproduce.sh`` does the work.
@@ -10,10 +11,11 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import replacing
@@ -25,6 +27,23 @@ RATIOS = (10.0, 20.0, 40.0, 80.0)
 RANK, ORDER, M = 5, 3, 9
 RANKS, ORDERS, MS = (2, 3, 4, 5, 6, 7), (2, 3, 4, 5), (3, 6, 9, 12, 18)
 CONTROLS = ("random-senses", "no-senses", "no-morphemes")
+TABLES = ("table2", "table5", "figure5", "ablation", "practitioner")
+
+
+class Base(NamedTuple):
+    """The setting that ``practitioner`` makes smaller.
+
+    Attributes:
+        dim: d.
+        size: merges of its BPE.
+        joined: whether they, and the dictionary, are of both languages together.
+        sizes: merges to try in place of ``size``; those that are no fewer are left out.
+    """
+
+    dim: int = 512
+    size: int = 40_000
+    joined: bool = True
+    sizes: tuple[int, ...] = (4000, 8000)
 
 
 @dataclass(frozen=True)
@@ -36,37 +55,49 @@ class Cell:
         overrides: of the configuration.
         index: name of the unit index it takes in place of the usual one, "" for that.
         index_options: how ``fairseq-see index`` makes that index.
+        data: name of the text it is trained on, cut otherwise than the usual one, "" for that.
+        data_options: how ``scripts/prepare.sh`` makes that.
+        fit: name of the cell whose tables are turned into this one's, "" if it is trained.
     """
 
     name: str
     overrides: dict[str, Any]
     index: str = ""
     index_options: tuple[str, ...] = ()
+    data: str = ""
+    data_options: tuple[str, ...] = ()
+    fit: str = ""
 
 
 def cells(
-    table: str, methods: Sequence[str] = (), ratios: Sequence[float] = (), seeds: Sequence[int] = (1,)
+    table: str,
+    methods: Sequence[str] = (),
+    ratios: Sequence[float] = (),
+    seeds: Sequence[int] = (1,),
+    base: Base | None = None,
 ) -> list[Cell]:
     """The cells of a table, all of the first seed before those of the second.
 
     Args:
-        table: ``table2``, ``table5``, ``figure5`` or ``ablation``.
+        table: of TABLES.
         methods: of ``table2`` or ``table5``; the paper's, if empty.
-        ratios: of ``table2`` (the paper's four, if empty) or ``ablation`` (20).
+        ratios: of ``table2`` or ``practitioner`` (the paper's four, if empty) or ``ablation`` (20).
         seeds: one run each.
+        base: of ``practitioner``; the paper's, if None.
 
     Raises:
         SeeError: the table has no choice of methods or ratios, or there is no such method.
     """
     if methods and table not in ("table2", "table5"):
-        raise SeeError(f"{table} has one method, see; leave out --methods")
-    if ratios and table not in ("table2", "ablation"):
+        raise SeeError(f"{table} has no methods to choose; leave out --methods")
+    if ratios and table not in ("table2", "ablation", "practitioner"):
         raise SeeError(f"{table} has no ratios to choose; leave out --ratios")
     make: dict[str, Callable[[int], Iterator[Cell]]] = {
         "table2": partial(_methods, methods or METHODS, ratios or RATIOS),
         "table5": partial(_methods, methods or LSTMS, ()),
         "figure5": _sensitivity,
         "ablation": partial(_ablation, ratios or (20.0,)),
+        "practitioner": partial(_practitioner, base or Base(), ratios or RATIOS),
     }
     # By name: Figure 5's three lines meet in one cell.
     return list({cell.name: cell for seed in seeds for cell in make[table](seed)}.values())
@@ -77,6 +108,8 @@ def _methods(methods: Sequence[str], ratios: Sequence[float], seed: int) -> Iter
 
     for method in methods:
         compresses = embedding_class(method).compresses
+        if embedding_class(method).quantised:
+            raise SeeError(f"{method} is made of a trained model, not trained; the table practitioner has it")
         if compresses and not ratios:
             raise SeeError(f"{method} compresses, and the methods of table5 do not; choose of {', '.join(LSTMS)}")
         for ratio in ratios if compresses else (None,):
@@ -100,6 +133,31 @@ def _sensitivity(seed: int) -> Iterator[Cell]:
         options = ("--rank", str(rank), "--order", str(order)) if index else ()
         overrides = {"model.see_method": "see", "model.see_m": m}
         yield _cell(f"see-rank{rank}-order{order}-m{m}", overrides, seed, index, options)
+
+
+def _practitioner(base: Base, ratios: Sequence[float], seed: int) -> Iterator[Cell]:
+    """What makes a dense model small without another embedding: d, fewer pieces, one table, fewer bits."""
+    dense = _at_ratio("dense", None, seed)
+    yield dense
+    for part in (2, 4):
+        # Of four heads.
+        dim = -(-base.dim // (4 * part)) * 4
+        yield _variant(f"dense-d{dim}", seed, {"model.encoder_embed_dim": dim, "model.decoder_embed_dim": dim})
+    joined = ("--joined",) if base.joined else ()
+    for size in (size for size in base.sizes if size < base.size):
+        yield _variant(f"dense-bpe{size}", seed, {}, f"bpe{size}", ("--size", str(size), *joined))
+    shared = {"+model.share_all_embeddings": True}
+    other = () if base.joined else ("joined", ("--size", str(base.size), "--joined"))
+    yield _variant("dense-shared", seed, shared, *other)
+    for method, ratio in (("int8", None), *(("product_quantised", ratio) for ratio in ratios)):
+        yield replace(_at_ratio(method, ratio, seed), fit=dense.name)
+
+
+def _variant(
+    name: str, seed: int, overrides: dict[str, Any], data: str = "", data_options: tuple[str, ...] = ()
+) -> Cell:
+    given = {"model.see_method": "dense"} | overrides | {"common.seed": seed}
+    return Cell(f"{name}-seed{seed}", given, data=data, data_options=data_options)
 
 
 def _at_ratio(
@@ -131,19 +189,35 @@ def state(folder: Path) -> str:
     return "done" if any(folder.glob("*.scores.json")) else "trained"
 
 
-def write_list(chosen: Sequence[Cell], config: str, path: Path) -> None:
-    """Write cells as a list of runs."""
+def write_lists(chosen: Sequence[Cell], config: str, path: Path) -> None:
+    """Write the cells that are trained as lists of runs, one for each text they are trained on.
+
+    That of the usual text is ``path``, that of another has its name behind a hyphen.
+    """
     import yaml
 
-    runs = [{"name": cell.name, "config": config, "overrides": cell.overrides} for cell in chosen]
-    with replacing(path) as temporary:
-        temporary.write_text(yaml.safe_dump({"runs": runs}, sort_keys=False), encoding="utf-8")
+    trained = sorted((cell for cell in chosen if not cell.fit), key=lambda cell: cell.data)
+    for data, members in groupby(trained, key=lambda cell: cell.data):
+        runs = [{"name": cell.name, "config": config, "overrides": cell.overrides} for cell in members]
+        with replacing(path.with_stem(f"{path.stem}-{data}") if data else path) as temporary:
+            temporary.write_text(yaml.safe_dump({"runs": runs}, sort_keys=False), encoding="utf-8")
+
+
+def _fit_options(cell: Cell) -> list[str]:
+    """Of ``fairseq-see fit``, for a cell that is a quantised one."""
+    names = {"model.see_method": "--see-method", "model.see_ratio": "--see-ratio"}
+    given = [(names[key], str(value)) for key, value in cell.overrides.items() if key in names]
+    return [*(word for pair in given for word in pair), "--epochs", "0"]
 
 
 def main() -> int:
-    """Write the list of those in reach; print what indexes it takes and what state every cell is in, tabs between."""
+    """Write the lists of those in reach; print what else they take and what state every cell is in, tabs between.
+
+    Lines are ``data`` and ``index`` with a name and options, ``fit`` with a cell's name, its source and options, and
+    ``cell`` with a name and a state.
+    """
     parser = argparse.ArgumentParser(prog="python -m fairseq_see.cells", description=main.__doc__)
-    parser.add_argument("table", choices=("table2", "table5", "figure5", "ablation"))
+    parser.add_argument("table", choices=TABLES)
     parser.add_argument("config")
     parser.add_argument("list", type=Path)
     parser.add_argument("cells", type=Path)
@@ -151,12 +225,22 @@ def main() -> int:
     parser.add_argument("--ratios", nargs="*", type=float, default=[])
     parser.add_argument("--seeds", nargs="*", type=int, default=[])
     parser.add_argument("--plan", type=Path)
+    parser.add_argument("--dim", type=int, default=Base().dim)
+    parser.add_argument("--size", type=int, default=Base().size)
+    parser.add_argument("--joined", action="store_true")
+    parser.add_argument("--sizes", nargs="*", type=int, default=[*Base().sizes])
     args = parser.parse_args()
     with ends_in_one_line():
-        found = cells(args.table, args.methods, args.ratios, args.seeds or [1])
+        base = Base(args.dim, args.size, args.joined, tuple(args.sizes))
+        found = cells(args.table, args.methods, args.ratios, args.seeds or [1], base)
         plans = json.loads(args.plan.read_text(encoding="utf-8")) if args.plan else []
         reasons = {cell.name: out_of_reach(cell, plans) for cell in found}
-        write_list([cell for cell in found if not reasons[cell.name]], args.config, args.list)
+        write_lists([cell for cell in found if not reasons[cell.name]], args.config, args.list)
+    for data, options in dict.fromkeys((cell.data, cell.data_options) for cell in found if cell.data):
+        print("data", data, *options, sep="\t")
+    for cell in found:
+        if cell.fit and not reasons[cell.name]:
+            print("fit", cell.name, cell.fit, *_fit_options(cell), sep="\t")
     for index, options in dict.fromkeys((cell.index, cell.index_options) for cell in found if cell.index):
         print("index", index, *options, sep="\t")
     for cell in found:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# scripts/reproduce.sh table2|table3|table5|figure5|ablation --dataset iwslt17|wmt17|wmt17-v13|wmt17-v15|DIR
+# scripts/reproduce.sh table2|table3|table5|figure5|ablation|practitioner --dataset iwslt17|wmt17|wmt17-v13|wmt17-v15|DIR
 #                      [--scale paper|small|tiny] [--methods M ...] [--ratios R ...] [--seeds S ...]
-#                      [--hownet TSV | --openhownet [FOLDER]] [--out DIR] [--list | --prepare]
+#                      [--sizes N ...] [--hownet TSV | --openhownet [FOLDER]] [--out DIR] [--list | --prepare]
 #                      [--jobs N] [--gpus LIST] [key=value ...]
 #
 # Trains and scores the cells of one of the paper's tables that are not there yet. A cell is one run with one seed; tables
@@ -12,7 +12,8 @@
 #   --scale       paper (the default: 6+6 layers, d = 512, joined BPE of 40,000, fp16 on a GPU), small (3+3, d = 216, 16,000
 #                 a side, for CPUs) or tiny (2+1, 4,000: does it work?)
 #   --methods     of table2 or table5   (default: the paper's)
-#   --ratios      of table2 or ablation (default: 10 20 40 80 and 20)
+#   --ratios      of table2, ablation or practitioner (default: 10 20 40 80; of ablation 20)
+#   --sizes       of practitioner: merges of BPE in place of the dataset's (default: 4000 8000; at --scale tiny 1000 2000)
 #   --seeds       default 1
 #   --hownet, --openhownet
 #                 senses, as scripts/index.sh takes them (default: senses.tsv of the dataset's folder)
@@ -24,7 +25,8 @@
 #                 as for scripts/sweep.sh; on one GPU, --jobs 1 is the default
 #
 # Leaves in DIR: prepared/ (text, dictionaries, unit indexes), cells/NAME (a folder each, as scripts/train.sh and score.sh
-# make it), TABLE.yaml. table3 trains nothing: it prints the sizes of dictionaries and models.
+# make it), TABLE.yaml; of practitioner also prepared-NAME/ and practitioner-NAME.yaml for text that is cut otherwise.
+# table3 trains nothing: it prints the sizes of dictionaries and models.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
@@ -42,7 +44,7 @@ while (($#)); do
     --hownet) senses=(--hownet "$2") && shift 2 ;;
     --openhownet) senses=(--openhownet) && shift
         if (($#)) && [[ $1 != -* && $1 != *=* ]]; then senses+=("$1") && shift; fi ;;
-    --methods | --ratios | --seeds) option=$1 && shift
+    --methods | --ratios | --seeds | --sizes) option=$1 && shift
         while (($#)) && [[ $1 != -* && $1 != *=* ]]; do chosen[$option]+=" $1" && shift; done
         [[ -n ${chosen[$option]:-} ]] || die "$option needs a value" ;;
     --list | --prepare) stop=${1#--} && shift ;;
@@ -54,9 +56,9 @@ while (($#)); do
     esac
 done
 case $table in
-table2 | table3 | table5 | figure5 | ablation) ;;
+table2 | table3 | table5 | figure5 | ablation | practitioner) ;;
 '') usage ;;
-*) die "no table $table; choose table2, table3, table5, figure5 or ablation" ;;
+*) die "no table $table; choose table2, table3, table5, figure5, ablation or practitioner" ;;
 esac
 case $dataset in
 '') die "--dataset is missing (--help tells the options)" ;;
@@ -71,18 +73,31 @@ done
 for seed in ${chosen[--seeds]:-}; do
     [[ $seed =~ ^[0-9]+$ ]] || die "--seeds $seed: not a whole number"
 done
+for merges in ${chosen[--sizes]:-}; do
+    [[ $merges =~ ^[1-9][0-9]*$ ]] || die "--sizes $merges: not a whole number above 0"
+done
+[[ $table == practitioner || -z ${chosen[--sizes]:-} ]] || die "--sizes goes with practitioner"
+pieces=bpe joined=''
 case $scale in
 paper)
-    size=(--joined --size 40000)
+    size=40000 joined=yes
     [[ -n $jobs$gpus ]] || jobs=1
     ;;
-small) config=small_zh_en size=(--size 16000) ;;
-tiny) config=demo_zh_en size=(--size 4000) ;;
+small) config=small_zh_en size=16000 ;;
+tiny)
+    config=demo_zh_en size=4000
+    [[ $table != practitioner || -n ${chosen[--sizes]:-} ]] || chosen[--sizes]="1000 2000"
+    ;;
 *) die "--scale $scale: choose paper, small or tiny" ;;
 esac
 out=$(absolute "${out:-$root/runs/reproduce/$dataset-$scale}")
 prepared=$out/prepared
 [[ ! -d $text/data-bin ]] || prepared=$text
+if [[ $prepared == "$text" && $table == practitioner ]]; then
+    [[ -r $text/prepare.settings && -r $text/tests.txt ]] || die "$text was not made by scripts/prepare.sh; give raw text"
+    read -r pieces size <"$text/prepare.settings"
+    joined=$(sed -n 's/^joined \(yes\)$/\1/p' "$text/prepare.settings")
+fi
 [[ ! -e $text/senses.tsv || ${#senses[@]} -gt 0 ]] || senses=(--hownet "$text/senses.tsv")
 use_environment
 work=$(mktemp -d)
@@ -92,15 +107,22 @@ list=$out/$table.yaml
 # list_cells OUTPUT: the list of runs to OUTPUT, and a line for each index and each cell to $work/cells. What is out of a
 # method's reach is left out of the list, if there are dictionaries to tell it by.
 list_cells() {
-    local option words options=() plan=()
+    local option words options=() plan=() dim
+    dim=$(sed -n 's/^ *encoder_embed_dim: *//p' "$root/configs/$config.yaml")
     for option in "${!chosen[@]}"; do
         read -r -a words <<<"${chosen[$option]}"
         options+=("$option" "${words[@]}")
     done
-    if [[ -e $prepared/data-bin/dict.zh.see && ${chosen[--methods]:-} != " dense" && $table =~ ^(table2|ablation)$ ]]; then
+    if [[ $table == practitioner ]]; then
+        options+=(--dim "$dim" --size "$size" ${joined:+--joined})
+        [[ ! -e $prepared/data-bin/dict.zh.txt ]] || plan=(--methods product_quantised)
+    elif [[ -e $prepared/data-bin/dict.zh.see && ${chosen[--methods]:-} != " dense" && $table =~ ^(table2|ablation)$ ]]; then
+        plan=(--index "$prepared/data-bin")
+    fi
+    if ((${#plan[@]})); then
+        fairseq-see plan "$prepared/data-bin" "${plan[@]}" --json ${chosen[--ratios]+--ratios ${chosen[--ratios]}} \
+            --dim "$dim" >"$work/plan.json"
         plan=(--plan "$work/plan.json")
-        fairseq-see plan "$prepared/data-bin" --json ${chosen[--ratios]+--ratios ${chosen[--ratios]}} \
-            --dim "$(sed -n 's/^ *encoder_embed_dim: *//p' "$root/configs/$config.yaml")" >"$work/plan.json"
     fi
     python -m fairseq_see.cells "$table" "$config" "$1" "$out/cells" ${options[@]+"${options[@]}"} \
         ${plan[@]+"${plan[@]}"} >"$work/cells"
@@ -112,6 +134,25 @@ if [[ $stop == list ]]; then
     sed -n 's/^cell\t//p' "$work/cells"
     exit 0
 fi
+
+# prepare OUT OPTION...: the dataset's text, cut as the options say; of a folder that is prepared already, its own text
+prepare() {
+    local folder=$1 from=$text names=("$test") name side
+    shift
+    if [[ -d $text/data-bin ]]; then
+        # References are kept as they came; everything else was cleaned, and so may be cleaned again.
+        from=$out/text
+        mkdir -p -- "$from" || die "cannot make the folder $from"
+        ln -sf -- "$text"/clean/*.{zh,en} "$from/"
+        ln -sf -- "$text"/raw/*.en "$from/"
+        mapfile -t names < <(cut -f 2 "$text/tests.txt")
+    fi
+    local tests=()
+    for name in "${names[@]}"; do
+        if [[ $from == "$text" ]]; then tests+=(--test "$name=$from/test"); else tests+=(--test "$name=$from/$name"); fi
+    done
+    "$root/scripts/prepare.sh" --train "$from/train" --dev "$from/dev" "${tests[@]}" --subwords "$pieces" "$@" --out "$folder"
+}
 
 # Not after an hour of preparing.
 if [[ $stop != prepare && $table != table3 ]] &&
@@ -126,12 +167,13 @@ if [[ $prepared != "$text" ]]; then
         done
     done
     say "== text"
-    "$root/scripts/prepare.sh" --train "$text/train" --dev "$text/dev" --test "$test=$text/test" "${size[@]}" \
-        --out "$prepared"
+    prepare "$prepared" --size "$size" ${joined:+--joined}
 fi
 mkdir -p -- "$out" || die "cannot make the folder $out"
-say "== senses and morphemes"
-if ((${#senses[@]})); then
+[[ $table == practitioner ]] || say "== senses and morphemes"
+if [[ $table == practitioner ]]; then
+    : # has dense tables only
+elif ((${#senses[@]})); then
     "$root/scripts/index.sh" "$prepared" "${senses[@]}"
 else
     [[ -e $prepared/data-bin/dict.zh.see ]] || die "--hownet or --openhownet is missing: HowNet's senses"
@@ -149,13 +191,49 @@ while IFS=$'\t' read -r kind name options; do
     # In the data's folder, where models find it by its name, and scripts/bundle.sh too.
     "$root/scripts/index.sh" "$prepared" "${senses[@]}" --out "$prepared/data-bin/$name" "${options[@]}"
 done <"$work/cells"
+# text_of NAME, list_of NAME: the folder whose text is cut so, "" being the usual one, and the list of the runs on it
+text_of() { if [[ -n $1 ]]; then echo "$out/prepared-$1"; else echo "$prepared"; fi; }
+list_of() { echo "${list%.yaml}${1:+-$1}.yaml"; }
+texts=('')
+while IFS=$'\t' read -r kind name options; do
+    [[ $kind == data ]] || continue
+    IFS=$'\t' read -r -a options <<<"$options"
+    say "== text $name"
+    prepare "$(text_of "$name")" "${options[@]}"
+    texts+=("$name")
+done <"$work/cells"
 say "== cells"
 sed -n 's/^cell\t/  /p' "$work/cells" >&2
 if [[ $stop == prepare ]]; then
-    say "the list of runs is $list, the data $prepared"
+    for name in "${texts[@]}"; do say "the list of runs is $(list_of "$name"), the data $(text_of "$name")"; done
     exit 0
 fi
-rm -rf -- "$work"
-# In place of this script, so that whoever ends this ends that.
-exec "$root/scripts/sweep.sh" "$list" "$prepared" "$out/cells" ${jobs:+--jobs "$jobs"} ${gpus:+--gpus "$gpus"} \
-    ${overrides[@]+"${overrides[@]}"}
+sweep=("$out/cells" ${jobs:+--jobs "$jobs"} ${gpus:+--gpus "$gpus"} ${overrides[@]+"${overrides[@]}"})
+if [[ $table != practitioner ]]; then
+    rm -rf -- "$work"
+    # In place of this script, so that whoever ends this ends that.
+    exec "$root/scripts/sweep.sh" "$list" "$prepared" "${sweep[@]}"
+fi
+
+# child COMMAND...: so that whoever ends this script ends the command, too
+child() {
+    "$@" </dev/null &
+    trap 'kill "$!" 2>/dev/null; exit 130' INT TERM
+    wait "$!"
+}
+failed=''
+for name in "${texts[@]}"; do
+    child "$root/scripts/sweep.sh" "$(list_of "$name")" "$(text_of "$name")" "${sweep[@]}" || failed=yes
+done
+say "== quantised"
+[[ -z $gpus ]] || export CUDA_VISIBLE_DEVICES=${gpus%%,*}
+while IFS=$'\t' read -r kind name source options; do
+    [[ $kind == fit ]] || continue
+    IFS=$'\t' read -r -a options <<<"$options"
+    # What did not train has been told.
+    [[ -e $out/cells/$source/done ]] || continue
+    child "$root/scripts/fit.sh" "$out/cells/$source" "$out/cells/$name" "${options[@]}" &&
+        child "$root/scripts/score.sh" "$out/cells/$name" "$prepared" || failed=yes
+done <"$work/cells"
+[[ -z $failed ]] || die "some cells failed; what they said stands above"
+say "all cells are in $out/cells"

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from fairseq_see.cells import METHODS, cells, out_of_reach, state, write_list
+from fairseq_see.cells import METHODS, Base, cells, out_of_reach, state, write_lists
 from fairseq_see.errors import SeeError
 from fairseq_see.runs import read_yaml
 from tests.conftest import ROOT
@@ -46,10 +46,46 @@ def test_the_ablation_has_an_index_of_its_own_for_each_seed_and_shares_its_refer
     assert random.index_options == ("--control", "random-senses", "--seed", "2")
 
 
+def test_practitioners_make_dense_models_smaller():
+    found = {cell.name: cell for cell in cells("practitioner", (), [10.0], [2], Base(216, 16000, False, (8000, 16000)))}
+    assert list(found) == [
+        *("dense-seed2", "dense-d108-seed2", "dense-d56-seed2", "dense-bpe8000-seed2", "dense-shared-seed2"),
+        *("int8-seed2", "product_quantised-10x-seed2"),
+    ]
+    assert found["dense-seed2"] == cells("table2", ["dense"], (), [2])[0]
+    narrow = found["dense-d56-seed2"].overrides
+    assert narrow["model.encoder_embed_dim"] == narrow["model.decoder_embed_dim"] == 56 and narrow["common.seed"] == 2
+    assert found["dense-bpe8000-seed2"].data_options == ("--size", "8000")
+    assert found["dense-shared-seed2"].data_options == ("--size", "16000", "--joined")
+    assert {name: cell.fit for name, cell in found.items() if cell.fit} == {
+        "int8-seed2": "dense-seed2",
+        "product_quantised-10x-seed2": "dense-seed2",
+    }
+    # The paper's vocabulary is joined already.
+    paper = {cell.name: cell for cell in cells("practitioner")}
+    assert paper["dense-shared-seed1"].data == "" and "--joined" in paper["dense-bpe4000-seed1"].data_options
+    assert paper["dense-d256-seed1"].overrides.items() > paper["dense-seed1"].overrides.items()
+
+
+def test_every_text_has_a_list_of_its_own(tmp_path):
+    found = cells("practitioner", base=Base(216, 16000, False))
+    write_lists(found, "small_zh_en", tmp_path / "practitioner.yaml")
+    lists = {path.stem: read_yaml(path, ROOT / "configs") for path in tmp_path.iterdir()}
+    names = {stem: [run.name.removesuffix("-seed1") for run in runs] for stem, runs in lists.items()}
+    assert names == {
+        "practitioner": ["dense", "dense-d108", "dense-d56"],
+        "practitioner-bpe4000": ["dense-bpe4000"],
+        "practitioner-bpe8000": ["dense-bpe8000"],
+        "practitioner-joined": ["dense-shared"],
+    }
+    assert "+model.share_all_embeddings=true" in lists["practitioner-joined"][0].overrides
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("figure5", ["dense"]), "figure5 has one method"),
+        (("figure5", ["dense"]), "figure5 has no methods to choose"),
+        (("table2", ["int8"]), "int8 is made of a trained model, not trained"),
         (("table5", (), [10.0]), "no ratios to choose"),
         (("table5", ["see"]), "see compresses"),
         (("table2", ["nothing"]), "nothing"),
@@ -81,7 +117,7 @@ def test_the_state_of_a_cell(tmp_path):
 @pytest.mark.parametrize("table", ["table2", "table5", "figure5", "ablation"])
 def test_lists_are_lists_of_runs(table, config, tmp_path):
     found = cells(table)
-    write_list(found, config, tmp_path / "list.yaml")
+    write_lists(found, config, tmp_path / "list.yaml")
     runs = read_yaml(tmp_path / "list.yaml", ROOT / "configs")
     assert [run.name for run in runs] == [cell.name for cell in found]
     for run, cell in zip(runs, found, strict=True):

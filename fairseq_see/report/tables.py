@@ -82,7 +82,7 @@ def whole_models(section: Section) -> Table:
         words=2,
         notes=[
             "Smallest first, in half precision with all that translating takes but the dictionaries. Best of its size: "
-            "no model here that is as small has a higher mean. Fitted: the tables of a trained model replaced after it.",
+            "no model here that is as small has a higher mean. Fitted: tables of a trained model, replaced.",
         ],
     )
     best = float("-inf")
