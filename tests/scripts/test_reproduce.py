@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fairseq_see.cli.main import main
 from fairseq_see.runs import read_json, read_yaml
 from tests.conftest import ROOT
 from tests.scripts.test_prepare import contents, refused, script
@@ -48,10 +49,27 @@ def test_missing_cells_are_made_and_the_others_left_alone(text, tmp_path):
     made = [path for path in before if path.endswith((".pt", ".json", ".hyp", ".log", "done"))]
     assert len(made) > 5 and all(before[path] == after[path] for path in made)
 
+    # Quantised, it is a run like any other, but that it has no training; and made once.
+    quantised = tmp_path / "cells/int8-seed1"
+    fit = ("fit.sh", tmp_path / "cells/dense-seed1", quantised, "--see-method", "int8", "--epochs", "0")
+    assert script(*fit).returncode == 0
+    assert script("score.sh", quantised, tmp_path / "prepared").returncode == 0
+    assert main(["report", str(tmp_path / "cells"), "--out", str(tmp_path / "out")]) == 0
+    assert re.search(r"\| int8 \| fitted to dense-seed1 in closed form \|", (tmp_path / "out/report.md").read_text())
+    assert {side["method"] for side in json.loads((quantised / "fit.json").read_text())} == {"int8"}
+    assert "is fitted already" in script(*fit).stderr
+    assert refused(script(*fit[:-1], "1"), "fitted with other settings")
+    assert refused(
+        script("fit.sh", tmp_path / "x", tmp_path / "y", "--see-method", "int8"), "scripts/train.sh makes it"
+    )
+    unmade = ("fit.sh", tmp_path / "cells/dense-seed1", tmp_path / "y", "--see-method", "int8", "--see-ratio", "9")
+    assert refused(script(*unmade), "nearest ratio") and not (tmp_path / "y/done").exists()
+
     # What a method cannot reach on these dictionaries is told, and not tried.
     assert re.search(r"see-80x-seed1\tout of reach: .*nearest ratio: 4", done.stderr)
     assert sorted(path.name for path in (tmp_path / "cells").iterdir() if path.is_dir()) == [
         "dense-seed1",
+        "int8-seed1",
         "see-10x-seed1",
     ]
 
@@ -74,6 +92,13 @@ def test_words_that_are_refused(text, tmp_path):
     assert refused(script("reproduce.sh", "table5", "--dataset", text, "--ratios", "10", "--list"), "no ratios")
     assert refused(script("reproduce.sh", "table2", "--dataset", text, "--ratios", "x", "--list"), "--ratios x")
     assert refused(script("reproduce.sh", "table2", "--dataset", text, "--seeds", "1.5", "--list"), "--seeds 1.5")
+    assert refused(
+        script("reproduce.sh", "table2", "--dataset", text, "--sizes", "9"), "--sizes goes with practitioner"
+    )
+    assert refused(script("reproduce.sh", "practitioner", "--dataset", text, "--sizes", "x", "--list"), "--sizes x")
+    assert refused(
+        script("reproduce.sh", "practitioner", "--dataset", text, "--methods", "see", "--list"), "no methods"
+    )
     assert not (tmp_path / "o").exists()
 
 
@@ -113,6 +138,40 @@ def test_each_run_has_a_gpu_for_itself(checkout):
         (_, first_end), (second_start, _) = sorted(times)
         assert first_end <= second_start
     assert refused(start(checkout, "sweep.sh", "runs.yaml", "prepared", "out", "--gpus", "0,,1"), "--gpus 0,,1")
+
+
+def test_what_practitioners_do_is_trained_on_its_text_and_quantised_afterwards(checkout, text):
+    """prepare.sh and fit.sh note how they are called, too."""
+    (checkout / "scripts/prepare.sh").write_text(
+        '#!/usr/bin/env bash\nout=${!#}; mkdir -p "$out/data-bin"; echo "$@" >"$out/called"\n'
+    )
+    (checkout / "scripts/fit.sh").write_text(
+        '#!/usr/bin/env bash\nmkdir -p "$2"; echo "$@" >"$2/called"; touch "$2/done"\n'
+    )
+    words = ("practitioner", "--dataset", text, "--scale", "tiny", "--out", "out", "--ratios", "10", "--sizes", "500")
+    done = start(checkout, "reproduce.sh", *words, "--jobs", "1", "optimization.max_update=7")
+    assert done.returncode == 0, done.stderr
+    out = checkout / "out"
+    sizes = {path.name: re.search("--size.*(?= --out)", (path / "called").read_text())[0] for path in out.glob("prep*")}
+    assert sizes == {
+        "prepared": "--size 4000",
+        "prepared-bpe500": "--size 500",
+        "prepared-joined": "--size 4000 --joined",
+    }
+    said = {path.parent.name: path.read_text().split()[2:] for path in out.glob("cells/*/train.log")}
+    assert set(said["dense-d108-seed1"]) > {"model.encoder_embed_dim=108", "model.decoder_embed_dim=108"}
+    assert set(said["dense-shared-seed1"]) > {"+model.share_all_embeddings=true", "optimization.max_update=7"}
+    assert set(said) == {f"dense{name}-seed1" for name in ("", "-d108", "-d56", "-bpe500", "-shared")}
+    fits = {path.parent.name: path.read_text().split() for path in out.glob("cells/*/called")}
+    assert fits == {
+        name: [str(out / "cells/dense-seed1"), str(out / "cells" / name), *options.split(), "--epochs", "0"]
+        for name, options in (
+            ("int8-seed1", "--see-method int8"),
+            ("product_quantised-10x-seed1", "--see-method product_quantised --see-ratio 10.0"),
+        )
+    }
+    listed = start(checkout, "reproduce.sh", *words, "--list").stdout.splitlines()
+    assert len(listed) == 7 and all(line.endswith("\tdone") for line in listed)
 
 
 def test_a_slurm_array_of_what_is_missing(checkout, tmp_path):
