@@ -20,7 +20,7 @@ checkpoint=$run/checkpoints/checkpoint_best.pt
 [[ -e $checkpoint ]] || die "no $checkpoint; scripts/train.sh makes it"
 [[ ! -e $run/train.settings || -e $run/done ]] || die "the training of $run has not ended; scripts/train.sh goes on with it"
 use_environment
-mkdir -p -- "$out/checkpoints" || die "cannot make the folder $out"
+mkdir -p -- "$out" || die "cannot make the folder $out"
 only_one "$out/.lock" "scripts/fit.sh on $out"
 
 [[ -e $out/checkpoints/checkpoint_best.pt ]] || rm -f -- "$out/fit.settings" "$out/done"
@@ -38,7 +38,10 @@ python -m fairseq_see.report.provenance "$out/provenance.json"
 say "fitting $out to $run"
 if ! fairseq-see fit "$checkpoint" --output "$out/checkpoints/checkpoint_best.pt" --json "$@" \
     >"$out/fit.json.tmp" 2>"$out/fit.log"; then
-    grep '^error: ' -- "$out/fit.log" >&2 || tail -n 12 -- "$out/fit.log" | cut -c1-500 >&2
+    rm -f -- "$out/fit.json.tmp"
+    message=$(sed -n 's/^error: //p' "$out/fit.log")
+    [[ -z $message ]] || die "$message"
+    tail -n 12 -- "$out/fit.log" | cut -c1-500 >&2
     die "fitting failed; all it said is in $out/fit.log"
 fi
 mv -- "$out/fit.json.tmp" "$out/fit.json"
