@@ -46,7 +46,15 @@ setup(
         ],
         # For fairseq_see.llm alone: compressed embeddings in Hugging Face models.
         "llm": ["transformers>=5.23,<6", "accelerate>=1.15", "datasets>=5", "lm-eval>=0.4.13"],
-        "dev": ["pytest>=7", "pytest-timeout>=2.1", "pytest-xdist>=3", "hypothesis>=6", "ruff>=0.6", "mypy>=1.8", "tensorly>=0.8"],
+        "dev": [
+            "pytest>=7",
+            "pytest-timeout>=2.1",
+            "pytest-xdist>=3",
+            "hypothesis>=6",
+            "ruff>=0.6",
+            "mypy>=1.8",
+            "tensorly>=0.8",
+        ],
     },
     entry_points={"console_scripts": ["fairseq-see = fairseq_see.cli.main:main"]},
     classifiers=[

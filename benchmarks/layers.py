@@ -82,11 +82,13 @@ def published(embedding: SEEEmbedding, index: UnitIndex) -> Callable[[Tensor], T
 
 
 def candidates(arguments: Any, real: UnitIndex, bad: UnitIndex) -> dict[str, Embedding]:
-    """Every method of the registry, at the ratio asked for where it has one and can."""
+    """Every method of the registry that is trained, at the ratio asked for where it has one and can."""
     embeddings: dict[str, Embedding] = {}
     shape = real.num_words, arguments.dim, 1
     for method in ("dense", *sorted(set(REGISTRY) - {"dense"})):
         cls = REGISTRY[method]
+        if cls.quantised:
+            continue
         given: dict[str, Any] = {"index": real} if "index" in options_of(cls) else {}
         try:
             embeddings[method] = build(method, *shape, ratio=arguments.ratio if cls.compresses else None, **given)

@@ -51,7 +51,7 @@ def test_a_grid_of_learning_rates_which_are_lists(tmp_path):
 def test_the_lists_in_configs():
     assert [run.name for run in read_yaml(CONFIGS / "bundle_demo.yaml", CONFIGS)] == ["dense", "see10"]
     methods = {run.name.split("-")[0] for run in read_yaml(CONFIGS / "methods.yaml", CONFIGS)}
-    assert methods == set(REGISTRY)
+    assert methods == {method for method in REGISTRY if not REGISTRY[method].quantised}
 
 
 @pytest.mark.parametrize(

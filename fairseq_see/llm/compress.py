@@ -50,7 +50,8 @@ def compress_embeddings(
         model: any of transformers with ``get_input_embeddings``; changed in place.
         tokenizer: the model's, where a unit index has to be built, or one that is given to be checked.
         method: registered name of an embedding.
-        ratio: compression of each table, V x d by the number of its parameters; None where ``options`` say all.
+        ratio: compression of each table, V x d by its parameters (bytes by bytes of a quantised one); None
+            where ``options`` say all.
         index: a unit index of the model's rows, or its file (default: built from ``tokenizer`` and ``senses``).
         senses: a table of senses or its file, as :func:`~fairseq_see.llm.vocabulary.build_index` takes it.
         output: the output layer. ``tied``: it projects by the input's embedding; ``untied``: by one of its own;
@@ -82,6 +83,8 @@ def compress_embeddings(
     output = _resolved(model, output)
     dense = {"input": table.weight} | ({"output": model.get_output_embeddings().weight} if output == "untied" else {})
     cls = embedding_class(method)
+    if cls.quantised and fit is None:
+        raise SeeError(f"{method!r} is made of a trained table, not trained: give fit=Recipe(epochs=0)")
     if "index" in options_of(cls):
         options["index"] = _index(index, tokenizer, senses, len(table.weight))
     embeddings = {}
@@ -201,7 +204,7 @@ def _start(side: str, embedding: Embedding, matrix: Tensor, recipe: Recipe | Non
     parameters, size = embedding.footprint()
     logger.info(
         f"{side} embedding: {embedding.method}, {parameters:,} parameters for {matrix.shape[0]:,} x {matrix.shape[1]} "
-        f"({matrix.numel() / parameters:.2f}x), {size:,} bytes in half precision with the index"
+        f"({embedding.ratio:.2f}x), {size:,} bytes in half precision with the index"
     )
 
 

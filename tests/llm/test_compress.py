@@ -30,6 +30,8 @@ OPTIONS = {
     "matrix": {"k": 4, "bias": True},
     "morph_lstm": {},
     "sememe_lstm": {},
+    "int8": {"fit": Recipe(epochs=0)},
+    "product_quantised": {"codes": 4, "centroids": 16, "fit": Recipe(epochs=0)},
 }
 
 
@@ -168,6 +170,11 @@ def test_every_method(method, indexes, tokenizers, tmp_path):
     again = type(model).from_pretrained(tmp_path)
     assert logits(again, batch).equal(logits(model, batch))
     torch.testing.assert_close(logits(materialise(again), batch), logits(model, batch))
+
+
+def test_what_is_made_of_a_trained_table_is_fitted():
+    with pytest.raises(SeeError, match="'int8' is made of a trained table"):
+        compress_embeddings(tiny("llama-tied", 408), method="int8", ratio=None)
 
 
 def test_a_ratio_is_planned_for_each_table(indexes):
