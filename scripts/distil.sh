@@ -11,7 +11,7 @@
 #   OUT/METHOD-RATIOx-unstaged   the same without a start stage
 #   OUT/METHOD-RATIOx-scratch    the compressed model, trained from nothing in as many updates, without a teacher
 #
-# TEACHER is a run of scripts/train.sh with dense tables, DIR its data (scripts/prepare.sh, index.sh). Each folder is a
+# TEACHER is a finished run of scripts/train.sh with dense tables, DIR its data (scripts/prepare.sh, index.sh). Each folder is a
 # run that `fairseq-see report OUT` reads. What is there already is not made again.
 #
 #   svd        truncated SVD; direction: the linear autoencoder of Balazy et al. 2021; see, morphte: fitted by Adam
@@ -71,16 +71,9 @@ teacher=$(absolute "$teacher")
 
 for method in $methods; do
     run=$out/$method-${ratio}x-fit
-    mkdir -p -- "$run/checkpoints"
     checkpoint=$run/checkpoints/checkpoint_best.pt
-    if [[ ! $checkpoint -nt $teacher ]]; then
-        say "fitting $run"
-        read -r -a options <<<"${fit_of[$method]}"
-        logged "$run/fit.log" fairseq-see fit "$teacher" --output "$checkpoint" --data "$dir/data-bin" --see-ratio "$ratio" \
-            "${options[@]}"
-        cp -- "$dir"/data-bin/dict.*.txt "$run/"
-        python -m fairseq_see.report.provenance "$run/provenance.json"
-    fi
+    read -r -a options <<<"${fit_of[$method]}"
+    "$root/scripts/fit.sh" "${paths[0]}" "$run" "${options[@]}" --see-ratio "$ratio" --data "$dir/data-bin"
     if [[ ! $run/valid.log -nt $checkpoint ]]; then
         logged "$run/valid.log.tmp" python -m fairseq_cli.validate "$dir/data-bin" --user-dir "$root/fairseq_see" \
             --task translation --source-lang zh --target-lang en --path "$checkpoint" --max-tokens 4096 \
@@ -90,26 +83,55 @@ for method in $methods; do
     "$root/scripts/score.sh" "$run" "$dir"
 done
 
-[[ -n $trainings ]] || exit 0
-# The trainings, as a list for scripts/sweep.sh: rate, warm-up and length are the same for all.
-list=$out/distil-${ratio}x.yaml
-{
-    echo "runs:"
-    for method in $methods; do
-        common="lr_scheduler._name: polynomial_decay, lr_scheduler.warmup_updates: $((updates / 6)),"
-        common+=" ++lr_scheduler.total_num_update: $updates, optimization.max_update: $updates, optimization.max_epoch: 0,"
-        common+=" ${model_of[$method]}, model.see_ratio: $ratio"
-        taught="criterion.teacher: \"'$teacher'\","
-        taught+=" checkpoint.finetune_from_model: \"'$out/$method-${ratio}x-fit/checkpoints/checkpoint_best.pt'\""
-        for training in $trainings; do
-            case $training in
-            distilled) with="config: $config, overrides: {$common, $taught, criterion.start_updates: $start}" ;;
-            unstaged) with="config: $config, overrides: {$common, $taught}" ;;
-            scratch) with="config: $scratch_config, overrides: {$common}" ;;
-            esac
-            echo "  - {name: $method-${ratio}x-$training, $with}"
+if [[ -n $trainings ]]; then
+    # The trainings, as a list for scripts/sweep.sh: rate, warm-up and length are the same for all.
+    list=$out/distil-${ratio}x.yaml
+    {
+        echo "runs:"
+        for method in $methods; do
+            common="lr_scheduler._name: polynomial_decay, lr_scheduler.warmup_updates: $((updates / 6)),"
+            common+=" ++lr_scheduler.total_num_update: $updates, optimization.max_update: $updates, optimization.max_epoch: 0,"
+            common+=" ${model_of[$method]}, model.see_ratio: $ratio"
+            taught="criterion.teacher: \"'$teacher'\","
+            taught+=" checkpoint.finetune_from_model: \"'$out/$method-${ratio}x-fit/checkpoints/checkpoint_best.pt'\""
+            for training in $trainings; do
+                case $training in
+                distilled) with="config: $config, overrides: {$common, $taught, criterion.start_updates: $start}" ;;
+                unstaged) with="config: $config, overrides: {$common, $taught}" ;;
+                scratch) with="config: $scratch_config, overrides: {$common}" ;;
+                esac
+                echo "  - {name: $method-${ratio}x-$training, $with}"
+            done
         done
-    done
-} >"$list.tmp"
-mv -- "$list.tmp" "$list"
-exec "$root/scripts/sweep.sh" "$list" "$dir" "$out" ${jobs[@]+"${jobs[@]}"} ${overrides[@]+"${overrides[@]}"}
+    } >"$list.tmp"
+    mv -- "$list.tmp" "$list"
+    "$root/scripts/sweep.sh" "$list" "$dir" "$out" ${jobs[@]+"${jobs[@]}"} ${overrides[@]+"${overrides[@]}"} &
+    sweep=$!
+    trap 'kill "$sweep" 2>/dev/null && wait "$sweep" || true' EXIT
+    trap 'exit 130' INT TERM
+    wait "$sweep"
+    trap - EXIT INT TERM
+fi
+
+# BLEU and perplexity on the development set, of all there is.
+python - "$out" <<'PY'
+import csv, json, re, sys
+from pathlib import Path
+
+
+def perplexity(run):
+    if (run / "curve.tsv").is_file():
+        rows = csv.DictReader((run / "curve.tsv").open(), delimiter="\t")
+        return min(float(row["ppl"]) for row in rows if row["split"] == "valid")
+    return float(re.findall(r"valid on .* ppl ([\d.]+)", (run / "valid.log").read_text())[-1])
+
+
+runs = [run for run in sorted(Path(sys.argv[1]).iterdir()) if any(run.glob("*.scores.json"))]
+tests = sorted({file.name.removesuffix(".scores.json") for run in runs for file in run.glob("*.scores.json")})
+print(f"| run | perplexity | {' | '.join(f'BLEU {test}' for test in tests)} |")
+print("|---|---:|" + "---:|" * len(tests))
+for run in runs:
+    files = [run / f"{test}.scores.json" for test in tests]
+    scores = [f"{json.loads(file.read_text())['bleu']:.1f}" if file.is_file() else "" for file in files]
+    print(f"| {run.name} | {perplexity(run):.1f} | {' | '.join(scores)} |")
+PY

@@ -1,6 +1,7 @@
 """scripts/distil.sh: a trained model compressed, taught by the one it was, and trained from nothing."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -46,6 +47,7 @@ def test_distil_makes_and_scores_a_fit_and_trainings(tmp_path):
     runs = sorted(path.name for path in (folder / "out").iterdir() if path.is_dir())
     assert runs == ["svd-10x-distilled", "svd-10x-fit", "svd-10x-scratch"]
     for run in runs:
+        assert re.search(rf"^\| {run} \| [\d.]+ \| [\d.]+ \|$", done.stdout, re.M)
         assert json.loads((folder / "out" / run / "test.scores.json").read_text())["bleu"] >= 0
     log = (folder / "out/svd-10x-distilled/train.log").read_text()
     assert "loading pretrained model from" in log and "start stage from update 0" in log
@@ -53,7 +55,7 @@ def test_distil_makes_and_scores_a_fit_and_trainings(tmp_path):
     assert "teacher" not in (folder / "out/svd-10x-scratch/hydra/config.yaml").read_text()
 
     def made():
-        return {name: times for name, times in contents(folder / "out").items() if name.endswith((".pt", ".json"))}
+        return {name: times for name, times in contents(folder / "out").items() if name.endswith((".pt", ".scores.json"))}
 
     before = made()
     assert script(*words).returncode == 0 and made() == before
