@@ -55,7 +55,8 @@ def test_distil_makes_and_scores_a_fit_and_trainings(tmp_path):
     assert "teacher" not in (folder / "out/svd-10x-scratch/hydra/config.yaml").read_text()
 
     def made():
-        return {name: times for name, times in contents(folder / "out").items() if name.endswith((".pt", ".scores.json"))}
+        kept = (".pt", ".scores.json")
+        return {name: times for name, times in contents(folder / "out").items() if name.endswith(kept)}
 
     before = made()
     assert script(*words).returncode == 0 and made() == before
