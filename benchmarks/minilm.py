@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+import transformers
 from measure import finish, markdown
 from scipy.stats import spearmanr
 from torch import Tensor
@@ -89,6 +90,8 @@ def options() -> argparse.Namespace:
 def main() -> None:
     """Compress by each method at each ratio, and measure."""
     arguments = options()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     folder = arguments.model or model_folder()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
 

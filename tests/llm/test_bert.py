@@ -1,7 +1,10 @@
 """Perplexity, fine-tuning and the script, on a tiny BERT with data of ours."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -125,6 +128,19 @@ def test_script_compresses_scores_and_goes_on_from_what_is_there(folder, tmp_pat
     again = script("compress_bert.sh", *words, "--task", "mlm", "sst2", "squad")
     assert again.stdout == done.stdout and contents(out) == before
     assert refused(script("compress_bert.sh", *words, "--task", "mlm", "--seed", "2"), "made with another seed")
+
+
+@pytest.mark.slow
+def test_benchmark_measures_a_model_of_any_folder(folder, tmp_path):
+    result = tmp_path / "minilm.json"
+    words = ("--model", folder / "model", "--text", folder / "data/mlm.txt", "--methods", "svd", "--ratios", "2", "4")
+    command = [sys.executable, ROOT / "benchmarks/minilm.py", *words, "--json", result]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(result.read_text())["results"]
+    near, far = measured["svd 2x"], measured["svd 4x"]
+    assert all(near[name] > far[name] for name in ("cosine", "neighbours", "sentence_cosine", "spearman"))
+    assert near["sentence_cosine"] < 1 and "| svd 2x |" in done.stdout
 
 
 def test_wrong_input_is_one_line(folder, tmp_path, capsys):
