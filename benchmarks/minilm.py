@@ -30,7 +30,7 @@ from fairseq_see.llm.bert import METHODS, compress
 
 ROOT = Path(__file__).resolve().parents[1]
 SENTENCES = 1000
-MEASURES = ("relative_error", "cosine", "neighbours")
+MEASURES = ("relative_error", "cosine", "neighbours", "sentence_cosine", "lowest_tenth", "spearman")
 
 
 def model_folder() -> Path:
@@ -107,20 +107,22 @@ def main() -> None:
     results: dict[str, Any] = {}
     for ratio, method in product(arguments.ratios, arguments.methods):
         began, model = time.process_time(), stock()
-        results[f"{method} {ratio:g}x"] = result = compress(model, tokenizer, method, ratio, index, arguments.seed)
+        results[f"{method} {ratio:g}x"] = result = compress(
+            model, tokenizer, method, ratio, arguments.seed, index=index
+        )
         result["seconds"] = time.process_time() - began
         result |= moved(sentence_vectors(model, tokenizer, lines), before)
         with torch.no_grad():
             rows = model.get_input_embeddings().table()
         result["bands"] = measure(rows, table, torch.bincount(tokens, minlength=len(table)))
-        print(f"{method} {ratio:g}x: {result['seconds']:.0f} s of the processor", file=sys.stderr, flush=True)
+        cells = (f"{name} {result[name]:.3f}" for name in MEASURES)
+        print(f"{method} {ratio:g}x, {result['seconds']:.0f} s: {', '.join(cells)}", file=sys.stderr, flush=True)
     columns = ["table", "parameters", "relative error", "cosine", "10 neighbours", "sentences' cosine", "lowest tenth"]
-    measures = (*MEASURES, "sentence_cosine", "lowest_tenth", "spearman")
-    rows = [
-        [name, f"{result['parameters']:,}", *(f"{result[measure]:.3f}" for measure in measures)]
+    cells = [
+        [name, f"{result['parameters']:,}", *(f"{result[measure]:.3f}" for measure in MEASURES)]
         for name, result in results.items()
     ]
-    print(markdown([*columns, "Spearman"], rows))
+    print(markdown([*columns, "Spearman"], cells))
     about = {
         "seed": arguments.seed,
         "sentences": len(lines),

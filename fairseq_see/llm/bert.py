@@ -30,10 +30,9 @@ from transformers import (
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import replacing, replacing_folder
 from fairseq_see.fitting import Recipe, measure
-from fairseq_see.llm import bert_data, build_index, compress_embeddings, compressed_embeddings, glue, host
+from fairseq_see.llm import bert_data, compress_embeddings, compressed_embeddings, glue, host
 from fairseq_see.llm.finetune import Schedule, answer, classify
 from fairseq_see.llm.masked_lm import perplexity
-from fairseq_see.units import UnitIndex
 
 TASKS = ("mlm", *glue.TASKS, "squad")
 DENSE = "dense"
@@ -59,7 +58,7 @@ class Method(NamedTuple):
 METHODS = {
     "svd": Method("matrix", Recipe(epochs=0), {}),
     "autoencoder": Method("matrix", Recipe(loss="direction", encoder=True, batch_rows=32), {"bias": True}),
-    "see": Method("see", Recipe(epochs=150, lr=0.01, batch_rows=1024), {}),
+    "see": Method("see", Recipe(epochs=75, lr=0.01, batch_rows=1024), {}),
 }
 
 
@@ -82,7 +81,7 @@ class Run(NamedTuple):
         return self.method if self.ratio is None else f"{self.method} {self.ratio:g}x"
 
 
-def compress(model: Any, tokenizer: Any, name: str, ratio: float, index: UnitIndex | None, seed: int) -> dict[str, Any]:
+def compress(model: Any, tokenizer: Any, name: str, ratio: float, seed: int, **units: Any) -> dict[str, Any]:
     """Compress a model's table in place, and its output with it if that is tied.
 
     Args:
@@ -90,8 +89,8 @@ def compress(model: Any, tokenizer: Any, name: str, ratio: float, index: UnitInd
         tokenizer: its own.
         name: in METHODS.
         ratio: of compression.
-        index: for ``see``.
         seed: of start and fit.
+        **units: ``senses`` or ``index`` of :func:`~fairseq_see.llm.compress_embeddings`, for ``see``.
 
     Returns:
         ``parameters`` and ``ratio`` of the table, the embedding's ``settings``, and how near its rows are, as
@@ -99,9 +98,8 @@ def compress(model: Any, tokenizer: Any, name: str, ratio: float, index: UnitInd
     """
     table = model.get_input_embeddings().weight.detach().clone()
     method, recipe, options = METHODS[name]
-    if method == "see":
-        options = {**options, "index": index}
-    compress_embeddings(model, tokenizer, method, ratio, fit=recipe._replace(seed=seed), seed=seed, **options)
+    recipe = recipe._replace(seed=seed)
+    compress_embeddings(model, tokenizer, method, ratio, fit=recipe, seed=seed, **units, **options)
     embedding = compressed_embeddings(model)["input"]
     parameters = embedding.footprint().parameters
     with torch.no_grad():
@@ -129,7 +127,7 @@ def _row(run: Run, args: argparse.Namespace, tokenizer: Any) -> dict[str, str]:
     row = {"table": run.name, "parameters": "", "ratio": "1x"}
     origin = {"model": args.model, "seed": args.seed}
     if run.method != DENSE:
-        lexicon = {"lexicon": str(args.lexicon)} if run.method == "see" else {}
+        lexicon = {"lexicon": args.lexicon and str(args.lexicon)} if run.method == "see" else {}
         table = _once(run, "table", origin | lexicon, partial(_compressed, run, args, tokenizer))
         row |= {"parameters": f"{table['parameters']:,}", "ratio": f"{table['ratio']:.2f}x"}
     for task in args.task:
@@ -137,7 +135,7 @@ def _row(run: Run, args: argparse.Namespace, tokenizer: Any) -> dict[str, str]:
         given = {name: getattr(args, name) for name in Schedule._fields if getattr(args, name) is not None}
         schedule = schedule._replace(**given)
         work = partial(_masked if task == "mlm" else partial(_tuned, task), run, args, tokenizer, schedule)
-        scores = _once(run, task, {**origin, "data": str(args.data), **schedule._asdict()}, work)
+        scores = _once(run, task, {**origin, "data": args.data and str(args.data), **schedule._asdict()}, work)
         row |= {f"{task} {name}": "" if score is None else f"{score:.2f}" for name, score in scores.items()}
     return row
 
@@ -161,16 +159,11 @@ def _once(run: Run, name: str, settings: dict[str, Any], work: Callable[[], dict
 def _compressed(run: Run, args: argparse.Namespace, tokenizer: Any) -> dict[str, Any]:
     """Compress the model, which is then ``model`` in the run's folder, to be loaded by ``from_pretrained``."""
     model = _load(AutoModelForMaskedLM, args.model)
-    index = None
-    if run.method == "see":
-        path = args.out / "index.see"
-        if not path.is_file():
-            build_index(tokenizer, len(model.get_input_embeddings().weight), args.lexicon).save(path)
-        index = UnitIndex.load(path)
     assert run.ratio is not None
-    results = compress(model, tokenizer, run.method, run.ratio, index, args.seed)
+    results = compress(model, tokenizer, run.method, run.ratio, args.seed, senses=args.lexicon)
     with replacing_folder(run.folder / "model") as folder:
         model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     return results
 
 

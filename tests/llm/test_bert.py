@@ -57,7 +57,7 @@ def test_an_interrupted_training_goes_on_and_ends_alike(folder, tokenizer, tmp_p
     sets = bert_data.glue("sst2", SST2, folder / "data")
     schedule = Schedule(epochs=2, batch_size=16, lr=2e-3, length=32)
     compressed = small.model(len(tokenizer))
-    bert.compress(compressed, tokenizer, "svd", 2, None, seed=1)
+    bert.compress(compressed, tokenizer, "svd", 2, seed=1)
     compressed.save_pretrained(tmp_path / "model")
 
     def tuned(name):
@@ -153,6 +153,7 @@ def test_wrong_input_is_one_line(folder, tmp_path, capsys):
     assert re.fullmatch(r"error: cannot load .*/none \(.*\); give the folder.*", error("--model", tmp_path / "none"))
     there = ("--model", folder / "model", "--data", folder / "data")
     assert "error: cannot read" in error(*there, "--task", "cola")
+    assert "error: cannot fetch Salesforce/wikitext" in error("--model", folder / "model", "--task", "mlm")
     assert "no token has a sense" in error(*there, "--task", "mlm", "--method", "see", "--ratio", "2")
 
 
