@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from datasets import Dataset
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
@@ -98,6 +99,7 @@ def _trained(model: Any, tokenizer: Any, rows: Dataset, schedule: Schedule, fold
         save_strategy="epoch",
         save_total_limit=1,
         logging_strategy="epoch",
+        dataloader_pin_memory=torch.cuda.is_available(),
         report_to="none",
     )
     trainer = Trainer(model, arguments, DataCollatorWithPadding(tokenizer), rows, processing_class=tokenizer)
