@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import torch
+from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, Trainer
 
 from fairseq_see.errors import SeeError
@@ -83,6 +84,25 @@ def test_an_interrupted_training_goes_on_and_ends_alike(folder, tokenizer, tmp_p
     assert len(steps) == 6 + 4
     for name, tensor in whole.items():
         torch.testing.assert_close(again[name], tensor)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "metrics"),
+    [
+        ("stsb", [0.0, 2.5, 5.0, 1.0], {"pearson", "spearman"}),
+        ("mnli", [0, 1, 2, 0], {"matched accuracy", "mismatched accuracy"}),
+    ],
+)
+def test_numbers_are_predicted_and_all_validation_sets_are_scored(tokenizer, tmp_path, name, labels, metrics):
+    task = glue.TASKS[name]
+    texts = [text for text, _ in small.sentences(4, seed=9)]
+    rows = Dataset.from_dict({**dict.fromkeys(task.columns, texts), "label": labels})
+    small.model(len(tokenizer)).save_pretrained(tmp_path / "model")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model", num_labels=task.labels)
+    sets = dict.fromkeys(("train", *task.validation), rows)
+    schedule = Schedule(epochs=1, batch_size=4, length=32)
+    assert classify(model, tokenizer, task, sets, schedule, tmp_path / "training").keys() == metrics
+    assert (model.config.problem_type == "regression") == (name == "stsb")
 
 
 @pytest.mark.slow
