@@ -5,6 +5,7 @@ python benchmarks/inference.py [--rounds N] [--words V] [--batches 1 8 64] [--le
 Beam 5, and every translation as long as its source, so that all do the same work. Weights are random.
 """
 
+import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable
@@ -109,13 +110,14 @@ def main() -> int:
             for length in arguments.lengths:
                 actions = {mode: translate(model, of, batch, length, device) for mode, model in models.items()}
                 seconds = in_turn(actions, rounds, device)
-                memory = {mode: extra_memory(action) for mode, action in actions.items()}
+                memory = {mode: extra_memory(action, warm_up=False) for mode, action in actions.items()}
                 for mode in MODES:
                     results[mode] |= {f"{batch} x {length}": seconds[mode], f"memory {batch} x {length}": memory[mode]}
                 rows.append([f"{batch} x {length}"])
                 rows[-1] += [f"{seconds[mode]:.2f}" for mode in MODES]
                 rows[-1] += [f"{seconds[mode] / seconds['dense']:.3f}x" for mode in ("cached", "factored")]
                 rows[-1] += [f"{memory[mode] / 2**20:.0f}" for mode in MODES]
+                print(rows[-1], file=sys.stderr, flush=True)
         columns = ["sentences x tokens", *(f"{mode} s" for mode in MODES), "cached", "factored"]
         print(markdown([*columns, *(f"{mode} MiB more" for mode in MODES)], rows))
     finish({"results": results}, arguments.json)

@@ -31,11 +31,12 @@ def in_turn(actions: dict[str, Callable[[], Any]], rounds: int, device: str = "c
     return {name: median(seconds) for name, seconds in times.items()}
 
 
-def extra_memory(action: Callable[[], Any]) -> int:
+def extra_memory(action: Callable[[], Any], warm_up: bool = True) -> int:
     """Bytes by which an action raises the process's resident memory at its peak (Linux only; 0 elsewhere)."""
     if not STATUS.exists():
         return 0
-    action()
+    if warm_up:
+        action()
     # What C's allocator keeps of earlier actions would hide what this one needs.
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
