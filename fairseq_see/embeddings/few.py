@@ -72,14 +72,16 @@ class FewRows:
         start = 0
         for (vectors, extra), ids in zip(self._kinds, units, strict=True):
             read = factors[:, start : start + len(ids)]
-            read[:, :, :stored] = vectors.take(ids.T, 0)
+            start += len(ids)
+            # In the type that numpy wants, once.
+            ids = ids.T.astype(np.intp)
+            read[:, :, :stored] = vectors.take(ids, 0)
             if extra is not None:
-                read[:, :, stored:] = extra.take(ids.T, 0, mode="clip")
+                read[:, :, stored:] = extra.take(ids, 0, mode="clip")
                 # A product exists if all its units own the vector.
-                read[0, ids.max(1) >= len(extra), stored:] = 0
+                read[0, ids.max(0) >= len(extra), stored:] = 0
             elif self._extra:
                 read[0, :, stored:] = 0
-            start += len(ids)
         factors[0] *= self.gain
         flat, split = factors.reshape(self._order, -1, self._width), self._order // 2
         left = _outer(flat[:split]).reshape(groups, -1, self._width**split)
@@ -91,5 +93,7 @@ def _outer(factors: np.ndarray) -> np.ndarray:
     """Row-wise Kronecker product of (k, n, q): (n, q^k). Broadcasting would run in strips of q numbers, far slower."""
     out = factors[0]
     for factor in factors[1:]:
-        out = out.repeat(factor.shape[1], 1) * np.tile(factor, out.shape[1])
+        repeated = out.repeat(factor.shape[1], 1)
+        repeated *= factor[:, None].repeat(out.shape[1], 1).reshape(repeated.shape)
+        out = repeated
     return out
