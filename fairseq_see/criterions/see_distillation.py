@@ -18,7 +18,7 @@ from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEn
 from fairseq.dataclass import FairseqDataclass
 from fairseq.logging import metrics
 from omegaconf import II
-from torch import Tensor, nn
+from torch import Tensor
 
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting.distillation import (
@@ -27,6 +27,7 @@ from fairseq_see.fitting.distillation import (
     kl_divergence,
     parse_layers,
     squared_error,
+    zero_gradients,
 )
 from fairseq_see.fitting.output_cache import OutputCache, content_hashes
 from fairseq_see.models.tables import exit_on_error
@@ -114,7 +115,7 @@ class DistillationCriterion(LabelSmoothedCrossEntropyCriterion):
             losses, nll = self._losses(model, self._prepared(model), sample, weights)
         loss = weights.total(losses)
         if not weights.ce:
-            loss = loss + _zero_gradients(model)
+            loss = loss + zero_gradients(model)
         sample_size = sample["target"].size(0) if self.sentence_avg else sample["ntokens"]
         logged = {
             "loss": loss.data,
@@ -263,14 +264,6 @@ def _hidden_loss(
         states = [(ours[i], theirs[j]) for i, j in pairs]
         sums.append(squared_error(states, real[side].t()) * len(pairs))
     return torch.stack(sums).sum() / sum(map(len, layers.values()))
-
-
-def _zero_gradients(model: nn.Module) -> Tensor:
-    """Zero, with a gradient of zero for every parameter: DistributedDataParallel waits for all of them.
-
-    What comes after the states that are compared, the output layer for one, is not used in the start stage.
-    """
-    return torch.stack([weight.flatten()[:0].sum() for weight in model.parameters() if weight.requires_grad]).sum()
 
 
 def _stages(cfg: DistillationConfig) -> Stages:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from fairseq_see.errors import SeeError
 
@@ -61,13 +61,21 @@ def _full(x: Tensor) -> Tensor:
     return x.float() if torch.finfo(x.dtype).bits < 32 else x
 
 
+def zero_gradients(model: nn.Module) -> Tensor:
+    """Zero, with a gradient of zero for every parameter that is trained: DistributedDataParallel waits for all of them.
+
+    What comes after the states that are compared, the output layer for one, is not used in the start stage.
+    """
+    return torch.stack([weight.flatten()[:0].sum() for weight in model.parameters() if weight.requires_grad]).sum()
+
+
 class Layers(NamedTuple):
     """Whose hidden states are compared, on one side of a model.
 
     Attributes:
         named: pairs of a student's and a teacher's layer, 0 being the output of the embedding; None stands for all
             layers, which needs models of the same depth. -1 is the last.
-        side: for messages.
+        side: encoder, decoder, or model; for messages.
     """
 
     named: tuple[tuple[int, int], ...] | None
@@ -104,18 +112,23 @@ def parse_layers(text: str) -> tuple[Layers, Layers]:
     parts = text.split("/")
     if len(parts) > 2:
         raise SeeError(f"--distil-layers {text!r}: one choice for both sides, or ENCODER/DECODER")
-    return Layers(_named(parts[0], text), "encoder"), Layers(_named(parts[-1], text), "decoder")
+    return parse_side(parts[0], "encoder"), parse_side(parts[-1], "decoder")
 
 
-def _named(part: str, text: str) -> tuple[tuple[int, int], ...] | None:
-    if part == "all":
-        return None
-    if part == "last":
-        return ((-1, -1),)
-    if not re.fullmatch(r"\d+(:\d+)?(,\d+(:\d+)?)*", part):
+def parse_side(text: str, side: str) -> Layers:
+    """Layers of one side, or of a model that has no sides, from ``all``, ``last`` or a list as ``0,2:4``.
+
+    Raises:
+        SeeError: the text is another one.
+    """
+    if text == "all":
+        return Layers(None, side)
+    if text == "last":
+        return Layers(((-1, -1),), side)
+    if not re.fullmatch(r"\d+(:\d+)?(,\d+(:\d+)?)*", text):
         raise SeeError(f"--distil-layers {text!r}: give all, last or a list of LAYER and STUDENT:TEACHER, from 0")
-    pairs = (item.partition(":") for item in part.split(","))
-    return tuple((int(ours), int(theirs or ours)) for ours, _, theirs in pairs)
+    pairs = (item.partition(":") for item in text.split(","))
+    return Layers(tuple((int(ours), int(theirs or ours)) for ours, _, theirs in pairs), side)
 
 
 class Weights(NamedTuple):
