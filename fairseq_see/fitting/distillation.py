@@ -34,10 +34,10 @@ def kl_divergence(
         temperature: T.
         t_squared: multiply by T^2, which keeps gradients as large as at T = 1 (Hinton et al. 2015); the paper does not.
     """
-    log_student = F.log_softmax(_full(student) / temperature, dim=-1)
+    log_student = F.log_softmax(full(student) / temperature, dim=-1)
     if tokens is not None:
         log_student = log_student.gather(-1, tokens)
-    log_teacher = F.log_softmax(_full(teacher) / temperature, dim=-1)
+    log_teacher = F.log_softmax(full(teacher) / temperature, dim=-1)
     loss = F.kl_div(log_student, log_teacher, reduction="sum", log_target=True)
     return loss * temperature**2 if t_squared else loss
 
@@ -53,11 +53,11 @@ def squared_error(pairs: Sequence[tuple[Tensor, Tensor]], real: Tensor) -> Tenso
 
 
 def _squared_error(student: Tensor, teacher: Tensor, real: Tensor) -> Tensor:
-    return (_full(student) - _full(teacher)).square().mean(-1).masked_fill(~real, 0).sum()
+    return (full(student) - full(teacher)).square().mean(-1).masked_fill(~real, 0).sum()
 
 
-def _full(x: Tensor) -> Tensor:
-    """Half precision would overflow in squares and lose what small probabilities add up to."""
+def full(x: Tensor) -> Tensor:
+    """``x`` in single precision at least: half overflows in squares and loses what small probabilities add up to."""
     return x.float() if torch.finfo(x.dtype).bits < 32 else x
 
 

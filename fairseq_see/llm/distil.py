@@ -1,0 +1,233 @@
+"""SEE's multi-stage distillation (arXiv 2412.12204, eq. 5 to 9) with the Trainer of Hugging Face.
+
+Stages and losses are those of ``fairseq_see/fitting/distillation.py``. Every loss is a sum over positions, divided by
+the number of target tokens of an update, so gradients do not depend on how an update is split into batches.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from accelerate.utils import extract_model_from_parallel
+from torch import Tensor
+from transformers import GenerationMixin, PreTrainedModel, Trainer
+
+from fairseq_see.errors import SeeError
+from fairseq_see.fitting.distillation import (
+    Stages,
+    Weights,
+    full,
+    kl_divergence,
+    parse_side,
+    squared_error,
+    zero_gradients,
+)
+
+logger = logging.getLogger(__name__)
+
+# What labels hold where nothing is to be predicted.
+IGNORED = -100
+
+# The paper's first stage lasts two epochs; it tells no weights.
+PAPER = Stages(
+    start=Weights(embedding=1.0, hidden=1.0),
+    formal=Weights(kl=1.0, embedding=1.0, hidden=1.0, ce=1.0),
+    epochs=2,
+)
+
+
+class DistillationTrainer(Trainer):
+    """Train a causal language model, whose tables are compressed, by the model that it was.
+
+    The log has each loss by itself: ``embedding_loss``, ``hidden_loss``, ``kl_loss``, ``ce_loss``, means over target
+    tokens, before they are weighted, in nats where they are logarithms. Evaluation is cross entropy alone.
+
+    Args:
+        model: the student.
+        args: TrainingArguments; ``label_smoothing_factor`` is that of L_CE.
+        teacher: another model of the same vocabulary, in any precision. It is put into eval mode, gets no gradients
+            and is saved nowhere.
+        stages: weights of the losses, and the length of the start stage in updates or epochs.
+        temperature: T of L_KL.
+        t_squared: multiply L_KL by T^2; the paper does not.
+        layers: whose hidden states are compared, as for ``--distil-layers``: 0 is the embedding's output, n what
+            transformers returns for the n-th layer, which for the last is mostly after the final norm.
+        **options: as of Trainer. Batches need ``input_ids`` and ``labels`` (B, T), not shifted.
+
+    Raises:
+        SeeError: impossible settings, or two models that cannot be compared.
+    """
+
+    # Trainer's own switch: losses are divided by the tokens of the whole update, so not by its number of batches.
+    loss_is_scaled_for_ga = True
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: Any = None,
+        *,
+        teacher: PreTrainedModel,
+        stages: Stages = PAPER,
+        temperature: float = 1.0,
+        t_squared: bool = False,
+        layers: str = "all",
+        **options: Any,
+    ) -> None:
+        stages.check()
+        if not 0 < temperature < math.inf:
+            raise SeeError(f"the temperature of distillation must be a number above 0, not {temperature}")
+        self._pairs = _compared(model, teacher, stages, layers)
+        super().__init__(model=model, args=args, **options)
+        if self.args.n_gpu > 1:
+            raise SeeError(
+                f"one process for {self.args.n_gpu} GPUs cannot distil; start one for each, as with "
+                "accelerate launch, or show it one (CUDA_VISIBLE_DEVICES=0)"
+            )
+        # Trainer counts the target tokens of an update for losses that ask for them, as ours does.
+        self.model_accepts_loss_kwargs = True
+        self.teacher = teacher.eval().requires_grad_(False)
+        if self.args.place_model_on_device and not hasattr(teacher, "hf_device_map"):
+            teacher.to(self.args.device)
+        self._stages, self._temperature, self._t_squared = stages, temperature, t_squared
+        self._stage: Weights | None = None
+        self._logged: dict[str, tuple[Any, frozenset[int]]] = {}
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """The loss of the stage that training is in, or cross entropy in eval mode."""
+        weights = self._weights() if model.training else Weights(ce=1.0)
+        sums, output = self._sums(model, inputs, weights)
+        tokens, shares = num_items_in_batch, 1
+        if tokens is None:
+            tokens = (inputs["labels"][:, 1:] != IGNORED).sum()
+        elif self.args.average_tokens_across_devices:
+            # They are those of all processes, over which gradients are averaged.
+            shares = self.accelerator.num_processes
+        losses = {name: value * shares / max(int(tokens), 1) for name, value in sums.items()}
+        loss = weights.total(losses)
+        if not weights.ce:
+            loss = loss + zero_gradients(model)
+        if model.training:
+            self._note(losses)
+        return (loss, output) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, with each loss apart where training is what is logged."""
+        if "loss" in logs:
+            means = {name: total / len(updates) for name, (total, updates) in self._logged.items()}
+            means = self.accelerator.reduce(means, reduction="mean")
+            logs = {**logs, **{f"{name}_loss": mean.item() for name, mean in means.items()}}
+            self._logged = {}
+        super().log(logs, start_time)
+
+    def _note(self, losses: dict[str, Tensor]) -> None:
+        """Add losses to those since the last log; those of the batches of one update make up its loss."""
+        for name, value in losses.items():
+            total, updates = self._logged.get(name, (0.0, frozenset()))
+            self._logged[name] = total + value.detach(), updates | {self.state.global_step}
+
+    def _sums(self, model: Any, inputs: dict[str, Any], weights: Weights) -> tuple[dict[str, Tensor], Any]:
+        """Those losses that count, summed over positions, by name; what the student returned."""
+        ids, target = inputs["input_ids"], inputs["labels"][:, 1:]
+        predicted = target != IGNORED
+        mask = inputs.get("attention_mask")
+        real = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.bool()
+        losses: dict[str, Tensor] = {}
+        student = observed_forward(model, inputs, bool(weights.hidden), bool(weights.ce))
+        if weights.ce:
+            logits = full(student.output.logits[:, :-1][predicted])
+            smoothing = self.args.label_smoothing_factor if model.training else 0.0
+            losses["ce"] = F.cross_entropy(logits, target[predicted], reduction="sum", label_smoothing=smoothing)
+        if not (weights.kl or weights.embedding or weights.hidden):
+            return losses, student.output
+        with torch.no_grad():
+            teacher = observed_forward(self.teacher, inputs, bool(weights.hidden), bool(weights.kl))
+        if weights.kl:
+            ours, theirs = (run.output.logits[:, :-1][predicted] for run in (student, teacher))
+            losses["kl"] = kl_divergence(ours, theirs, None, self._temperature, self._t_squared)
+        if weights.embedding:
+            losses["embedding"] = squared_error([(student.rows, teacher.rows)], real)
+        if weights.hidden:
+            ours, theirs = student.output.hidden_states, teacher.output.hidden_states
+            losses["hidden"] = squared_error([(ours[i], theirs[j]) for i, j in self._pairs], real)
+        return losses, student.output
+
+    def _weights(self) -> Weights:
+        # The Trainer's epoch is a fraction, whole when one has ended; the stages' count from 1.
+        weights = self._stages.at(self.state.global_step, int(self.state.epoch or 0) + 1)
+        if weights is not self._stage:
+            name = "start" if weights is self._stages.start else "formal"
+            loss = " + ".join(f"{weight:g} {term}" for term, weight in weights._asdict().items() if weight)
+            logger.info(f"distillation: {name} stage from update {self.state.global_step}, loss {loss}")
+            self._stage = weights
+        return weights
+
+
+class Pass(NamedTuple):
+    """A forward pass: what the model returned, and the rows of its table as they were looked up, (B, T, d)."""
+
+    output: Any
+    rows: Tensor
+
+
+def observed_forward(model: Any, inputs: Mapping[str, Any], states: bool, logits: bool) -> Pass:
+    """Run a causal language model, wrapped for distributed training or not, and see which rows it looks up.
+
+    Args:
+        model: the model.
+        inputs: a batch; its labels are not used.
+        states: return hidden states, too.
+        logits: whether they are needed; without them the output layer is spared where the model allows it.
+    """
+    inside = extract_model_from_parallel(model)
+    arguments = {name: value for name, value in inputs.items() if name != "labels"}
+    if not logits and "logits_to_keep" in inspect.signature(type(inside).forward).parameters:
+        arguments["logits_to_keep"] = 1
+    rows: list[Tensor] = []
+    hook = inside.get_input_embeddings().register_forward_hook(lambda module, args, out: rows.append(out))
+    try:
+        output = model(**arguments, output_hidden_states=states, use_cache=False, return_dict=True)
+    finally:
+        hook.remove()
+    return Pass(output, rows[0])
+
+
+def _compared(student: Any, teacher: Any, stages: Stages, layers: str) -> tuple[tuple[int, int], ...]:
+    """The layers whose states are compared.
+
+    Raises:
+        SeeError: not two causal language models with the same tokens, or what is compared has other widths or depths.
+    """
+    if teacher is student:
+        raise SeeError("the teacher is the student itself; load the model a second time before compressing it")
+    for name, model in (("student", student), ("teacher", teacher)):
+        if not isinstance(model, GenerationMixin) or model.config.is_encoder_decoder:
+            raise SeeError(
+                f"the {name}, a {type(model).__name__}, is no causal language model, which distillation needs"
+            )
+    ours, theirs = student.config.get_text_config(), teacher.config.get_text_config()
+    if ours.vocab_size != theirs.vocab_size:
+        raise SeeError(
+            f"the teacher has {theirs.vocab_size:,} tokens, the student {ours.vocab_size:,}; give the model that was "
+            "compressed as the teacher"
+        )
+    if any(weights.embedding or weights.hidden for weights in stages.used()) and ours.hidden_size != theirs.hidden_size:
+        raise SeeError(
+            f"rows and hidden states have {theirs.hidden_size} numbers in the teacher and {ours.hidden_size} in the "
+            "student; set the weights of both losses to 0"
+        )
+    choice = parse_side(layers, "model")
+    if not any(weights.hidden for weights in stages.used()):
+        return ()
+    return choice.pairs(ours.num_hidden_layers, theirs.num_hidden_layers)
