@@ -59,9 +59,12 @@ def run_tasks(
     Raises:
         SeeError: no such task, or its data is neither here nor within reach.
     """
-    from lm_eval import simple_evaluate
-    from lm_eval.models.huggingface import HFLM
-    from lm_eval.tasks import TaskManager
+    try:
+        from lm_eval import simple_evaluate
+        from lm_eval.models.huggingface import HFLM
+        from lm_eval.tasks import TaskManager
+    except ModuleNotFoundError as error:
+        raise SeeError(f"tasks need the package {error.name}: pip install 'fairseq_see[llm]'") from error
 
     # lm-eval's own tasks are ten thousand files, which take it a quarter of a minute to read.
     manager = TaskManager(include_path=None if folder is None else str(folder), include_defaults=False)

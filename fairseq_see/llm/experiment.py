@@ -29,10 +29,11 @@ from rich.console import Console
 from rich.table import Table
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, TrainingArguments
 
+from fairseq_see.embeddings import embedding_class
 from fairseq_see.errors import SeeError
 from fairseq_see.files import replacing, replacing_folder
 from fairseq_see.fitting import Recipe
-from fairseq_see.fitting.distillation import Stages, Weights
+from fairseq_see.fitting.distillation import Stages, Weights, parse_side
 from fairseq_see.llm import build_index, compress_embeddings, compressed_embeddings, data, evaluate, tokens
 from fairseq_see.llm.distil import DistillationTrainer
 from fairseq_see.report.provenance import facts
@@ -65,8 +66,8 @@ class Experiment:
         """Do what is not done yet, and print the results."""
         self.tokenizer = _from_hub(AutoTokenizer, self.args.model)
         self.examples = self._examples()
-        results = {"original": self._step("original.json", partial(self._measure, self.args.model))}
         self._compress()
+        results = {"original": self._step("original.json", partial(self._measure, self.args.model))}
         self._distil()
         for name in ("compressed", "distilled"):
             results[name] = self._step(f"{name}.json", partial(self._measure, self.folder / name))
@@ -118,11 +119,7 @@ class Experiment:
             model,
             self._training_arguments(),
             teacher=self._load(args.model, args.teacher_dtype),
-            stages=Stages(
-                start=Weights(embedding=args.start_beta, hidden=args.start_gamma),
-                formal=Weights(kl=args.distil_alpha, embedding=args.distil_beta, hidden=args.distil_gamma, ce=1.0),
-                epochs=args.start_epochs,
-            ),
+            stages=_stages(args),
             temperature=args.distil_temperature,
             layers=args.distil_layers,
             train_dataset=self.examples,
@@ -152,6 +149,7 @@ class Experiment:
             seed=args.seed,
             report_to="none",
             remove_unused_columns=False,
+            dataloader_pin_memory=_device() != "cpu",
         )
 
     def _measure(self, source: str | Path) -> dict[str, Any]:
@@ -201,7 +199,18 @@ class Experiment:
         return json.loads(path.read_text(encoding="utf-8"))
 
 
+def _stages(args: argparse.Namespace) -> Stages:
+    return Stages(
+        start=Weights(embedding=args.start_beta, hidden=args.start_gamma),
+        formal=Weights(kl=args.distil_alpha, embedding=args.distil_beta, hidden=args.distil_gamma, ce=1.0),
+        epochs=args.start_epochs,
+    )
+
+
 def _check(args: argparse.Namespace) -> None:
+    _stages(args).check()
+    parse_side(args.distil_layers, "model")
+    embedding_class(args.see_method)
     if args.task is None and args.data is None:
         raise SeeError("nothing to learn from; give --task arc or --data FILE")
     if args.see_m is not None and args.see_ratio is not None:

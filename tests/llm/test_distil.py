@@ -2,6 +2,9 @@
 
 import copy
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from fairseq_see.llm import compress_embeddings, compressed_embeddings
 from fairseq_see.llm.data import collate
 from fairseq_see.llm.distil import IGNORED, PAPER, DistillationTrainer
 from fairseq_see.llm.tokens import distances, reach, token_counts
+from tests.conftest import ROOT
 from tests.llm.conftest import rows_for, tiny
 
 STAGES = Stages(
@@ -140,6 +144,25 @@ def test_an_update_may_be_split_into_batches(tmp_path, models, updates):
     assert len(names) == (3 if updates else 5)
     for name in names:
         assert logs[1][name] == pytest.approx(logs[0][name], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_update_of_one(tmp_path):
+    """In both stages, of which the first uses neither the output layer nor the last norm."""
+    runs = []
+    for processes in (1, 2):
+        file = tmp_path / f"{processes}.pt"
+        words = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes)
+        command = [sys.executable, *map(str, words), "-m", "tests.llm.two_processes", str(file)]
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=500)
+        assert not done.returncode, done.stderr[-3000:]
+        runs.append(torch.load(file, weights_only=True))
+    for one, two in zip(*runs, strict=True):
+        assert two["log"] == pytest.approx(one["log"], rel=1e-4)
+        for name, value in one["weights"].items():
+            torch.testing.assert_close(two["weights"][name], value, rtol=1e-4, atol=1e-6)
+    assert len(runs[0][0]["log"]) == 5 and len(runs[0][1]["log"]) == 3
 
 
 def test_terms_are_logged_and_the_stage_changes_after_its_epochs(tmp_path, models):
