@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/distil_llm.sh --model NAME|FOLDER [--task arc | --data FILE] --output FOLDER [options of fairseq-see distil]
+# scripts/distil_llm.sh --model NAME|FOLDER [--task arc | --data FILE] --output FOLDER [options of fairseq-see distil_llm]
 #
 # Compresses the token embeddings of a causal language model of Hugging Face with SEE, lets the original teach the small
 # one in the SEE paper's two stages, and measures both with lm-eval. The paper's experiment is
@@ -19,9 +19,9 @@ output='' options=()
 while (($#)); do
     case $1 in
     -h | --help) usage 0 ;;
-    --output | -o) (($# > 1)) || die "$1 needs a value"
+    --output | --out | -o) (($# > 1)) || die "$1 needs a value"
         output=$2 && shift 2 ;;
-    --output=*) output=${1#*=} && shift ;;
+    --output=* | --out=*) output=${1#*=} && shift ;;
     *) options+=("$1") && shift ;;
     esac
 done
@@ -31,4 +31,4 @@ mkdir -p -- "$output" || die "cannot make the folder $output"
 only_one "$output/.lock" "scripts/distil_llm.sh on $output"
 # lm-eval and datasets would otherwise tell a server what they load.
 export HF_HUB_DISABLE_TELEMETRY=1 HF_UPDATE_DOWNLOAD_COUNTS=0 TOKENIZERS_PARALLELISM=false
-exec python -m fairseq_see.cli.main distil --output "$output" ${options[@]+"${options[@]}"}
+exec python -m fairseq_see.cli.main distil_llm --output "$output" ${options[@]+"${options[@]}"}

@@ -18,7 +18,7 @@ def python(code: str) -> subprocess.CompletedProcess:
         (("fairseq", "torch"), "fairseq_see.units"),
         (("fairseq",), "fairseq_see.embeddings"),
         (("fairseq",), "fairseq_see.fitting"),
-        (("fairseq", "torch"), "fairseq_see.cli.main"),
+        (("fairseq", "torch", "transformers"), "fairseq_see.cli.main"),
     ],
 )
 def test_imports_without(absent, module):

@@ -51,7 +51,7 @@ class Experiment:
     """One model and the folder of its results.
 
     Args:
-        args: what ``fairseq-see distil`` was asked for.
+        args: what ``fairseq-see distil_llm`` was asked for.
 
     Raises:
         SeeError: settings that are impossible, or others than the folder was begun with.

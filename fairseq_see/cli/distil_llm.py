@@ -1,4 +1,4 @@
-"""``fairseq-see distil``: compress a causal language model of Hugging Face, and let the original teach it."""
+"""``fairseq-see distil_llm``: compress a causal language model of Hugging Face, and let the original teach it."""
 
 import argparse
 from pathlib import Path
