@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# scripts/distil_llm.sh --model NAME|FOLDER [--task arc | --data FILE] --output FOLDER [options of fairseq-see distil_llm]
+# scripts/distil_llm.sh --model NAME|FOLDER [--task arc | --data FILE] --output FOLDER [options]
 #
 # Compresses the token embeddings of a causal language model of Hugging Face with SEE, lets the original teach the small
 # one in the SEE paper's two stages, and measures both with lm-eval. The paper's experiment is
 #
-#   scripts/distil_llm.sh --model microsoft/Phi-3-mini-4k-instruct --task arc --hownet data/senses.tsv --output runs/phi3
+#   scripts/distil_llm.sh --model microsoft/Phi-3-mini-4k-instruct --task arc --hownet senses.tsv --output runs/phi3
 #
 # with rank 5, order 3, 5x, Adam at 4e-5, batches of 32, two epochs of the start stage: all of them defaults. --data FILE
-# learns from any text, or a .jsonl of text, of prompts with completions, or of questions as ARC has them.
+# learns from any text, or a .jsonl of text, of prompts with completions, or of questions as ARC has them. The options are
+# those of fairseq-see distil_llm, which --help there and docs/llm.md tell.
 #
 # FOLDER/results.json has all measures, FOLDER/distilled the model. What is there already is not done again; an interrupted
 # training goes on from its last epoch. Needs scripts/setup.sh --llm. Nothing is fetched with HF_HUB_OFFLINE=1; the model

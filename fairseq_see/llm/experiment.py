@@ -222,14 +222,14 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _keep_settings(path: Path, args: argparse.Namespace) -> None:
-    """Write the settings, or compare them with those that are there."""
+    """Write the settings, or compare them with those that something was made with."""
     now = {name: value for name, value in vars(args).items() if name not in FREE}
     for name, value in now.items():
         if isinstance(value, Path):
             now[name] = {"path": str(value)}
             if value.is_file():
                 now[name]["sha256"] = hashlib.sha256(value.read_bytes()).hexdigest()
-    if not path.is_file():
+    if not (path.is_file() and (path.parent / "compressed").exists()):
         _write(path, now)
         return
     before = json.loads(path.read_text(encoding="utf-8"))

@@ -6,6 +6,9 @@ import shutil
 import subprocess
 import sys
 
+from transformers import AutoModelForCausalLM, TrainingArguments
+
+from fairseq_see.llm import compress_embeddings
 from tests.conftest import ROOT
 from tests.llm.conftest import tiny
 
@@ -27,3 +30,18 @@ def test_the_first_block_runs(tokenizers, tmp_path):
     )
     assert not done.returncode, done.stderr
     assert {"small", "stock"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_block_on_distilling_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny("phi3", 408).save_pretrained("MODEL")
+    ids = [5, 6, 7, 8]
+    given = {
+        "AutoModelForCausalLM": AutoModelForCausalLM,
+        "model": compress_embeddings(tiny("phi3", 408), method="matrix", ratio=2),
+        "arguments": TrainingArguments("out", max_steps=2, use_cpu=True, report_to="none", disable_tqdm=True),
+        "dataset": [{"input_ids": ids, "labels": ids}] * 16,
+    }
+    exec(BLOCKS[1], given)
+    given["trainer"].train()
+    assert given["trainer"].state.global_step == 2
