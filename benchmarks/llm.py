@@ -19,6 +19,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,10 @@ class Benchmark:
         rows = len(self.tokenizer)
         teacher = self._model("teacher", self._teach)
         results: dict[str, Any] = {
-            "tokens": {"train": sum(len(block["labels"]) for block in self.train), "valid": len(self.valid)},
+            "tokens": {
+                "train": len(self.train) * self.arguments.length,
+                "valid": len(self.valid) * self.arguments.length,
+            },
             "unigram": unigram_perplexity(self.train, self.valid, rows),
             "teacher": self._step("teacher.json", lambda: self._measure(teacher)),
         }
@@ -214,7 +218,8 @@ class Benchmark:
         )
 
     def _go_on(self, trainer: Trainer) -> None:
-        trainer.train(resume_from_checkpoint=last_checkpoint(Path(trainer.args.output_dir)))
+        with redirect_stdout(sys.stderr):
+            trainer.train(resume_from_checkpoint=last_checkpoint(Path(trainer.args.output_dir)))
 
     def _measure(self, model: Any) -> dict[str, Any]:
         found: dict[str, Any] = {"perplexity": perplexity(model, self.valid), "parameters": model.num_parameters()}

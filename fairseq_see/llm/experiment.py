@@ -19,7 +19,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -125,7 +127,9 @@ class Experiment:
             train_dataset=self.examples,
             data_collator=data.collate,
         )
-        trainer.train(resume_from_checkpoint=last_checkpoint(self.folder / "training"))
+        # Standard output is for the results.
+        with redirect_stdout(sys.stderr):
+            trainer.train(resume_from_checkpoint=last_checkpoint(self.folder / "training"))
         _write(self.folder / "log.json", trainer.state.log_history)
         self._save(model, folder)
 
