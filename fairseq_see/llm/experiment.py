@@ -95,7 +95,8 @@ class Experiment:
             options["index"] = build_index(
                 self.tokenizer, rows, args.hownet, counts=counts, order=args.order, rank=args.rank
             )
-        recipe = Recipe(epochs=args.fit_epochs, seed=args.seed) if args.fit_epochs else None
+        fitted = args.fit_epochs or embedding_class(args.see_method).quantised
+        recipe = Recipe(epochs=args.fit_epochs, seed=args.seed) if fitted else None
         compress_embeddings(
             model,
             self.tokenizer,
