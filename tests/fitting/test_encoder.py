@@ -62,7 +62,7 @@ def test_rows_held_out_are_not_learnt_from(table):
         embedding = build("matrix", V, D, PAD, k=4, bias=True)
         # As the losses of rows held out choose the epoch, compare the last one's.
         module = LinearEncoder(embedding, rows, train)
-        run = _Run(module, rows, None, parse_loss(recipe.loss), recipe)
+        run = _Run(module, rows, None, parse_loss(recipe.loss), recipe, lr=1e-3)
         for epoch in range(4):
             run.step(epoch, train, held_out)
         halves.append([module.weight, module.bias, embedding.right, embedding.bias])
