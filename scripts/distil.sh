@@ -115,15 +115,16 @@ fi
 
 # BLEU and perplexity on the development set, of all there is.
 python - "$out" <<'PY'
-import csv, json, re, sys
+import json, re, sys
 from pathlib import Path
+
+from fairseq_see.curve import perplexities
 
 
 def perplexity(run):
-    if (run / "curve.tsv").is_file():
-        rows = csv.DictReader((run / "curve.tsv").open(), delimiter="\t")
-        return min(float(row["ppl"]) for row in rows if row["split"] == "valid")
-    return float(re.findall(r"valid on .* ppl ([\d.]+)", (run / "valid.log").read_text())[-1])
+    # What was only fitted has no log of a training.
+    trained = [value for _, value in perplexities(run)]
+    return min(trained) if trained else float(re.findall(r"valid on .* ppl ([\d.]+)", (run / "valid.log").read_text())[-1])
 
 
 runs = [run for run in sorted(Path(sys.argv[1]).iterdir()) if any(run.glob("*.scores.json"))]

@@ -173,9 +173,7 @@ class DistillationCriterion(LabelSmoothedCrossEntropyCriterion):
     def _weights(self) -> Weights:
         weights = self._stages.at(self._updates, self._epoch)
         if weights is not self._stage:
-            name = "start" if weights is self._stages.start else "formal"
-            loss = " + ".join(f"{weight:g} {term}" for term, weight in weights._asdict().items() if weight)
-            logger.info(f"distillation: {name} stage from update {self._updates}, loss {loss}")
+            logger.info(self._stages.announced(weights, self._updates))
             self._stage = weights
         return weights
 

@@ -156,6 +156,12 @@ class Stages(NamedTuple):
         """The weights after ``update`` updates, in an epoch counted from 1."""
         return self.start if update < self.updates or epoch <= self.epochs else self.formal
 
+    def announced(self, weights: Weights, update: int) -> str:
+        """What a log says when the stage of these weights begins, after ``update`` updates."""
+        name = "start" if weights is self.start else "formal"
+        loss = " + ".join(f"{weight:g} {term}" for term, weight in weights._asdict().items() if weight)
+        return f"distillation: {name} stage from update {update}, loss {loss}"
+
     def used(self) -> tuple[Weights, ...]:
         """The weights of those stages that there are."""
         return (self.start, self.formal) if max(self.updates, self.epochs) > 0 else (self.formal,)

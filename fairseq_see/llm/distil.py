@@ -167,9 +167,7 @@ class DistillationTrainer(Trainer):
         # The Trainer's epoch is a fraction, whole when one has ended; the stages' count from 1.
         weights = self._stages.at(self.state.global_step, int(self.state.epoch or 0) + 1)
         if weights is not self._stage:
-            name = "start" if weights is self._stages.start else "formal"
-            loss = " + ".join(f"{weight:g} {term}" for term, weight in weights._asdict().items() if weight)
-            logger.info(f"distillation: {name} stage from update {self.state.global_step}, loss {loss}")
+            logger.info(self._stages.announced(weights, self.state.global_step))
             self._stage = weights
         return weights
 
