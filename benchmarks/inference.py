@@ -109,8 +109,9 @@ def main() -> int:
         for batch in arguments.batches:
             for length in arguments.lengths:
                 actions = {mode: translate(model, of, batch, length, device) for mode, model in models.items()}
-                seconds = in_turn(actions, rounds, device)
+                # Measuring the memory is the warm-up: the largest batches take minutes.
                 memory = {mode: extra_memory(action, warm_up=False) for mode, action in actions.items()}
+                seconds = in_turn(actions, rounds, device, warm_up=False)
                 for mode in MODES:
                     results[mode] |= {f"{batch} x {length}": seconds[mode], f"memory {batch} x {length}": memory[mode]}
                 rows.append([f"{batch} x {length}"])

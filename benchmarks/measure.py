@@ -17,16 +17,18 @@ from fairseq_see.report.provenance import facts
 STATUS = Path("/proc/self/status")
 
 
-def in_turn(actions: dict[str, Callable[[], Any]], rounds: int, device: str = "cpu") -> dict[str, float]:
+def in_turn(
+    actions: dict[str, Callable[[], Any]], rounds: int, device: str = "cpu", warm_up: bool = True
+) -> dict[str, float]:
     """Median seconds of each action, run A B C A B C ... after a warm-up, so that a drifting machine is fair to all."""
     times: dict[str, list[float]] = {name: [] for name in actions}
-    for turn in range(rounds + 1):
+    for turn in range(rounds + warm_up):
         for name, action in actions.items():
             _wait(device)
             start = time.perf_counter()
             action()
             _wait(device)
-            if turn:
+            if turn >= warm_up:
                 times[name].append(time.perf_counter() - start)
     return {name: median(seconds) for name, seconds in times.items()}
 

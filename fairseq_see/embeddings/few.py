@@ -45,6 +45,7 @@ class FewRows:
         self._order, self._width = index.order, morphemes.vectors.shape[1] // morphemes.whole
         self._extra = any(extra is not None for _, extra in self._kinds)
         self._dtype = morphemes.vectors.dtype
+        self._wide = np.float64 if self._dtype is torch.float64 else np.float32
 
     @staticmethod
     def suits(morphemes: UnitVectors, sememes: UnitVectors) -> bool:
@@ -67,33 +68,33 @@ class FewRows:
     def _products(self, units: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """The sums over i of the products of groups (g, o) of each kind of unit, kinds one after the other: (G, d)."""
         stored, groups = self._kinds[0][0].shape[1], sum(map(len, units))
-        wide = np.float64 if self._dtype is torch.float64 else np.float32
-        factors = np.empty((self._order, groups, stored + self._width * self._extra), wide)
+        factors = np.empty((groups, self._order, stored + self._width * self._extra), self._wide)
         start = 0
         for (vectors, extra), ids in zip(self._kinds, units, strict=True):
-            read = factors[:, start : start + len(ids)]
+            read = factors[start : start + len(ids)]
             start += len(ids)
-            # In the type that numpy wants, once.
-            ids = ids.T.astype(np.intp)
-            read[:, :, :stored] = vectors.take(ids, 0)
+            # All ids exist; clipping is what lets numpy write in place.
+            vectors.take(ids, 0, read[..., :stored], "clip")
             if extra is not None:
-                read[:, :, stored:] = extra.take(ids, 0, mode="clip")
+                extra.take(ids, 0, read[..., stored:], "clip")
                 # A product exists if all its units own the vector.
-                read[0, ids.max(0) >= len(extra), stored:] = 0
+                read[..., stored:][ids >= len(extra)] = 0
             elif self._extra:
-                read[0, :, stored:] = 0
-        factors[0] *= self.gain
-        flat, split = factors.reshape(self._order, -1, self._width), self._order // 2
-        left = _outer(flat[:split]).reshape(groups, -1, self._width**split)
-        right = _outer(flat[split:]).reshape(groups, -1, self._width ** (self._order - split))
+                read[..., stored:] = 0
+        factors[:, 0] *= self.gain
+        split = self._order // 2
+        left, right = self._outer(factors[:, :split]), self._outer(factors[:, split:])
         return np.matmul(left.transpose(0, 2, 1), right).reshape(groups, -1)[:, : self.dim]
 
+    def _outer(self, factors: np.ndarray) -> np.ndarray:
+        """Kronecker products of the k vectors of (G, k, m q): (G, m, q^k).
 
-def _outer(factors: np.ndarray) -> np.ndarray:
-    """Row-wise Kronecker product of (k, n, q): (n, q^k). Broadcasting would run in strips of q numbers, far slower."""
-    out = factors[0]
-    for factor in factors[1:]:
-        repeated = out.repeat(factor.shape[1], 1)
-        repeated *= factor[:, None].repeat(out.shape[1], 1).reshape(repeated.shape)
-        out = repeated
-    return out
+        Broadcasting would run in strips of q numbers, far slower.
+        """
+        groups, width = len(factors), self._width
+        out = factors[:, 0].reshape(groups, -1, width)
+        for nth in range(1, factors.shape[1]):
+            factor = factors[:, nth].reshape(groups, -1, 1, width).repeat(out.shape[2], 2)
+            out = out.repeat(width, 2)
+            out *= factor.reshape(out.shape)
+        return out

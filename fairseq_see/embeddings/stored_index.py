@@ -138,16 +138,15 @@ class StoredIndex(nn.Module):
         """
         groups, offsets, sense_groups, morphemes = (getattr(self, name).numpy() for name in ARRAYS)
         blocks = None if self.block_offsets is None else self.block_offsets.numpy()
-
-        def bounds(ids: np.ndarray) -> np.ndarray:
-            return offsets[ids] if blocks is None else offsets[ids] + blocks[ids >> BLOCK_BITS]
+        self_and_next = np.array([[0], [1]])
 
         def read(words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            end = bounds(words + 1)
-            counts = end - bounds(words)
+            both = words + self_and_next
+            begin, end = offsets.take(both) if blocks is None else offsets.take(both) + blocks.take(both >> BLOCK_BITS)
+            counts = end - begin
             whose = np.arange(len(words)).repeat(counts)
-            slots = np.arange(len(whose)) + (end - counts.cumsum())[whose]
-            return morphemes[words], groups[sense_groups[slots]], whose
+            slots = (end - counts.cumsum()).repeat(counts) + np.arange(len(whose))
+            return morphemes.take(words, 0), groups.take(sense_groups.take(slots), 0), whose
 
         return read
 
