@@ -68,7 +68,7 @@ class FewRows:
     def _products(self, units: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """The sums over i of the products of groups (g, o) of each kind of unit, kinds one after the other: (G, d)."""
         stored, groups = self._kinds[0][0].shape[1], sum(map(len, units))
-        factors = np.empty((groups, self._order, stored + self._width * self._extra), self._wide)
+        factors = np.empty((groups, self._order, stored + self._width * self._extra), self._kinds[0][0].dtype)
         start = 0
         for (vectors, extra), ids in zip(self._kinds, units, strict=True):
             read = factors[start : start + len(ids)]
@@ -81,6 +81,7 @@ class FewRows:
                 read[..., stored:][ids >= len(extra)] = 0
             elif self._extra:
                 read[..., stored:] = 0
+        factors = factors.astype(self._wide, copy=False)
         factors[:, 0] *= self.gain
         split = self._order // 2
         left, right = self._outer(factors[:, :split]), self._outer(factors[:, split:])
