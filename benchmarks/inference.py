@@ -2,8 +2,8 @@
 
 python benchmarks/inference.py [--rounds N] [--words V] [--batches 1 8 64] [--lengths 16 64 256] [--json FILE]
 
-Beam 5, and every translation as long as its source, so that all do the same work. Weights are random. With --rounds 0 each
-batch is translated once, without a warm-up: 64 sentences of 256 tokens take minutes.
+Beam 5, and every translation as long as its source, so that all do the same work. Weights are random. With --rounds 0
+each batch is translated once, without a warm-up: 64 sentences of 256 tokens take minutes.
 """
 
 import sys
