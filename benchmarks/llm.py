@@ -42,7 +42,7 @@ from transformers import (
 
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import read_lines, replacing, replacing_folder
-from fairseq_see.fitting import Recipe
+from fairseq_see.fitting import RECIPES
 from fairseq_see.fitting.distillation import Stages, Weights
 from fairseq_see.llm import build_index, compress_embeddings, compressed_embeddings
 from fairseq_see.llm.data import Example, blocks, collate
@@ -168,7 +168,7 @@ class Benchmark:
         arguments, model = self.arguments, self._load("teacher")
         counts = token_counts(self.train, len(self.tokenizer)).tolist()
         index = build_index(self.tokenizer, senses=arguments.senses, counts=counts, language="en")
-        recipe = Recipe(epochs=arguments.fit_epochs, lr=0.01) if start == "fitted" else None
+        recipe = RECIPES["see"].recipe._replace(epochs=arguments.fit_epochs) if start == "fitted" else None
         return compress_embeddings(model, ratio=arguments.ratio, index=index, fit=recipe, seed=arguments.seed)
 
     def _distil(self, arm: str, teacher: Any, model: Any) -> dict[str, Any]:

@@ -14,7 +14,8 @@
 # TEACHER is a finished run of scripts/train.sh with dense tables, DIR its data (scripts/prepare.sh, index.sh). Each folder is a
 # run that `fairseq-see report OUT` reads. What is there already is not made again.
 #
-#   svd        truncated SVD; direction: the linear autoencoder of Balazy et al. 2021; see, morphte: fitted by Adam
+#   --methods  recipes of fairseq-see fit: svd, truncated SVD; direction, the linear autoencoder of Balazy et al. 2021; see
+#              and morphte, fitted by Adam
 #   --config, --scratch-config  of configs/, for the trainings with a teacher and for those without: one recipe and model
 #   --jobs N   trainings side by side (as of scripts/sweep.sh)
 #   key=value  overrides every training
@@ -42,12 +43,7 @@ for number in "$updates" "$start"; do
 done
 ((start < updates)) || die "--start $start leaves none of the $updates updates for the formal stage"
 
-declare -A fit_of=(
-    [svd]="--see-method matrix --epochs 0"
-    [direction]="--see-method matrix --encoder linear --bias --loss direction --batch-rows 32"
-    [see]="--see-method see"
-    [morphte]="--see-method morphte"
-)
+# The models that recipes of fairseq-see fit make.
 declare -A model_of=(
     [svd]="model.see_method: matrix"
     [direction]="model.see_method: matrix, ++model.see_bias: true"
@@ -55,7 +51,7 @@ declare -A model_of=(
     [morphte]="model.see_method: morphte"
 )
 for method in $methods; do
-    [[ -n ${fit_of[$method]-} ]] || die "unknown method $method; there are: svd, direction, see, morphte"
+    [[ -n ${model_of[$method]-} ]] || die "unknown method $method; there are: svd, direction, see, morphte"
 done
 for training in $trainings; do
     [[ $training == distilled || $training == unstaged || $training == scratch ]] ||
@@ -72,8 +68,7 @@ teacher=$(absolute "$teacher")
 for method in $methods; do
     run=$out/$method-${ratio}x-fit
     checkpoint=$run/checkpoints/checkpoint_best.pt
-    read -r -a options <<<"${fit_of[$method]}"
-    "$root/scripts/fit.sh" "${paths[0]}" "$run" "${options[@]}" --see-ratio "$ratio" --data "$dir/data-bin"
+    "$root/scripts/fit.sh" "${paths[0]}" "$run" --recipe "$method" --see-ratio "$ratio" --data "$dir/data-bin"
     if [[ ! $run/valid.log -nt $checkpoint ]]; then
         logged "$run/valid.log.tmp" python -m fairseq_cli.validate "$dir/data-bin" --user-dir "$root/fairseq_see" \
             --task translation --source-lang zh --target-lang en --path "$checkpoint" --max-tokens 4096 \

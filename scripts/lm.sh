@@ -9,6 +9,7 @@
 #   svd        truncated SVD
 #   direction  their autoencoder: a linear one, whose loss watches the direction of rows
 #   see        SEE's vectors, fitted to the table
+# Each is a recipe of fairseq-see fit.
 #
 # Nothing is trained on after compressing. OUT/data-bin is the text, OUT/dense the model, OUT/METHOD.RATIO.tied.pt and
 # .input.pt what was made of it, and a .log beside each. What is there already is not made again.
@@ -29,13 +30,10 @@ done
 ((${#paths[@]} == 2)) || usage
 dir=${paths[0]} out=${paths[1]}
 
-declare -A options_of=(
-    [svd]="--see-method matrix --epochs 0"
-    [direction]="--see-method matrix --encoder linear --bias --loss direction --batch-rows 32"
-    [see]="--see-method see --epochs 200 --lr 0.01"
-)
+# In place of what the recipe has; not tuned.
+declare -A options_of=([svd]="" [direction]="" [see]="--epochs 200")
 for method in $methods; do
-    [[ -n ${options_of[$method]-} ]] || die "unknown method $method; there are: svd, direction, see"
+    [[ -v options_of[$method] ]] || die "unknown method $method; there are: svd, direction, see"
 done
 for file in pieces/{train,dev,test}.en data-bin/dict.en.txt data-bin/dict.en.see; do
     [[ -e $dir/$file ]] || die "no $dir/$file; run scripts/prepare.sh (with --test test=...) and index.sh first"
@@ -83,7 +81,7 @@ perplexity() {
 rows=("| dense | 1x | $(perplexity dense "$dense") | as beside |")
 for ratio in $ratios; do
     for method in $methods; do
-        read -r -a options <<<"${options_of[$method]}"
+        read -r -a options <<<"--recipe $method ${options_of[$method]}"
         compress "$method.$ratio.input" "$ratio" --input-only "${options[@]}"
         compress "$method.$ratio.tied" "$ratio" "${options[@]}"
         row="| $method | ${ratio}x"

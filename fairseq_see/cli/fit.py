@@ -12,7 +12,7 @@ from rich.table import Table
 from fairseq_see.errors import SeeError
 
 if TYPE_CHECKING:
-    from fairseq_see.fitting import Recipe
+    from fairseq_see.fitting import Method, Recipe
     from fairseq_see.models.compress import Side
 
 HELP = "compress the tables of a trained model: fit any embedding to them, and write a checkpoint with it"
@@ -37,24 +37,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave the output layer as it was trained; one that was tied becomes a dense matrix of its own",
     )
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME",
+        help="a method with the settings that suit it: svd, direction, see or morphte; options given besides win",
+    )
     embedding = parser.add_argument_group("embedding")
-    embedding.add_argument("--see-method", required=True, metavar="METHOD", help="embedding method")
+    embedding.add_argument("--see-method", metavar="METHOD", help="embedding method")
     embedding.add_argument("--see-ratio", type=float, metavar="R", help="compress each table this many times")
     embedding.add_argument("--see-m", metavar="M", help="vectors of each basic unit, instead of --see-ratio")
     embedding.add_argument("--see-index", metavar="PATH", help="unit index elsewhere than in the data folder")
     embedding.add_argument("--see-bias", "--bias", action="store_true", default=None, help="add a bias to every row")
-    fitting = parser.add_argument_group("fitting")
+    fitting = parser.add_argument_group("fitting", "defaults: the recipe's, if it has another")
     fitting.add_argument(
-        "--loss",
-        default="mse",
-        help="mse, l1, power, cosine, a mix as cosine:0.2,power:0.0025, or direction (default: %(default)s)",
+        "--loss", help="mse, l1, power, cosine, a mix as cosine:0.2,power:0.0025, or direction (default: mse)"
     )
     fitting.add_argument(
         "--alpha",
         type=float,
         nargs=2,
         metavar=("FIRST", "LAST"),
-        default=(1.0, 0.1),
         help="exponent of power, |x - y|^alpha; falls for two thirds of the epochs (default: 1.0 0.1)",
     )
     fitting.add_argument(
@@ -64,14 +66,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of rows: all alike, or the dictionary's counts, plus 1 (default: %(default)s)",
     )
     fitting.add_argument("--encoder", choices=("linear",), help="learn latents as a linear map of rows (for matrix)")
-    fitting.add_argument("--optimizer", choices=("adam", "lbfgs"), default="adam", help="default: %(default)s")
+    fitting.add_argument("--optimizer", choices=("adam", "lbfgs"), help="default: adam")
     fitting.add_argument(
         "--lr",
         type=float,
         help="learning rate (default: adam 0.001 from a start in closed form, 0.01 from others; lbfgs 1)",
     )
-    fitting.add_argument("--epochs", type=int, default=30, help="0: only the start (default: %(default)s)")
-    fitting.add_argument("--batch-rows", type=int, default=256, metavar="N", help="for adam (default: %(default)s)")
+    fitting.add_argument("--epochs", type=int, help="0: only the start (default: 30)")
+    fitting.add_argument("--batch-rows", type=int, metavar="N", help="for adam (default: 256)")
     fitting.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
@@ -84,27 +86,20 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from fairseq_see.embeddings import embedding_class
-    from fairseq_see.fitting import Recipe, parse_loss
+    from fairseq_see.fitting import parse_loss
     from fairseq_see.models.compress import Exchange
 
-    embedding_class(args.see_method)
-    parse_loss(args.loss)
-    options = {name: value for name, value in vars(args).items() if name.startswith("see_") and value is not None}
+    method = _method(args)
+    recipe = _recipe(args, method.recipe)
+    options = {"see_method": method.embedding} | {f"see_{name}": value for name, value in method.options.items()}
+    options |= {name: value for name, value in vars(args).items() if name.startswith("see_") and value is not None}
+    embedding_class(options["see_method"])
+    parse_loss(recipe.loss)
     torch.manual_seed(args.seed)
     exchange = Exchange(args.checkpoint, options, args.data, args.input_only)
-    recipe = Recipe(
-        loss=args.loss,
-        alpha=(args.alpha[0], args.alpha[1]),
-        optimizer=args.optimizer,
-        lr=args.lr,
-        epochs=args.epochs,
-        batch_rows=args.batch_rows,
-        encoder=args.encoder is not None,
-        seed=args.seed,
-    )
     states = {name: args.output.with_name(f"{args.output.name}.{name}.fit") for name in exchange.sides}
     results = [_fitted(name, side, recipe, args.weights, states[name]) for name, side in exchange.sides.items()]
-    exchange.save(args.output, _how(args, results))
+    exchange.save(args.output, _how(args, recipe, results))
     for state in states.values():
         state.unlink(missing_ok=True)
     if args.json:
@@ -112,6 +107,26 @@ def run(args: argparse.Namespace) -> None:
         print()
     else:
         _print(results, args.output)
+
+
+def _method(args: argparse.Namespace) -> "Method":
+    from fairseq_see.fitting import Method, Recipe, method_named
+
+    if args.recipe is not None:
+        return method_named(args.recipe)
+    if args.see_method is None:
+        raise SeeError("say what to fit: give --see-method METHOD, or --recipe NAME")
+    return Method(args.see_method, Recipe(), {})
+
+
+def _recipe(args: argparse.Namespace, recipe: "Recipe") -> "Recipe":
+    """A recipe with the options that were given in place of its own."""
+    given = {name: getattr(args, name) for name in recipe._fields if getattr(args, name) is not None}
+    if args.alpha is not None:
+        given["alpha"] = tuple(args.alpha)
+    if args.encoder is not None:
+        given["encoder"] = True
+    return recipe._replace(**given)
 
 
 def _fitted(name: str, side: "Side", recipe: "Recipe", weights: str, state: Path) -> dict[str, Any]:
@@ -140,11 +155,11 @@ def _fitted(name: str, side: "Side", recipe: "Recipe", weights: str, state: Path
     }
 
 
-def _how(args: argparse.Namespace, results: list[dict[str, Any]]) -> str:
+def _how(args: argparse.Namespace, recipe: "Recipe", results: list[dict[str, Any]]) -> str:
     """The fit in some words, by which models fitted otherwise are told apart."""
     closed_form = all(result["start"] == "closed form" for result in results)
-    said = ["in closed form" if closed_form and not args.epochs else f"in {args.epochs} epochs of {args.loss}"]
-    said += ["rows by frequency"] * (args.weights == "frequency") + ["linear encoder"] * bool(args.encoder)
+    said = ["in closed form" if closed_form and not recipe.epochs else f"in {recipe.epochs} epochs of {recipe.loss}"]
+    said += ["rows by frequency"] * (args.weights == "frequency") + ["linear encoder"] * recipe.encoder
     return ", ".join(said + ["output kept"] * args.input_only)
 
 

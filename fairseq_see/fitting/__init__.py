@@ -5,6 +5,7 @@ What a whole model learns from another one is in ``distillation`` and ``output_c
 
 from fairseq_see.fitting.fit import Recipe, fit
 from fairseq_see.fitting.losses import parse_loss
+from fairseq_see.fitting.recipes import RECIPES, Method, method_named
 from fairseq_see.fitting.report import measure
 
-__all__ = ["Recipe", "fit", "measure", "parse_loss"]
+__all__ = ["RECIPES", "Method", "Recipe", "fit", "measure", "method_named", "parse_loss"]

@@ -29,7 +29,7 @@ from transformers import (
 
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import replacing, replacing_folder
-from fairseq_see.fitting import Recipe, measure
+from fairseq_see.fitting import RECIPES, Recipe, measure
 from fairseq_see.llm import bert_data, compress_embeddings, compressed_embeddings, glue, host
 from fairseq_see.llm.finetune import Schedule, answer, classify
 from fairseq_see.llm.masked_lm import perplexity
@@ -41,24 +41,12 @@ DENSE = "dense"
 SCHEDULES = {"squad": Schedule(2, 12, 3e-5, 384), "mlm": Schedule(length=512)}
 
 
-class Method(NamedTuple):
-    """A way to compress a table that is trained already.
-
-    Attributes:
-        embedding: registered name.
-        recipe: how it is fitted.
-        options: of the embedding.
-    """
-
-    embedding: str
-    recipe: Recipe
-    options: dict[str, Any]
-
-
 METHODS = {
-    "svd": Method("matrix", Recipe(epochs=0), {}),
-    "autoencoder": Method("matrix", Recipe(loss="direction", encoder=True, batch_rows=32), {"bias": True}),
-    "see": Method("see", Recipe(epochs=75, lr=0.01, batch_rows=1024), {}),
+    "svd": RECIPES["svd"],
+    # As Balazy et al. call it.
+    "autoencoder": RECIPES["direction"],
+    # More epochs of larger batches than the recipe has.
+    "see": RECIPES["see"]._replace(recipe=Recipe(epochs=75, batch_rows=1024)),
 }
 
 

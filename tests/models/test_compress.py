@@ -122,6 +122,18 @@ def test_a_compressed_model_generates_and_can_be_tuned(toy, trained, tmp_path, t
         torch.testing.assert_close(value, state["model"][key], atol=1e-6, rtol=1e-5)
 
 
+def test_a_recipe_is_its_options_and_those_given_win(trained, tmp_path):
+    spelled = ["--see-method", "matrix", "--encoder", "linear", "--bias", "--loss", "direction", "--batch-rows", "32"]
+    common = ["--see-ratio", "2", "--epochs", "1"]
+    one = fitted(trained("stock"), tmp_path / "a/out.pt", "--recipe", "direction", *common)
+    other = fitted(trained("stock"), tmp_path / "b/out.pt", *spelled, *common)
+    assert "1 epochs of direction, linear encoder" in one["cfg"]["model"]["see_resolved"]
+    assert one["cfg"]["model"]["see_bias"] and one["model"].keys() == other["model"].keys()
+    assert all(value.equal(other["model"][key]) for key, value in one["model"].items())
+    svd = fitted(trained("stock"), tmp_path / "c/out.pt", "--recipe", "svd", "--see-ratio", "2")
+    assert "in closed form" in svd["cfg"]["model"]["see_resolved"]
+
+
 @pytest.mark.parametrize("words", [["int8"], ["product_quantised", "--see-ratio", "2"]])
 def test_what_is_made_of_a_trained_table_is_not_trained(toy, tmp_path, train, words):
     with pytest.raises(SystemExit, match=r"^error: .* is made of a trained table, not trained: fairseq-see fit"):
@@ -207,6 +219,9 @@ def test_an_interrupted_fit_goes_on(trained, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("name", "words", "message"),
     [
+        ("stock", ["--see-ratio", "2"], "give --see-method METHOD, or --recipe NAME"),
+        ("stock", ["--recipe", "autoencoder"], "unknown recipe 'autoencoder'; there are: svd, direction"),
+        ("stock", ["--recipe", "direction", "--see-method", "see"], "takes no option 'bias'"),
         ("stock", ["--see-method", "sea"], "unknown embedding method 'sea'"),
         ("stock", ["--see-method", "matrix"], "needs 'k', or a ratio"),
         ("stock", ["--see-method", "word2ket", "--see-ratio", "80"], "nearest ratio"),
