@@ -40,8 +40,8 @@ from transformers import (
     __version__,
 )
 
-from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.files import read_lines, replacing, replacing_folder
+from fairseq_see.errors import ends_in_one_line
+from fairseq_see.files import read_lines, replacing, replacing_folder, write_json
 from fairseq_see.fitting import RECIPES
 from fairseq_see.fitting.distillation import Stages, Weights
 from fairseq_see.llm import build_index, compress_embeddings, compressed_embeddings
@@ -50,6 +50,7 @@ from fairseq_see.llm.distil import DistillationTrainer
 from fairseq_see.llm.evaluate import perplexity
 from fairseq_see.llm.experiment import last_checkpoint
 from fairseq_see.llm.tokens import distances, reach, token_counts
+from fairseq_see.steps import check_settings, once
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 END = "<|endoftext|>"
@@ -114,8 +115,7 @@ class Benchmark:
         self.arguments, self.folder = arguments, arguments.folder
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = {name: str(value) for name, value in vars(arguments).items() if name not in ("folder", "arms")}
-        if self._step("settings.json", lambda: settings) != settings:
-            raise SeeError(f"{self.folder} was begun with other settings; choose another folder")
+        check_settings(self.folder, once(self.folder / "settings.json", lambda: settings), settings)
         lines = read_lines(arguments.text)
         if not (self.folder / "tokenizer").exists():
             self._save(train_tokenizer(lines, arguments.words), "tokenizer")
@@ -140,13 +140,15 @@ class Benchmark:
                 "valid": len(self.valid) * self.arguments.length,
             },
             "unigram": unigram_perplexity(self.train, self.valid, rows),
-            "teacher": self._step("teacher.json", lambda: self._measure(teacher)),
+            "teacher": once(self.folder / "teacher.json", lambda: self._measure(teacher)),
         }
         for arm in self.arguments.arms:
             start = arm.partition("-")[0]
             model = self._model(start, lambda start=start: self._compress(start))
-            results[start] = self._step(f"{start}.json", lambda model=model: self._measure(model))
-            results[arm] = self._step(f"{arm}.json", lambda arm=arm, model=model: self._distil(arm, teacher, model))
+            results[start] = once(self.folder / f"{start}.json", lambda model=model: self._measure(model))
+            results[arm] = once(
+                self.folder / f"{arm}.json", lambda arm=arm, model=model: self._distil(arm, teacher, model)
+            )
         return results | self._settings()
 
     def _settings(self) -> dict[str, Any]:
@@ -242,17 +244,6 @@ class Benchmark:
         with replacing_folder(self.folder / name) as temporary:
             what.save_pretrained(temporary)
 
-    def _step(self, name: str, make: Callable[[], Any]) -> Any:
-        path = self.folder / name
-        if not path.is_file():
-            write(path, make())
-        return json.loads(path.read_text())
-
-
-def write(path: Path, value: Any) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1) + "\n")
-
 
 def draw(results: dict[str, Any], arms: list[str], path: Path) -> None:
     """Validation perplexity by updates."""
@@ -303,7 +294,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with ends_in_one_line():
         results = Benchmark(arguments).run()
-    write(arguments.folder / "results.json", results)
+    write_json(arguments.folder / "results.json", results)
     draw(results, arguments.arms, arguments.folder / "curves.png")
     print(table(results, arguments.arms))
     return 0

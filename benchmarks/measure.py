@@ -2,7 +2,6 @@
 
 import argparse
 import ctypes
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import torch
 
-from fairseq_see.files import replacing
+from fairseq_see.files import write_json
 from fairseq_see.report.provenance import facts
 
 STATUS = Path("/proc/self/status")
@@ -88,5 +87,4 @@ def finish(results: dict[str, Any], path: Path | None) -> None:
     results = {**results, **machine()}
     print("\n" + "; ".join(f"{name} {results[name]}" for name in ("machine", "threads", "torch", "python", "commit")))
     if path:
-        with replacing(path) as new:
-            new.write_text(json.dumps(results, indent=1) + "\n")
+        write_json(path, results)

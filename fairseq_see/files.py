@@ -1,10 +1,12 @@
 """Files that are either whole or absent."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from fairseq_see.errors import SeeError
 
@@ -67,6 +69,16 @@ def _make_readable(path: Path) -> None:
     umask = os.umask(0)
     os.umask(umask)
     path.chmod(0o666 & ~umask)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write a value as JSON to read, in place of what was there.
+
+    Raises:
+        SeeError: the folder is missing, not writable or full.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def read_lines(path: str | Path) -> list[str]:

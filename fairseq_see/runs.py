@@ -14,8 +14,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from fairseq_see import files
 from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.files import read_lines, replacing
 
 # What is set where the runs are trained.
 OWN = ("task.data", "checkpoint.save_dir", "optimization.stop_time_hours")
@@ -48,7 +48,7 @@ def read_yaml(path: Path, configs: Path) -> list[Run]:
     import yaml
 
     try:
-        content = yaml.safe_load("\n".join(read_lines(path)))
+        content = yaml.safe_load("\n".join(files.read_lines(path)))
     except yaml.YAMLError as error:
         raise SeeError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     rows = content.get("runs") if isinstance(content, dict) else None
@@ -71,8 +71,7 @@ def read_json(path: Path) -> list[Run]:
 
 def write_json(runs: list[Run], path: Path) -> None:
     """Write the runs for ``read_json``."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps([asdict(run) for run in runs], indent=2) + "\n", encoding="utf-8")
+    files.write_json(path, [asdict(run) for run in runs])
 
 
 def _runs(row: Any, where: str, configs: Path) -> list[Run]:

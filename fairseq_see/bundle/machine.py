@@ -5,7 +5,6 @@ python -m fairseq_see.bundle.machine trained FOLDER     hours that its newest wh
 """
 
 import argparse
-import json
 import platform
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from fairseq_see import gpu
 from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.files import replacing
+from fairseq_see.files import write_json
 
 
 def device(cpu: bool) -> dict[str, Any]:
@@ -105,8 +104,7 @@ def main() -> int:
         facts = device(args.cpu) | {"fairseq": plugin()}
         print("\n".join(f"  {name:<11}{value}" for name, value in facts.items()))
         if args.json:
-            with replacing(args.json) as temporary:
-                temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+            write_json(args.json, facts)
     return 0
 
 

@@ -1,7 +1,6 @@
 """``fairseq-see clean``: raw parallel text -> text fit for training."""
 
 import argparse
-import json
 import sys
 
 from rich import box
@@ -10,7 +9,7 @@ from rich.table import Table
 
 from fairseq_see.corpus.clean import Limits, Report, clean
 from fairseq_see.errors import SeeError
-from fairseq_see.files import replacing
+from fairseq_see.files import write_json
 
 HELP = "normalise line-aligned Chinese-English text and drop the pairs that are unfit for training"
 
@@ -66,8 +65,7 @@ def run(args: argparse.Namespace) -> None:
         filtered=not args.no_filter,
     )
     if args.report:
-        with replacing(args.report) as path:
-            path.write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")
+        write_json(args.report, report.as_dict())
     _show(report)
     if report.without_chinese * 2 > report.read:
         print(f"warning: most lines of {args.zh} have no Chinese character; is it the right file?", file=sys.stderr)

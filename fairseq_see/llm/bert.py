@@ -8,7 +8,6 @@ read at once, and the model is fine-tuned on each task with the factors in place
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from collections.abc import Callable
@@ -28,11 +27,12 @@ from transformers import (
 )
 
 from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.files import replacing, replacing_folder
+from fairseq_see.files import replacing_folder
 from fairseq_see.fitting import RECIPES, Recipe, measure
 from fairseq_see.llm import bert_data, compress_embeddings, compressed_embeddings, glue, host
 from fairseq_see.llm.finetune import Schedule, answer, classify
 from fairseq_see.llm.masked_lm import perplexity
+from fairseq_see.steps import check_settings, once
 
 TASKS = ("mlm", *glue.TASKS, "squad")
 DENSE = "dense"
@@ -130,18 +130,15 @@ def _row(run: Run, args: argparse.Namespace, tokenizer: Any) -> dict[str, str]:
 
 def _once(run: Run, name: str, settings: dict[str, Any], work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What ``work`` returns, or what it returned before: it is kept in the run's folder with its settings."""
+
+    def make() -> dict[str, Any]:
+        print(f"{run.name}: {name}", file=sys.stderr, flush=True)
+        return {"results": work(), "settings": settings}
+
     path = run.folder / f"{name}.json"
-    if path.is_file():
-        known = json.loads(path.read_text(encoding="utf-8"))
-        changed = [key for key, value in settings.items() if known["settings"].get(key) != value]
-        if changed:
-            raise SeeError(f"{path} was made with another {changed[0]}; choose another --out, or delete {run.folder}")
-        return known["results"]
-    print(f"{run.name}: {name}", file=sys.stderr, flush=True)
-    results = work()
-    with replacing(path) as new:
-        new.write_text(json.dumps({"results": results, "settings": settings}, indent=1) + "\n", encoding="utf-8")
-    return results
+    known = once(path, make)
+    check_settings(path, known["settings"], settings)
+    return known["results"]
 
 
 def _compressed(run: Run, args: argparse.Namespace, tokenizer: Any) -> dict[str, Any]:

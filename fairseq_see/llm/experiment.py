@@ -20,7 +20,6 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -33,12 +32,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, T
 
 from fairseq_see.embeddings import embedding_class
 from fairseq_see.errors import SeeError
-from fairseq_see.files import replacing, replacing_folder
+from fairseq_see.files import replacing_folder, write_json
 from fairseq_see.fitting import Recipe
 from fairseq_see.fitting.distillation import Stages, Weights, parse_side
 from fairseq_see.llm import build_index, compress_embeddings, compressed_embeddings, data, evaluate, tokens
 from fairseq_see.llm.distil import DistillationTrainer
 from fairseq_see.report.provenance import facts
+from fairseq_see.steps import check_settings, once
 
 # Tasks of lm-eval that belong to a task of ours.
 TASKS = {"arc": ("arc_challenge", "arc_easy")}
@@ -69,12 +69,12 @@ class Experiment:
         self.tokenizer = _from_hub(AutoTokenizer, self.args.model)
         self.examples = self._examples()
         self._compress()
-        results = {"original": self._step("original.json", partial(self._measure, self.args.model))}
+        results = {"original": once(self.folder / "original.json", partial(self._measure, self.args.model))}
         self._distil()
         for name in ("compressed", "distilled"):
-            results[name] = self._step(f"{name}.json", partial(self._measure, self.folder / name))
-        seen = self._step("tokens.json", self._tokens)
-        _write(self.folder / "results.json", {"models": results, "tokens": seen, "made": facts()})
+            results[name] = once(self.folder / f"{name}.json", partial(self._measure, self.folder / name))
+        seen = once(self.folder / "tokens.json", self._tokens)
+        write_json(self.folder / "results.json", {"models": results, "tokens": seen, "made": facts()})
         _print(results, seen)
 
     def _examples(self) -> list[data.Example]:
@@ -131,7 +131,7 @@ class Experiment:
         # Standard output is for the results.
         with redirect_stdout(sys.stderr):
             trainer.train(resume_from_checkpoint=last_checkpoint(self.folder / "training"))
-        _write(self.folder / "log.json", trainer.state.log_history)
+        write_json(self.folder / "log.json", trainer.state.log_history)
         self._save(model, folder)
 
     def _training_arguments(self) -> TrainingArguments:
@@ -196,13 +196,6 @@ class Experiment:
             model.save_pretrained(temporary)
             self.tokenizer.save_pretrained(temporary)
 
-    def _step(self, name: str, make: Callable[[], Any]) -> Any:
-        """What a file of the folder says, made first if there is none."""
-        path = self.folder / name
-        if not path.is_file():
-            _write(path, make())
-        return json.loads(path.read_text(encoding="utf-8"))
-
 
 def _stages(args: argparse.Namespace) -> Stages:
     return Stages(
@@ -234,20 +227,9 @@ def _keep_settings(path: Path, args: argparse.Namespace) -> None:
             now[name] = {"path": str(value)}
             if value.is_file():
                 now[name]["sha256"] = hashlib.sha256(value.read_bytes()).hexdigest()
-    if not (path.is_file() and (path.parent / "compressed").exists()):
-        _write(path, now)
-        return
-    before = json.loads(path.read_text(encoding="utf-8"))
-    for name, value in now.items():
-        if before.get(name) != value:
-            raise SeeError(
-                f"{path.parent} was begun with --{name.replace('_', '-')} {_shown(before.get(name))}, not "
-                f"{_shown(value)}; choose another folder"
-            )
-
-
-def _shown(value: Any) -> str:
-    return f"{value['path']} (another content)" if isinstance(value, dict) else str(value)
+    if not (path.parent / "compressed").exists():
+        write_json(path, now)
+    check_settings(path.parent, once(path, lambda: now), now)
 
 
 def _from_hub(kind: Any, name: str, **options: Any) -> Any:
@@ -276,11 +258,6 @@ def last_checkpoint(folder: Path) -> str | None:
 
 def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _write(path: Path, value: Any) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def _print(results: dict[str, Any], seen: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.files import replacing
+from fairseq_see.files import write_json
 
 
 def facts() -> dict[str, str]:
@@ -78,8 +78,7 @@ def add(path: Path) -> None:
     """Append this code and machine, unless the last entry is the same."""
     entries, now = read(path), facts()
     if entries[-1:] != [now]:
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps([*entries, now], indent=2) + "\n", encoding="utf-8")
+        write_json(path, [*entries, now])
 
 
 def _version(*names: str) -> str:

@@ -37,4 +37,4 @@ def test_arms_start_alike_and_are_drawn(tmp_path):
     again = subprocess.run(command, env=env, capture_output=True, text=True, timeout=500, check=False)
     assert again.stdout == done.stdout and "train_runtime" not in again.stderr
     other = subprocess.run([*command, "--seed", "2"], env=env, capture_output=True, text=True, timeout=500, check=False)
-    assert other.returncode == 2 and "was begun with other settings" in other.stderr
+    assert other.returncode == 2 and "was made with --seed 1, not 2" in other.stderr

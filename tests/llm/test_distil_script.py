@@ -89,7 +89,7 @@ def test_what_is_done_is_not_done_again(done, place, attempts):  # noqa: F811
 
 def test_other_settings_need_another_folder(done, place, capsys):
     assert main(["distil_llm", *settings(place, done[0], lr=0.1)]) == 2
-    assert "was begun with --lr 0.01, not 0.1; choose another folder" in capsys.readouterr().err
+    assert "was made with --lr 0.01, not 0.1; choose another folder" in capsys.readouterr().err
     text = (place / "text.txt").read_text()
     (place / "text.txt").write_text(text + "More.\n")
     assert main(["distil_llm", *settings(place, done[0])]) == 2
