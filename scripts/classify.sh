@@ -29,8 +29,7 @@ for file in pieces/train.en data-bin/dict.en.txt data-bin/dict.en.see; do
     [[ -e $dir/$file ]] || die "no $dir/$file; run scripts/prepare.sh and index.sh first"
 done
 use_environment
-mkdir -p -- "$out" || die "cannot make the folder $out"
-only_one "$out/.lock" "scripts/classify.sh on $out"
+claim "$out"
 data=$out/data-bin
 
 # binarise NAME KIND OPTION...

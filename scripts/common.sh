@@ -64,6 +64,12 @@ only_one() {
     flock -n 9 || die "another $2 is at work; wait for it, or end it"
 }
 
+# claim FOLDER: makes it; ends if another process of this script has claimed it
+claim() {
+    mkdir -p -- "$1" || die "cannot make the folder $1"
+    only_one "$1/.lock" "scripts/${0##*/} on $1"
+}
+
 # logged LOG COMMAND...: what it says goes to LOG; its end to the user, if it fails
 logged() {
     local log=$1

@@ -32,6 +32,5 @@ while (($#)); do
 done
 [[ -n $out ]] || usage
 use_environment
-mkdir -p -- "$out" || die "cannot make the folder $out"
-only_one "$out/.lock" "scripts/compress_bert.sh on $out"
+claim "$out"
 exec python -m fairseq_see.llm.bert "${words[@]}"

@@ -60,9 +60,8 @@ done
 [[ -e $teacher ]] || die "no $teacher; scripts/train.sh makes it"
 [[ -d $dir/data-bin ]] || die "no $dir/data-bin; scripts/prepare.sh makes it"
 use_environment
-mkdir -p -- "$out" || die "cannot make the folder $out"
+claim "$out"
 out=$(cd -- "$out" && pwd)
-only_one "$out/.lock" "scripts/distil.sh on $out"
 teacher=$(absolute "$teacher")
 
 for method in $methods; do

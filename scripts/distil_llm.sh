@@ -28,8 +28,7 @@ while (($#)); do
 done
 [[ -n $output ]] || usage
 use_environment
-mkdir -p -- "$output" || die "cannot make the folder $output"
-only_one "$output/.lock" "scripts/distil_llm.sh on $output"
+claim "$output"
 # lm-eval and datasets would otherwise tell a server what they load.
 export HF_HUB_DISABLE_TELEMETRY=1 HF_UPDATE_DOWNLOAD_COUNTS=0 TOKENIZERS_PARALLELISM=false
 exec python -m fairseq_see.cli.main distil_llm --output "$output" ${options[@]+"${options[@]}"}

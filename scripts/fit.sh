@@ -20,8 +20,7 @@ checkpoint=$run/checkpoints/checkpoint_best.pt
 [[ -e $checkpoint ]] || die "no $checkpoint; scripts/train.sh makes it"
 [[ ! -e $run/train.settings || -e $run/done ]] || die "the training of $run has not ended; scripts/train.sh goes on with it"
 use_environment
-mkdir -p -- "$out" || die "cannot make the folder $out"
-only_one "$out/.lock" "scripts/fit.sh on $out"
+claim "$out"
 
 [[ -e $out/checkpoints/checkpoint_best.pt ]] || rm -f -- "$out/fit.settings" "$out/done"
 {

@@ -39,8 +39,7 @@ for file in pieces/{train,dev,test}.en data-bin/dict.en.txt data-bin/dict.en.see
     [[ -e $dir/$file ]] || die "no $dir/$file; run scripts/prepare.sh (with --test test=...) and index.sh first"
 done
 use_environment
-mkdir -p -- "$out" || die "cannot make the folder $out"
-only_one "$out/.lock" "scripts/lm.sh on $out"
+claim "$out"
 data=$out/data-bin
 
 if [[ ! -e $data ]]; then
