@@ -82,9 +82,8 @@ def _show(report: Report) -> None:
         if count == 0:
             continue
         table.add_row(f"{verb}: {reason}", f"{count:,}", f"{count / report.read:.1%}")
-    beyond = report.read - report.kept - sum(report.faults.values())
-    if report.filtered and beyond:
-        table.add_row("beyond --max-pairs", f"{beyond:,}", f"{beyond / report.read:.1%}")
+    if report.beyond:
+        table.add_row("beyond --max-pairs", f"{report.beyond:,}", f"{report.beyond / report.read:.1%}")
     Console().print(table)
 
 

@@ -7,11 +7,12 @@ pair of lines should not be trained on. ``clean`` runs both over two files and c
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from fairseq_see.errors import SeeError
 from fairseq_see.files import replacing
@@ -62,9 +63,19 @@ class Report:
     faults: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
     limits: Limits = field(default_factory=Limits)
 
+    @property
+    def beyond(self) -> int:
+        """Fit pairs that ``max_pairs`` left out."""
+        return self.read - self.kept - sum(self.faults.values()) if self.filtered else 0
+
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Report":
+        """What :meth:`as_dict` gave."""
+        return cls(**{**values, "limits": Limits(**values["limits"])})
 
 
 def normalise(line: str, language: str) -> str:

@@ -7,24 +7,19 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from fairseq_see.corpus.clean import REASONS
-
-Reports = Mapping[str, Mapping[str, Any]]
+from fairseq_see.corpus.clean import REASONS, Report
 
 
-def render(reports: Reports) -> str:
+def render(reports: Mapping[str, Report]) -> str:
     """A table to read, a set a row."""
     rows = [["set", "read", "kept", *REASONS, "beyond --max-pairs"]]
     for name, report in reports.items():
-        faults = [report["faults"][reason] for reason in REASONS]
-        beyond = report["read"] - report["kept"] - sum(faults) if report["filtered"] else 0
-        counts = [report["read"], report["kept"], *faults, beyond]
-        rows.append([name if report["filtered"] else f"{name} *", *(f"{count:,}" for count in counts)])
+        counts = [report.read, report.kept, *(report.faults[reason] for reason in REASONS), report.beyond]
+        rows.append([name if report.filtered else f"{name} *", *(f"{count:,}" for count in counts)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-    if any(not report["filtered"] for report in reports.values()):
+    if any(not report.filtered for report in reports.values()):
         lines.append("* nothing is dropped from a test set; the reasons tell what is unusual in it")
     return "\n".join(lines)
 
@@ -37,7 +32,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     reports = {name: json.loads((args.folder / f"{name}.json").read_text(encoding="utf-8")) for name in args.names}
-    print(json.dumps(reports, indent=2) if args.json else render(reports))
+    read = {name: Report.from_dict(report) for name, report in reports.items()}
+    print(json.dumps(reports, indent=2) if args.json else render(read))
 
 
 if __name__ == "__main__":

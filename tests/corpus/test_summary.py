@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_see.corpus import summary
-from fairseq_see.corpus.clean import Limits, clean
+from fairseq_see.corpus.clean import Limits, Report, clean
 
 
 @pytest.fixture
@@ -40,5 +40,5 @@ def test_json_has_the_reports_by_name(folder, capsys, monkeypatch):
 
 
 def test_without_test_sets_there_is_no_note(folder):
-    report = json.loads((folder / "train.json").read_text())
+    report = Report.from_dict(json.loads((folder / "train.json").read_text()))
     assert len(summary.render({"train": report}).splitlines()) == 2
