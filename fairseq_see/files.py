@@ -93,6 +93,11 @@ def read_lines(path: str | Path) -> list[str]:
         raise SeeError(f"{path} is not UTF-8 (byte {error.start}); convert it, for example with iconv") from error
     except OSError as error:
         raise SeeError(f"cannot read {path}: {error.strerror}") from error
+    return split_lines(text)
+
+
+def split_lines(text: str) -> list[str]:
+    r"""The lines of a text without their ends, ``\n`` or ``\r\n``; ``splitlines()`` takes other marks for ends, too."""
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from typing import NamedTuple
 
 from fairseq_see.errors import SeeError
+from fairseq_see.files import split_lines
 
 Pair = tuple[str, str]
 
@@ -121,20 +122,15 @@ def column_pairs(table: str, where: str) -> list[Pair]:
     Raises:
         SeeError: more English lines than Chinese ones hold a Chinese character.
     """
-    rows = [line.split("\t") for line in _split(table)]
+    rows = [line.split("\t") for line in split_lines(table)]
     pairs = [(_spaced(row[1]), _spaced(row[0])) if len(row) == 2 else ("", "") for row in rows]
     if sum(bool(_HAN.search(en)) for _, en in pairs) > sum(bool(_HAN.search(zh)) for zh, _ in pairs):
         raise SeeError(f"{where}: the first column is Chinese; it should be English, and the second Chinese")
     return pairs
 
 
-def _split(text: str) -> list[str]:
-    lines = text.split("\n")  # and not splitlines(): the texts hold other marks that it takes for ends of lines
-    return lines[:-1] if lines[-1] == "" else lines
-
-
 def _lines(zh: str, en: str, where: str) -> list[Pair]:
-    one, other = _split(zh), _split(en)
+    one, other = split_lines(zh), split_lines(en)
     if len(one) != len(other):
         raise SeeError(f"{where}: {len(one):,} Chinese lines and {len(other):,} English ones: they are not aligned")
     return list(zip(one, other, strict=True))
