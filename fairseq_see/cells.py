@@ -1,7 +1,7 @@
 """The cells of the paper's tables, as lists of runs for scripts/sweep.sh, slurm_array.sh and bundle.sh.
 
 python -m fairseq_see.cells TABLE CONFIG LIST.yaml CELLS [--methods ...] [--ratios ...] [--seeds ...] [--plan FILE]
-    [--dim D] [--size N] [--joined] [--sizes N ...]
+    [--ranks ...] [--orders ...] [--ms ...] [--dim D] [--size N] [--joined] [--sizes N ...]
 
 A cell is one run with one seed. Its name says all that distinguishes it, so that tables share the cells they have in
 common. ``scripts/reproduce.sh`` does the work.
@@ -9,11 +9,12 @@ common. ``scripts/reproduce.sh`` does the work.
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ RATIOS = (10.0, 20.0, 40.0, 80.0)
 RANK, ORDER, M = 5, 3, 9
 RANKS, ORDERS, MS = (2, 3, 4, 5, 6, 7), (2, 3, 4, 5), (3, 6, 9, 12, 18)
 CONTROLS = ("random-senses", "no-senses", "no-morphemes")
-TABLES = ("table2", "table5", "figure5", "ablation", "practitioner")
+TABLES = ("table2", "table5", "figure5", "grid", "ablation", "practitioner")
 
 
 class Base(NamedTuple):
@@ -44,6 +45,14 @@ class Base(NamedTuple):
     size: int = 40_000
     joined: bool = True
     sizes: tuple[int, ...] = (4000, 8000)
+
+
+class Grid(NamedTuple):
+    """What ``grid`` joins, every rank with every order and every m. The paper leaves it open; the values are ours."""
+
+    ranks: Sequence[int] = (3, 5, 7)
+    orders: Sequence[int] = (2, 3, 4)
+    ms: Sequence[int] = (3, 9, 18)
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ def cells(
     ratios: Sequence[float] = (),
     seeds: Sequence[int] = (1,),
     base: Base | None = None,
+    grid: Grid | None = None,
 ) -> list[Cell]:
     """The cells of a table, all of the first seed before those of the second.
 
@@ -84,6 +94,7 @@ def cells(
         ratios: of ``table2`` or ``practitioner`` (the paper's four, if empty) or ``ablation`` (20).
         seeds: one run each.
         base: of ``practitioner``; the paper's, if None.
+        grid: of ``grid``.
 
     Raises:
         SeeError: the table has no choice of methods or ratios, or there is no such method.
@@ -92,10 +103,12 @@ def cells(
         raise SeeError(f"{table} has no methods to choose; leave out --methods")
     if ratios and table not in ("table2", "ablation", "practitioner"):
         raise SeeError(f"{table} has no ratios to choose; leave out --ratios")
+    joint = grid or Grid()
     make: dict[str, Callable[[int], Iterator[Cell]]] = {
         "table2": partial(_methods, methods or METHODS, ratios or RATIOS),
         "table5": partial(_methods, methods or LSTMS, ()),
-        "figure5": _sensitivity,
+        "figure5": partial(_sensitivity, _lines()),
+        "grid": partial(_sensitivity, [(r, o, m) for o, r, m in product(joint.orders, joint.ranks, joint.ms)]),
         "ablation": partial(_ablation, ratios or (20.0,)),
         "practitioner": partial(_practitioner, base or Base(), ratios or RATIOS),
     }
@@ -125,14 +138,25 @@ def _ablation(ratios: Sequence[float], seed: int) -> Iterator[Cell]:
             yield _at_ratio("see", ratio, seed, control, f"{control}-seed{seed}", options)
 
 
-def _sensitivity(seed: int) -> Iterator[Cell]:
+def _lines() -> list[tuple[int, int, int]]:
+    """Rank, order and m of Figure 5, one of them varied at a time."""
     ranks = [(rank, ORDER, M) for rank in RANKS]
     orders = [(RANK, order, M) for order in ORDERS]
-    for rank, order, m in ranks + orders + [(RANK, ORDER, m) for m in MS]:
+    return ranks + orders + [(RANK, ORDER, m) for m in MS]
+
+
+def _sensitivity(settings: Sequence[tuple[int, int, int]], seed: int) -> Iterator[Cell]:
+    for rank, order, m in settings:
         index = "" if (rank, order) == (RANK, ORDER) else f"rank{rank}-order{order}"
         options = ("--rank", str(rank), "--order", str(order)) if index else ()
         overrides = {"model.see_method": "see", "model.see_m": m}
         yield _cell(f"see-rank{rank}-order{order}-m{m}", overrides, seed, index, options)
+
+
+def setting_of(name: str) -> tuple[int, int, int] | None:
+    """Rank, order and m of a cell of ``figure5`` or ``grid``, by its name; None if it is another's."""
+    found = re.fullmatch(r"see-rank(\d+)-order(\d+)-m(\d+)-seed\d+", name)
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
 def _practitioner(base: Base, ratios: Sequence[float], seed: int) -> Iterator[Cell]:
@@ -225,6 +249,8 @@ def main() -> int:
     parser.add_argument("--ratios", nargs="*", type=float, default=[])
     parser.add_argument("--seeds", nargs="*", type=int, default=[])
     parser.add_argument("--plan", type=Path)
+    for name, values in Grid()._asdict().items():
+        parser.add_argument(f"--{name}", nargs="*", type=int, default=values)
     parser.add_argument("--dim", type=int, default=Base().dim)
     parser.add_argument("--size", type=int, default=Base().size)
     parser.add_argument("--joined", action="store_true")
@@ -232,7 +258,9 @@ def main() -> int:
     args = parser.parse_args()
     with ends_in_one_line():
         base = Base(args.dim, args.size, args.joined, tuple(args.sizes))
-        found = cells(args.table, args.methods, args.ratios, args.seeds or [1], base)
+        found = cells(
+            args.table, args.methods, args.ratios, args.seeds or [1], base, Grid(args.ranks, args.orders, args.ms)
+        )
         plans = json.loads(args.plan.read_text(encoding="utf-8")) if args.plan else []
         reasons = {cell.name: out_of_reach(cell, plans) for cell in found}
         write_lists([cell for cell in found if not reasons[cell.name]], args.config, args.list)

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# scripts/reproduce.sh table2|table3|table5|figure5|ablation|practitioner --dataset iwslt17|wmt17|wmt17-v13|wmt17-v15|DIR
+# scripts/reproduce.sh table2|table3|table5|figure5|grid|ablation|practitioner
+#                      --dataset iwslt17|wmt17|wmt17-v13|wmt17-v15|DIR
 #                      [--scale paper|small|tiny] [--methods M ...] [--ratios R ...] [--seeds S ...]
-#                      [--sizes N ...] [--hownet TSV | --openhownet [FOLDER]] [--out DIR] [--list | --prepare]
-#                      [--jobs N] [--gpus LIST] [key=value ...]
+#                      [--ranks R ...] [--orders O ...] [--ms M ...] [--sizes N ...] [--hownet TSV | --openhownet [FOLDER]]
+#                      [--out DIR] [--list | --prepare] [--jobs N] [--gpus LIST] [key=value ...]
 #
 # Trains and scores the cells of one of the paper's tables that are not there yet. A cell is one run with one seed; tables
 # share those they have in common. Started again, it goes on where it stopped. docs/reproduce.md tells what the tables are.
@@ -13,6 +14,8 @@
 #                 a side, for CPUs) or tiny (2+1, 4,000: does it work?)
 #   --methods     of table2 or table5   (default: the paper's)
 #   --ratios      of table2, ablation or practitioner (default: 10 20 40 80; of ablation 20)
+#   --ranks, --orders, --ms
+#                 of grid: SEE with each rank, order and m of these together (default: 3 5 7, 2 3 4 and 3 9 18)
 #   --sizes       of practitioner: merges of BPE in place of the dataset's (default: 4000 8000; at --scale tiny 1000 2000)
 #   --seeds       default 1
 #   --hownet, --openhownet
@@ -44,7 +47,7 @@ while (($#)); do
     --hownet) senses=(--hownet "$2") && shift 2 ;;
     --openhownet) senses=(--openhownet) && shift
         if (($#)) && [[ $1 != -* && $1 != *=* ]]; then senses+=("$1") && shift; fi ;;
-    --methods | --ratios | --seeds | --sizes) option=$1 && shift
+    --methods | --ratios | --seeds | --sizes | --ranks | --orders | --ms) option=$1 && shift
         while (($#)) && [[ $1 != -* && $1 != *=* ]]; do chosen[$option]+=" $1" && shift; done
         [[ -n ${chosen[$option]:-} ]] || die "$option needs a value" ;;
     --list | --prepare) stop=${1#--} && shift ;;
@@ -56,9 +59,9 @@ while (($#)); do
     esac
 done
 case $table in
-table2 | table3 | table5 | figure5 | ablation | practitioner) ;;
+table2 | table3 | table5 | figure5 | grid | ablation | practitioner) ;;
 '') usage ;;
-*) die "no table $table; choose table2, table3, table5, figure5, ablation or practitioner" ;;
+*) die "no table $table; choose table2, table3, table5, figure5, grid, ablation or practitioner" ;;
 esac
 case $dataset in
 '') die "--dataset is missing (--help tells the options)" ;;
@@ -73,10 +76,14 @@ done
 for seed in ${chosen[--seeds]:-}; do
     [[ $seed =~ ^[0-9]+$ ]] || die "--seeds $seed: not a whole number"
 done
-for merges in ${chosen[--sizes]:-}; do
-    [[ $merges =~ ^[1-9][0-9]*$ ]] || die "--sizes $merges: not a whole number above 0"
+for option in --sizes --ranks --orders --ms; do
+    for number in ${chosen[$option]:-}; do
+        [[ $number =~ ^[1-9][0-9]*$ ]] || die "$option $number: not a whole number above 0"
+    done
 done
 [[ $table == practitioner || -z ${chosen[--sizes]:-} ]] || die "--sizes goes with practitioner"
+[[ $table == grid || -z ${chosen[--ranks]:-}${chosen[--orders]:-}${chosen[--ms]:-} ]] ||
+    die "--ranks, --orders and --ms go with grid"
 pieces=bpe joined=''
 case $scale in
 paper)

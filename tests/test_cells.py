@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from fairseq_see.cells import METHODS, Base, cells, out_of_reach, state, write_lists
+from fairseq_see.cells import METHODS, Base, Grid, cells, out_of_reach, setting_of, state, write_lists
 from fairseq_see.errors import SeeError
 from fairseq_see.runs import read_yaml
 from tests.conftest import ROOT
@@ -36,6 +36,16 @@ def test_figure5_varies_one_setting_at_a_time():
         if cell.index:
             assert cell.index_options == ("--rank", settings["rank"][4:], "--order", settings["order"][5:])
             assert cell.overrides["+model.see_index"] == cell.index
+
+
+def test_the_grid_joins_every_setting_and_shares_cells_with_figure5():
+    found = {cell.name: cell for cell in cells("grid", seeds=[1, 2])}
+    assert len(found) == 2 * 3 * 3 * 3
+    lines = {cell.name: cell for cell in cells("figure5")}
+    shared = found.keys() & lines.keys()
+    assert len(shared) == 3 + 2 + 2 and all(found[name] == lines[name] for name in shared)
+    assert {setting_of(cell.name) for cell in cells("grid", grid=Grid((2,), (3, 4), (6,)))} == {(2, 3, 6), (2, 4, 6)}
+    assert setting_of("see-20x-seed1") is None
 
 
 def test_the_ablation_has_an_index_of_its_own_for_each_seed_and_shares_its_reference_with_table2():
@@ -114,7 +124,7 @@ def test_the_state_of_a_cell(tmp_path):
 
 
 @pytest.mark.parametrize("config", ["iwslt17_zh_en", "wmt17_zh_en"])
-@pytest.mark.parametrize("table", ["table2", "table5", "figure5", "ablation"])
+@pytest.mark.parametrize("table", ["table2", "table5", "figure5", "grid", "ablation"])
 def test_lists_are_lists_of_runs(table, config, tmp_path):
     found = cells(table)
     write_lists(found, config, tmp_path / "list.yaml")

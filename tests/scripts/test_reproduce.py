@@ -80,6 +80,15 @@ def test_cells_are_listed_before_anything_is_prepared(text, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_grid_is_of_the_settings_that_are_asked_for(text, tmp_path):
+    words = ("grid", "--dataset", text, "--out", tmp_path / "out", "--list")
+    assert len(script("reproduce.sh", *words).stdout.splitlines()) == 27
+    listed = script("reproduce.sh", *words, "--ranks", "5", "--orders", "2", "3", "--ms", "9", "--seeds", "2").stdout
+    assert listed == "".join(f"see-rank5-order{order}-m9-seed2\tmissing\n" for order in (2, 3))
+    assert refused(script("reproduce.sh", *words, "--ranks", "2.5"), "--ranks 2.5: not a whole number")
+    assert refused(script("reproduce.sh", "figure5", *words[1:], "--ms", "3"), "--ms go with grid")
+
+
 def test_words_that_are_refused(text, tmp_path):
     assert refused(script("reproduce.sh", "table9", "--dataset", text), "no table table9")
     assert refused(script("reproduce.sh", "table2"), "--dataset is missing")
