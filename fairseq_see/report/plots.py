@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairseq_see.curve import perplexities
 from fairseq_see.report.compare import Cell, Section
 from fairseq_see.report.seeds import Spread
+
+if TYPE_CHECKING:
+    from fairseq_see.report.grid import Grid
 
 # Stands for the colour of the page's text until the picture is written.
 INK = "#010203"
@@ -96,6 +99,46 @@ def knob(section: Section, name: str, lines: dict[str, list[Cell]], number: int)
             _draw(axes, sorted(points, key=lambda point: point[0]), label, colour, marker, joined=True)
         _legend(axes)
         return _svg(figure, number, f"BLEU over {name}")
+
+
+def heat_map(grid: Grid, lowest: float, highest: float, number: int) -> str:
+    """BLEU over rank and m at one order, parameters below it; or why a field is empty.
+
+    Args:
+        grid: the fields.
+        lowest: BLEU of the darkest colour.
+        highest: of the lightest.
+        number: as of all pictures.
+    """
+    import numpy as np
+
+    with _axes("m", "rank") as (figure, axes):
+        axes.grid(False)
+        axes.set_xticks(np.arange(len(grid.ms)) + 0.5, [f"{m:g}" for m in grid.ms])
+        axes.set_yticks(np.arange(len(grid.ranks)) + 0.5, [f"{rank:g}" for rank in grid.ranks])
+        means = np.full((len(grid.ranks), len(grid.ms)), np.nan)
+        texts = []
+        for y, rank in enumerate(grid.ranks):
+            for x, m in enumerate(grid.ms):
+                cell = grid.fields.get((rank, m))
+                if isinstance(cell, Cell) and (spread := cell.spread()):
+                    means[y, x] = spread.mean
+                    texts.append((x, y, f"{spread}\n{cell.first.parameters:,}"))
+                else:
+                    texts.append((x, y, grid.reason(rank, m).replace(", ", "\n")))
+        # Its colours are told apart by the colour-blind, and in black and white. It is drawn as paths, not as pixels.
+        mesh = axes.pcolormesh(np.ma.masked_invalid(means), cmap="cividis", vmin=lowest, vmax=highest)
+        for x, y, text in texts:
+            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", color=_legible(mesh, means[y, x]))
+        return _svg(figure, number, f"BLEU over rank and m, order {grid.order:g}")
+
+
+def _legible(mesh: Any, value: float) -> str:
+    """Black or white on the colour of a value; the page's own ink where there is no value and no colour."""
+    if value != value:
+        return INK
+    red, green, blue, _ = mesh.to_rgba(value)
+    return "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#ffffff"
 
 
 def knob_value(cell: Cell, name: str) -> float | None:

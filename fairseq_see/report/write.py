@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fairseq_see.errors import SeeError
 from fairseq_see.files import replacing
-from fairseq_see.report import header, plots, tables
+from fairseq_see.report import grid, header, plots, tables
 from fairseq_see.report.compare import Section, sections
 from fairseq_see.report.missing import Missing, Planner, unscored, unstarted
 from fairseq_see.report.overview import overview
@@ -105,6 +105,7 @@ def _children(path: Path) -> list[Path]:
 def _part(section: Section, missing: Sequence[Missing], planner: Planner, data: Path | None, number: int) -> Part:
     first, gone = overview(section, missing, planner)
     lines = tables.knob_lines(section)
+    joint = grid.grids(section, missing)
     why = tables.reasons(dict.fromkeys([*missing, *gone]))
     bands = tables.frequency(section, data)
     tests = tables.tests(section)
@@ -115,13 +116,15 @@ def _part(section: Section, missing: Sequence[Missing], planner: Planner, data: 
         tests if tests.rows else None,
         bands,
         tables.sensitivity(section, lines),
+        grid.table(joint),
         why,
     ]
-    ids = iter(range(10 * number, 10 * number + 10))
+    ids = iter(range(100 * number, 100 * number + 100))
     pictures = [
         ("BLEU against the bytes of the whole model", plots.size(section, next(ids))),
         ("Training curves", plots.curves(section, next(ids))),
         *((f"BLEU by {name}", plots.knob(section, name, by, next(ids))) for name, by in lines.items()),
+        *_heat_maps(joint, ids),
     ]
     digest = f"references {section.digest}" if section.digest else "references not found"
     return Part(
@@ -130,6 +133,15 @@ def _part(section: Section, missing: Sequence[Missing], planner: Planner, data: 
         [(title, picture) for title, picture in pictures if picture],
         section.problems,
     )
+
+
+def _heat_maps(joint: Sequence[grid.Grid], ids: Iterator[int]) -> Iterator[tuple[str, str]]:
+    """A map of each grid with scores, all in one scale of colours."""
+    means = [spread.mean for each in joint for cell in each.cells if (spread := cell.spread())]
+    for each in joint:
+        if each.cells:
+            title = f"BLEU and parameters by rank and m: {each.method}, order {each.order:g}"
+            yield title, plots.heat_map(each, min(means), max(means), next(ids))
 
 
 def _csv(found: Sequence[Section]) -> str:

@@ -1,6 +1,8 @@
 """The whole report, of the folder of runs to its four files."""
 
 import csv
+import html
+import json
 import re
 import shutil
 from collections import Counter
@@ -232,3 +234,50 @@ def test_orders_of_one_m_are_on_a_line_though_their_ratios_differ(runs):
         make_run(runs, f"see_{order}", "see", hypotheses=GOOD, index=random_index(order=order), m=2)
     assert report(runs) == 0
     assert "BLEU by order" in read(runs, "html")
+
+
+@pytest.fixture
+def grid(runs):
+    """Of two ranks, two orders and two ms eight cells less one that failed and one that was never started."""
+    settings = [(rank, order, m) for order in (2, 3) for rank in (2, 4) for m in (1, 2)]
+    names = {setting: "see-rank{}-order{}-m{}-seed1".format(*setting) for setting in settings}
+    for rank, order, m in settings[:-2]:
+        index = random_index(rank=rank, order=order)
+        texts = GOOD if rank == 4 else POOR
+        make_run(runs, names[rank, order, m], "see", seed=1, hypotheses=texts, index=index, m=m)
+    failed = runs.parent / "runs" / names[settings[-2]]
+    write(failed / "train.settings", ["override model.see_method=see", "override model.see_m=1"])
+    write(failed / "train.log", ["error: disk full"])
+    listed = [{"name": name, "config": "c", "overrides": ["model.see_method=see"]} for name in names.values()]
+    (runs.parent / "runs/grid.runs.json").write_text(json.dumps(listed))
+    return runs
+
+
+def test_a_joint_grid_has_a_map_for_each_order_and_reasons_in_empty_fields(grid):
+    assert report(grid) == 0
+    good, poor = (f"{BLEU().corpus_score(texts, [REFERENCES]).score:.1f}" for texts in (GOOD, POOR))
+    section = read(grid, "md").split("### Rank, order and m together")[1].split("###")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| see")]
+    assert rows == [
+        ["see, order 2", "2", poor, poor],
+        ["see, order 2", "4", good, good],
+        ["see, order 3", "2", poor, poor],
+        ["see, order 3", "4", "failed", "not run"],
+    ]
+    maps = dict(
+        re.findall(r"<figcaption>BLEU and parameters .*?: see, (order \d).*?(<svg.*?</svg>)", read(grid, "html"), re.S)
+    )
+    assert list(maps) == ["order 2", "order 3"] and not any("<image" in picture for picture in maps.values())
+    words = [html.unescape(text).strip() for text in re.findall(r"<text[^>]*>(.*?)</text>", maps["order 3"], re.S)]
+    # 42 units, m of three numbers for each, of both sides.
+    assert Counter(words) >= Counter({poor: 2, "failed": 1, "not run": 1, "252": 1, "504": 1})
+    page = Page()
+    page.feed(read(grid, "html"))
+    assert not page.open and max(Counter(page.ids).values()) == 1
+
+
+def test_settings_varied_one_at_a_time_are_no_grid(runs):
+    for rank, m in ((2, 2), (4, 1), (4, 2)):
+        make_run(runs, f"see_{rank}_{m}", "see", hypotheses=GOOD, index=random_index(rank=rank), m=m)
+    assert report(runs) == 0
+    assert "together" not in read(runs, "md") and "BLEU and parameters" not in read(runs, "html")
