@@ -39,6 +39,16 @@ def perplexities(run: Path) -> list[tuple[int, float]]:
     return sorted((int(row["updates"]), float(row["ppl"])) for row in valid if row["updates"] and row["ppl"])
 
 
+def seconds(run: Path) -> float | None:
+    """Seconds that a run was trained for, over all its starts; None if its ``train.log`` tells none.
+
+    Validation is counted, and what a kill made it train again is counted once.
+    """
+    walls = [float(row["wall"]) for row in read_curve(run / "train.log") if row["wall"]]
+    # fairseq counts anew at each start.
+    return sum(wall for wall, later in zip(walls, [*walls[1:], 0.0], strict=True) if later < wall) if walls else None
+
+
 def write_curve(log: Path, output: Path) -> list[dict[str, str]]:
     """Write the table of a log as TSV and return its rows."""
     found = read_curve(log)

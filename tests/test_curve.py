@@ -1,6 +1,6 @@
 """A training log as a table."""
 
-from fairseq_see.curve import rows, write_curve
+from fairseq_see.curve import rows, seconds, write_curve
 
 LOG = """\
 [2026-01-01 12:00:00,1][fairseq_cli.train][INFO] - {'epoch': 1, 'train': 'x'}
@@ -28,3 +28,16 @@ def test_the_curve_is_read_from_the_log(tmp_path):
     assert {len(line) for line in table} == {10}
     assert table[2][:6] == ["valid", "1", "78", "8.755", "8.338", "111"]
     assert write_curve(tmp_path / "absent.log", tmp_path / "curve.tsv") == []
+
+
+def test_the_seconds_of_all_starts_count(tmp_path):
+    log = tmp_path / "train.log"
+    assert seconds(tmp_path) is None
+    log.write_text(LOG)
+    assert seconds(tmp_path) == 36
+    # Killed, and gone on with: fairseq counts from 0 again.
+    log.write_text(LOG + LOG.replace("num_updates=50", "num_updates=100").replace("num_updates 78", "num_updates 156"))
+    assert seconds(tmp_path) == 72
+    # Killed before the first checkpoint: the same updates again, and only that time counts.
+    log.write_text(LOG + LOG)
+    assert seconds(tmp_path) == 36

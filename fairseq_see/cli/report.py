@@ -1,6 +1,7 @@
 """``fairseq-see report``: what trained models cost and how well they translate."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from fairseq_see.errors import SeeError
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         type=Path,
         nargs="+",
-        help="folders of scripts/train.sh, scored; with --out also folders of such folders",
+        help="folders of scripts/train.sh, scored; with --out and --records also folders of such folders",
     )
     parser.add_argument(
         "--over-seeds",
@@ -34,6 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write report.html, .md, .tex and .csv there: the paper's tables beside these runs, seeds, significance, "
         "words by frequency, curves, plots, and why cells are empty",
     )
+    form.add_argument(
+        "--records",
+        metavar="DIR",
+        type=Path,
+        help="write DIR/NAME.json for each scored run, small enough to be committed: scores with their signatures, "
+        "sizes, dev perplexity, settings, data, time, commit and machine; runs may be folders of such folders",
+    )
     parser.add_argument(
         "--data",
         metavar="DIR",
@@ -47,6 +55,7 @@ def run(args: argparse.Namespace) -> None:
     """Read checkpoints and scores; print a row for each run and test set, or write the report."""
     # Here, not above: they take time to import, and every subcommand's module is imported to build the parser.
     from fairseq_see.report import listing
+    from fairseq_see.report.records import write_records
     from fairseq_see.report.runs import read_results
     from fairseq_see.report.seeds import over_seeds
     from fairseq_see.report.write import write
@@ -58,6 +67,14 @@ def run(args: argparse.Namespace) -> None:
         return
     if args.data:
         raise SeeError("--data goes with --out")
+    if args.records:
+        if args.over_seeds:
+            raise SeeError("--records has a file for each run; leave --over-seeds out")
+        written, missing = write_records(args.runs, args.records)
+        print("\n".join(map(str, written)))
+        for run in missing:
+            print(f"warning: no record of {run.name}: {run.reason}", file=sys.stderr)
+        return
     results = [result for path in args.runs for result in read_results(path)]
     if args.over_seeds:
         results = over_seeds(results)

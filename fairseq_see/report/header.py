@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_see.report import listing, provenance, texts
-from fairseq_see.report.runs import Result
+from fairseq_see.report.runs import Result, settings_of
 
 UNKNOWN = "not recorded"
 
@@ -24,7 +24,7 @@ def lines(results: Sequence[Result]) -> list[tuple[str, str]]:
     seeds = sorted({str(result.seed) for result in results})
     return [
         ("Data", _counted(_data(result) for result in _runs(results))),
-        ("Scale", _counted(_scale(result) for result in _runs(results))),
+        ("Scale", _counted(scale(result) for result in _runs(results))),
         ("Seeds", ", ".join(seeds)),
         ("Scores", "; ".join(listing.signatures(results))),
         ("Trained at commit", made["commit"]),
@@ -47,24 +47,14 @@ def _counted(values: Any) -> str:
 
 
 def _data(result: Result) -> str:
-    folder = texts.prepared(result)
-    language = result.setting["task"].get("target_lang") or "en"
-    try:
-        with (folder / "tok" / f"train.{language}").open("rb") as file:
-            pairs = f", {sum(1 for _ in file):,} training pairs"
-    except OSError:
-        pairs = ""
-    settings = Path(result.run) / "train.settings"
-    checksums = [
-        line.removeprefix("data ")
-        for line in (settings.read_text(encoding="utf-8").splitlines() if settings.is_file() else [])
-        if line.startswith("data ")
-    ]
-    checksum = f", checksum {checksums[0]}" if checksums else ""
-    return f"{folder.name or UNKNOWN}{pairs}{checksum}"
+    count = texts.training_pairs(result)
+    pairs = "" if count is None else f", {count:,} training pairs"
+    checksum = "".join(f", checksum {value}" for value in settings_of(Path(result.run)).get("data", []))
+    return f"{texts.prepared(result).name or UNKNOWN}{pairs}{checksum}"
 
 
-def _scale(result: Result) -> str:
+def scale(result: Result) -> str:
+    """A model's shape, its vocabulary, batches and updates, as a line."""
     model = result.setting["model"]
     layers = f"{model.get('encoder_layers', '?')}+{model.get('decoder_layers', '?')} layers"
     rows = ", ".join(f"{rows:,}" for rows, _ in result.tables)

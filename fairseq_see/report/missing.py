@@ -10,8 +10,7 @@ from typing import Any
 
 from fairseq_see.curve import read_curve
 from fairseq_see.errors import InfeasibleRatio
-from fairseq_see.files import read_lines
-from fairseq_see.report.runs import Result
+from fairseq_see.report.runs import Result, settings_of
 from fairseq_see.runs import read_json
 
 # What scripts/sweep.sh leaves beside the runs of a list.
@@ -41,11 +40,10 @@ class Missing:
 
 def unscored(path: Path, results: Sequence[Result] = ()) -> Missing:
     """What became of a run that has no scores, from its settings and its log; or from its model if that is all."""
-    settings = path / "train.settings"
-    if results and not settings.is_file():
+    settings = settings_of(path)
+    if results and not settings:
         return Missing(path.name, results[0].method, results[0].asked, *NOT_SCORED)
-    lines = read_lines(settings) if settings.is_file() else []
-    overrides = [line.removeprefix("override ") for line in lines if line.startswith("override ")]
+    overrides = settings.get("override", [])
     return _missing(path.name, overrides, *_fate(path, overrides))
 
 
@@ -111,6 +109,9 @@ def _fate(path: Path, overrides: list[str]) -> tuple[str, str]:
     if refusals := [line for line in end if line.startswith("error: ")]:
         message = refusals[-1].removeprefix("error: ")
         return ("infeasible" if "nearest ratio" in message else "failed"), message
+    # Looking for where it began, fairseq runs the batch again, and may then fail of something else.
+    if diverged := [line for line in _tail(log, 200) if line.startswith("FloatingPointError: ")]:
+        return "diverged", diverged[-1].removeprefix("FloatingPointError: ")
     errors = [line for line in end if re.match(r"[\w.]*(Error|Exception|Interrupt)\b", line)]
     if errors:
         return "failed", errors[-1][:200]
@@ -123,10 +124,10 @@ def _fate(path: Path, overrides: list[str]) -> tuple[str, str]:
     return "unfinished", f"stopped or still running: {last:,}{of} updates in its log"
 
 
-def _tail(log: Path, size: int = 20_000) -> list[str]:
-    """The last lines of a log since fairseq was started."""
+def _tail(log: Path, lines: int = 40, size: int = 50_000) -> list[str]:
+    """The last lines of a log."""
     if not log.is_file():
         return []
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - size))
-        return file.read().decode("utf-8", errors="replace").splitlines()[-40:]
+        return file.read().decode("utf-8", errors="replace").splitlines()[-lines:]

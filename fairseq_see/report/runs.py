@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_see.errors import SeeError
+from fairseq_see.files import read_lines
 
 SCORES = ("bleu", "chrf", "tokenised_bleu")
 
@@ -77,6 +78,11 @@ class Result:
         return 2 * self.dense_parameters
 
     @property
+    def model_parameters(self) -> int:
+        """``parameters`` and the numbers of the rest of the model."""
+        return self.parameters + (self.model_bytes - self.bytes) // 2
+
+    @property
     def name(self) -> str:
         """The last part of its folder's name."""
         return Path(self.run).name
@@ -137,6 +143,18 @@ def read_results(path: Path) -> list[Result]:
         if file.stat().st_mtime < checkpoint.stat().st_mtime:
             print(f"warning: {file} is older than {checkpoint}; score it again (scripts/score.sh)", file=sys.stderr)
     return [Result(**cost, **_scores(file)) for file in files] or [Result(**cost)]
+
+
+def settings_of(run: Path, kind: str = "train") -> dict[str, list[str]]:
+    """What distinguishes a run, as scripts/train.sh or, with ``kind`` ``fit``, fit.sh wrote it; empty if it did not.
+
+    The first word of a line (``configuration``, ``data``, ``override``, ``option``) maps to what follows, line by line.
+    """
+    file = run / f"{kind}.settings"
+    found: dict[str, list[str]] = {}
+    for name, _, value in (line.partition(" ") for line in (read_lines(file) if file.is_file() else [])):
+        found.setdefault(name, []).append(value)
+    return found
 
 
 def _fitted(path: Path, resolved: dict[str, Any]) -> str:

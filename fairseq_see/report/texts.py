@@ -34,7 +34,12 @@ class Texts:
     @property
     def digest(self) -> str:
         """Of the references: equal for equal test sets."""
-        return hashlib.sha256("\n".join(self.references).encode()).hexdigest()[:8]
+        return digest(self.references)
+
+
+def digest(references: list[str]) -> str:
+    """Of the lines of a test set."""
+    return hashlib.sha256("\n".join(references).encode()).hexdigest()[:8]
 
 
 def find(result: Result, data: Path | None) -> Texts:
@@ -76,6 +81,16 @@ def bleu(result: Result) -> Any:
 def prepared(result: Result) -> Path:
     """The folder of scripts/prepare.sh whose data-bin a run was trained on."""
     return Path(str(result.setting["task"].get("data", "")).split(":")[0]).parent
+
+
+def training_pairs(result: Result) -> int | None:
+    """How many sentence pairs a run was trained on; None where its text is not there any more."""
+    language = result.setting["task"].get("target_lang") or "en"
+    try:
+        with (prepared(result) / "tok" / f"train.{language}").open("rb") as file:
+            return sum(1 for _ in file)
+    except OSError:
+        return None
 
 
 @lru_cache

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fairseq_see.errors import SeeError
 from fairseq_see.files import replacing
 from fairseq_see.report import grid, header, plots, tables
 from fairseq_see.report.compare import Section, sections
-from fairseq_see.report.missing import Missing, Planner, unscored, unstarted
+from fairseq_see.report.folders import read_folders
+from fairseq_see.report.missing import Missing, Planner
 from fairseq_see.report.overview import overview
-from fairseq_see.report.runs import Result, read_results
 from fairseq_see.report.tables import Table
 
 # LaTeX's own characters, and those of ours that its plain fonts have under another name.
@@ -55,9 +54,7 @@ def write(paths: Sequence[Path], out: Path, data: Path | None) -> list[Path]:
     Raises:
         SeeError: no run is scored, or a file is damaged.
     """
-    scored, missing = _read(paths)
-    if not scored:
-        raise SeeError(f"none of the runs in {', '.join(map(str, paths))} is scored; scripts/score.sh does it")
+    scored, missing = read_folders(paths)
     planner = Planner(scored)
     found = sections(scored, data)
     parts = [_part(section, missing, planner, data, number) for number, section in enumerate(found)]
@@ -69,37 +66,6 @@ def write(paths: Sequence[Path], out: Path, data: Path | None) -> list[Path]:
         with replacing(out / f"report.{form}") as temporary:
             temporary.write_text(text, encoding="utf-8")
     return [out / f"report.{form}" for form in written]
-
-
-def _read(paths: Sequence[Path]) -> tuple[list[Result], list[Missing]]:
-    """Results with scores, and the runs without."""
-    scored: list[Result] = []
-    missing: list[Missing] = []
-    for path in paths:
-        runs = [path] if _is_run(path) else sorted(child for child in _children(path) if _is_run(child))
-        folder = path.parent if _is_run(path) else path
-        if not runs and not list(folder.glob("*.runs.json")):
-            raise SeeError(f"no runs in {path}; scripts/train.sh and scripts/sweep.sh make them")
-        for run in runs:
-            results = read_results(run) if (run / "checkpoints" / "checkpoint_best.pt").is_file() else []
-            of_run = [result for result in results if result.test is not None]
-            scored += of_run
-            if not of_run:
-                missing.append(unscored(run, results))
-        if folder is path:
-            missing += unstarted(folder, (run.name for run in runs))
-    return scored, missing
-
-
-def _is_run(path: Path) -> bool:
-    return (path / "checkpoints").is_dir() or (path / "train.settings").is_file()
-
-
-def _children(path: Path) -> list[Path]:
-    try:
-        return [child for child in path.iterdir() if child.is_dir()]
-    except OSError as error:
-        raise SeeError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _part(section: Section, missing: Sequence[Missing], planner: Planner, data: Path | None, number: int) -> Part:

@@ -18,6 +18,12 @@ SETTINGS = ["configuration x", "override model.see_method=matrix", "override +mo
         (LOG.format(1, 9, 550), "unfinished", "550 of 1,000 updates"),
         ("x\nerror: 'matrix' cannot compress 20x here; nearest ratio: 12x\n", "infeasible", "nearest ratio: 12x"),
         ("x\nerror: no unit index at dict.zh.see\n", "failed", "no unit index"),
+        (
+            "FloatingPointError: gradients are Nan/Inf\n\nDuring handling of the above exception, another exception "
+            "occurred:\n" + "  File\n" * 60 + "StopIteration\n",
+            "diverged",
+            "gradients are Nan/Inf",
+        ),
         ("Traceback\n  File\ntorch.OutOfMemoryError: CUDA out of memory\n", "failed", "CUDA out of memory"),
     ],
 )
