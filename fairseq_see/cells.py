@@ -1,7 +1,7 @@
 """The cells of the paper's tables, as lists of runs for scripts/sweep.sh, slurm_array.sh and bundle.sh.
 
 python -m fairseq_see.cells TABLE CONFIG LIST.yaml CELLS [--methods ...] [--ratios ...] [--seeds ...] [--plan FILE]
-    [--ranks ...] [--orders ...] [--ms ...] [--dim D] [--size N] [--joined] [--sizes N ...]
+    [--ranks ...] [--orders ...] [--ms ...] [--dim D] [--size N] [--joined] [--sizes N ...] [--recipes FILE] [--updates N]
 
 A cell is one run with one seed. Its name says all that distinguishes it, so that tables share the cells they have in
 common. ``scripts/reproduce.sh`` does the work.
@@ -11,7 +11,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, product
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import replacing
+from fairseq_see.recipes import Overrides, joined, length, read_recipes
 
 METHODS = ("dense", "matrix", "tensor_train", "word2ket", "morphte", "see")
 LSTMS = ("dense", "morph_lstm", "sememe_lstm")
@@ -197,6 +198,28 @@ def _cell(name: str, overrides: dict[str, Any], seed: int, index: str, options: 
     return Cell(f"{name}-seed{seed}", given, index, options)
 
 
+def with_recipes(chosen: Sequence[Cell], recipes: Mapping[str, Overrides], source: Path) -> list[Cell]:
+    """The cells, those that are trained with the overrides of their method's recipe; controls of a method are of it.
+
+    Args:
+        chosen: the cells.
+        recipes: overrides by method.
+        source: their file, for messages.
+
+    Raises:
+        SeeError: a method has no recipe, or a recipe sets what its cell is about.
+    """
+    methods = dict.fromkeys(str(cell.overrides["model.see_method"]) for cell in chosen if not cell.fit)
+    if lacking := [method for method in methods if method not in recipes]:
+        raise SeeError(f"{source} has no recipe for {', '.join(lacking)}; scripts/search.sh finds one")
+    return [cell if cell.fit else _with_recipe(cell, recipes, source) for cell in chosen]
+
+
+def _with_recipe(cell: Cell, recipes: Mapping[str, Overrides], source: Path) -> Cell:
+    method = cell.overrides["model.see_method"]
+    return replace(cell, overrides=joined(cell.overrides, recipes[method], f"{source}, {method}"))
+
+
 def out_of_reach(cell: Cell, plans: Sequence[dict[str, Any]]) -> str | None:
     """Why a cell's ratio cannot be met, after ``fairseq-see plan --json``; None if it can."""
     asked = cell.overrides["model.see_method"], cell.overrides.get("model.see_ratio")
@@ -255,12 +278,18 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=Base().size)
     parser.add_argument("--joined", action="store_true")
     parser.add_argument("--sizes", nargs="*", type=int, default=[*Base().sizes])
+    parser.add_argument("--recipes", type=Path)
+    parser.add_argument("--updates", type=int)
     args = parser.parse_args()
     with ends_in_one_line():
         base = Base(args.dim, args.size, args.joined, tuple(args.sizes))
         found = cells(
             args.table, args.methods, args.ratios, args.seeds or [1], base, Grid(args.ranks, args.orders, args.ms)
         )
+        if args.recipes:
+            found = with_recipes(found, read_recipes(args.recipes), args.recipes)
+        if args.updates:
+            found = [replace(cell, overrides=cell.overrides | length(args.updates)) for cell in found]
         plans = json.loads(args.plan.read_text(encoding="utf-8")) if args.plan else []
         reasons = {cell.name: out_of_reach(cell, plans) for cell in found}
         write_lists([cell for cell in found if not reasons[cell.name]], args.config, args.list)

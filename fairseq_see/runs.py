@@ -45,12 +45,7 @@ def read_yaml(path: Path, configs: Path) -> list[Run]:
     Raises:
         SeeError: anything about it is wrong.
     """
-    import yaml
-
-    try:
-        content = yaml.safe_load("\n".join(files.read_lines(path)))
-    except yaml.YAMLError as error:
-        raise SeeError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    content = load_yaml(path)
     rows = content.get("runs") if isinstance(content, dict) else None
     if not isinstance(rows, list) or not rows:
         raise SeeError(f"{path} has no list named runs")
@@ -59,6 +54,20 @@ def read_yaml(path: Path, configs: Path) -> list[Run]:
     if len(set(names)) < len(names):
         raise SeeError(f"{path}: two runs are named {next(name for name in names if names.count(name) > 1)}")
     return runs
+
+
+def load_yaml(path: Path) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        SeeError: it cannot be read, or is no YAML.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load("\n".join(files.read_lines(path)))
+    except yaml.YAMLError as error:
+        raise SeeError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
 
 
 def read_json(path: Path) -> list[Run]:
@@ -81,7 +90,7 @@ def _runs(row: Any, where: str, configs: Path) -> list[Run]:
     name, config = str(row["name"]), str(row["config"]).removesuffix(".yaml")
     if "/" in config or not (configs / f"{config}.yaml").is_file():
         raise SeeError(f"{where}: there is no {config}.yaml in {configs}")
-    overrides = _overrides(row.get("overrides") or [], where)
+    overrides = as_overrides(row.get("overrides") or [], where)
     grid = row.get("grid") or {}
     if not isinstance(grid, dict) or not all(isinstance(values, list) and values for values in grid.values()):
         raise SeeError(f"{where}: a grid maps keys to lists of values")
@@ -90,7 +99,7 @@ def _runs(row: Any, where: str, configs: Path) -> list[Run]:
             raise SeeError(f"{where}: {key} is set by the script that trains, not by a run")
     runs = []
     for values in product(*grid.values()):
-        chosen = _overrides(dict(zip(grid, values, strict=True)), where)
+        chosen = as_overrides(dict(zip(grid, values, strict=True)), where)
         # A list, such as fairseq's learning rate is, without its brackets.
         written = [override.partition("=")[2].strip("[]").replace(",", "_") for override in chosen]
         full = "-".join([name, *written])
@@ -100,7 +109,12 @@ def _runs(row: Any, where: str, configs: Path) -> list[Run]:
     return runs
 
 
-def _overrides(given: Any, where: str) -> list[str]:
+def as_overrides(given: Any, where: str) -> list[str]:
+    """``key=value`` of a mapping, or of a list of such, as a YAML file has them.
+
+    Raises:
+        SeeError: anything else; ``where`` it stands is told.
+    """
     if isinstance(given, dict):
         return [f"{key}={_written(value, where)}" for key, value in given.items()]
     if not isinstance(given, list) or not all(isinstance(item, str) and "=" in item.strip("=") for item in given):

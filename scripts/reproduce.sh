@@ -2,7 +2,8 @@
 # scripts/reproduce.sh table2|table3|table5|figure5|grid|ablation|practitioner
 #                      --dataset iwslt17|wmt17|wmt17-v13|wmt17-v15|DIR
 #                      [--scale paper|small|tiny] [--methods M ...] [--ratios R ...] [--seeds S ...]
-#                      [--ranks R ...] [--orders O ...] [--ms M ...] [--sizes N ...] [--hownet TSV | --openhownet [FOLDER]]
+#                      [--ranks R ...] [--orders O ...] [--ms M ...] [--sizes N ...] [--recipes FILE.yaml] [--updates N]
+#                      [--hownet TSV | --openhownet [FOLDER]]
 #                      [--out DIR] [--list | --prepare] [--jobs N] [--gpus LIST] [key=value ...]
 #
 # Trains and scores the cells of one of the paper's tables that are not there yet. A cell is one run with one seed; tables
@@ -18,6 +19,9 @@
 #                 of grid: SEE with each rank, order and m of these together (default: 3 5 7, 2 3 4 and 3 9 18)
 #   --sizes       of practitioner: merges of BPE in place of the dataset's (default: 4000 8000; at --scale tiny 1000 2000)
 #   --seeds       default 1
+#   --recipes     overrides by method, such as scripts/search.sh finds, for every cell of the method: SEE's for its controls,
+#                 dense's for what practitioners do with it. They say nothing of how long to train: --updates does
+#   --updates N   train for so many updates, whatever the configuration says of updates and epochs
 #   --hownet, --openhownet
 #                 senses, as scripts/index.sh takes them (default: senses.tsv of the dataset's folder)
 #   --out DIR     default runs/reproduce/DATASET-SCALE
@@ -25,7 +29,7 @@
 #   --prepare     prepare text and indexes, write the list of runs DIR/TABLE.yaml, and stop: for scripts/slurm_array.sh and
 #                 scripts/bundle.sh
 #   --jobs, --gpus, key=value
-#                 as for scripts/sweep.sh; on one GPU, --jobs 1 is the default
+#                 as for scripts/sweep.sh; on one GPU, --jobs 1 is the default. key=value is stronger than recipes
 #
 # Leaves in DIR: prepared/ (text, dictionaries, unit indexes), cells/NAME (a folder each, as scripts/train.sh and score.sh
 # make it), TABLE.yaml; of practitioner also prepared-NAME/ and practitioner-NAME.yaml for text that is cut otherwise.
@@ -33,17 +37,19 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-table='' dataset='' scale=paper out='' stop='' jobs='' gpus=''
+table='' dataset='' scale=paper out='' stop='' jobs='' gpus='' recipes='' updates=''
 declare -A chosen=()
 senses=() overrides=()
 while (($#)); do
     case $1 in
-    --dataset | --scale | --hownet | --out | --jobs | --gpus) (($# > 1)) || die "$1 needs a value" ;;&
+    --dataset | --scale | --hownet | --out | --jobs | --gpus | --recipes | --updates) (($# > 1)) || die "$1 needs a value" ;;&
     --dataset) dataset=$2 && shift 2 ;;
     --scale) scale=$2 && shift 2 ;;
     --out) out=$2 && shift 2 ;;
     --jobs) jobs=$2 && shift 2 ;;
     --gpus) gpus=$2 && shift 2 ;;
+    --recipes) recipes=$2 && shift 2 ;;
+    --updates) updates=$2 && shift 2 ;;
     --hownet) senses=(--hownet "$2") && shift 2 ;;
     --openhownet) senses=(--openhownet) && shift
         if (($#)) && [[ $1 != -* && $1 != *=* ]]; then senses+=("$1") && shift; fi ;;
@@ -81,6 +87,9 @@ for option in --sizes --ranks --orders --ms; do
         [[ $number =~ ^[1-9][0-9]*$ ]] || die "$option $number: not a whole number above 0"
     done
 done
+[[ -z $updates || $updates =~ ^[1-9][0-9]*$ ]] || die "--updates $updates: not a whole number above 0"
+[[ -z $recipes || -n $updates || " ${overrides[*]-}" == *[\ +]optimization.max_update=* ]] ||
+    die "--recipes does not tell how long to train: add --updates N"
 [[ $table == practitioner || -z ${chosen[--sizes]:-} ]] || die "--sizes goes with practitioner"
 [[ $table == grid || -z ${chosen[--ranks]:-}${chosen[--orders]:-}${chosen[--ms]:-} ]] ||
     die "--ranks, --orders and --ms go with grid"
@@ -132,7 +141,7 @@ list_cells() {
         plan=(--plan "$work/plan.json")
     fi
     python -m fairseq_see.cells "$table" "$config" "$1" "$out/cells" ${options[@]+"${options[@]}"} \
-        ${plan[@]+"${plan[@]}"} >"$work/cells"
+        ${recipes:+--recipes "$recipes"} ${updates:+--updates "$updates"} ${plan[@]+"${plan[@]}"} >"$work/cells"
 }
 
 if [[ $stop == list ]]; then
@@ -166,6 +175,7 @@ if [[ $stop != prepare && $table != table3 ]] &&
     in_half_precision "$root/configs/$config.yaml" ${overrides[@]+"${overrides[@]}"}; then
     python -m fairseq_see.gpu --required
 fi
+[[ -z $recipes || $table == table3 ]] || list_cells "$work/list.yaml"
 if [[ $prepared != "$text" ]]; then
     for side in zh en; do
         for set in train dev test; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/sweep.sh RUNS.yaml DIR [OUT] [--jobs N] [--gpus LIST] [key=value ...]
+# scripts/sweep.sh RUNS.yaml DIR [OUT] [--train-only] [--jobs N] [--gpus LIST] [key=value ...]
 #
 # Trains and scores every run of a list, such as configs/methods.yaml, on DIR (made by scripts/prepare.sh and index.sh):
 # OUT/NAME for each (default: DIR/NAME), as scripts/train.sh and score.sh make it. What is finished is not done again. A
@@ -8,6 +8,9 @@
 #
 #   RUNS.yaml    a list under "runs": each run has a name, a config (a YAML of configs/) and, if it likes, overrides (key:
 #                value) and a grid (key: [values], a run for each combination)
+#   --train-only
+#                translate and score nothing, so that no test set is looked at; called again without it, the script scores
+#                what is trained
 #   --jobs N     runs side by side (default: as many as there are processors, which may be more than a GPU has memory
 #                for); with more than one, one thread each
 #   --gpus LIST  such as 0,1,2: each run sees one of these GPUs, the one with the fewest runs (default of --jobs: one run
@@ -16,10 +19,11 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-jobs='' gpus=() paths=() overrides=()
+jobs='' score=yes gpus=() paths=() overrides=()
 while (($#)); do
     case $1 in
     -h | --help) usage 0 ;;
+    --train-only) score='' && shift ;;
     --jobs) (($# > 1)) || die "--jobs needs a value"
         jobs=$2 && shift 2 ;;
     --gpus) (($# > 1)) || die "--gpus needs a value"
@@ -55,7 +59,7 @@ one() {
     local name=$1 config=$2
     shift 2
     if ! { "$root/scripts/train.sh" "$config" "$dir/data-bin" "$out/$name" "$@" ${overrides[@]+"${overrides[@]}"} &&
-        "$root/scripts/score.sh" "$out/$name" "$dir"; } 2>&1 | sed -u "s/^/[$name] /" >&2; then
+        { [[ -z $score ]] || "$root/scripts/score.sh" "$out/$name" "$dir"; }; } 2>&1 | sed -u "s/^/[$name] /" >&2; then
         echo "$name" >>"$work/failed"
     fi
 }

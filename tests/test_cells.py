@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from fairseq_see.cells import METHODS, Base, Grid, cells, out_of_reach, setting_of, state, write_lists
+from fairseq_see.cells import METHODS, Base, Grid, cells, out_of_reach, setting_of, state, with_recipes, write_lists
 from fairseq_see.errors import SeeError
 from fairseq_see.runs import read_yaml
 from tests.conftest import ROOT
@@ -89,6 +89,21 @@ def test_every_text_has_a_list_of_its_own(tmp_path):
         "practitioner-joined": ["dense-shared"],
     }
     assert "+model.share_all_embeddings=true" in lists["practitioner-joined"][0].overrides
+
+
+def test_recipes_are_for_a_method_and_all_that_is_made_of_it(tmp_path):
+    recipes = {"dense": {"optimization.lr": [0.001]}, "see": {"optimization.lr": [0.004], "model.dropout": 0.2}}
+    table2 = with_recipes(cells("table2", ["dense", "see"], [20.0]), recipes, tmp_path)
+    assert [cell.overrides.get("model.dropout") for cell in table2] == [None, 0.2]
+    for cell in with_recipes(cells("ablation"), recipes, tmp_path):
+        assert cell.overrides["optimization.lr"] == [0.004] and cell.overrides["model.see_ratio"] == 20
+    made_smaller = {cell.name: cell for cell in with_recipes(cells("practitioner"), recipes, tmp_path)}
+    assert made_smaller["dense-bpe4000-seed1"].overrides["optimization.lr"] == [0.001]
+    assert "optimization.lr" not in made_smaller["int8-seed1"].overrides
+    with pytest.raises(SeeError, match=r"has no recipe for matrix, morphte; scripts/search.sh"):
+        with_recipes(cells("table2", ["dense", "matrix", "morphte"]), recipes, tmp_path)
+    with pytest.raises(SeeError, match=r"dense: common.seed is set already, to 1"):
+        with_recipes(cells("table2", ["dense"]), {"dense": {"++common.seed": 5}}, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,47 @@ def start(checkout: Path, name: str, *words: object, **env: str) -> subprocess.C
     return subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, check=False)
 
 
+def test_training_and_scoring_can_be_two_calls(checkout):
+    words = ("sweep.sh", "runs.yaml", "prepared", "out", "--jobs", "2")
+    for more, scored in ((("--train-only",), 0), ((), 4)):
+        done = start(checkout, *words, *more)
+        assert done.returncode == 0, done.stderr
+        assert len(list(checkout.glob("out/*/done"))) == 4
+        assert len(list(checkout.glob("out/*/test.scores.json"))) == scored
+
+
+def test_recipes_go_to_the_cells_of_their_method(checkout, text):
+    (checkout / "scripts/prepare.sh").write_text('#!/usr/bin/env bash\nmkdir -p "${!#}/data-bin"\n')
+    recipes = checkout / "recipes.yaml"
+    recipes.write_text(
+        "dense: {optimization.lr: [0.001], model.dropout: 0.2}\nmatrix: {lr_scheduler._name: inverse_sqrt}\n"
+    )
+    words = ("reproduce.sh", "practitioner", "--dataset", text, "--scale", "tiny", "--sizes", "500", "--out", "out")
+    words += ("--recipes", recipes, "--jobs", "1")
+    assert refused(start(checkout, *words), "does not tell how long to train: add --updates N")
+    assert refused(start(checkout, *words, "--updates", "0"), "--updates 0")
+    (checkout / "scripts/fit.sh").write_text('#!/usr/bin/env bash\nmkdir -p "$2"\n')
+    done = start(checkout, *words, "--updates", "7", "optimization.lr=[0.1]")
+    assert done.returncode == 0, done.stderr
+    said = {path.parent.name: path.read_text().split()[2:] for path in checkout.glob("out/cells/*/train.log")}
+    assert set(said) == {f"dense{name}-seed1" for name in ("", "-d108", "-d56", "-bpe500", "-shared")}
+    for overrides in said.values():
+        assert overrides[-1] == "optimization.lr=[0.1]" and overrides.index("optimization.lr=[0.001]") > 0
+        assert {"model.dropout=0.2", "optimization.max_update=7", "optimization.max_epoch=0"} < set(overrides)
+    # Told before anything is prepared.
+    for content, problem in (
+        ("see: {x: 1}", "has no recipe for dense"),
+        ("dense: [", "is no YAML"),
+        ("dense: 0.1", "recipes.yaml, dense: write a mapping"),
+        ("mystery: {x: 1}", "recipes.yaml: unknown embedding method 'mystery'"),
+        ("dense: {optimization.max_update: 3}", "optimization.max_update is no part of a recipe"),
+        ("dense: {model.see_method: see}", "model.see_method is set already, to dense"),
+    ):
+        recipes.write_text(content)
+        assert refused(start(checkout, *words, "--updates", "7", "--out", "other"), problem), content
+    assert not (checkout / "other").exists()
+
+
 def test_each_run_has_a_gpu_for_itself(checkout):
     done = start(checkout, "sweep.sh", "runs.yaml", "prepared", "out", "--gpus", "3,5")
     assert done.returncode == 0, done.stderr
