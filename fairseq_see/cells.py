@@ -1,7 +1,8 @@
 """The cells of the paper's tables, as lists of runs for scripts/sweep.sh, slurm_array.sh and bundle.sh.
 
 python -m fairseq_see.cells TABLE CONFIG LIST.yaml CELLS [--methods ...] [--ratios ...] [--seeds ...] [--plan FILE]
-    [--ranks ...] [--orders ...] [--ms ...] [--dim D] [--size N] [--joined] [--sizes N ...] [--recipes FILE] [--updates N]
+    [--ranks ...] [--orders ...] [--ms ...] [--dim D] [--size N] [--joined] [--sizes N ...] [--recipes FILE]
+    [--updates N]
 
 A cell is one run with one seed. Its name says all that distinguishes it, so that tables share the cells they have in
 common. ``scripts/reproduce.sh`` does the work.
