@@ -16,7 +16,7 @@ from typing import Any
 
 from fairseq_see.errors import SeeError
 from fairseq_see.files import replacing
-from fairseq_see.runs import OWN, as_overrides, load_yaml
+from fairseq_see.runs import OWN, as_overrides, bare, load_yaml
 
 NOT_ITS_OWN = (*OWN, "optimization.max_update", "optimization.max_epoch", "lr_scheduler.total_num_update")
 
@@ -34,8 +34,8 @@ def joined(given: Mapping[str, Any], added: Mapping[str, Any], where: str) -> Ov
     Raises:
         SeeError: one of those ``added`` is given already, with whatever plus signs; ``where`` it stands is told.
     """
-    known = {_bare(key): value for key, value in given.items()}
-    for key in map(_bare, added):
+    known = {bare(key): value for key, value in given.items()}
+    for key in map(bare, added):
         if key in known:
             raise SeeError(f"{where}: {key} is set already, to {known[key]}; leave it out")
     return {**given, **added}
@@ -50,7 +50,7 @@ def check_recipe(recipe: Any, where: str) -> Overrides:
     if not isinstance(recipe, dict):
         raise SeeError(f"{where}: write a mapping of overrides to their values")
     as_overrides(recipe, where)
-    for key in map(_bare, recipe):
+    for key in map(bare, recipe):
         if key in NOT_ITS_OWN:
             raise SeeError(f"{where}: {key} is no part of a recipe; leave it out")
     return recipe
@@ -83,7 +83,3 @@ def write_recipes(path: Path, recipes: Mapping[str, Overrides], comments: Sequen
     text = "".join(f"# {line}\n" for line in comments) + yaml.safe_dump(dict(recipes), sort_keys=False)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _bare(key: Any) -> str:
-    return str(key).lstrip("+~")

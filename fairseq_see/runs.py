@@ -56,6 +56,11 @@ def read_yaml(path: Path, configs: Path) -> list[Run]:
     return runs
 
 
+def bare(key: object) -> str:
+    """The key of an override without the signs by which hydra adds and removes keys."""
+    return str(key).lstrip("+~")
+
+
 def load_yaml(path: Path) -> Any:
     """What a YAML file holds.
 
@@ -95,7 +100,7 @@ def _runs(row: Any, where: str, configs: Path) -> list[Run]:
     if not isinstance(grid, dict) or not all(isinstance(values, list) and values for values in grid.values()):
         raise SeeError(f"{where}: a grid maps keys to lists of values")
     for key in [*(override.partition("=")[0] for override in overrides), *grid]:
-        if key.lstrip("+~") in OWN:
+        if bare(key) in OWN:
             raise SeeError(f"{where}: {key} is set by the script that trains, not by a run")
     runs = []
     for values in product(*grid.values()):

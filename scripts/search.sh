@@ -57,8 +57,7 @@ work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 left=$(python -m fairseq_see.search "${search[@]}" --list "$work/search.yaml")
 
-mkdir -p -- "$out" || die "cannot make the folder $out"
-only_one "$out/.lock" "scripts/search.sh on $out"
+claim "$out"
 {
     echo "configuration $(checksum "$root/configs/$config.yaml")"
     echo "data $(checksum "$dir"/data-bin/dict.*txt "$dir"/data-bin/train.*bin)"

@@ -36,6 +36,11 @@ def make_task(folder: Path, words=WORDS, langs=("zh", "en")) -> TranslationTask:
     for lang in langs:
         text = "".join(f"{lang}{i} {100 - i}\n" for i in range(words[lang]))
         (folder / f"dict.{lang}.txt").write_text(text)
+    return load_task(folder, langs)
+
+
+def load_task(folder: Path, langs=("zh", "en")) -> TranslationTask:
+    """The task of a folder that :func:`make_task` filled."""
     cfg = TranslationConfig(data=str(folder), source_lang=langs[0], target_lang=langs[1])
     return TranslationTask.setup_task(OmegaConf.structured(cfg))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from fairseq.distributed import ModuleProxyWrapper
 
-from tests.criterions.small import build, gradients, make_criterion, make_samples, make_task
+from tests.criterions.small import build, gradients, load_task, make_criterion, make_samples
 
 STUDENT = {
     "share_decoder_input_output_embed": False,
@@ -25,7 +25,8 @@ HALVES = ((0, 1, 2), (3, 4, 5))
 
 def work(rank: int, folder: Path) -> None:
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    task = make_task(folder / "data")
+    # Not made here: one process would read a dictionary that the other is writing.
+    task = load_task(folder / "data")
     model = build(task, **STUDENT)[0]
     # As fairseq wraps it, which cannot itself on a CPU: it always names a GPU.
     wrapped = ModuleProxyWrapper(torch.nn.parallel.DistributedDataParallel(model))

@@ -2,23 +2,16 @@
 
 import json
 import re
-import shutil
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.scripts.test_prepare import contents, refused, script
+from tests.scripts.test_prepare import contents, refused, script, write_beginning
 
 
 @pytest.mark.slow
 def test_distil_makes_and_scores_a_fit_and_trainings(tmp_path):
     text, folder = tmp_path / "text", tmp_path / "with a space"
-    text.mkdir()
-    for name in ("train", "dev", "test"):
-        for side in ("zh", "en"):
-            lines = (ROOT / f"data/{name}.{side}").read_text("utf-8").splitlines(keepends=True)
-            (text / f"{name}.{side}").write_text("".join(lines[: 200 if name == "train" else 3]), encoding="utf-8")
-    shutil.copy(ROOT / "data/senses.tsv", text)
+    write_beginning(text)
     sets = ("--train", text / "train", "--dev", text / "dev", "--test", f"test={text / 'test'}")
     short = ("lr_scheduler.total_num_update=4", "optimization.max_update=4")
     for words in (

@@ -43,6 +43,16 @@ def corpus(folder: Path, name: str, pairs: int) -> Path:
     return folder / name
 
 
+def write_beginning(folder: Path) -> None:
+    """The beginning of data/ to a folder, which is made, with its senses."""
+    folder.mkdir(exist_ok=True)
+    for name in ("train", "dev", "test"):
+        for side in ("zh", "en"):
+            lines = (ROOT / f"data/{name}.{side}").read_text("utf-8").splitlines(keepends=True)
+            (folder / f"{name}.{side}").write_text("".join(lines[: 200 if name == "train" else 3]), encoding="utf-8")
+    shutil.copy(ROOT / "data/senses.tsv", folder)
+
+
 def refused(done: subprocess.CompletedProcess, *parts: str) -> bool:
     """Whether a script ended with one line that has these parts, and status 2."""
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]

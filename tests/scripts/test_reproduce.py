@@ -13,18 +13,14 @@ import pytest
 from fairseq_see.cli.main import main
 from fairseq_see.runs import read_json, read_yaml
 from tests.conftest import ROOT
-from tests.scripts.test_prepare import contents, refused, script
+from tests.scripts.test_prepare import contents, refused, script, write_beginning
 
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory) -> Path:
     """The beginning of data/."""
     folder = tmp_path_factory.mktemp("text")
-    for name in ("train", "dev", "test"):
-        for side in ("zh", "en"):
-            lines = (ROOT / f"data/{name}.{side}").read_text("utf-8").splitlines(keepends=True)
-            (folder / f"{name}.{side}").write_text("".join(lines[: 200 if name == "train" else 3]), encoding="utf-8")
-    shutil.copy(ROOT / "data/senses.tsv", folder)
+    write_beginning(folder)
     return folder
 
 

@@ -2,25 +2,18 @@
 
 import json
 import re
-import shutil
 
 import pytest
 import yaml
 
 from fairseq_see.cli.main import main
-from tests.conftest import ROOT
-from tests.scripts.test_prepare import contents, refused, script
+from tests.scripts.test_prepare import contents, refused, script, write_beginning
 
 
 @pytest.mark.slow
 def test_a_search_its_recipes_and_a_record_of_what_they_train(tmp_path):
     text, folder, out = tmp_path / "text", tmp_path / "with a space", tmp_path / "trials"
-    text.mkdir()
-    for name in ("train", "dev", "test"):
-        for side in ("zh", "en"):
-            lines = (ROOT / f"data/{name}.{side}").read_text("utf-8").splitlines(keepends=True)
-            (text / f"{name}.{side}").write_text("".join(lines[: 200 if name == "train" else 3]), encoding="utf-8")
-    shutil.copy(ROOT / "data/senses.tsv", text)
+    write_beginning(text)
     sets = ("--train", text / "train", "--dev", text / "dev", "--test", f"test={text / 'test'}")
     for words in (
         ("prepare.sh", *sets, "--size", "300", "--out", folder),
