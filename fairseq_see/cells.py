@@ -221,6 +221,20 @@ def _with_recipe(cell: Cell, recipes: Mapping[str, Overrides], source: Path) -> 
     return replace(cell, overrides=joined(cell.overrides, recipes[method], f"{source}, {method}"))
 
 
+def of_length(cell: Cell, updates: int) -> Cell:
+    """The cell, trained for so many updates.
+
+    Raises:
+        SeeError: the warm-up of its recipe takes as many.
+    """
+    warmup = cell.overrides.get("lr_scheduler.warmup_updates", 0)
+    if warmup >= updates:
+        raise SeeError(
+            f"{cell.name}: --updates {updates} leaves nothing after its recipe's warm-up of {warmup}; take more"
+        )
+    return replace(cell, overrides=cell.overrides | length(updates))
+
+
 def out_of_reach(cell: Cell, plans: Sequence[dict[str, Any]]) -> str | None:
     """Why a cell's ratio cannot be met, after ``fairseq-see plan --json``; None if it can."""
     asked = cell.overrides["model.see_method"], cell.overrides.get("model.see_ratio")
@@ -290,7 +304,7 @@ def main() -> int:
         if args.recipes:
             found = with_recipes(found, read_recipes(args.recipes), args.recipes)
         if args.updates:
-            found = [replace(cell, overrides=cell.overrides | length(args.updates)) for cell in found]
+            found = [of_length(cell, args.updates) for cell in found]
         plans = json.loads(args.plan.read_text(encoding="utf-8")) if args.plan else []
         reasons = {cell.name: out_of_reach(cell, plans) for cell in found}
         write_lists([cell for cell in found if not reasons[cell.name]], args.config, args.list)

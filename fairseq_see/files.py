@@ -78,7 +78,7 @@ def write_json(path: str | Path, value: Any) -> None:
         SeeError: the folder is missing, not writable or full.
     """
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_lines(path: str | Path) -> list[str]:

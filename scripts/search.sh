@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # scripts/search.sh DIR OUT [--methods "dense see morphte"] [--ratio 20] [--rates "0.001 0.002 0.004"]
-#                   [--warmups "50 150"] --updates N [--seed 1] [--config small_zh_en] [--jobs N] [key=value ...]
+#                   [--warmups "50 150"] --updates N [--seed 1] [--config small_zh_en] [--jobs N] [--gpus LIST]
+#                   [key=value ...]
 #
 # Searches learning rate and warm-up of every method with one budget for all: each rate with each warm-up is a training of
 # N updates on DIR (made by scripts/prepare.sh and index.sh), OUT/METHOD-rateR-warmupW-updatesN. The rate rises over the
@@ -13,7 +14,8 @@
 # Started again, it goes on with what did not end; other rates or warm-ups add trials to those that are in OUT already.
 #
 #   --ratio     of the methods that compress
-#   --jobs N    trials side by side (as of scripts/sweep.sh)
+#   --jobs N, --gpus LIST
+#               trials side by side, and on which GPUs (as of scripts/sweep.sh)
 #   key=value   overrides every trial, and is part of the recipes
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -25,8 +27,8 @@ while (($#)); do
     -h | --help) usage 0 ;;
     --methods | --ratio | --rates | --warmups | --updates | --seed | --config) (($# > 1)) || die "$1 needs a value"
         printf -v "${1#--}" %s "$2" && shift 2 ;;
-    --jobs) (($# > 1)) || die "--jobs needs a value"
-        jobs=(--jobs "$2") && shift 2 ;;
+    --jobs | --gpus) (($# > 1)) || die "$1 needs a value"
+        jobs+=("$1" "$2") && shift 2 ;;
     -*) die "unknown option $1 (--help tells the options)" ;;
     *=*) overrides+=("$1") && shift ;;
     *) paths+=("$1") && shift ;;

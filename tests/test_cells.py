@@ -3,7 +3,19 @@
 import pytest
 import yaml
 
-from fairseq_see.cells import METHODS, Base, Grid, cells, out_of_reach, setting_of, state, with_recipes, write_lists
+from fairseq_see.cells import (
+    METHODS,
+    Base,
+    Cell,
+    Grid,
+    cells,
+    of_length,
+    out_of_reach,
+    setting_of,
+    state,
+    with_recipes,
+    write_lists,
+)
 from fairseq_see.errors import SeeError
 from fairseq_see.runs import read_yaml
 from tests.conftest import ROOT
@@ -104,6 +116,13 @@ def test_recipes_are_for_a_method_and_all_that_is_made_of_it(tmp_path):
         with_recipes(cells("table2", ["dense", "matrix", "morphte"]), recipes, tmp_path)
     with pytest.raises(SeeError, match=r"dense: common.seed is set already, to 1"):
         with_recipes(cells("table2", ["dense"]), {"dense": {"++common.seed": 5}}, tmp_path)
+
+
+def test_a_length_that_ends_in_the_warm_up_is_refused():
+    cell = Cell("dense-seed1", {"model.see_method": "dense", "lr_scheduler.warmup_updates": 150})
+    assert of_length(cell, 151).overrides["optimization.max_update"] == 151
+    with pytest.raises(SeeError, match="dense-seed1: --updates 150 leaves nothing after its recipe's warm-up of 150"):
+        of_length(cell, 150)
 
 
 @pytest.mark.parametrize(

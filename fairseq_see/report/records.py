@@ -13,7 +13,7 @@ from typing import Any
 
 from fairseq_see.curve import perplexities, seconds
 from fairseq_see.errors import SeeError
-from fairseq_see.files import read_lines, replacing
+from fairseq_see.files import read_lines, write_json
 from fairseq_see.report import header, provenance, texts
 from fairseq_see.report.folders import read_folders
 from fairseq_see.report.missing import Missing
@@ -40,8 +40,7 @@ def write_records(paths: Sequence[Path], out: Path) -> tuple[list[Path], list[Mi
         raise SeeError(f"two runs are named {twice[0]}; write them to different folders")
     made = {out / f"{name}.json": record(results) for name, results in zip(names, runs, strict=True)}
     for path, content in made.items():
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(path, content)
     return list(made), missing
 
 
