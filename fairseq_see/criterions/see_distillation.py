@@ -14,22 +14,22 @@ from typing import Any, Optional
 import torch
 from fairseq import utils
 from fairseq.criterions import register_criterion
-from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from fairseq.dataclass import FairseqDataclass
 from fairseq.logging import metrics
 from omegaconf import II
 from torch import Tensor
 
+from fairseq_see.criterions.see_cross_entropy import CrossEntropyCriterion
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting.distillation import (
     Stages,
     Weights,
-    kl_divergence,
     parse_layers,
     squared_error,
     zero_gradients,
 )
 from fairseq_see.fitting.output_cache import OutputCache, content_hashes
+from fairseq_see.fitting.output_losses import kl_divergence
 from fairseq_see.models.tables import exit_on_error
 from fairseq_see.models.teacher import (
     Pass,
@@ -87,7 +87,7 @@ class DistillationConfig(FairseqDataclass):
 
 
 @register_criterion("see_distillation", dataclass=DistillationConfig)
-class DistillationCriterion(LabelSmoothedCrossEntropyCriterion):
+class DistillationCriterion(CrossEntropyCriterion):
     """The loss of the stage that training is in; see the module's docstring.
 
     The teacher is loaded when training begins: validating a finished model does not need it.
@@ -153,22 +153,21 @@ class DistillationCriterion(LabelSmoothedCrossEntropyCriterion):
         return losses, nll
 
     def _kl(self, student: Pass, teacher: Teacher, run: Pass | None, sample: dict[str, Any]) -> Tensor:
-        target = sample["target"].ne(self.padding_idx)
-        tokens = None
+        real = sample["target"].ne(self.padding_idx)
         if run is not None:
-            logits = run.output[0][target]
+            tokens, logits = None, run.output[0]
         else:
             assert self._cache is not None
             inputs = sample["net_input"]
             tokens, logits = self._cache.outputs(
                 sample["id"].tolist(),
                 content_hashes(self.padding_idx, inputs["src_tokens"], sample["target"]),
-                target.sum(1).tolist(),
-                lambda: teacher.forward(inputs).output[0][target],
+                real.sum(1).tolist(),
+                lambda: teacher.forward(inputs).output[0][real],
             )
-            tokens, logits = tokens.to(target.device), logits.to(target.device)
+            tokens, logits = tokens.to(real.device), logits.to(real.device)
         cfg = self.cfg
-        return kl_divergence(student.output[0][target], logits, tokens, cfg.distil_temperature, cfg.distil_t_squared)
+        return kl_divergence(student.output[0], logits, tokens, cfg.distil_temperature, cfg.distil_t_squared, real)
 
     def _weights(self) -> Weights:
         weights = self._stages.at(self._updates, self._epoch)

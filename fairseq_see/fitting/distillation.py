@@ -15,31 +15,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.errors import SeeError
-
-
-def kl_divergence(
-    student: Tensor, teacher: Tensor, tokens: Tensor | None = None, temperature: float = 1.0, t_squared: bool = False
-) -> Tensor:
-    """The sum over positions of KL(softmax(teacher / T) || softmax(student / T)) (eq. 7), in nats.
-
-    Args:
-        student: logits (n, V).
-        teacher: logits (n, V); or (n, k), those of ``tokens``. The teacher's distribution is then over these k alone,
-            renormalised, and the student's remains over all V.
-        tokens: ids (n, k), where the teacher's logits are not of all tokens.
-        temperature: T.
-        t_squared: multiply by T^2, which keeps gradients as large as at T = 1 (Hinton et al. 2015); the paper does not.
-    """
-    log_student = F.log_softmax(full(student) / temperature, dim=-1)
-    if tokens is not None:
-        log_student = log_student.gather(-1, tokens)
-    log_teacher = F.log_softmax(full(teacher) / temperature, dim=-1)
-    loss = F.kl_div(log_student, log_teacher, reduction="sum", log_target=True)
-    return loss * temperature**2 if t_squared else loss
+from fairseq_see.fitting.output_losses import full
 
 
 def squared_error(pairs: Sequence[tuple[Tensor, Tensor]], real: Tensor) -> Tensor:
@@ -54,11 +33,6 @@ def squared_error(pairs: Sequence[tuple[Tensor, Tensor]], real: Tensor) -> Tenso
 
 def _squared_error(student: Tensor, teacher: Tensor, real: Tensor) -> Tensor:
     return (full(student) - full(teacher)).square().mean(-1).masked_fill(~real, 0).sum()
-
-
-def full(x: Tensor) -> Tensor:
-    """``x`` in single precision at least: half overflows in squares and loses what small probabilities add up to."""
-    return x.float() if torch.finfo(x.dtype).bits < 32 else x
 
 
 def zero_gradients(model: nn.Module) -> Tensor:

@@ -22,12 +22,11 @@ from fairseq_see.errors import SeeError
 from fairseq_see.fitting.distillation import (
     Stages,
     Weights,
-    full,
-    kl_divergence,
     parse_side,
     squared_error,
     zero_gradients,
 )
+from fairseq_see.fitting.output_losses import full, kl_divergence
 
 logger = logging.getLogger(__name__)
 
@@ -154,8 +153,10 @@ class DistillationTrainer(Trainer):
         with torch.no_grad():
             teacher = observed_forward(self.teacher, inputs, bool(weights.hidden), bool(weights.kl))
         if weights.kl:
-            ours, theirs = (run.output.logits[:, :-1][predicted] for run in (student, teacher))
-            losses["kl"] = kl_divergence(ours, theirs, None, self._temperature, self._t_squared)
+            ours, theirs = student.output.logits, teacher.output.logits
+            # The last position predicts nothing.
+            counted = F.pad(predicted, (0, 1))
+            losses["kl"] = kl_divergence(ours, theirs, None, self._temperature, self._t_squared, counted)
         if weights.embedding:
             losses["embedding"] = squared_error([(student.rows, teacher.rows)], real)
         if weights.hidden:

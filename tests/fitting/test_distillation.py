@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from fairseq_see.errors import SeeError
-from fairseq_see.fitting.distillation import Stages, Weights, kl_divergence, parse_layers, squared_error
+from fairseq_see.fitting.distillation import Stages, Weights, parse_layers, squared_error
+from fairseq_see.fitting.output_losses import kl_divergence
 
 
 def numbers(*shape, seed=0):

@@ -17,7 +17,7 @@ from tests.conftest import run_command
 from tests.test_readme import BLOCKS
 
 OPTIMISER = (
-    *("--criterion", "label_smoothed_cross_entropy", "--optimizer", "adam", "--lr", "0.005", "--max-tokens", "400"),
+    *("--criterion", "see_cross_entropy", "--optimizer", "adam", "--lr", "0.005", "--max-tokens", "400"),
     *("--update-epoch-batch-itr", "True", "--no-epoch-checkpoints", "--no-progress-bar", "--num-workers", "0"),
 )
 

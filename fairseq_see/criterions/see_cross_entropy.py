@@ -1,0 +1,45 @@
+"""``see_cross_entropy``: fairseq's ``label_smoothed_cross_entropy``, with its options and numbers, in less time."""
+
+from typing import Any
+
+from fairseq.criterions import register_criterion
+from fairseq.criterions.label_smoothed_cross_entropy import (
+    LabelSmoothedCrossEntropyCriterion,
+    LabelSmoothedCrossEntropyCriterionConfig,
+)
+from fairseq.models import BaseFairseqModel, FairseqDecoder
+from torch import Tensor
+
+from fairseq_see.fitting.output_losses import cross_entropy
+
+
+@register_criterion("see_cross_entropy", dataclass=LabelSmoothedCrossEntropyCriterionConfig)
+class CrossEntropyCriterion(LabelSmoothedCrossEntropyCriterion):
+    """Label-smoothed cross entropy that does not keep log-probabilities; see ``docs/performance.md``."""
+
+    def compute_loss(
+        self, model: Any, net_output: Any, sample: dict[str, Any], reduce: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        """Loss and negative log likelihood in nats, summed over positions.
+
+        By fairseq's own code where they are asked for one by one, or probabilities are no plain softmax of the output.
+        """
+        if not reduce or self.ignore_prefix_size or not _plain_softmax(model):
+            return super().compute_loss(model, net_output, sample, reduce)
+        return cross_entropy(net_output[0], model.get_targets(sample, net_output), self.eps, self.padding_idx)
+
+
+def _plain_softmax(model: Any) -> bool:
+    """Whether a model, wrapped for several GPUs or not, has probabilities as fairseq's decoders have them."""
+    decoder = getattr(model, "decoder", None)
+    return (
+        isinstance(decoder, FairseqDecoder)
+        and getattr(decoder, "adaptive_softmax", None) is None
+        and _is(decoder.get_normalized_probs, FairseqDecoder.get_normalized_probs)
+        and _is(decoder.get_normalized_probs_scriptable, FairseqDecoder.get_normalized_probs_scriptable)
+        and _is(model.get_normalized_probs, BaseFairseqModel.get_normalized_probs)
+    )
+
+
+def _is(method: Any, function: Any) -> bool:
+    return getattr(method, "__func__", None) is function

@@ -1,0 +1,85 @@
+"""Losses of an output layer against torch's own, in each precision, in one piece or many."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from fairseq_see.fitting import output_losses
+from fairseq_see.fitting.output_losses import cross_entropy, kl_divergence
+
+PAD = 1
+
+
+def numbers(*shape, seed=0):
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(params=[1, 25, 2**20])
+def piece(request, monkeypatch):
+    """One position at a time, some of them, all at once."""
+    monkeypatch.setattr(output_losses, "PIECE", request.param)
+
+
+def gradient_of(loss, logits):
+    return torch.autograd.grad(loss, logits, retain_graph=True)[0]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
+@pytest.mark.parametrize("padded", [0, 3])
+def test_cross_entropy_is_torchs(piece, smoothing, padded):
+    logits, target = (3 * numbers(2, 6, 11)).requires_grad_(), torch.arange(12).view(2, 6) % 9 + 2
+    target[1, :padded] = PAD
+    loss, likelihood = cross_entropy(logits, target, smoothing, PAD)
+    # torch gives the right token its share of what is taken from it, fairseq does not.
+    expected = F.cross_entropy(
+        logits.flatten(0, 1), target.flatten(), ignore_index=PAD, reduction="sum", label_smoothing=smoothing * 11 / 10
+    )
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(gradient_of(5 * loss, logits), gradient_of(5 * expected, logits))
+    alone = F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD, reduction="sum")
+    torch.testing.assert_close(likelihood, alone.detach())
+    assert not likelihood.requires_grad
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_divergence_is_torchs(piece, temperature):
+    student, teacher = (3 * numbers(2, 4, 11)).requires_grad_(), 3 * numbers(2, 4, 11, seed=1)
+    real = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 0]]).bool()
+    loss = kl_divergence(student, teacher, None, temperature, False, real)
+    ours, theirs = (F.log_softmax(logits[real] / temperature, -1) for logits in (student, teacher))
+    expected = F.kl_div(ours, theirs, reduction="sum", log_target=True)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(gradient_of(5 * loss, student), gradient_of(5 * expected, student))
+    # Of the teacher some logits at the real positions alone.
+    values, tokens = teacher[real].topk(11)
+    some = kl_divergence(student, values, tokens, temperature, False, real)
+    torch.testing.assert_close(some, expected)
+    torch.testing.assert_close(gradient_of(some, student), gradient_of(expected, student))
+
+
+def test_gradients(piece):
+    logits, target = numbers(3, 5).requires_grad_(), torch.tensor([2, PAD, 4])
+    assert torch.autograd.gradcheck(lambda x: cross_entropy(x, target, 0.2, PAD)[0], (logits,))
+    real, teacher = target != PAD, numbers(3, 5, seed=1)
+    assert torch.autograd.gradcheck(lambda x: kl_divergence(x, teacher, None, 2.0, True, real), (logits,))
+    values, tokens = teacher[real].topk(2)
+    assert torch.autograd.gradcheck(lambda x: kl_divergence(x, values, tokens, 2.0, True, real), (logits,))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_loses_nothing_but_the_last_rounding(piece, dtype):
+    exact = (8 * numbers(4, 50)).to(dtype).float().requires_grad_()
+    logits, target = exact.detach().to(dtype).requires_grad_(), torch.tensor([3, 4, PAD, 49])
+    loss, likelihood = cross_entropy(logits, target, 0.1, PAD)
+    expected = cross_entropy(exact, target, 0.1, PAD)
+    assert loss.dtype == likelihood.dtype == torch.float32
+    torch.testing.assert_close((loss, likelihood), expected)
+    # A loss is scaled before its gradient is rounded, so that what is small stays.
+    torch.testing.assert_close(gradient_of(128 * loss, logits), gradient_of(128 * expected[0], exact).to(dtype))
+
+
+def test_a_batch_of_padding_is_nothing(piece):
+    logits = numbers(3, 5).requires_grad_()
+    loss, likelihood = cross_entropy(logits, torch.full((3,), PAD), 0.1, PAD)
+    assert loss.item() == likelihood.item() == 0
+    assert not gradient_of(loss, logits).any()
