@@ -29,8 +29,7 @@ def cross_entropy(logits: Tensor, target: Tensor, smoothing: float, ignored: int
         smoothing: the probability that is taken from the right token.
         ignored: the id of targets that do not count.
     """
-    rows = target.flatten().ne(ignored).nonzero().squeeze(1)
-    return _CrossEntropy.apply(_flat(logits), target.flatten()[rows], rows, smoothing)
+    return _CrossEntropy.apply(_flat(logits), target.flatten(), smoothing, ignored)
 
 
 def kl_divergence(
@@ -54,11 +53,10 @@ def kl_divergence(
         t_squared: multiply by T^2, which keeps gradients as large as at T = 1 (Hinton et al. 2015); the paper does not.
         real: (...) bool, False at positions that do not count; None if all do.
     """
-    ours, theirs = _flat(student), teacher.detach()
-    if tokens is None:
-        theirs = _flat(theirs)
-    rows = torch.arange(len(ours), device=ours.device) if real is None else real.flatten().nonzero().squeeze(1)
-    loss = _Divergence.apply(ours, theirs, rows, tokens, temperature)
+    if tokens is not None and real is not None:
+        student, real = student[real], None
+    weights = None if real is None else real.flatten()
+    loss = _Divergence.apply(_flat(student), _flat(teacher.detach()), weights, tokens, temperature)
     return loss * temperature**2 if t_squared else loss
 
 
@@ -68,62 +66,67 @@ def full(x: Tensor) -> Tensor:
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """Of logits (N, V) at the n positions that rows names, whose targets are (n)."""
+    """Of logits (N, V) and targets (N)."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, target: Tensor, rows: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(logits, target, rows)
-        ctx.right, ctx.wrong = _shares(smoothing, logits.size(-1))
+    def forward(ctx: Any, logits: Tensor, target: Tensor, smoothing: float, ignored: int) -> tuple[Tensor, Tensor]:
+        real = target.ne(ignored)
+        ctx.save_for_backward(logits, target, real)
+        ctx.wrong = smoothing / (logits.size(-1) - 1)
+        # What the right token's log-probability counts beyond what every token's does.
+        ctx.right = 1 - smoothing - ctx.wrong
         likelihood, everything = full(logits.new_zeros(2)).unbind()
-        for part in _parts(len(rows), logits.size(-1)):
-            found = F.log_softmax(full(logits[rows[part]]), dim=-1)
-            likelihood -= found.gather(-1, target[part, None]).sum()
+        for part in _parts(logits):
+            found = F.log_softmax(full(logits[part]), dim=-1)
+            likelihood -= found.gather(-1, target[part, None]).squeeze(-1)[real[part]].sum()
             if smoothing:
-                everything -= found.sum()
+                everything -= found.sum(-1)[real[part]].sum()
         ctx.mark_non_differentiable(likelihood)
         return ctx.right * likelihood + ctx.wrong * everything, likelihood
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        logits, target, rows = ctx.saved_tensors
-        gradient = _gradient_of(logits, rows)
-        for part in _parts(len(rows), logits.size(-1)):
-            found = F.softmax(full(logits[rows[part]]), dim=-1).sub_(ctx.wrong)
+        logits, target, real = ctx.saved_tensors
+        gradient, weights = torch.empty_like(logits), (real * grad)[:, None]
+        for part in _parts(logits):
+            found = F.softmax(full(logits[part]), dim=-1).sub_(ctx.wrong)
             ids = target[part, None]
             found.scatter_add_(-1, ids, found.new_full(ids.shape, -ctx.right))
-            gradient[rows[part]] = found.mul_(grad).to(gradient.dtype)
+            torch.mul(found, weights[part], out=gradient[part])
         return gradient, None, None, None
 
 
 class _Divergence(torch.autograd.Function):
-    """Of student (N, V) and teacher (N, V), or (n, k) with tokens, at the n positions that rows names."""
+    """Of student (N, V) and teacher (N, V), or (N, k) with tokens (N, k), at the positions that real (N) names."""
 
     @staticmethod
     def forward(
-        ctx: Any, student: Tensor, teacher: Tensor, rows: Tensor, tokens: Tensor | None, temperature: float
+        ctx: Any, student: Tensor, teacher: Tensor, real: Tensor | None, tokens: Tensor | None, temperature: float
     ) -> Tensor:
-        ctx.save_for_backward(student, teacher, rows, tokens)
+        ctx.save_for_backward(student, teacher, real, tokens)
         ctx.temperature = temperature
         total = full(student.new_zeros(()))
-        for part in _parts(len(rows), student.size(-1)):
-            ours = F.log_softmax(_scaled(student[rows[part]], temperature), dim=-1)
-            theirs = F.log_softmax(_scaled(teacher[rows[part] if tokens is None else part], temperature), dim=-1)
+        for part in _parts(student):
+            ours = F.log_softmax(_scaled(student[part], temperature), dim=-1)
+            theirs = F.log_softmax(_scaled(teacher[part], temperature), dim=-1)
             if tokens is not None:
                 ours = ours.gather(-1, tokens[part])
-            total += F.kl_div(ours, theirs, reduction="sum", log_target=True)
+            found = F.kl_div(ours, theirs, reduction="none", log_target=True).sum(-1)
+            total += found.sum() if real is None else found[real[part]].sum()
         return total
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        student, teacher, rows, tokens = ctx.saved_tensors
-        gradient = _gradient_of(student, rows)
-        for part in _parts(len(rows), student.size(-1)):
-            ours = F.softmax(_scaled(student[rows[part]], ctx.temperature), dim=-1)
-            theirs = F.softmax(_scaled(teacher[rows[part] if tokens is None else part], ctx.temperature), dim=-1)
+        student, teacher, real, tokens = ctx.saved_tensors
+        gradient, weights = torch.empty_like(student), grad / ctx.temperature
+        weights = weights.expand(len(student), 1) if real is None else (real * weights)[:, None]
+        for part in _parts(student):
+            ours = F.softmax(_scaled(student[part], ctx.temperature), dim=-1)
+            theirs = F.softmax(_scaled(teacher[part], ctx.temperature), dim=-1)
             ours = ours.sub_(theirs) if tokens is None else ours.scatter_add_(-1, tokens[part], -theirs)
-            gradient[rows[part]] = ours.mul_(grad / ctx.temperature).to(gradient.dtype)
+            torch.mul(ours, weights[part], out=gradient[part])
         return gradient, None, None, None, None
 
 
@@ -131,21 +134,10 @@ def _flat(logits: Tensor) -> Tensor:
     return logits.reshape(-1, logits.size(-1))
 
 
-def _parts(positions: int, size: int) -> Iterator[slice]:
-    step = max(1, PIECE // size)
-    return (slice(first, first + step) for first in range(0, positions, step))
+def _parts(logits: Tensor) -> Iterator[slice]:
+    step = max(1, PIECE // logits.size(-1))
+    return (slice(first, first + step) for first in range(0, len(logits), step))
 
 
 def _scaled(logits: Tensor, temperature: float) -> Tensor:
     return full(logits) if temperature == 1 else full(logits) / temperature
-
-
-def _gradient_of(logits: Tensor, rows: Tensor) -> Tensor:
-    """Room for a gradient of which the rows will be written."""
-    return torch.empty_like(logits) if len(rows) == len(logits) else torch.zeros_like(logits)
-
-
-def _shares(smoothing: float, size: int) -> tuple[float, float]:
-    """What the right token's log-probability counts beyond every token's, and what every token's counts."""
-    wrong = smoothing / (size - 1)
-    return 1 - smoothing - wrong, wrong
