@@ -39,3 +39,8 @@ def test_translating_measures_all_three_ways(tmp_path):
     # Sizes are no timings: the tables that are held factored are hardly more than those on disk.
     assert measured["factored"]["resident"] < 1.15 * measured["factored"]["footprint"]
     assert measured["cached"]["resident"] > measured["dense"]["resident"]
+
+
+def test_losses_are_measured_as_they_are_written_and_in_pieces(tmp_path):
+    _, measured = run("losses.py", tmp_path / "losses.json", "--words", "300", "--positions", "64")
+    assert len(measured) == 4 and all(of["seconds"] > 0 for of in measured.values())
