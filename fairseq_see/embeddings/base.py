@@ -112,13 +112,15 @@ class Embedding(nn.Module, ABC):
         """Build an embedding whose weights and index are about to be loaded from a state dict."""
         return cls(num_embeddings, embedding_dim, padding_idx, **settings)
 
-    def fit_start(self, table: Tensor) -> bool:
+    def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
         """Start a fit to ``table``: from parameters near it, in closed form, if the method knows such, or from far.
 
         A start that is far may still suit a fit better than that of training.
 
         Args:
             table: (V, d), the padding row zero, in the dtype and on the device of the parameters.
+            weights: (V,), how much each row's squared error counts (default: all alike); likewise. A method whose
+                closed form has none passes over them.
 
         Returns:
             whether the parameters are near the table.

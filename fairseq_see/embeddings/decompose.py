@@ -30,6 +30,26 @@ def truncated_svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     return (F.pad(left, (0, missing)), F.pad(right, (0, 0, 0, missing))) if missing > 0 else (left, right)
 
 
+def weighted_svd(matrix: Tensor, rank: int, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The product of two matrices with the least sum of weights times the rows' squared errors.
+
+    The second is that of the truncated SVD of the rows times the roots of their weights. Given that one, every row's
+    best numbers are its projection, whatever it weighs.
+
+    Args:
+        matrix: (n, m).
+        rank: any.
+        weights: (n,), none negative (default: all alike).
+
+    Returns:
+        (n, rank) and (rank, m).
+    """
+    if weights is None:
+        return truncated_svd(matrix, rank)
+    right = truncated_svd(matrix * weights.sqrt().unsqueeze(1), rank)[1]
+    return matrix @ torch.linalg.pinv(right), right
+
+
 def tensor_train(tensor: Tensor, ranks: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
     """TT-SVD of a tensor of three axes (Oseledets 2011, algorithm 1).
 

@@ -38,7 +38,7 @@ class DenseEmbedding(Embedding):
         return {}
 
     @torch.no_grad()
-    def fit_start(self, table: Tensor) -> bool:
+    def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
         """The table itself."""
         self.vectors.copy_(table)
         return True

@@ -42,7 +42,7 @@ class Int8Embedding(Embedding):
         return {}
 
     @torch.no_grad()
-    def fit_start(self, table: Tensor) -> bool:
+    def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
         """Round the table."""
         # As it is shipped, so that what is measured here is true of that too.
         scales = (table.abs().amax(1) / LARGEST).half().to(table.dtype)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
-from fairseq_see.embeddings.decompose import truncated_svd
+from fairseq_see.embeddings.decompose import weighted_svd
 from fairseq_see.embeddings.start import gain_of, match_variance
 from fairseq_see.errors import SeeError
 
@@ -71,22 +71,26 @@ class MatrixEmbedding(Embedding):
         return {"k": self.k, "bias": self.bias is not None}
 
     @torch.no_grad()
-    def fit_start(self, table: Tensor) -> bool:
-        """Truncated SVD, with a bias after the mean of the rows is taken off.
+    def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
+        """Truncated SVD, with a bias after the mean of the rows is taken off; of weighted rows if there are weights.
 
         With a whole k that is the nearest table there is. What a fraction adds is the best for what the whole columns
         leave of its words.
         """
         if self.bias is not None:
             real = self._real(torch.arange(len(table), device=table.device))
-            self.bias.copy_((table if real is None else table[real]).mean(0))
+            counts = torch.ones_like(table[:, 0]) if weights is None else weights
+            if real is not None:
+                counts = counts * real
+            self.bias.copy_(counts @ table / counts.sum())
             table = table - self.bias
             if self.padding_idx is not None:
                 table[self.padding_idx] = 0
-        left, right = truncated_svd(table, self.left.shape[1])
+        left, right = weighted_svd(table, self.left.shape[1], weights)
         if self.extra is not None:
             words = len(self.extra)
-            column, row = truncated_svd(table[:words] - left[:words] @ right, 1)
+            rest = table[:words] - left[:words] @ right
+            column, row = weighted_svd(rest, 1, None if weights is None else weights[:words])
             self.extra.copy_(column.squeeze(1) / math.sqrt(self.gain))
             right = torch.cat((right, row))
         self.left.copy_(left / math.sqrt(self.gain))

@@ -76,13 +76,14 @@ class ProductQuantisedEmbedding(Embedding):
         return {"codes": self.codes_version_1.codes.shape[1], "centroids": len(self.codebooks)}
 
     @torch.no_grad()
-    def fit_start(self, table: Tensor) -> bool:
-        """K-means of the pieces of all rows but the padding row."""
+    def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
+        """K-means of the pieces of all rows but the padding row, each as heavy as its weight."""
         from sklearn.cluster import KMeans
         from sklearn.exceptions import ConvergenceWarning
 
         real = self._real(torch.arange(len(table), device=table.device))
-        rows = (table if real is None else table[real]).cpu().numpy()
+        chosen = slice(None) if real is None else real
+        rows, counts = table[chosen].cpu().numpy(), None if weights is None else weights[chosen].cpu().numpy()
         found = torch.zeros(len(rows), self.settings()["codes"], dtype=torch.uint8)
         self.codebooks.zero_()
         pieces = self._pieces(table.device)
@@ -94,10 +95,12 @@ class ProductQuantisedEmbedding(Embedding):
             with warnings.catch_warnings():
                 # Fewer distinct pieces than centroids: some are not used, which is no fault.
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                found[:, piece] = torch.from_numpy(model.fit_predict(rows[:, columns.cpu().numpy()]))
+                found[:, piece] = torch.from_numpy(
+                    model.fit_predict(rows[:, columns.cpu().numpy()], sample_weight=counts)
+                )
             self.codebooks[: model.n_clusters, columns] = torch.from_numpy(model.cluster_centers_).to(table)
         codes = self.codes_version_1.codes
-        codes[slice(None) if real is None else real] = found.to(codes.device)
+        codes[chosen] = found.to(codes.device)
         return True
 
     def rows(self, ids: Tensor) -> Tensor:

@@ -114,7 +114,7 @@ class SEEEmbedding(Embedding):
         """Number of vectors, LayerNorm, gain, and the sizes of the index."""
         return {"m": self.m, "layernorm": self.norm is not None, "gain": self.gain, "shape": self.index.shape}
 
-    def fit_start(self, table: Tensor) -> bool:
+    def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
         """Aligned vectors, far from the table."""
         align_vectors(self._banks(), self.index.order, self._sums, table, self.padding_idx)
         return False

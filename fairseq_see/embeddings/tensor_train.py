@@ -81,7 +81,7 @@ class TensorTrainEmbedding(Embedding):
         return {"rank": self.rank}
 
     @torch.no_grad()
-    def fit_start(self, table: Tensor) -> bool:
+    def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
         """TT-SVD of the table, zeros behind its rows and columns."""
         (v1, d1, first), (v2, d2, _, second) = self.first.shape, self.second.shape
         v3, _, d3 = self.third.shape

@@ -74,7 +74,7 @@ class Word2KetEmbedding(Embedding):
         return {"rank": self.rank, "order": self.order, "tree_layernorm": self.scale is not None}
 
     @torch.no_grad()
-    def fit_start(self, table: Tensor) -> bool:
+    def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
         """Every row decomposed by itself: by SVD at order 2, by alternating least squares beyond; zeros behind the cut.
 
         The tree with LayerNorm has no such start.

@@ -63,7 +63,7 @@ class Word2KetXSEmbedding(Embedding):
         return {"rank": self.rank, "order": self.order}
 
     @torch.no_grad()
-    def fit_start(self, table: Tensor) -> bool:
+    def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
         """At order 2 the truncated SVD of the rearranged table (Van Loan and Pitsianis 1993), zeros behind its ends.
 
         What a fraction of the rank adds is the best for what the whole products leave of its digits.

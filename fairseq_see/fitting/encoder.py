@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fairseq_see.embeddings import Embedding
-from fairseq_see.embeddings.decompose import truncated_svd
+from fairseq_see.embeddings.decompose import weighted_svd
 from fairseq_see.embeddings.matrix import MatrixEmbedding
 from fairseq_see.errors import SeeError
 
@@ -25,12 +25,13 @@ class LinearEncoder(nn.Module):
         table: (V, d).
         train: ids (n,) of the rows that are learnt from. Both halves start at their principal components; without a
             bias, at their truncated SVD.
+        weights: (V,) of the rows (default: all alike).
 
     Raises:
         SeeError: the embedding is of another method.
     """
 
-    def __init__(self, embedding: Embedding, table: Tensor, train: Tensor) -> None:
+    def __init__(self, embedding: Embedding, table: Tensor, train: Tensor, weights: Tensor | None = None) -> None:
         super().__init__()
         if not isinstance(embedding, MatrixEmbedding):
             raise SeeError(f"a linear encoder goes with --see-method matrix, not with {embedding.method!r}")
@@ -38,11 +39,11 @@ class LinearEncoder(nn.Module):
         # Not a buffer: it is no part of what is saved.
         self._table = table
         with torch.no_grad():
-            rows = table[train]
+            rows, counts = table[train], None if weights is None else weights[train]
             if embedding.bias is not None:
-                embedding.bias.copy_(rows.mean(0))
+                embedding.bias.copy_(rows.mean(0) if counts is None else counts @ rows / counts.sum())
                 rows = rows - embedding.bias
-            right = truncated_svd(rows, len(embedding.right))[1]
+            right = weighted_svd(rows, len(embedding.right), counts)[1]
             embedding.right.copy_(right / embedding.gain**0.5)
             # Of orthogonal rows: what maps a row to the latents that decode to its projection.
             weight = torch.linalg.pinv(embedding.right * embedding.gain)

@@ -101,10 +101,10 @@ def fit(
     key = _key(embedding, table, recipe, weights)
     train, chosen_on = _split(ids, recipe)
     if recipe.encoder:
-        module: Embedding | LinearEncoder = LinearEncoder(embedding, table, train)
+        module: Embedding | LinearEncoder = LinearEncoder(embedding, table, train, weights)
         closed_form = True
     else:
-        module, closed_form = embedding, embedding.fit_start(table)
+        module, closed_form = embedding, embedding.fit_start(table, weights)
     run = _Run(module, table, weights, loss, recipe, recipe.lr or _rate(recipe.optimizer, closed_form))
     run.begin(state, key, chosen_on)
     bar = tqdm(range(run.epoch, recipe.epochs), name, recipe.epochs, initial=run.epoch, unit="epoch")

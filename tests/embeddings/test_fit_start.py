@@ -47,6 +47,33 @@ def test_matrix_with_a_bias_is_pca():
     assert not embedding.table()[1].any()
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_weighted_rows_have_the_least_weighted_error(bias):
+    table, weights = random_table(40, 12, padding=1) + 3 * bias, torch.rand(40, dtype=torch.float64) ** 4
+    table[1], weights[1] = 0, 0
+    embedding = build("matrix", 40, 12, 1, k=3, bias=bias).double()
+    assert embedding.fit_start(table, weights)
+    centred = table - (weights @ table / weights.sum()) * bias
+    rest = torch.linalg.svdvals(centred * weights.sqrt().unsqueeze(1))[3:]
+    found = weights @ (embedding.table().detach() - table).square().sum(1)
+    assert found.item() == pytest.approx(rest.square().sum().item())
+    alike = started("matrix", table, 1, k=3, bias=bias).table().detach()
+    assert found < weights @ (alike - table).square().sum(1)
+    # What weighs nothing is as near as what is learnt of the others lets it be.
+    distance = (table - embedding.table().detach()) @ embedding.right.T
+    assert distance[torch.arange(40) != 1].abs().max() < 1e-9
+
+
+def test_a_fraction_of_k_helps_its_words_when_they_are_weighted():
+    table, weights = random_table(40, 12), torch.linspace(2, 0.1, 40, dtype=torch.float64)
+    errors = []
+    for k in (3, 3.5, 4):
+        embedding = build("matrix", 40, 12, k=k).double()
+        embedding.fit_start(table, weights)
+        errors.append((weights @ (embedding.table().detach() - table).square().sum(1)).item())
+    assert errors[0] > errors[1] > errors[2]
+
+
 def test_a_fraction_of_k_lies_between_its_neighbours_and_helps_the_first_words():
     table = random_table(40, 12)
     errors = [error(started("matrix", table, k=k), table) for k in (3, 3.5, 4)]
