@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/lm.sh DIR OUT [--ratios "5 10"] [--methods "svd direction see"] [key=value ...]
+# scripts/lm.sh DIR OUT [--ratios "5 10"] [--methods "svd direction see"] [--weights "none frequency"] [key=value ...]
 #
 # What compressing the tokens' vectors does to the perplexity of a trained language model (Balazy et al. 2021 measure it
 # so). On the English of DIR, made by scripts/prepare.sh and index.sh: trains a Transformer language model with a dense
@@ -9,19 +9,22 @@
 #   svd        truncated SVD
 #   direction  their autoencoder: a linear one, whose loss watches the direction of rows
 #   see        SEE's vectors, fitted to the table
-# Each is a recipe of fairseq-see fit.
+# Each is a recipe of fairseq-see fit, with all rows alike (none), or counted by the frequency of their words.
 #
 # Nothing is trained on after compressing. OUT/data-bin is the text, OUT/dense the model, OUT/METHOD.RATIO.tied.pt and
-# .input.pt what was made of it, and a .log beside each. What is there already is not made again.
+# .input.pt (METHOD.frequency.RATIO... by frequency) what was made of it, and a .log beside each. What is there already is
+# not made again.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-paths=() ratios="5 10" methods="svd direction see" overrides=()
+paths=() ratios="5 10" methods="svd direction see" weightings="none frequency" overrides=()
 while (($#)); do
     case $1 in
     -h | --help) usage 0 ;;
     --ratios | --methods) (($# > 1)) || die "$1 needs a value"
         printf -v "${1#--}" %s "$2" && shift 2 ;;
+    --weights) (($# > 1)) || die "$1 needs a value"
+        weightings=$2 && shift 2 ;;
     -*) die "unknown option $1 (--help tells the options)" ;;
     *=*) overrides+=("$1") && shift ;;
     *) paths+=("$1") && shift ;;
@@ -34,6 +37,9 @@ dir=${paths[0]} out=${paths[1]}
 declare -A options_of=([svd]="" [direction]="" [see]="--epochs 200")
 for method in $methods; do
     [[ -v options_of[$method] ]] || die "unknown method $method; there are: svd, direction, see"
+done
+for weights in $weightings; do
+    [[ $weights == none || $weights == frequency ]] || die "unknown weights $weights; there are: none, frequency"
 done
 for file in pieces/{train,dev,test}.en data-bin/dict.en.txt data-bin/dict.en.see; do
     [[ -e $dir/$file ]] || die "no $dir/$file; run scripts/prepare.sh (with --test test=...) and index.sh first"
@@ -80,12 +86,16 @@ perplexity() {
 rows=("| dense | 1x | $(perplexity dense "$dense") | as beside |")
 for ratio in $ratios; do
     for method in $methods; do
-        read -r -a options <<<"--recipe $method ${options_of[$method]}"
-        compress "$method.$ratio.input" "$ratio" --input-only "${options[@]}"
-        compress "$method.$ratio.tied" "$ratio" "${options[@]}"
-        row="| $method | ${ratio}x"
-        for side in input tied; do row+=" | $(perplexity "$method.$ratio.$side" "$out/$method.$ratio.$side.pt")"; done
-        rows+=("$row |")
+        for weights in $weightings; do
+            read -r -a options <<<"--recipe $method --weights $weights ${options_of[$method]}"
+            name=$method said=$method
+            [[ $weights == none ]] || name+=.$weights said+=", by $weights"
+            compress "$name.$ratio.input" "$ratio" --input-only "${options[@]}"
+            compress "$name.$ratio.tied" "$ratio" "${options[@]}"
+            row="| $said | ${ratio}x"
+            for side in input tied; do row+=" | $(perplexity "$name.$ratio.$side" "$out/$name.$ratio.$side.pt")"; done
+            rows+=("$row |")
+        done
     done
 done
 echo "| table | compressed | perplexity, input alone | perplexity, input and tied output |"

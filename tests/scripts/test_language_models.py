@@ -55,8 +55,9 @@ def test_lm_prints_perplexities_and_goes_on_from_what_is_there(prepared, tmp_pat
     assert done.returncode == 0, done.stderr
     dense = re.search(r"^\| dense \| 1x \| ([\d.]+) \| as beside \|$", done.stdout, re.M)
     svd = re.search(r"^\| svd \| 2x \| ([\d.]+) \| ([\d.]+) \|$", done.stdout, re.M)
+    weighted = re.search(r"^\| svd, by frequency \| 2x \| ([\d.]+) \| ([\d.]+) \|$", done.stdout, re.M)
     # A uniform guess is 73.
-    assert 1 < float(dense[1]) < 73 and len({dense[1], svd[1], svd[2]}) == 3
+    assert 1 < float(dense[1]) < 73 and len({dense[1], svd[1], svd[2], weighted[1], weighted[2]}) == 5
 
     def made():
         return {name: times for name, times in contents(tmp_path / "out").items() if name.endswith((".pt", ".log"))}
@@ -69,3 +70,4 @@ def test_without_data_they_refuse(tmp_path):
     for name in ("classify.sh", "lm.sh"):
         assert refused(script(name, tmp_path, tmp_path / "out"), "and index.sh first")
         assert not (tmp_path / "out").exists()
+    assert refused(script("lm.sh", tmp_path, tmp_path / "out", "--weights", "all"), "unknown weights all")
