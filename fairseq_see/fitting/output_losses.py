@@ -55,8 +55,9 @@ def kl_divergence(
     """
     if tokens is not None and real is not None:
         student, real = student[real], None
-    weights = None if real is None else real.flatten()
-    loss = _Divergence.apply(_flat(student), _flat(teacher.detach()), weights, tokens, temperature)
+    if real is not None:
+        real = real.flatten()
+    loss = _Divergence.apply(_flat(student), _flat(teacher.detach()), real, tokens, temperature)
     return loss * temperature**2 if t_squared else loss
 
 
