@@ -30,6 +30,11 @@ def truncated_svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     return (F.pad(left, (0, missing)), F.pad(right, (0, 0, 0, missing))) if missing > 0 else (left, right)
 
 
+def weighted_mean(rows: Tensor, weights: Tensor | None = None) -> Tensor:
+    """The mean (m) of rows (n, m) that count by weights (n) (default: all alike)."""
+    return rows.mean(0) if weights is None else weights @ rows / weights.sum()
+
+
 def weighted_svd(matrix: Tensor, rank: int, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The product of two matrices with the least sum of weights times the rows' squared errors.
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
-from fairseq_see.embeddings.decompose import weighted_svd
+from fairseq_see.embeddings.decompose import weighted_mean, weighted_svd
 from fairseq_see.embeddings.start import gain_of, match_variance
 from fairseq_see.errors import SeeError
 
@@ -79,10 +79,8 @@ class MatrixEmbedding(Embedding):
         """
         if self.bias is not None:
             real = self._real(torch.arange(len(table), device=table.device))
-            counts = torch.ones_like(table[:, 0]) if weights is None else weights
-            if real is not None:
-                counts = counts * real
-            self.bias.copy_(counts @ table / counts.sum())
+            chosen = slice(None) if real is None else real
+            self.bias.copy_(weighted_mean(table[chosen], None if weights is None else weights[chosen]))
             table = table - self.bias
             if self.padding_idx is not None:
                 table[self.padding_idx] = 0

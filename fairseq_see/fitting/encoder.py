@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fairseq_see.embeddings import Embedding
-from fairseq_see.embeddings.decompose import weighted_svd
+from fairseq_see.embeddings.decompose import weighted_mean, weighted_svd
 from fairseq_see.embeddings.matrix import MatrixEmbedding
 from fairseq_see.errors import SeeError
 
@@ -41,7 +41,7 @@ class LinearEncoder(nn.Module):
         with torch.no_grad():
             rows, counts = table[train], None if weights is None else weights[train]
             if embedding.bias is not None:
-                embedding.bias.copy_(rows.mean(0) if counts is None else counts @ rows / counts.sum())
+                embedding.bias.copy_(weighted_mean(rows, counts))
                 rows = rows - embedding.bias
             right = weighted_svd(rows, len(embedding.right), counts)[1]
             embedding.right.copy_(right / embedding.gain**0.5)
