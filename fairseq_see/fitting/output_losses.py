@@ -79,9 +79,9 @@ class _CrossEntropy(torch.autograd.Function):
         likelihood, everything = full(logits.new_zeros(2)).unbind()
         for part in _parts(logits):
             found = F.log_softmax(full(logits[part]), dim=-1)
-            likelihood -= found.gather(-1, target[part, None]).squeeze(-1)[real[part]].sum()
+            likelihood -= _sum(found.gather(-1, target[part, None]).squeeze(-1), real[part])
             if smoothing:
-                everything -= found.sum(-1)[real[part]].sum()
+                everything -= _sum(found.sum(-1), real[part])
         ctx.mark_non_differentiable(likelihood)
         return ctx.right * likelihood + ctx.wrong * everything, likelihood
 
@@ -114,7 +114,7 @@ class _Divergence(torch.autograd.Function):
             if tokens is not None:
                 ours = ours.gather(-1, tokens[part])
             found = F.kl_div(ours, theirs, reduction="none", log_target=True).sum(-1)
-            total += found.sum() if real is None else found[real[part]].sum()
+            total += found.sum() if real is None else _sum(found, real[part])
         return total
 
     @staticmethod
@@ -138,6 +138,11 @@ def _flat(logits: Tensor) -> Tensor:
 def _parts(logits: Tensor) -> Iterator[slice]:
     step = max(1, PIECE // logits.size(-1))
     return (slice(first, first + step) for first in range(0, len(logits), step))
+
+
+def _sum(values: Tensor, real: Tensor) -> Tensor:
+    # Indexed by real, they would make the host wait for a GPU at every piece.
+    return values.masked_fill(~real, 0).sum()
 
 
 def _scaled(logits: Tensor, temperature: float) -> Tensor:
