@@ -1,4 +1,6 @@
-"""Losses of an output layer against torch's own, in each precision, in one piece or many."""
+"""Losses of an output layer against torch's own, slow loops and numbers worked out by hand, in one piece or many."""
+
+import math
 
 import pytest
 import torch
@@ -22,6 +24,54 @@ def piece(request, monkeypatch):
 
 def gradient_of(loss, logits):
     return torch.autograd.grad(loss, logits, retain_graph=True)[0]
+
+
+def softmax(row):
+    top = max(row)
+    values = [math.exp(x - top) for x in row]
+    return [value / sum(values) for value in values]
+
+
+def slow_kl(student, teacher, temperature, tokens=None):
+    """Eq. 7, term by term."""
+    total = 0.0
+    for i, row in enumerate(student.tolist()):
+        q = softmax([x / temperature for x in row])
+        if tokens is not None:
+            q = [q[t] for t in tokens[i].tolist()]
+        p = softmax([x / temperature for x in teacher[i].tolist()])
+        total += sum(a * (math.log(a) - math.log(b)) for a, b in zip(p, q, strict=True))
+    return total
+
+
+def test_kl_by_hand():
+    # p = (3/4, 1/4), q = (1/2, 1/2); at T = 2, p = (sqrt 3, 1) / (sqrt 3 + 1).
+    student, teacher = torch.zeros(1, 2), torch.tensor([[math.log(3), 0.0]])
+    expected = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
+    assert kl_divergence(student, teacher).item() == pytest.approx(expected)
+    assert kl_divergence(student.repeat(3, 1), teacher.repeat(3, 1)).item() == pytest.approx(3 * expected)
+    a = math.sqrt(3) / (math.sqrt(3) + 1)
+    expected = a * math.log(2 * a) + (1 - a) * math.log(2 * (1 - a))
+    assert kl_divergence(student, teacher, temperature=2.0).item() == pytest.approx(expected)
+    assert kl_divergence(student, teacher, None, 2.0, t_squared=True).item() == pytest.approx(4 * expected)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
+def test_kl_as_a_loop(temperature):
+    student, teacher = numbers(5, 7), 4 * numbers(5, 7, seed=1)
+    assert kl_divergence(student, teacher, None, temperature).item() == pytest.approx(
+        slow_kl(student, teacher, temperature), rel=1e-12
+    )
+    values, tokens = teacher.topk(3)
+    # Of the teacher the three largest, renormalised; of the student its probabilities among all seven.
+    assert kl_divergence(student, values - 5, tokens, temperature).item() == pytest.approx(
+        slow_kl(student, values, temperature, tokens), rel=1e-12
+    )
+    everything = teacher.topk(7)
+    torch.testing.assert_close(
+        kl_divergence(student, everything.values, everything.indices, temperature),
+        kl_divergence(student, teacher, None, temperature),
+    )
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
@@ -62,6 +112,9 @@ def test_gradients(piece):
     assert torch.autograd.gradcheck(lambda x: cross_entropy(x, target, 0.2, PAD)[0], (logits,))
     real, teacher = target != PAD, numbers(3, 5, seed=1)
     assert torch.autograd.gradcheck(lambda x: kl_divergence(x, teacher, None, 2.0, True, real), (logits,))
+    assert torch.autograd.gradcheck(lambda x: kl_divergence(x, teacher, None, 2.0, True), (logits,))
+    values, tokens = teacher.topk(2)
+    assert torch.autograd.gradcheck(lambda x: kl_divergence(x, values, tokens, 2.0), (logits,))
     values, tokens = teacher[real].topk(2)
     assert torch.autograd.gradcheck(lambda x: kl_divergence(x, values, tokens, 2.0, True, real), (logits,))
 
@@ -76,6 +129,11 @@ def test_half_precision_loses_nothing_but_the_last_rounding(piece, dtype):
     torch.testing.assert_close((loss, likelihood), expected)
     # A loss is scaled before its gradient is rounded, so that what is small stays.
     torch.testing.assert_close(gradient_of(128 * loss, logits), gradient_of(128 * expected[0], exact).to(dtype))
+
+
+def test_divergence_of_half_precision_is_in_single():
+    student, teacher = torch.full((9, 8), 300.0).half(), torch.zeros(9, 8).half()
+    assert kl_divergence(student, teacher).dtype == torch.float32
 
 
 def test_a_batch_of_padding_is_nothing(piece):
