@@ -17,14 +17,12 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-paths=() ratios="5 10" methods="svd direction see" weightings="none frequency" overrides=()
+paths=() ratios="5 10" methods="svd direction see" weights="none frequency" overrides=()
 while (($#)); do
     case $1 in
     -h | --help) usage 0 ;;
-    --ratios | --methods) (($# > 1)) || die "$1 needs a value"
+    --ratios | --methods | --weights) (($# > 1)) || die "$1 needs a value"
         printf -v "${1#--}" %s "$2" && shift 2 ;;
-    --weights) (($# > 1)) || die "$1 needs a value"
-        weightings=$2 && shift 2 ;;
     -*) die "unknown option $1 (--help tells the options)" ;;
     *=*) overrides+=("$1") && shift ;;
     *) paths+=("$1") && shift ;;
@@ -38,8 +36,8 @@ declare -A options_of=([svd]="" [direction]="" [see]="--epochs 200")
 for method in $methods; do
     [[ -v options_of[$method] ]] || die "unknown method $method; there are: svd, direction, see"
 done
-for weights in $weightings; do
-    [[ $weights == none || $weights == frequency ]] || die "unknown weights $weights; there are: none, frequency"
+for weighting in $weights; do
+    [[ $weighting == none || $weighting == frequency ]] || die "unknown weights $weighting; there are: none, frequency"
 done
 for file in pieces/{train,dev,test}.en data-bin/dict.en.txt data-bin/dict.en.see; do
     [[ -e $dir/$file ]] || die "no $dir/$file; run scripts/prepare.sh (with --test test=...) and index.sh first"
@@ -86,10 +84,10 @@ perplexity() {
 rows=("| dense | 1x | $(perplexity dense "$dense") | as beside |")
 for ratio in $ratios; do
     for method in $methods; do
-        for weights in $weightings; do
-            read -r -a options <<<"--recipe $method --weights $weights ${options_of[$method]}"
+        for weighting in $weights; do
+            read -r -a options <<<"--recipe $method --weights $weighting ${options_of[$method]}"
             name=$method said=$method
-            [[ $weights == none ]] || name+=.$weights said+=", by $weights"
+            [[ $weighting == none ]] || name+=.$weighting said+=", by $weighting"
             compress "$name.$ratio.input" "$ratio" --input-only "${options[@]}"
             compress "$name.$ratio.tied" "$ratio" "${options[@]}"
             row="| $said | ${ratio}x"
