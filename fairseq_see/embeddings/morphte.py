@@ -82,7 +82,8 @@ class MorphTEEmbedding(Embedding):
         index = index_to_plan("morphte", options)
         fixed = 2 * embedding_dim if options.get("layernorm", True) else 0
         units, shape = [len(index.morphemes)], (num_embeddings, embedding_dim)
-        return {"rank": plan_vectors("morphte", ratio, shape, index.order, units, fixed, advice=FEWER_UNITS)}
+        (rank,) = plan_vectors("morphte", ratio, shape, index.order, units, fixed=fixed, advice=FEWER_UNITS)
+        return {"rank": rank}
 
     def settings(self) -> dict[str, Any]:
         """Rank, LayerNorm, gain, and the sizes of the index."""

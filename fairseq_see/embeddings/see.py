@@ -48,6 +48,7 @@ class SEEEmbedding(Embedding):
         index: the unit index of the V words; None only to be filled from a state dict (:meth:`restore`).
         m: vectors of a unit; one number for all, or two, (sememes, morphemes). A fraction goes to the most used units.
         whole_m: plan with a whole m, as in the paper, however coarse.
+        share: plan with so many vectors for a sememe for each that a morpheme owns, but at least one (the paper's: 1).
         order: o; checked against the index.
         rank: r; checked against the index.
         layernorm: normalise each row, as MorphTE does; its gain starts at d^-0.5, so that rows start as without it.
@@ -68,6 +69,7 @@ class SEEEmbedding(Embedding):
         index: UnitIndex | None = None,
         m: float | tuple[float, float] | None = None,
         whole_m: bool = False,
+        share: float = 1.0,
         order: int | None = None,
         rank: int | None = None,
         layernorm: bool = False,
@@ -101,14 +103,18 @@ class SEEEmbedding(Embedding):
 
     @classmethod
     def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
-        """The largest m that fits."""
+        """The largest m that fits; two, if ``share`` is not 1."""
         if "m" in options:
             raise SeeError("give either a ratio or m, not both")
+        share = options.get("share", 1.0)
+        if not 0 <= share < math.inf:
+            raise SeeError(f"share is {share}, but a sememe's vectors for each of a morpheme's are 0 or more")
         index = index_to_plan("see", options)
         fixed = 2 * embedding_dim if options.get("layernorm") else 0
         units = [len(index.sememes), len(index.morphemes)]
         shape, whole = (num_embeddings, embedding_dim), options.get("whole_m", False)
-        return {"m": plan_vectors("see", ratio, shape, index.order, units, fixed, whole, FEWER_UNITS)}
+        m = plan_vectors("see", ratio, shape, index.order, units, (share, 1.0), fixed, whole, FEWER_UNITS)
+        return {"m": m[0] if share == 1 else m}
 
     def settings(self) -> dict[str, Any]:
         """Number of vectors, LayerNorm, gain, and the sizes of the index."""

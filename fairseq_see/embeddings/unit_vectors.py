@@ -58,11 +58,12 @@ def plan_vectors(
     shape: tuple[int, int],
     order: int,
     units: Sequence[int],
+    shares: Sequence[float] | None = None,
     fixed: int = 0,
     whole: bool = False,
     advice: str = "",
-) -> float:
-    """Plan the m of an embedding made of units' vectors.
+) -> tuple[float, ...]:
+    """Plan the m of each kind of unit of an embedding made of units' vectors.
 
     Args:
         method: its name, for the message.
@@ -70,22 +71,40 @@ def plan_vectors(
         shape: V, d.
         order: o.
         units: numbers of units, those of each kind.
+        shares: vectors that a unit of each kind shall own, in proportion; at least one it owns always (default: alike).
         fixed: parameters that there are besides.
         whole: whether m is to be a whole number, however coarse.
         advice: for the message.
 
     Returns:
-        The largest m that compresses within the tolerance; with ``whole``, the largest that does not fall short.
+        The largest m that compress within the tolerance; with ``whole``, the largest that do not fall short.
 
     Raises:
         InfeasibleRatio: even one vector a unit is too much.
     """
     width = factor_width(shape[1], order)
     dense = shape[0] * shape[1]
-    m = max(1.0, (dense / ratio - fixed) / (sum(units) * width))
-    # Rounded down, so that the number is short to write and its parameters still fit.
-    m = float(math.floor(m)) if whole else math.floor(m * 10_000) / 10_000
-    reached = dense / (sum(vectors_of(number, m, order) for number in units) * width + fixed)
+    wanted = _spread((dense / ratio - fixed) / width, units, shares or [1.0] * len(units))
+    # Rounded down, so that the numbers are short to write and their parameters still fit.
+    m = tuple(float(math.floor(number)) if whole else math.floor(number * 10_000) / 10_000 for number in wanted)
+    vectors = sum(vectors_of(number, each, order) for number, each in zip(units, m, strict=True))
+    reached = dense / (vectors * width + fixed)
     if meets(reached, ratio) or (whole and reached >= ratio):
         return m
     raise infeasible(method, ratio, [reached], advice)
+
+
+def _spread(vectors: float, units: Sequence[int], shares: Sequence[float]) -> list[float]:
+    """So many vectors over all units by their shares; one where that is less."""
+    m = [1.0] * len(units)
+    sharing = [kind for kind, share in enumerate(shares) if share > 0]
+    while sharing:
+        rest = vectors - sum(number for kind, number in enumerate(units) if kind not in sharing)
+        part = rest / sum(units[kind] * shares[kind] for kind in sharing)
+        enough = [kind for kind in sharing if part * shares[kind] >= 1]
+        if enough == sharing:
+            for kind in sharing:
+                m[kind] = part * shares[kind]
+            break
+        sharing = enough
+    return m

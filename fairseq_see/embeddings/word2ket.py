@@ -67,7 +67,8 @@ class Word2KetEmbedding(Embedding):
         order = options.get("order", 3)
         fixed = embedding_dim if options.get("tree_layernorm") else 0
         shape, units = (num_embeddings, embedding_dim), [num_embeddings * order]
-        return {"rank": plan_vectors("word2ket", ratio, shape, order, units, fixed)}
+        (rank,) = plan_vectors("word2ket", ratio, shape, order, units, fixed=fixed)
+        return {"rank": rank}
 
     def settings(self) -> dict[str, Any]:
         """Rank, order, LayerNorm."""

@@ -56,7 +56,8 @@ class Word2KetXSEmbedding(Embedding):
         """The largest rank that fits."""
         order = options.get("order", 2)
         shape, units = (num_embeddings, embedding_dim), [order * ceil_root(num_embeddings, order)]
-        return {"rank": plan_vectors("word2ketxs", ratio, shape, order, units)}
+        (rank,) = plan_vectors("word2ketxs", ratio, shape, order, units)
+        return {"rank": rank}
 
     def settings(self) -> dict[str, Any]:
         """Rank and order."""

@@ -29,6 +29,10 @@ class EmbeddingOptions(FairseqDataclass):
     see_whole_m: Optional[bool] = field(
         default=None, metadata={"help": "plan --see-ratio with a whole m, as the paper does, however coarse"}
     )
+    see_share: Optional[float] = field(
+        default=None,
+        metadata={"help": "plan --see-ratio with so many vectors for a sememe for each of a morpheme (default: 1)"},
+    )
     see_order: Optional[int] = field(default=None, metadata={"help": "order the unit index must have"})
     see_rank: Optional[int] = field(default=None, metadata={"help": "rank the unit index must have"})
     see_index: Optional[str] = field(

@@ -123,6 +123,26 @@ def test_plans_at_the_papers_size(ratio, whole, reached):
     assert ratio <= 40_000 * 512 / parameters <= 1.001 * ratio
 
 
+@pytest.mark.parametrize(
+    ("share", "m"),
+    [(0, (1.0, 10.4833)), (0.05, (1.0, 10.4833)), (0.5, (4.8854, 9.7709)), (1, 9.0140), (2, (15.6097, 7.8048))],
+)
+def test_a_share_of_the_sememes_is_kept_to_above_one_vector(share, m):
+    """At 20x there are 40,000 x 512 / 20 / 8 = 128,000 vectors for 2,200 sememes and 12,000 morphemes."""
+    index = paper_size_index(2_200, 12_000)
+    settings = SEEEmbedding.plan(20, 40_000, 512, index=index, share=share)
+    assert settings == {"m": pytest.approx(m, abs=1e-4)}
+    with torch.device("meta"):
+        parameters = SEEEmbedding(40_000, 512, index=index, share=share, **settings).footprint().parameters
+    assert 20 <= 40_000 * 512 / parameters <= 20.01
+
+
+@pytest.mark.parametrize("share", [-1, math.inf, math.nan])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(SeeError, match="share is"):
+        SEEEmbedding.plan(20, 40_000, 512, index=paper_size_index(2_200, 12_000), share=share)
+
+
 def test_a_fraction_of_m_goes_to_the_first_units(random_index):
     embedding = SEEEmbedding(60, 27, index=random_index(sememes=12, morphemes=30), m=2.5)
     assert embedding.sememes.vectors.shape == (12, 6) and embedding.sememes.extra.shape == (6, 3)
