@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import replacing
 from fairseq_see.recipes import Overrides, joined, length, read_recipes
+from fairseq_see.runs import bare
 
 METHODS = ("dense", "matrix", "tensor_train", "word2ket", "morphte", "see")
 LSTMS = ("dense", "morph_lstm", "sememe_lstm")
@@ -225,10 +226,12 @@ def of_length(cell: Cell, updates: int) -> Cell:
     """The cell, trained for so many updates.
 
     Raises:
-        SeeError: the warm-up of its recipe takes as many.
+        SeeError: the warm-up of its recipe takes as many, or is no number.
     """
-    warmup = cell.overrides.get("lr_scheduler.warmup_updates", 0)
-    if warmup >= updates:
+    warmup = {bare(key): value for key, value in cell.overrides.items()}.get("lr_scheduler.warmup_updates", 0)
+    if not re.fullmatch(r"\d+", str(warmup)):
+        raise SeeError(f"{cell.name}: the warm-up of its recipe is {warmup!r}, not a whole number of updates")
+    if int(warmup) >= updates:
         raise SeeError(
             f"{cell.name}: --updates {updates} leaves nothing after its recipe's warm-up of {warmup}; take more"
         )

@@ -118,11 +118,19 @@ def test_recipes_are_for_a_method_and_all_that_is_made_of_it(tmp_path):
         with_recipes(cells("table2", ["dense"]), {"dense": {"++common.seed": 5}}, tmp_path)
 
 
-def test_a_length_that_ends_in_the_warm_up_is_refused():
-    cell = Cell("dense-seed1", {"model.see_method": "dense", "lr_scheduler.warmup_updates": 150})
+@pytest.mark.parametrize("key", ["lr_scheduler.warmup_updates", "++lr_scheduler.warmup_updates"])
+@pytest.mark.parametrize("warmup", [150, "150"])
+def test_a_length_that_ends_in_the_warm_up_is_refused(key, warmup):
+    cell = Cell("dense-seed1", {"model.see_method": "dense", key: warmup})
     assert of_length(cell, 151).overrides["optimization.max_update"] == 151
     with pytest.raises(SeeError, match="dense-seed1: --updates 150 leaves nothing after its recipe's warm-up of 150"):
         of_length(cell, 150)
+
+
+@pytest.mark.parametrize("warmup", ["many", 0.5, None, -1])
+def test_a_warm_up_that_is_no_number_is_refused(warmup):
+    with pytest.raises(SeeError, match=f"dense-seed1: the warm-up of its recipe is {warmup!r}, not a whole number"):
+        of_length(Cell("dense-seed1", {"lr_scheduler.warmup_updates": warmup}), 100)
 
 
 @pytest.mark.parametrize(
