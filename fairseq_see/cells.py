@@ -24,7 +24,7 @@ from fairseq_see.files import replacing
 from fairseq_see.recipes import Overrides, joined, length, read_recipes
 from fairseq_see.runs import bare
 
-METHODS = ("dense", "matrix", "tensor_train", "word2ket", "morphte", "see")
+METHODS = ("dense", "matrix", "tensor_train", "word2ket", "morphte", "see_paper", "see")
 LSTMS = ("dense", "morph_lstm", "sememe_lstm")
 RATIOS = (10.0, 20.0, 40.0, 80.0)
 # Figure 5 varies one of them at a time round the paper's setting. It shows no list of values; these are ours.

@@ -22,7 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dim", type=int, default=512, metavar="D", help="embedding dimension (default: %(default)s)")
     parser.add_argument("--ratios", type=float, nargs="+", default=[10, 20, 40, 80], metavar="R", help="ratios to plan")
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="methods (default: every compressing one)")
-    parser.add_argument("--layernorm", action="store_true", help="count a LayerNorm where the method has one")
+    parser.add_argument(
+        "--layernorm",
+        action=argparse.BooleanOptionalAction,
+        help="a LayerNorm where the method has one, or none (default: as training has it)",
+    )
     parser.add_argument("--whole-m", action="store_true", help="a whole m, as in the SEE paper, however coarse")
     parser.add_argument("--share", type=float, metavar="X", help="vectors of a sememe for each of a morpheme")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -76,10 +80,9 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                     raise SeeError(f"no unit index at {index_path}; build it with fairseq-see index {path}")
                 options["index"] = UnitIndex.load(index_path)
                 options["index"].check_dictionary(vocabulary)
+            options |= classes[method].for_training
             for name in ("layernorm", "whole_m", "share"):
-                value = getattr(args, name)
-                # Not by its truth: a share of 0 is one.
-                if value is not None and value is not False and name in takes:
+                if (value := getattr(args, name)) is not None and name in takes:
                     options[name] = value
             plan: dict[str, Any] = {"side": language, "rows": rows, "used_rows": used, "dim": args.dim}
             plan |= {"method": method, "asked": ratio}

@@ -9,8 +9,9 @@ from __future__ import annotations
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
@@ -67,6 +68,9 @@ class Embedding(nn.Module, ABC):
     # Whether rows are codes that stand for a trained table's (:meth:`fit_start` finds them, no training does). A ratio
     # is then of bytes against a dense table in half precision: such numbers are not all alike.
     quantised: ClassVar[bool] = False
+    # Options that a model to be trained from nothing takes where they are not given. A fit to a trained table has other
+    # needs, and so has who reads a paper: both get the defaults of ``__init__``.
+    for_training: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
         super().__init__()

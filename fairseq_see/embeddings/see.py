@@ -13,11 +13,15 @@ most a fifth; the fifth product of a group exists where all of its units own one
 morphemes.
 
 A word with fewer than r-1 senses has fewer products; nothing is computed for the missing ones.
+
+Models that are trained with it from nothing normalise rows, as MorphTE does, and the paper does not (``see_paper``):
+they learn more from the same text (docs/results.md). Fits to trained tables do not, as rows of those have lengths.
 """
 
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -59,6 +63,8 @@ class SEEEmbedding(Embedding):
         gain: factor of all rows (default: what suits the start).
         shape: sizes of an index yet to be loaded, from :meth:`settings`.
     """
+
+    for_training = MappingProxyType({"layernorm": True})
 
     def __init__(
         self,
@@ -109,11 +115,11 @@ class SEEEmbedding(Embedding):
         share = options.get("share", 1.0)
         if not 0 <= share < math.inf:
             raise SeeError(f"share is {share}, but a sememe's vectors for each of a morpheme's are 0 or more")
-        index = index_to_plan("see", options)
+        index = index_to_plan(cls.method, options)
         fixed = 2 * embedding_dim if options.get("layernorm") else 0
         units = [len(index.sememes), len(index.morphemes)]
         shape, whole = (num_embeddings, embedding_dim), options.get("whole_m", False)
-        m = plan_vectors("see", ratio, shape, index.order, units, (share, 1.0), fixed, whole, FEWER_UNITS)
+        m = plan_vectors(cls.method, ratio, shape, index.order, units, (share, 1.0), fixed, whole, FEWER_UNITS)
         return {"m": m[0] if share == 1 else m}
 
     def settings(self) -> dict[str, Any]:

@@ -85,9 +85,8 @@ class Tables:
                 cfg.see_resolved = text
 
     def _check_trainable(self) -> None:
-        # What builds a model to train it has options of checkpoints; fairseq-see fit has none.
         method = self.request["method"]
-        if embedding_class(method).quantised and _checkpoint_options(self.cfg) is not None:
+        if embedding_class(method).quantised and _is_to_train(self.cfg):
             raise SeeError(
                 f"{method!r} is made of a trained table, not trained: fairseq-see fit CHECKPOINT --see-method {method}"
             )
@@ -95,7 +94,10 @@ class Tables:
     def _options(self, index_path: Path, dictionary: Dictionary) -> dict[str, Any]:
         options = {name: self.request[name] for name in METHOD_OPTIONS}
         options["m"] = _parse_m(options["m"])
-        if "index" in options_of(embedding_class(self.request["method"])):
+        cls = embedding_class(self.request["method"])
+        if _is_to_train(self.cfg):
+            options |= {name: value for name, value in cls.for_training.items() if options[name] is None}
+        if "index" in options_of(cls):
             if not index_path.is_file():
                 raise SeeError(f"no unit index at {index_path}; build it with fairseq-see index, or give --see-index")
             options["index"] = _load_index(index_path, dictionary)
@@ -245,6 +247,11 @@ def _parse_m(text: str | None) -> float | tuple[float, float] | None:
 def _root(cfg: Any) -> Any:
     """The whole configuration that a model's hangs on, or None."""
     return cfg._get_parent() if isinstance(cfg, DictConfig) else None
+
+
+def _is_to_train(cfg: Any) -> bool:
+    """Whether the model is built to be trained: fairseq-see fit has no options of checkpoints."""
+    return _checkpoint_options(cfg) is not None
 
 
 def _checkpoint_options(cfg: Any) -> Any:

@@ -85,7 +85,11 @@ class Planner:
         if self._indexes is None:
             from fairseq_see.models.tables import load_embeddings
 
-            like = [other for other in self.results if other.method == "see" and other.tables == self.results[0].tables]
+            like = [
+                other
+                for other in self.results
+                if other.method in ("see", "see_paper") and other.tables == self.results[0].tables
+            ]
             tables: list[Any] = []
             if like:
                 tables += load_embeddings(Path(like[0].run) / "checkpoints" / "checkpoint_best.pt").values()

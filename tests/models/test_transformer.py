@@ -38,7 +38,7 @@ def loss_of(model, criterion, sample):
     return loss / size
 
 
-@pytest.mark.parametrize("words", [(), ("--see-layernorm",)])
+@pytest.mark.parametrize("words", [(), ("--see-method", "see_paper")])
 def test_first_loss_of_a_tied_model(toy, tmp_path, words):
     """At most ln V + 1, on a vocabulary large enough that the tokens a model sees are few of it."""
     shutil.copytree(toy / "data-bin", tmp_path / "data-bin")
@@ -88,6 +88,21 @@ def test_untied_output_has_a_matrix_of_its_own(toy):
     assert model.decoder.output_projection.weight.shape == (72, 512)
     loss_of(model, criterion, sample).backward()
     assert model.decoder.output_projection.weight.grad.any()
+
+
+@pytest.mark.parametrize(
+    ("words", "normalised"),
+    [
+        ((), True),
+        (("--see-method", "see_paper"), False),
+        (("--see-method", "see_paper", "--see-layernorm"), True),
+        (("--see-method", "word2ketxs"), False),
+    ],
+)
+def test_what_is_trained_from_nothing_normalises_rows_unless_it_is_the_papers(toy, words, normalised):
+    model, _, _ = build(toy / "data-bin", "--see-ratio", "2", *words)
+    for side in (model.encoder, model.decoder):
+        assert any(isinstance(part, torch.nn.LayerNorm) for part in side.embed_tokens.modules()) == normalised
 
 
 @pytest.mark.parametrize("preset", ["see_transformer_iwslt_zh_en", "see_transformer_wmt_zh_en"])
