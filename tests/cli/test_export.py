@@ -164,7 +164,6 @@ UNTIED = ("--arch", "see_transformer", "--encoder-normalize-before", "--layernor
     [
         *((method, "data-bin", ()) for method in sorted(REGISTRY)),
         *(("see", data, words) for data, words in (("data-bin", UNTIED), ("joined", ("--share-all-embeddings",)))),
-        ("see", "data-bin", ("--see-layernorm",)),
     ],
 )
 def test_every_method_and_tying_comes_back(toy, tmp_path, capsys, method, data, words):
