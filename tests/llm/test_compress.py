@@ -23,6 +23,7 @@ EXACT = {"method": "matrix", "ratio": None, "k": 32, "fit": Recipe(epochs=0)}
 OPTIONS = {
     "dense": {},
     "see": {"m": 2},
+    "see_paper": {"m": 2},
     "morphte": {"rank": 2},
     "word2ket": {"rank": 2, "order": 2},
     "word2ketxs": {"rank": 2, "order": 2},
