@@ -63,6 +63,7 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     import torch
 
     from fairseq_see.embeddings import REGISTRY, build, embedding_class, options_of
+    from fairseq_see.embeddings.base import training_options
     from fairseq_see.units import UnitIndex, Vocabulary
 
     methods = args.methods or [method for method in sorted(REGISTRY) if REGISTRY[method].compresses]
@@ -80,10 +81,10 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                     raise SeeError(f"no unit index at {index_path}; build it with fairseq-see index {path}")
                 options["index"] = UnitIndex.load(index_path)
                 options["index"].check_dictionary(vocabulary)
-            options |= classes[method].for_training
             for name in ("layernorm", "whole_m", "share"):
                 if (value := getattr(args, name)) is not None and name in takes:
                     options[name] = value
+            options = training_options(classes[method], options)
             plan: dict[str, Any] = {"side": language, "rows": rows, "used_rows": used, "dim": args.dim}
             plan |= {"method": method, "asked": ratio}
             try:

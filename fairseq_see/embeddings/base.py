@@ -320,6 +320,11 @@ def options_of(cls: type[Embedding]) -> dict[str, bool]:
     }
 
 
+def training_options(cls: type[Embedding], options: dict[str, Any]) -> dict[str, Any]:
+    """``options``, and those that training takes where they are missing or None."""
+    return options | {name: value for name, value in cls.for_training.items() if options.get(name) is None}
+
+
 def build(
     method: str,
     num_embeddings: int,

@@ -96,15 +96,12 @@ def plan_vectors(
 
 def _spread(vectors: float, units: Sequence[int], shares: Sequence[float]) -> list[float]:
     """So many vectors over all units by their shares; one where that is less."""
-    m = [1.0] * len(units)
-    sharing = [kind for kind, share in enumerate(shares) if share > 0]
+    sharing, part = list(range(len(units))), 0.0
     while sharing:
         rest = vectors - sum(number for kind, number in enumerate(units) if kind not in sharing)
         part = rest / sum(units[kind] * shares[kind] for kind in sharing)
         enough = [kind for kind in sharing if part * shares[kind] >= 1]
         if enough == sharing:
-            for kind in sharing:
-                m[kind] = part * shares[kind]
             break
         sharing = enough
-    return m
+    return [part * share if kind in sharing else 1.0 for kind, share in enumerate(shares)]

@@ -18,6 +18,7 @@ from fairseq.data import Dictionary
 from omegaconf import DictConfig, open_dict
 
 from fairseq_see.embeddings import Embedding, build, embedding_class, exported, options_of
+from fairseq_see.embeddings.base import training_options
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.vocabulary import Vocabulary
@@ -96,7 +97,7 @@ class Tables:
         options["m"] = _parse_m(options["m"])
         cls = embedding_class(self.request["method"])
         if _is_to_train(self.cfg):
-            options |= {name: value for name, value in cls.for_training.items() if options[name] is None}
+            options = training_options(cls, options)
         if "index" in options_of(cls):
             if not index_path.is_file():
                 raise SeeError(f"no unit index at {index_path}; build it with fairseq-see index, or give --see-index")

@@ -68,13 +68,14 @@ class Planner:
     def reason(self, method: str, ratio: float) -> Missing:
         """Infeasible, or not run."""
         from fairseq_see.embeddings import embedding_class, options_of
+        from fairseq_see.embeddings.base import training_options
 
         cls = embedding_class(method)
         takes = "index" in options_of(cls)
         indexes = self._unit_indexes() if takes else [None] * len(self.results[0].tables)
         for (rows, dim), index in zip(self.results[0].tables, indexes, strict=False):
             try:
-                cls.plan(ratio, rows, dim, **({"index": index} if takes else {}))
+                cls.plan(ratio, rows, dim, **training_options(cls, {"index": index} if takes else {}))
             except InfeasibleRatio as error:
                 nearest = f", nearest {error.nearest:.3g}x" if error.nearest else ""
                 return Missing("-", method, ratio, f"infeasible{nearest}", str(error))
@@ -83,12 +84,13 @@ class Planner:
     def _unit_indexes(self) -> list[Any]:
         """Those of a run with senses, which serve the methods without; none if there is no such run."""
         if self._indexes is None:
+            from fairseq_see.embeddings import SEEEmbedding, embedding_class
             from fairseq_see.models.tables import load_embeddings
 
             like = [
                 other
                 for other in self.results
-                if other.method in ("see", "see_paper") and other.tables == self.results[0].tables
+                if issubclass(embedding_class(other.method), SEEEmbedding) and other.tables == self.results[0].tables
             ]
             tables: list[Any] = []
             if like:
