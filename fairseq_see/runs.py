@@ -9,6 +9,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -59,6 +60,12 @@ def read_yaml(path: Path, configs: Path) -> list[Run]:
 def bare(key: object) -> str:
     """The key of an override without the signs by which hydra adds and removes keys."""
     return str(key).lstrip("+~")
+
+
+def values_of(overrides: Iterable[str]) -> dict[str, str]:
+    """What overrides KEY=VALUE set, by their bare keys."""
+    parts = (override.partition("=") for override in overrides if not override.startswith("~"))
+    return {bare(key): value for key, _, value in parts}
 
 
 def load_yaml(path: Path) -> Any:

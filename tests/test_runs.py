@@ -6,7 +6,7 @@ import pytest
 
 from fairseq_see.embeddings import REGISTRY
 from fairseq_see.errors import SeeError
-from fairseq_see.runs import Run, read_json, read_yaml, write_json
+from fairseq_see.runs import Run, read_json, read_yaml, values_of, write_json
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "configs"
@@ -46,6 +46,11 @@ def test_a_grid_of_learning_rates_which_are_lists(tmp_path):
     runs = read_yaml(tmp_path / "RUNS.yaml", CONFIGS)
     assert [run.name for run in runs] == ["see-0.002", "see-0.001_0.0005"]
     assert [run.overrides for run in runs] == [["optimization.lr=[0.002]"], ["optimization.lr=[0.001,0.0005]"]]
+
+
+def test_values_of_overrides_have_bare_keys():
+    overrides = ["+model.see_share=0", "++task.note=a=b", "~optimization.update_freq", "optimization.lr=[0.1]"]
+    assert values_of(overrides) == {"model.see_share": "0", "task.note": "a=b", "optimization.lr": "[0.1]"}
 
 
 def test_the_lists_in_configs():

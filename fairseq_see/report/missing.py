@@ -11,7 +11,7 @@ from typing import Any
 from fairseq_see.curve import read_curve
 from fairseq_see.errors import InfeasibleRatio
 from fairseq_see.report.runs import Result, settings_of
-from fairseq_see.runs import read_json
+from fairseq_see.runs import read_json, values_of
 
 # What scripts/sweep.sh leaves beside the runs of a list.
 RECORDS = "*.runs.json"
@@ -100,7 +100,7 @@ class Planner:
 
 
 def _missing(name: str, overrides: list[str], kind: str, reason: str) -> Missing:
-    chosen = {key.lstrip("+"): value for key, _, value in (override.partition("=") for override in overrides)}
+    chosen = values_of(overrides)
     ratio = chosen.get("model.see_ratio", "")
     asked = float(ratio) if re.fullmatch(r"[\d.]+", ratio) else None
     return Missing(name, chosen.get("model.see_method", "see"), asked, kind, reason)

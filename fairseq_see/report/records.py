@@ -18,6 +18,7 @@ from fairseq_see.report import header, provenance, texts
 from fairseq_see.report.folders import read_folders
 from fairseq_see.report.missing import Missing
 from fairseq_see.report.runs import Result, settings_of
+from fairseq_see.runs import values_of
 
 
 def write_records(paths: Sequence[Path], out: Path) -> tuple[list[Path], list[Missing]]:
@@ -58,7 +59,7 @@ def record(results: Sequence[Result]) -> dict[str, Any]:
     run = Path(first.run)
     dev = perplexities(run)
     trained, fitted = settings_of(run), settings_of(run, "fit")
-    overrides = dict(override.lstrip("+").split("=", 1) for override in trained.get("override", []))
+    overrides = values_of(trained.get("override", []))
     return {
         "name": first.name,
         "method": first.method,
