@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a LayerNorm where the method has one, or none (default: as training has it)",
     )
     parser.add_argument("--whole-m", action="store_true", help="a whole m, as in the SEE paper, however coarse")
+    parser.add_argument("--head", type=float, metavar="X", help="part of the units that shares half of all vectors")
     parser.add_argument("--share", type=float, metavar="X", help="vectors of a sememe for each of a morpheme")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
@@ -81,7 +82,7 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                     raise SeeError(f"no unit index at {index_path}; build it with fairseq-see index {path}")
                 options["index"] = UnitIndex.load(index_path)
                 options["index"].check_dictionary(vocabulary)
-            for name in ("layernorm", "whole_m", "share"):
+            for name in ("layernorm", "whole_m", "share", "head"):
                 if (value := getattr(args, name)) is not None and name in takes:
                     options[name] = value
             options = training_options(classes[method], options)

@@ -43,7 +43,7 @@ class FewRows:
             for kind in (morphemes, sememes)
         ]
         self._order, self._width = index.order, morphemes.vectors.shape[1] // morphemes.whole
-        self._extra = any(extra is not None for _, extra in self._kinds)
+        self._extra = max(0 if extra is None else extra.shape[1] for _, extra in self._kinds)
         self._dtype = morphemes.vectors.dtype
         self._wide = np.float64 if self._dtype is torch.float64 else np.float32
 
@@ -68,19 +68,19 @@ class FewRows:
     def _products(self, units: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """The sums over i of the products of groups (g, o) of each kind of unit, kinds one after the other: (G, d)."""
         stored, groups = self._kinds[0][0].shape[1], sum(map(len, units))
-        factors = np.empty((groups, self._order, stored + self._width * self._extra), self._kinds[0][0].dtype)
+        factors = np.empty((groups, self._order, stored + self._extra), self._kinds[0][0].dtype)
         start = 0
         for (vectors, extra), ids in zip(self._kinds, units, strict=True):
             read = factors[start : start + len(ids)]
             start += len(ids)
             # All ids exist; clipping is what lets numpy write in place.
             vectors.take(ids, 0, read[..., :stored], "clip")
+            owned = stored + (0 if extra is None else extra.shape[1])
             if extra is not None:
-                extra.take(ids, 0, read[..., stored:], "clip")
+                extra.take(ids, 0, read[..., stored:owned], "clip")
                 # A product exists if all its units own the vector.
-                read[..., stored:][ids >= len(extra)] = 0
-            elif self._extra:
-                read[..., stored:] = 0
+                read[..., stored:owned][ids >= len(extra)] = 0
+            read[..., owned:] = 0
         factors = factors.astype(self._wide, copy=False)
         factors[:, 0] *= self.gain
         split = self._order // 2

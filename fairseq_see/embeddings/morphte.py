@@ -21,7 +21,7 @@ from fairseq_see.embeddings.base import Embedding, register
 from fairseq_see.embeddings.kronecker import factor_width
 from fairseq_see.embeddings.start import align_vectors, gain_of, row_norm, start_vectors
 from fairseq_see.embeddings.stored_index import FEWER_UNITS, StoredIndex, index_to_plan
-from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
+from fairseq_see.embeddings.unit_vectors import UnitVectors, check_head, plan_vectors
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
@@ -36,6 +36,7 @@ class MorphTEEmbedding(Embedding):
         padding_idx: the zero row.
         index: the unit index of the V words, of which the morphemes are used.
         rank: r, vectors of a morpheme; a fraction goes to the most used morphemes.
+        head: the part of the morphemes, those used most, that shares half of the vectors; 0 for none, as in the paper.
         order: o; checked against the index.
         layernorm: off leaves the sum as it is.
         init: ``balanced``, ``normal`` or ``xavier``, as in SEE.
@@ -51,6 +52,7 @@ class MorphTEEmbedding(Embedding):
         *,
         rank: float,
         index: UnitIndex | None = None,
+        head: float = 0.0,
         order: int | None = None,
         layernorm: bool = True,
         init: str = "balanced",
@@ -60,13 +62,14 @@ class MorphTEEmbedding(Embedding):
         super().__init__(num_embeddings, embedding_dim, padding_idx)
         if not rank >= 1:
             raise SeeError(f"rank is {rank}, but every morpheme needs at least one vector")
+        check_head(head)
         # "version": see SEE's.
         self.index_version_1 = StoredIndex(num_embeddings, index, shape, senses=False)
         self.index.check(order, None)
-        self.rank = rank
+        self.rank, self.head = rank, head
         self.gain = gain_of(init, embedding_dim, self.index.order, rank) if gain is None else gain
         width = factor_width(embedding_dim, self.index.order)
-        self.morphemes = UnitVectors(self.index.shape["morphemes"], rank, width, self.index.order)
+        self.morphemes = UnitVectors(self.index.shape["morphemes"], rank, width, self.index.order, head)
         self.norm = row_norm(embedding_dim) if layernorm else None
         if self.index.known:
             start_vectors(self.morphemes.banks(), self.index.order, init, self._sums, num_embeddings, padding_idx)
@@ -79,15 +82,17 @@ class MorphTEEmbedding(Embedding):
     @classmethod
     def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
         """The largest rank that fits."""
+        check_head(head := options.get("head", 0.0))
         index = index_to_plan("morphte", options)
         fixed = 2 * embedding_dim if options.get("layernorm", True) else 0
         units, shape = [len(index.morphemes)], (num_embeddings, embedding_dim)
-        (rank,) = plan_vectors("morphte", ratio, shape, index.order, units, fixed=fixed, advice=FEWER_UNITS)
+        (rank,) = plan_vectors("morphte", ratio, shape, index.order, units, fixed=fixed, head=head, advice=FEWER_UNITS)
         return {"rank": rank}
 
     def settings(self) -> dict[str, Any]:
-        """Rank, LayerNorm, gain, and the sizes of the index."""
-        return {"rank": self.rank, "layernorm": self.norm is not None, "gain": self.gain, "shape": self.index.shape}
+        """Rank, head, LayerNorm, gain, and the sizes of the index."""
+        sizes = {"rank": self.rank, "head": self.head, "shape": self.index.shape}
+        return {**sizes, "layernorm": self.norm is not None, "gain": self.gain}
 
     def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
         """Aligned vectors, far from the table."""

@@ -10,12 +10,13 @@ Parameters: (|S| + |M|) x q x m; the rank r costs none. S are the sememes, M the
 of the o positions counted in both. A whole m, as in the paper, is too coarse to meet a ratio (with 14,200 units m = 4
 gives 45x, m = 5 gives 36x), so m may be a fraction: with m = 4.5 every unit owns 4 vectors and the half that is used
 most a fifth; the fifth product of a group exists where all of its units own one. m may differ for sememes and
-morphemes.
+morphemes, and with a ``head`` the most used units own more of the vectors (unit_vectors.py).
 
 A word with fewer than r-1 senses has fewer products; nothing is computed for the missing ones.
 
-Models that are trained with it from nothing normalise rows, as MorphTE does, and the paper does not (``see_paper``):
-they learn more from the same text (docs/results.md). Fits to trained tables do not, as rows of those have lengths.
+Models that are trained with it from nothing normalise rows, as MorphTE does, and have a head; the paper does neither
+(``see_paper``). They learn more from the same text (docs/results.md). Fits to trained tables do not normalise, as rows
+of those have lengths, and have no head.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from fairseq_see.embeddings.few import FewRows
 from fairseq_see.embeddings.kronecker import factor_width
 from fairseq_see.embeddings.start import align_vectors, gain_of, row_norm, start_vectors
 from fairseq_see.embeddings.stored_index import FEWER_UNITS, StoredIndex, index_to_plan
-from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
+from fairseq_see.embeddings.unit_vectors import UnitVectors, check_head, plan_vectors
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
@@ -53,6 +54,7 @@ class SEEEmbedding(Embedding):
         m: vectors of a unit; one number for all, or two, (sememes, morphemes). A fraction goes to the most used units.
         whole_m: plan with a whole m, as in the paper, however coarse.
         share: plan with so many vectors for a sememe for each that a morpheme owns, but at least one (the paper's: 1).
+        head: the part of the units, those used most, that shares half of the vectors; 0 for none, as in the paper.
         order: o; checked against the index.
         rank: r; checked against the index.
         layernorm: normalise each row, as MorphTE does; its gain starts at d^-0.5, so that rows start as without it.
@@ -64,7 +66,7 @@ class SEEEmbedding(Embedding):
         shape: sizes of an index yet to be loaded, from :meth:`settings`.
     """
 
-    for_training = MappingProxyType({"layernorm": True})
+    for_training = MappingProxyType({"layernorm": True, "head": 0.2})
 
     def __init__(
         self,
@@ -76,6 +78,7 @@ class SEEEmbedding(Embedding):
         m: float | tuple[float, float] | None = None,
         whole_m: bool = False,
         share: float = 1.0,
+        head: float = 0.0,
         order: int | None = None,
         rank: int | None = None,
         layernorm: bool = False,
@@ -87,7 +90,8 @@ class SEEEmbedding(Embedding):
         self._few: FewRows | None = None
         if m is None:
             raise SeeError("say how small the embedding shall be: give a ratio (--see-ratio 20) or m (--see-m 9)")
-        self.m = _pair(m)
+        check_head(head)
+        self.m, self.head = _pair(m), head
         if not min(self.m) >= 1:
             raise SeeError(f"m is {m}, but every unit needs at least one vector")
         # "version", because fairseq's EMA decays every entry of a state dict but those, and integers cannot be decayed.
@@ -96,8 +100,8 @@ class SEEEmbedding(Embedding):
         terms = math.sqrt(self.m[0] * self.m[1]) * (1 + self.index.shape["senses"] / num_embeddings)
         self.gain = gain_of(init, embedding_dim, self.index.order, terms) if gain is None else gain
         width = factor_width(embedding_dim, self.index.order)
-        self.sememes = UnitVectors(self.index.shape["sememes"], self.m[0], width, self.index.order)
-        self.morphemes = UnitVectors(self.index.shape["morphemes"], self.m[1], width, self.index.order)
+        self.sememes = UnitVectors(self.index.shape["sememes"], self.m[0], width, self.index.order, head)
+        self.morphemes = UnitVectors(self.index.shape["morphemes"], self.m[1], width, self.index.order, head)
         self.norm = row_norm(embedding_dim) if layernorm else None
         if self.index.known:
             start_vectors(self._banks(), self.index.order, init, self._sums, num_embeddings, padding_idx)
@@ -115,16 +119,18 @@ class SEEEmbedding(Embedding):
         share = options.get("share", 1.0)
         if not 0 <= share < math.inf:
             raise SeeError(f"share is {share}, but a sememe's vectors for each of a morpheme's are 0 or more")
+        check_head(head := options.get("head", 0.0))
         index = index_to_plan(cls.method, options)
         fixed = 2 * embedding_dim if options.get("layernorm") else 0
         units = [len(index.sememes), len(index.morphemes)]
         shape, whole = (num_embeddings, embedding_dim), options.get("whole_m", False)
-        m = plan_vectors(cls.method, ratio, shape, index.order, units, (share, 1.0), fixed, whole, FEWER_UNITS)
+        m = plan_vectors(cls.method, ratio, shape, index.order, units, (share, 1.0), fixed, whole, head, FEWER_UNITS)
         return {"m": m[0] if share == 1 else m}
 
     def settings(self) -> dict[str, Any]:
-        """Number of vectors, LayerNorm, gain, and the sizes of the index."""
-        return {"m": self.m, "layernorm": self.norm is not None, "gain": self.gain, "shape": self.index.shape}
+        """Number of vectors, head, LayerNorm, gain, and the sizes of the index."""
+        sizes = {"m": self.m, "head": self.head, "shape": self.index.shape}
+        return {**sizes, "layernorm": self.norm is not None, "gain": self.gain}
 
     def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
         """Aligned vectors, far from the table."""

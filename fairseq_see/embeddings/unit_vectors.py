@@ -1,55 +1,99 @@
-"""The vectors of one kind of unit (sememes, morphemes, a word's own leaves), the most used owning one more or not."""
+"""The vectors of one kind of unit (sememes, morphemes, a word's own leaves), the most used owning more or not.
+
+The paper gives all units equally many. But a few units make up most of a text: with a *head*, half of the vectors go to
+all units alike and the other half to the head, the most used of them, as adaptive inputs (Baevski and Auli 2019) spend
+more on frequent words. It costs no parameters, and is what SEE is trained with (docs/results.md).
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import infeasible, meets
 from fairseq_see.embeddings.kronecker import factor_width, kronecker_sum, read_factors
+from fairseq_see.errors import SeeError
+
+
+class Shares(NamedTuple):
+    """Who owns how many vectors.
+
+    Attributes:
+        whole: what every unit owns.
+        owners: the first units, which own more.
+        more: how many more these own.
+    """
+
+    whole: int
+    owners: int
+    more: int
 
 
 class UnitVectors(nn.Module):
-    """m vectors of q numbers for each of U units; the fraction of m goes to the first units, which are used most.
+    """m vectors of q numbers for each of U units, on average.
+
+    The product of a group has as many terms as the one of its units that owns the fewest.
 
     Args:
         units: U, in the order of their use, after the padding units of each position where there are some.
-        m: vectors of a unit, at least 1; 4.5 gives every unit 4 and the first half of them a fifth.
+        m: at least 1; without a head, 4.5 gives every unit 4 and the first half of them a fifth.
         width: q.
         order: o.
+        head: the part of the units that shares half of the vectors; 0 for no head.
     """
 
-    def __init__(self, units: int, m: float, width: int, order: int) -> None:
+    def __init__(self, units: int, m: float, width: int, order: int, head: float = 0.0) -> None:
         super().__init__()
         self.m = m
-        self.whole = math.floor(m)
+        self.whole, owners, self.more = shares_of(units, m, order, head)
         self.vectors = nn.Parameter(torch.empty(units, self.whole * width))
-        extra = vectors_of(units, m, order) - units * self.whole
-        self.extra = nn.Parameter(torch.empty(extra, width)) if extra else None
+        self.extra = nn.Parameter(torch.empty(owners, self.more * width)) if owners else None
 
     def banks(self) -> list[tuple[nn.Parameter, int, float]]:
         """The parameters, each with its vectors for a unit and m."""
         main = (self.vectors, self.whole, self.m)
-        return [main] if self.extra is None else [main, (self.extra, 1, self.m)]
+        return [main] if self.extra is None else [main, (self.extra, self.more, self.m)]
 
     def sum(self, index: Tensor, dim: int, gain: float, weight: Tensor | None = None) -> Tensor:
         """Rows as :func:`~fairseq_see.embeddings.kronecker.kronecker_sum` makes them of these vectors."""
-        return kronecker_sum(self.vectors, index, self.whole, dim, gain, weight, self.extra)
+        if self.extra is None or self.more == 1:
+            return kronecker_sum(self.vectors, index, self.whole, dim, gain, weight, self.extra)
+        rows = kronecker_sum(self.vectors, index, self.whole, dim, gain, weight)
+        # Of the groups that have them alone: most have not, and more vectors cost more than another pass over rows.
+        owning, groups = (index < len(self.extra)).all(2).nonzero().unbind(1)
+        weight = None if weight is None else weight[owning]
+        more = kronecker_sum(self.extra, index[owning, groups].unsqueeze(1), self.more, dim, gain, weight)
+        return rows.index_add_(0, owning, more)
 
     def factors(self, index: Tensor) -> Tensor:
-        """What :func:`~fairseq_see.embeddings.kronecker.read_factors` reads for these products."""
+        """What :func:`~fairseq_see.embeddings.kronecker.read_factors` reads for these products; not with a head."""
         return read_factors(self.vectors, self.extra, index, self.whole)
 
 
-def vectors_of(units: int, m: float, order: int) -> int:
-    """How many vectors ``units`` units own together."""
-    whole = math.floor(m)
-    extra = int(units * (m - whole))
+def shares_of(units: int, m: float, order: int, head: float = 0.0) -> Shares:
+    """Who of U units owns how many vectors, m on average; arguments as of :class:`UnitVectors`."""
+    whole = max(1, math.floor(m / 2)) if head else math.floor(m)
+    # Rounded up, so that those who share are no larger part than the head.
+    more = max(1, math.ceil((m - whole) / head)) if head else 1
+    owners = int(units * (m - whole) / more)
     # No product is made of padding units alone, which come first, so a vector that only they own would never be used.
-    return units * whole + (extra if extra > order else 0)
+    return Shares(whole, owners if owners > order else 0, more)
+
+
+def vectors_of(units: int, m: float, order: int, head: float = 0.0) -> int:
+    """How many vectors U units own together."""
+    whole, owners, more = shares_of(units, m, order, head)
+    return units * whole + owners * more
+
+
+def check_head(head: float) -> None:
+    """Raise SeeError unless it is a part of the units."""
+    if not 0 <= head <= 1:
+        raise SeeError(f"head is {head}, but it is the part of the units that owns more, from 0 (none) to 1")
 
 
 def plan_vectors(
@@ -61,6 +105,7 @@ def plan_vectors(
     shares: Sequence[float] | None = None,
     fixed: int = 0,
     whole: bool = False,
+    head: float = 0.0,
     advice: str = "",
 ) -> tuple[float, ...]:
     """Plan the m of each kind of unit of an embedding made of units' vectors.
@@ -74,6 +119,7 @@ def plan_vectors(
         shares: vectors that a unit of each kind shall own, in proportion; at least one it owns always (default: alike).
         fixed: parameters that there are besides.
         whole: whether m is to be a whole number, however coarse.
+        head: as of :class:`UnitVectors`.
         advice: for the message.
 
     Returns:
@@ -87,7 +133,7 @@ def plan_vectors(
     wanted = _spread((dense / ratio - fixed) / width, units, shares or [1.0] * len(units))
     # Rounded down, so that the numbers are short to write and their parameters still fit.
     m = tuple(float(math.floor(number)) if whole else math.floor(number * 10_000) / 10_000 for number in wanted)
-    vectors = sum(vectors_of(number, each, order) for number, each in zip(units, m, strict=True))
+    vectors = sum(vectors_of(number, each, order, head) for number, each in zip(units, m, strict=True))
     reached = dense / (vectors * width + fixed)
     if meets(reached, ratio) or (whole and reached >= ratio):
         return m

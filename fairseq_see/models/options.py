@@ -33,6 +33,10 @@ class EmbeddingOptions(FairseqDataclass):
         default=None,
         metadata={"help": "plan --see-ratio with so many vectors for a sememe for each of a morpheme (default: 1)"},
     )
+    see_head: Optional[float] = field(
+        default=None,
+        metadata={"help": "part of the units, those used most, that shares half of all vectors; 0: none (see: 0.2)"},
+    )
     see_order: Optional[int] = field(default=None, metadata={"help": "order the unit index must have"})
     see_rank: Optional[int] = field(default=None, metadata={"help": "rank the unit index must have"})
     see_index: Optional[str] = field(

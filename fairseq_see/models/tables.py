@@ -26,7 +26,7 @@ from fairseq_see.units.vocabulary import Vocabulary
 logger = logging.getLogger(__name__)
 
 # Options that reach the method by their own name; the others are handled here.
-METHOD_OPTIONS = ("ratio", "m", "whole_m", "share", "order", "rank", "layernorm", "bias", "init")
+METHOD_OPTIONS = ("ratio", "m", "whole_m", "share", "head", "order", "rank", "layernorm", "bias", "init")
 
 
 class Tables:

@@ -39,7 +39,7 @@ class Result:
         dense_parameters: numbers of dense tables in their place.
         model_bytes: ``bytes`` and the rest of the model in half precision.
         tables: (V, d) of each table.
-        knobs: ``rank``, ``order`` and ``m`` where the method has them; two values where the sides differ.
+        knobs: ``rank``, ``order``, ``m`` and ``head`` where the method has them; two values where the sides differ.
         setting: the configuration of the training, without the seed.
         test: name of the test set, None if none is scored; so are the scores.
         range: lowest and highest of each score, where several seeds were joined.
@@ -189,7 +189,7 @@ def _indexes_made_from(tables: Iterable[Any]) -> str:
 
 
 def _knobs(tables: Iterable[Any]) -> dict[str, Any]:
-    """Rank, order and m of the tables, whatever their method calls its own."""
+    """Rank, order, m and head of the tables, where they have them."""
     found: dict[str, list[Any]] = {}
     for table in tables:
         settings = table.settings()
@@ -197,8 +197,8 @@ def _knobs(tables: Iterable[Any]) -> dict[str, Any]:
         if m is not None:
             settings["m"] = m[0] if len(set(m)) == 1 else tuple(m)
         settings = settings.get("shape", {}) | settings
-        for name in ("rank", "order", "m"):
-            if settings.get(name) is not None:
+        for name in ("rank", "order", "m", "head"):
+            if settings.get(name):
                 found.setdefault(name, []).append(settings[name])
     return {name: values[0] if len(set(values)) == 1 else tuple(values) for name, values in found.items()}
 

@@ -114,7 +114,7 @@ def _csv(found: Sequence[Section]) -> str:
     """A row for each scored run, all its numbers as they are."""
     buffer = io.StringIO()
     names = ["test", "references", "cell", "method", "column", "ratio", "run", "seed", "updates", "parameters", "bytes"]
-    names += ["dense_parameters", "dense_bytes", "model_bytes", "made", "rank", "order", "m"]
+    names += ["dense_parameters", "dense_bytes", "model_bytes", "made", "rank", "order", "m", "head"]
     names += ["bleu", "chrf", "tokenised_bleu"]
     writer = csv.DictWriter(buffer, [*names, "signature"], lineterminator="\n")
     writer.writeheader()

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from fairseq_see.embeddings import SEEEmbedding, build, see
+from fairseq_see.embeddings.unit_vectors import shares_of, vectors_of
 from fairseq_see.errors import InfeasibleRatio, SeeError
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import padding_names
@@ -17,7 +18,7 @@ def vectors(units, unit, width):
     """The vectors that one unit owns."""
     owned = list(units.vectors[unit].split(width))
     if units.extra is not None and unit < len(units.extra):
-        owned.append(units.extra[unit])
+        owned.extend(units.extra[unit].split(width))
     return owned
 
 
@@ -39,12 +40,14 @@ def literal_row(embedding, index, word):
 
 @pytest.mark.parametrize("order", [2, 3, 4])
 @pytest.mark.parametrize("rank", [1, 2, 5])
-@pytest.mark.parametrize("m", [1, 3, (2, 3), 1.5, (1.7, 2.2)])
-def test_equations_3_and_4(order, rank, m, random_index):
+@pytest.mark.parametrize(
+    ("m", "head"), [(1, 0), (3, 0), ((2, 3), 0), (1.5, 0), ((1.7, 2.2), 0), (4, 0.7), ((2.4, 3), 0.9)]
+)
+def test_equations_3_and_4(order, rank, m, head, random_index):
     torch.manual_seed(order * rank)
     index = random_index(words=20, order=order, rank=rank)
     dim = 3**order - 2
-    embedding = SEEEmbedding(20, dim, index=index, m=m).double()
+    embedding = SEEEmbedding(20, dim, index=index, m=m, head=head).double()
     expected = torch.stack([literal_row(embedding, index, word) for word in range(20)])
     torch.testing.assert_close(embedding.table(), expected)
     slope = torch.randn(20, dim, dtype=torch.float64)
@@ -56,14 +59,16 @@ def test_equations_3_and_4(order, rank, m, random_index):
 
 @pytest.mark.parametrize("groups", [8, 90])
 @pytest.mark.parametrize("few", [0, 100])
-@pytest.mark.parametrize("rank", [1, 4])
-def test_every_path_gives_the_equations(groups, few, rank, random_index, monkeypatch):
+@pytest.mark.parametrize(
+    ("rank", "m", "head"), [(1, (2, 1.5), 0), (4, (2, 1.5), 0), (1, (4, 5), 0.6), (4, (4, 5), 0.6)]
+)
+def test_every_path_gives_the_equations(groups, few, rank, m, head, random_index, monkeypatch):
     """Words with shared and with unshared groups, few and many at a time, whose senses are added in several parts."""
     monkeypatch.setattr(see, "FEW", few)
     monkeypatch.setattr(see, "WORDS", 7)
     torch.manual_seed(0)
     index = random_index(words=40, rank=rank, groups=groups)
-    embedding = SEEEmbedding(40, 7, 1, index=index, m=(2, 1.5)).double()
+    embedding = SEEEmbedding(40, 7, 1, index=index, m=m, head=head).double()
     expected = torch.stack([literal_row(embedding, index, word) * (word != 1) for word in range(40)])
     slope = torch.randn(40, 7, dtype=torch.float64)
     parameters = list(embedding.parameters())
@@ -77,6 +82,20 @@ def test_every_path_gives_the_equations(groups, few, rank, random_index, monkeyp
         torch.testing.assert_close(out, expected)
         ours = torch.autograd.grad((out * slope).sum(), parameters)
         torch.testing.assert_close(list(ours), gradients)
+
+
+@pytest.mark.parametrize("m", [(2, 2), (2.5, 2), (4, 5), (5, 4)])
+def test_serving_a_few_rows_without_a_table(m, random_index):
+    """Sememes and morphemes with equally many vectors for all, and different numbers for the head."""
+    torch.manual_seed(0)
+    index = random_index(words=40, rank=4)
+    embedding = SEEEmbedding(40, 7, 1, index=index, m=m, head=0.6 if max(m) > 3 else 0).double().eval()
+    embedding.inference = "factored"
+    words = torch.tensor([3, 1, 39, 3])
+    with torch.no_grad():
+        rows = embedding.rows(words)
+    assert embedding._few is not None
+    torch.testing.assert_close(rows, torch.stack([literal_row(embedding, index, w) * (w != 1) for w in words.tolist()]))
 
 
 def test_layernorm_normalises_the_cut_sum(random_index):
@@ -149,6 +168,42 @@ def test_a_fraction_of_m_goes_to_the_first_units(random_index):
     assert embedding.footprint().parameters == 3 * (2 * 12 + 6 + 2 * 30 + 15)
 
 
+@pytest.mark.parametrize(
+    ("m", "head", "shares"),
+    [
+        (4.5, 0, (4, 50, 1)),
+        (5, 0.2, (2, 20, 15)),
+        (5.75, 0.2, (2, 19, 19)),
+        (1.5, 0.2, (1, 16, 3)),
+        (5, 1, (2, 100, 3)),
+        (1, 0.2, (1, 0, 1)),
+        # So small a head would be the padding alone.
+        (1.02, 0.5, (1, 0, 1)),
+    ],
+)
+def test_half_of_the_vectors_are_for_all_units_and_half_for_the_head(m, head, shares):
+    assert shares_of(100, m, 3, head) == shares
+    assert shares[0] * 100 + shares[1] * shares[2] == vectors_of(100, m, 3, head)
+
+
+@pytest.mark.parametrize("head", [0.05, 0.2, 1])
+@pytest.mark.parametrize("ratio", [10, 20, 40, 80])
+def test_a_head_is_planned_within_the_ratio(ratio, head):
+    index = paper_size_index(2_200, 12_000)
+    settings = SEEEmbedding.plan(ratio, 40_000, 512, index=index, head=head)
+    with torch.device("meta"):
+        parameters = SEEEmbedding(40_000, 512, index=index, head=head, **settings).footprint().parameters
+    assert ratio <= 40_000 * 512 / parameters <= 1.005 * ratio
+
+
+@pytest.mark.parametrize("head", [-0.1, 1.1, math.nan])
+@pytest.mark.parametrize("method", ["see", "morphte"])
+def test_a_head_that_is_none_is_refused(method, head, random_index):
+    for options in ({"ratio": 2}, {"m": 2} if method == "see" else {"rank": 2}):
+        with pytest.raises(SeeError, match="head is"):
+            build(method, 60, 27, index=random_index(), head=head, **options)
+
+
 def test_an_infeasible_ratio_names_the_nearest():
     with pytest.raises(InfeasibleRatio, match=r"nearest ratio: 180.3x .*max-morphemes") as error:
         SEEEmbedding.plan(500, 40_000, 512, index=paper_size_index(2_200, 12_000))
@@ -157,12 +212,13 @@ def test_an_infeasible_ratio_names_the_nearest():
 
 @pytest.mark.parametrize("init", ["balanced", "normal"])
 @pytest.mark.parametrize("layernorm", [False, True])
-@pytest.mark.parametrize("dim", [216, 200])
-def test_start_has_the_variance_of_a_dense_table(init, layernorm, dim, random_index):
+@pytest.mark.parametrize(("dim", "head"), [(216, 0), (200, 0), (216, 0.3)])
+def test_start_has_the_variance_of_a_dense_table(init, layernorm, dim, head, random_index):
     """With repeated units, missing senses, padding and a cut: the index has them all."""
     index = random_index(words=3000, sememes=200, morphemes=900, groups=1500, rank=5)
     torch.manual_seed(1)
-    table = build("see", 3000, dim, 1, index=index, m=(3, 5), layernorm=layernorm, init=init).table().detach()
+    table = build("see", 3000, dim, 1, index=index, m=(3, 5), head=head, layernorm=layernorm, init=init)
+    table = table.table().detach()
     real = torch.arange(3000) != 1
     assert abs(table[real].var(1).mean().item() * dim - 1) < 0.05
 
