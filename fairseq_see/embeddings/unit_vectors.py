@@ -77,9 +77,13 @@ class UnitVectors(nn.Module):
 def shares_of(units: int, m: float, order: int, head: float = 0.0) -> Shares:
     """Who of U units owns how many vectors, m on average; arguments as of :class:`UnitVectors`."""
     whole = max(1, math.floor(m / 2)) if head else math.floor(m)
-    # Rounded up, so that those who share are no larger part than the head.
+    shared = int(units * (m - whole))
+    # Rounded up, so that those who share are no larger part than the head. Fewer each where units are so few that the
+    # padding would be all the head, or more than a hundredth of what is shared would be left over.
     more = max(1, math.ceil((m - whole) / head)) if head else 1
-    owners = int(units * (m - whole) / more)
+    while more > 1 and (shared // more <= order or 100 * (shared % more) > shared):
+        more -= 1
+    owners = shared // more
     # No product is made of padding units alone, which come first, so a vector that only they own would never be used.
     return Shares(whole, owners if owners > order else 0, more)
 

@@ -173,8 +173,9 @@ def test_a_fraction_of_m_goes_to_the_first_units(random_index):
     [
         (4.5, 0, (4, 50, 1)),
         (5, 0.2, (2, 20, 15)),
-        (5.75, 0.2, (2, 19, 19)),
-        (1.5, 0.2, (1, 16, 3)),
+        # 375 vectors to share: of 19 or 18 each, 14 or 15 would be left over.
+        (5.75, 0.2, (2, 22, 17)),
+        (1.5, 0.2, (1, 25, 2)),
         (5, 1, (2, 100, 3)),
         (1, 0.2, (1, 0, 1)),
         # So small a head would be the padding alone.
