@@ -1,7 +1,7 @@
-"""SEE as its paper has it (Zhang et al. 2024, arXiv 2412.12204, equations 3 and 4): no LayerNorm, in training either.
+"""SEE as its paper has it (Zhang et al. 2024, arXiv 2412.12204, equations 3 and 4), in training too.
 
-The paper's m is whole besides, which ``whole_m`` (``--see-whole-m``) gives at the price of ratios that are only roughly
-met.
+There is no LayerNorm, and all units own equally many vectors. The paper's m is whole besides, which ``whole_m``
+(``--see-whole-m``) gives at the price of ratios that are only roughly met.
 """
 
 from types import MappingProxyType
