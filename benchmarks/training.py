@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from measure import finish, in_turn, markdown, options, resident
 from translator import ARCHITECTURE, built, configuration, sentences, task
+
+from fairseq_see.criterions.see_cross_entropy import CrossEntropyCriterion
 
 METHODS = {"dense": None, "see": 20, "see, worst case": 20}
 
@@ -21,7 +22,7 @@ def update_of(method: str, words: int, tokens: int, folder: Path, device: str) -
     """A training step on one batch of ``tokens`` target tokens."""
     of = task(words)
     model = built(configuration(of, folder, method, METHODS[method]), of).train().to(device)
-    criterion = LabelSmoothedCrossEntropyCriterion(of, sentence_avg=False, label_smoothing=0.1)
+    criterion = CrossEntropyCriterion(of, sentence_avg=False, label_smoothing=0.1)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-5, betas=(0.9, 0.98))
     length = 32
     source = sentences(tokens // length, length, words).to(device)
