@@ -84,13 +84,13 @@ class Planner:
     def _unit_indexes(self) -> list[Any]:
         """Those of a run with senses, which serve the methods without; none if there is no such run."""
         if self._indexes is None:
-            from fairseq_see.embeddings import SEEEmbedding, embedding_class
+            from fairseq_see.embeddings import REGISTRY, SEEEmbedding
             from fairseq_see.models.tables import load_embeddings
 
+            # A control's method is registered under no such name, and its index is another.
+            methods = [name for name, cls in REGISTRY.items() if issubclass(cls, SEEEmbedding)]
             like = [
-                other
-                for other in self.results
-                if issubclass(embedding_class(other.method), SEEEmbedding) and other.tables == self.results[0].tables
+                other for other in self.results if other.method in methods and other.tables == self.results[0].tables
             ]
             tables: list[Any] = []
             if like:

@@ -1,6 +1,7 @@
 """Why a cell is empty."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -57,6 +58,12 @@ def test_the_planner_knows_what_is_out_of_reach(data):
     assert out_of_reach.kind == "infeasible, nearest 3x" and "nearest ratio" in out_of_reach.reason
     assert planner.reason("matrix", 4).kind == "not run"
     # Nobody ran a method with an index, so nobody knows how many units there are.
+    assert planner.reason("see", 400).kind == "not run"
+
+
+def test_the_planner_takes_no_index_of_a_control(data):
+    (dense,) = read_results(make_run(data, "dense"))
+    planner = Planner([dense, replace(dense, method="see, no-senses")])
     assert planner.reason("see", 400).kind == "not run"
 
 
