@@ -63,8 +63,7 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     # Here, not above: torch takes seconds to import, and every subcommand's module is imported to build the parser.
     import torch
 
-    from fairseq_see.embeddings import REGISTRY, build, embedding_class, options_of
-    from fairseq_see.embeddings.base import training_options
+    from fairseq_see.embeddings import REGISTRY, build, embedding_class, options_of, training_options
     from fairseq_see.units import UnitIndex, Vocabulary
 
     methods = args.methods or [method for method in sorted(REGISTRY) if REGISTRY[method].compresses]

@@ -6,7 +6,16 @@ Every module beside this one is imported here, and registers the methods it hold
 import pkgutil
 from importlib import import_module
 
-from fairseq_see.embeddings.base import REGISTRY, Embedding, Footprint, build, embedding_class, options_of, register
+from fairseq_see.embeddings.base import (
+    REGISTRY,
+    Embedding,
+    Footprint,
+    build,
+    embedding_class,
+    options_of,
+    register,
+    training_options,
+)
 
 for _module in pkgutil.iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
@@ -26,4 +35,5 @@ __all__ = [
     "load",
     "options_of",
     "register",
+    "training_options",
 ]

@@ -43,7 +43,7 @@ class FewRows:
             for kind in (morphemes, sememes)
         ]
         self._order, self._width = index.order, morphemes.vectors.shape[1] // morphemes.whole
-        self._extra = max(0 if extra is None else extra.shape[1] for _, extra in self._kinds)
+        self._extra = max((extra.shape[1] for _, extra in self._kinds if extra is not None), default=0)
         self._dtype = morphemes.vectors.dtype
         self._wide = np.float64 if self._dtype is torch.float64 else np.float32
 
@@ -75,8 +75,9 @@ class FewRows:
             start += len(ids)
             # All ids exist; clipping is what lets numpy write in place.
             vectors.take(ids, 0, read[..., :stored], "clip")
-            owned = stored + (0 if extra is None else extra.shape[1])
+            owned = stored
             if extra is not None:
+                owned += extra.shape[1]
                 extra.take(ids, 0, read[..., stored:owned], "clip")
                 # A product exists if all its units own the vector.
                 read[..., stored:owned][ids >= len(extra)] = 0

@@ -66,8 +66,13 @@ def read_factors(units: Tensor, extra: Tensor | None, index: Tensor, vectors: in
     if extra is None:
         return read
     more = extra.index_select(0, ids.clamp(max=len(extra) - 1)).to(read.dtype).view(order, n, groups, width)
-    more[0] *= _has_extra(index, extra)
+    more[0] *= has_extra(index, extra).unsqueeze(2)
     return torch.cat((read, more), 2)
+
+
+def has_extra(index: Tensor, extra: Tensor) -> Tensor:
+    """Which groups (n, k, o) have extra vectors in each of their units, (n, k) bool."""
+    return (index < len(extra)).all(2)
 
 
 def factor_width(dim: int, order: int) -> int:
@@ -113,7 +118,7 @@ class _KroneckerSum(torch.autograd.Function):
             if grad_extra is not None:
                 more = grads[:, :, stored:]
                 # The other factors' gradients are zero already where the first factor is.
-                more[0] *= _has_extra(index[rows], extra)
+                more[0] *= has_extra(index[rows], extra).unsqueeze(2)
                 grad_extra.index_add_(0, ids.clamp(max=len(extra) - 1), more.reshape(len(ids), -1))
         grads_of = [grad_units.to(units.dtype), None if grad_extra is None else grad_extra.to(units.dtype)]
         return (*grads_of, None, None, None, None, None)
@@ -133,11 +138,6 @@ def _sum(
         else:
             out[rows] = _product(left, right).flatten(1)[:, :dim]
     return out
-
-
-def _has_extra(index: Tensor, extra: Tensor) -> Tensor:
-    """Which groups (n, k, o) have an extra vector in each of their units, (n, k, 1) bool."""
-    return (index < len(extra)).all(2, keepdim=True)
 
 
 def _factor(gain: float, weight: Tensor | None, rows: slice, dtype: torch.dtype) -> Tensor | float:

@@ -21,7 +21,7 @@ from fairseq_see.embeddings.base import Embedding, register
 from fairseq_see.embeddings.kronecker import factor_width
 from fairseq_see.embeddings.start import align_vectors, gain_of, row_norm, start_vectors
 from fairseq_see.embeddings.stored_index import FEWER_UNITS, StoredIndex, index_to_plan
-from fairseq_see.embeddings.unit_vectors import UnitVectors, check_head, plan_vectors
+from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
@@ -62,7 +62,6 @@ class MorphTEEmbedding(Embedding):
         super().__init__(num_embeddings, embedding_dim, padding_idx)
         if not rank >= 1:
             raise SeeError(f"rank is {rank}, but every morpheme needs at least one vector")
-        check_head(head)
         # "version": see SEE's.
         self.index_version_1 = StoredIndex(num_embeddings, index, shape, senses=False)
         self.index.check(order, None)
@@ -82,10 +81,10 @@ class MorphTEEmbedding(Embedding):
     @classmethod
     def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
         """The largest rank that fits."""
-        check_head(head := options.get("head", 0.0))
         index = index_to_plan("morphte", options)
         fixed = 2 * embedding_dim if options.get("layernorm", True) else 0
         units, shape = [len(index.morphemes)], (num_embeddings, embedding_dim)
+        head = options.get("head", 0.0)
         (rank,) = plan_vectors("morphte", ratio, shape, index.order, units, fixed=fixed, head=head, advice=FEWER_UNITS)
         return {"rank": rank}
 

@@ -34,7 +34,7 @@ from fairseq_see.embeddings.few import FewRows
 from fairseq_see.embeddings.kronecker import factor_width
 from fairseq_see.embeddings.start import align_vectors, gain_of, row_norm, start_vectors
 from fairseq_see.embeddings.stored_index import FEWER_UNITS, StoredIndex, index_to_plan
-from fairseq_see.embeddings.unit_vectors import UnitVectors, check_head, plan_vectors
+from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
@@ -90,7 +90,6 @@ class SEEEmbedding(Embedding):
         self._few: FewRows | None = None
         if m is None:
             raise SeeError("say how small the embedding shall be: give a ratio (--see-ratio 20) or m (--see-m 9)")
-        check_head(head)
         self.m, self.head = _pair(m), head
         if not min(self.m) >= 1:
             raise SeeError(f"m is {m}, but every unit needs at least one vector")
@@ -119,11 +118,11 @@ class SEEEmbedding(Embedding):
         share = options.get("share", 1.0)
         if not 0 <= share < math.inf:
             raise SeeError(f"share is {share}, but a sememe's vectors for each of a morpheme's are 0 or more")
-        check_head(head := options.get("head", 0.0))
         index = index_to_plan(cls.method, options)
         fixed = 2 * embedding_dim if options.get("layernorm") else 0
         units = [len(index.sememes), len(index.morphemes)]
         shape, whole = (num_embeddings, embedding_dim), options.get("whole_m", False)
+        head = options.get("head", 0.0)
         m = plan_vectors(cls.method, ratio, shape, index.order, units, (share, 1.0), fixed, whole, head, FEWER_UNITS)
         return {"m": m[0] if share == 1 else m}
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import infeasible, meets
-from fairseq_see.embeddings.kronecker import factor_width, kronecker_sum, read_factors
+from fairseq_see.embeddings.kronecker import factor_width, has_extra, kronecker_sum, read_factors
 from fairseq_see.errors import SeeError
 
 
@@ -63,8 +63,8 @@ class UnitVectors(nn.Module):
         if self.extra is None or self.more == 1:
             return kronecker_sum(self.vectors, index, self.whole, dim, gain, weight, self.extra)
         rows = kronecker_sum(self.vectors, index, self.whole, dim, gain, weight)
-        # Of the groups that have them alone: most have not, and more vectors cost more than another pass over rows.
-        owning, groups = (index < len(self.extra)).all(2).nonzero().unbind(1)
+        # Of the groups that have them alone: many have not, and more vectors cost more than another pass over rows.
+        owning, groups = has_extra(index, self.extra).nonzero().unbind(1)
         weight = None if weight is None else weight[owning]
         more = kronecker_sum(self.extra, index[owning, groups].unsqueeze(1), self.more, dim, gain, weight)
         return rows.index_add_(0, owning, more)
@@ -75,12 +75,22 @@ class UnitVectors(nn.Module):
 
 
 def shares_of(units: int, m: float, order: int, head: float = 0.0) -> Shares:
-    """Who of U units owns how many vectors, m on average; arguments as of :class:`UnitVectors`."""
-    whole = max(1, math.floor(m / 2)) if head else math.floor(m)
+    """Who of U units owns how many vectors, m on average; arguments as of :class:`UnitVectors`.
+
+    Raises:
+        SeeError: the head is no part of the units.
+    """
+    if not 0 <= head <= 1:
+        raise SeeError(f"head is {head}, but it is the part of the units that owns more, from 0 (none) to 1")
+    if head:
+        whole = max(1, math.floor(m / 2))
+        # Rounded up, so that those who share are no larger part than the head.
+        more = max(1, math.ceil((m - whole) / head))
+    else:
+        whole, more = math.floor(m), 1
     shared = int(units * (m - whole))
-    # Rounded up, so that those who share are no larger part than the head. Fewer each where units are so few that the
-    # padding would be all the head, or more than a hundredth of what is shared would be left over.
-    more = max(1, math.ceil((m - whole) / head)) if head else 1
+    # Fewer each where units are so few that the padding would be all the head, or more than a hundredth of what is
+    # shared would be left over.
     while more > 1 and (shared // more <= order or 100 * (shared % more) > shared):
         more -= 1
     owners = shared // more
@@ -92,12 +102,6 @@ def vectors_of(units: int, m: float, order: int, head: float = 0.0) -> int:
     """How many vectors U units own together."""
     whole, owners, more = shares_of(units, m, order, head)
     return units * whole + owners * more
-
-
-def check_head(head: float) -> None:
-    """Raise SeeError unless it is a part of the units."""
-    if not 0 <= head <= 1:
-        raise SeeError(f"head is {head}, but it is the part of the units that owns more, from 0 (none) to 1")
 
 
 def plan_vectors(
@@ -131,6 +135,7 @@ def plan_vectors(
 
     Raises:
         InfeasibleRatio: even one vector a unit is too much.
+        SeeError: the head is no part of the units.
     """
     width = factor_width(shape[1], order)
     dense = shape[0] * shape[1]

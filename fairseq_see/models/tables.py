@@ -17,8 +17,7 @@ import torch
 from fairseq.data import Dictionary
 from omegaconf import DictConfig, open_dict
 
-from fairseq_see.embeddings import Embedding, build, embedding_class, exported, options_of
-from fairseq_see.embeddings.base import training_options
+from fairseq_see.embeddings import Embedding, build, embedding_class, exported, options_of, training_options
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.vocabulary import Vocabulary

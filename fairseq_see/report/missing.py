@@ -67,8 +67,7 @@ class Planner:
 
     def reason(self, method: str, ratio: float) -> Missing:
         """Infeasible, or not run."""
-        from fairseq_see.embeddings import embedding_class, options_of
-        from fairseq_see.embeddings.base import training_options
+        from fairseq_see.embeddings import embedding_class, options_of, training_options
 
         cls = embedding_class(method)
         takes = "index" in options_of(cls)
