@@ -1,5 +1,6 @@
 """What a training log says about how the training went, as a small table."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -37,6 +38,19 @@ def perplexities(run: Path) -> list[tuple[int, float]]:
     """Updates and validation perplexity of a run's ``train.log``, in the order of training; empty if it has none."""
     valid = (row for row in read_curve(run / "train.log") if row["split"] == "valid")
     return sorted((int(row["updates"]), float(row["ppl"])) for row in valid if row["updates"] and row["ppl"])
+
+
+def best_perplexity(run: Path) -> float | None:
+    """The lowest validation perplexity of a run.
+
+    Of one that was fitted, not trained, that of its ``valid.log``, which scripts/distil.sh makes; None without either.
+    """
+    values = [value for _, value in perplexities(run)]
+    log = run / "valid.log"
+    if not values and log.is_file():
+        said = re.findall(r"valid on .* ppl ([\d.]+)", log.read_text(encoding="utf-8", errors="replace"))
+        values = [float(value) for value in said[-1:]]
+    return min((value for value in values if math.isfinite(value)), default=None)
 
 
 def seconds(run: Path) -> float | None:

@@ -43,6 +43,8 @@ for number in "$updates" "$start"; do
 done
 ((start < updates)) || die "--start $start leaves none of the $updates updates for the formal stage"
 
+need_ratio --ratio "$ratio"
+
 # The models that recipes of fairseq-see fit make.
 declare -A model_of=(
     [svd]="model.see_method: matrix"
@@ -109,17 +111,10 @@ fi
 
 # BLEU and perplexity on the development set, of all there is.
 python - "$out" <<'PY'
-import json, re, sys
+import json, sys
 from pathlib import Path
 
-from fairseq_see.curve import perplexities
-
-
-def perplexity(run):
-    # What was only fitted has no log of a training.
-    trained = [value for _, value in perplexities(run)]
-    return min(trained) if trained else float(re.findall(r"valid on .* ppl ([\d.]+)", (run / "valid.log").read_text())[-1])
-
+from fairseq_see.curve import best_perplexity
 
 runs = [run for run in sorted(Path(sys.argv[1]).iterdir()) if any(run.glob("*.scores.json"))]
 tests = sorted({file.name.removesuffix(".scores.json") for run in runs for file in run.glob("*.scores.json")})
@@ -128,5 +123,5 @@ print("|---|---:|" + "---:|" * len(tests))
 for run in runs:
     files = [run / f"{test}.scores.json" for test in tests]
     scores = [f"{json.loads(file.read_text())['bleu']:.1f}" if file.is_file() else "" for file in files]
-    print(f"| {run.name} | {perplexity(run):.1f} | {' | '.join(scores)} |")
+    print(f"| {run.name} | {best_perplexity(run):.1f} | {' | '.join(scores)} |")
 PY

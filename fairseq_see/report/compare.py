@@ -61,6 +61,11 @@ class Cell:
         """Whether the true ratio is further from its column's than compared cells may be."""
         return self.column is not None and not alike(self.first.ratio, self.column)
 
+    def setting_without(self, *options: str) -> str:
+        """All that was chosen but these options of the model, as a text that is equal where they are."""
+        model = {key: value for key, value in self.first.setting["model"].items() if key not in options}
+        return json.dumps(self.first.setting | {"model": model}, sort_keys=True, default=str)
+
     def spread(self, score: str = "bleu") -> Spread | None:
         """Of a score over the seeds; None if one has none."""
         values = [getattr(result, score) for result in self.results]
@@ -82,16 +87,16 @@ class Section:
         return _best(dense)
 
     def rival(self, cell: Cell) -> Cell | None:
-        """The best of the other methods that are as small."""
+        """The best of the other methods that are as small; a control is no other method than the one it is of."""
         if not cell.first.compresses:
             return None
         return _best(
             [
                 other
                 for other in self.cells
-                if other.method != cell.method
+                if other.first.base_method != cell.first.base_method
                 and other.first.compresses
-                and alike(other.first.ratio, cell.first.ratio)
+                and _as_small(other.first, cell.first)
                 and _data(other) == _data(cell)
             ]
         )
@@ -115,6 +120,13 @@ class Section:
         language = cell.first.setting["task"].get("target_lang") or "en"
         counts = texts.frequencies((data or texts.prepared(cell.first)) / "tok" / f"train.{language}")
         return [bands.by_band(text.hypothesis_words, text.reference_words, counts) for text in cell.texts.values()]
+
+
+def _as_small(one: Result, other: Result) -> bool:
+    """By parameters; by bytes, if the numbers of one of them have fewer than others' have."""
+    if one.quantised or other.quantised:
+        return alike(one.dense_bytes / one.bytes, other.dense_bytes / other.bytes)
+    return alike(one.ratio, other.ratio)
 
 
 def alike(one: float, other: float) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -71,9 +70,7 @@ def _alike(cells: Iterable[Cell]) -> list[Cell]:
     groups: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         if cell.spread() and not cell.first.asked and {"rank", "order", "m"} <= cell.first.knobs.keys():
-            model = {key: value for key, value in cell.first.setting["model"].items() if key != "see_m"}
-            key = json.dumps(cell.first.setting | {"model": model}, sort_keys=True, default=str)
-            groups[key].append(cell)
+            groups[cell.setting_without("see_m")].append(cell)
     return max(groups.values(), key=len, default=[])
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fairseq_see.cells import CONTROLS
 from fairseq_see.curve import read_curve
 from fairseq_see.errors import InfeasibleRatio
-from fairseq_see.report.runs import Result, settings_of
+from fairseq_see.report.runs import Result, base_method, settings_of
 from fairseq_see.runs import read_json, values_of
 
 # What scripts/sweep.sh leaves beside the runs of a list.
@@ -25,7 +27,7 @@ class Missing:
 
     Attributes:
         name: of its folder.
-        method: what it was to be.
+        method: what it was to be, as a result has it.
         ratio: what it was to reach, None if it was given no ratio.
         kind: a word or two for a cell of a table.
         reason: the whole story.
@@ -59,20 +61,21 @@ def unstarted(folder: Path, known: Iterable[str]) -> list[Missing]:
 
 
 class Planner:
-    """Says of a method and a ratio that nobody ran whether the method reaches it, on the tables of other runs."""
+    """Says of a method and a ratio that nobody ran whether the method reaches it, on the tables that most runs have."""
 
     def __init__(self, results: list[Result]) -> None:
         self.results = results
+        ((self.tables, _),) = Counter(result.tables for result in results).most_common(1)
         self._indexes: list[Any] | None = None
 
     def reason(self, method: str, ratio: float) -> Missing:
         """Infeasible, or not run."""
         from fairseq_see.embeddings import embedding_class, options_of, training_options
 
-        cls = embedding_class(method)
+        cls = embedding_class(base_method(method))
         takes = "index" in options_of(cls)
-        indexes = self._unit_indexes() if takes else [None] * len(self.results[0].tables)
-        for (rows, dim), index in zip(self.results[0].tables, indexes, strict=False):
+        indexes = self._unit_indexes() if takes else [None] * len(self.tables)
+        for (rows, dim), index in zip(self.tables, indexes, strict=False):
             try:
                 cls.plan(ratio, rows, dim, **training_options(cls, {"index": index} if takes else {}))
             except InfeasibleRatio as error:
@@ -88,9 +91,7 @@ class Planner:
 
             # A control's method is registered under no such name, and its index is another.
             methods = [name for name, cls in REGISTRY.items() if issubclass(cls, SEEEmbedding)]
-            like = [
-                other for other in self.results if other.method in methods and other.tables == self.results[0].tables
-            ]
+            like = [other for other in self.results if other.method in methods and other.tables == self.tables]
             tables: list[Any] = []
             if like:
                 tables += load_embeddings(Path(like[0].run) / "checkpoints" / "checkpoint_best.pt").values()
@@ -102,7 +103,10 @@ def _missing(name: str, overrides: list[str], kind: str, reason: str) -> Missing
     chosen = values_of(overrides)
     ratio = chosen.get("model.see_ratio", "")
     asked = float(ratio) if re.fullmatch(r"[\d.]+", ratio) else None
-    return Missing(name, chosen.get("model.see_method", "see"), asked, kind, reason)
+    method = chosen.get("model.see_method", "see")
+    index = Path(chosen.get("model.see_index", "")).name
+    control = next((control for control in CONTROLS if index.startswith(f"{control}-")), None)
+    return Missing(name, f"{method}, {control}" if control else method, asked, kind, reason)
 
 
 def _fate(path: Path, overrides: list[str]) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from itertools import groupby
 from fairseq_see.embeddings import REGISTRY
 from fairseq_see.report.compare import PAPER, Cell, Section
 from fairseq_see.report.missing import Missing, Planner
+from fairseq_see.report.runs import base_method
 from fairseq_see.report.tables import Table, bleu_of
 
 HERE = "here"
@@ -75,12 +76,12 @@ def _figures(figures: dict[str, float], columns: Sequence[float]) -> list[str]:
 
 def _reason(method: str, ratio: float | None, missing: Sequence[Missing], planner: Planner) -> Missing:
     for item in missing:
-        if item.method == method.split(",")[0] and (ratio is None or item.ratio == ratio):
+        if item.method == method and (ratio is None or item.ratio == ratio):
             return item
     if ratio is None:
         return Missing("-", method, None, "not run", "no such run")
-    return planner.reason(method.split(",")[0], ratio)
+    return planner.reason(method, ratio)
 
 
 def _compresses(method: str) -> bool:
-    return REGISTRY[method.split(",")[0]].compresses
+    return REGISTRY[base_method(method)].compresses

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from fairseq_see.curve import perplexities, seconds
+from fairseq_see.curve import best_perplexity, perplexities, seconds
 from fairseq_see.errors import SeeError
 from fairseq_see.files import read_lines, write_json
 from fairseq_see.report import header, provenance, texts
@@ -76,7 +75,7 @@ def record(results: Sequence[Result]) -> dict[str, Any]:
         "seed": first.seed,
         "updates": first.updates,
         "trained_updates": dev[-1][0] if dev else None,
-        "dev_perplexity": min((value for _, value in dev if math.isfinite(value)), default=None),
+        "dev_perplexity": best_perplexity(run),
         "seconds": seconds(run),
         "configuration": "".join(trained.get("configuration", [])) or None,
         "overrides": {key: portable(value) for key, value in overrides.items()},

@@ -17,7 +17,8 @@ SCORES = ("bleu", "chrf", "tokenised_bleu")
 # Of a checkpoint's configuration, what two runs that differ in their seed alone have in common.
 SETTING = ("common", "task", "model", "criterion", "optimizer", "lr_scheduler", "optimization", "dataset")
 
-NOT_CHOSEN = ("see_resolved", "seed", "save_dir", "user_dir")
+# The last is set where there is only so much time, anew at each start.
+NOT_CHOSEN = ("see_resolved", "seed", "save_dir", "user_dir", "stop_time_hours")
 
 # Tensors of a state dict that no training changes and no translation needs.
 BOOKKEEPING = ("version", "_float_tensor")
@@ -85,7 +86,12 @@ class Result:
     @property
     def name(self) -> str:
         """The last part of its folder's name."""
-        return Path(self.run).name
+        return Path(self.run).resolve().name
+
+    @property
+    def base_method(self) -> str:
+        """The embedding, whatever control its unit index is."""
+        return base_method(self.method)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -93,6 +99,11 @@ class Result:
         if not self.range:
             del values["range"]
         return values
+
+
+def base_method(method: str) -> str:
+    """Of a result's method the name that is registered."""
+    return method.partition(",")[0]
 
 
 def read_results(path: Path) -> list[Result]:

@@ -15,6 +15,8 @@ from fairseq_see.report.plots import knob_value
 from fairseq_see.report.significance import SAMPLES, SEED, Comparison
 
 KNOBS = ("rank", "order", "m")
+# What decides about them.
+KNOB_OPTIONS = ("see_rank", "see_order", "see_m", "see_ratio")
 SIZES = ("cell", "true ratio", "parameters", "kB", "ratio in bytes", "model, kB")
 
 
@@ -182,20 +184,25 @@ def knob_lines(section: Section) -> dict[str, dict[str, list[Cell]]]:
     """Cells of a method that differ in rank, order or m and are equal in what else was chosen, by knob and by label."""
     lines: dict[str, dict[str, list[Cell]]] = {}
     for name in KNOBS:
-        found: dict[str, list[Cell]] = {}
+        found: dict[tuple[str, str], list[Cell]] = {}
         for cell in section.cells:
             if knob_value(cell, name) is None:
                 continue
-            fixed = [_knob(cell, other) for other in KNOBS if other not in (name, "m")]
+            fixed = [_knob(cell, other) for other in (*KNOBS, "head") if other not in (name, "m")]
             # While rank or order change, what stays is what was given: a ratio, from which m follows, or m itself.
             if name != "m":
                 fixed.append(f"{cell.column:g}x" if cell.first.asked else _knob(cell, "m"))
-            found.setdefault(", ".join([cell.method, *filter(None, fixed)]), []).append(cell)
-        several = {
-            label: cells for label, cells in found.items() if len({knob_value(cell, name) for cell in cells}) > 1
-        }
+            line = ", ".join([cell.method, *filter(None, fixed)]), cell.setting_without(*KNOB_OPTIONS)
+            found.setdefault(line, []).append(cell)
+        several = [
+            (label, cells) for (label, _), cells in found.items() if len({knob_value(cell, name) for cell in cells}) > 1
+        ]
         if several:
-            lines[name] = several
+            names = [label for label, _ in several]
+            lines[name] = {
+                label if names.count(label) == 1 else f"{label}, as {cells[0].first.name}": cells
+                for label, cells in several
+            }
     return lines
 
 

@@ -61,6 +61,13 @@ def test_the_planner_knows_what_is_out_of_reach(data):
     assert planner.reason("see", 400).kind == "not run"
 
 
+def test_the_planner_plans_on_the_tables_that_most_runs_have(data):
+    results = [result for seed in (1, 2) for result in read_results(make_run(data, f"dense-{seed}", seed=seed))]
+    small = replace(results[0], tables=((60, 2), (60, 2)))
+    assert Planner([small, *results]).reason("word2ketxs", 12) == Planner(results).reason("word2ketxs", 12)
+    assert Planner([small]).reason("word2ketxs", 12).kind.startswith("infeasible")
+
+
 def test_the_planner_takes_no_index_of_a_control(data):
     (dense,) = read_results(make_run(data, "dense"))
     planner = Planner([dense, replace(dense, method="see, no-senses")])

@@ -75,6 +75,15 @@ def test_what_was_fitted_has_a_record_too(data):
     assert status == 0 and record["made"] == "fitted to dense-seed1 in closed form"
     assert record["fit"] == ["--see-method", "int8", "--data", "data"]
     assert record["overrides"] == {} and record["dev_perplexity"] is None and record["seconds"] is None
+    # As scripts/distil.sh leaves it.
+    write(run / "valid.log", ["x | INFO | valid | valid on 'valid' subset | loss 5 | ppl 23.5 | wps 9"])
+    assert json.loads(records(data)[1]["int8-seed1"].read_text())["dev_perplexity"] == 23.5
+
+
+def test_a_run_that_is_named_by_a_dot_has_a_name(data, monkeypatch):
+    monkeypatch.chdir(make_run(data, "dense-seed1"))
+    assert main(["report", ".", "--records", str(data.parent / "here")]) == 0
+    assert [path.name for path in (data.parent / "here").iterdir()] == ["dense-seed1.json"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -227,6 +228,43 @@ def test_knobs_in_which_runs_differ(runs):
     assert sorted(rows) == [["2", "3", "2", "6.43x"], ["4", "3", "1", "12.86x"], ["4", "3", "2", "6.43x"]]
     page = read(runs, "html")
     assert "BLEU by rank" in page and "BLEU by m" in page and "BLEU by order" not in page
+
+
+def test_what_differs_in_more_than_a_knob_is_on_no_line(runs):
+    for m, more in ((1, {}), (2, {"dropout": 0.3})):
+        make_run(runs, f"see_m{m}", "see", hypotheses=GOOD, index=random_index(), m=m, **more)
+    make_run(runs, "see_head", "see", hypotheses=GOOD, index=random_index(), m=3.5, head=0.3)
+    assert report(runs) == 0
+    assert "### Rank, order and m" not in read(runs, "md")
+    for m in (1, 2):
+        make_run(runs, f"see_m{m}_more", "see", hypotheses=POOR, index=random_index(), m=m, heads=2)
+    assert report(runs) == 0
+    assert read(runs, "md").split("### Rank, order and m")[1].split("###")[0].count("| see") == 2
+
+
+def test_a_rival_is_another_method_of_as_many_bytes(runs):
+    """Neither a method's own control, nor what is as small by another measure."""
+    control = replace(random_index(), provenance={"control": "no-morphemes"})
+    make_run(runs, "see_4", "see", 4, hypotheses=POOR, index=random_index())
+    make_run(runs, "see-no-morphemes_4", "see", 4, hypotheses=REFERENCES, index=control)
+    make_run(runs, "pq_4", "product_quantised", 4, hypotheses=REFERENCES)
+    assert report(runs) == 0
+    rivals = re.findall(r"\| (\w[^|]*), 4x \| (\w[^|]*), 4x \(best rival\)", read(runs, "md"))
+    assert ("see", "matrix") in rivals and ("see, no-morphemes", "matrix") in rivals
+    assert not {"see, no-morphemes", "product_quantised"} & {rival for of, rival in rivals if of.startswith("see")}
+
+
+def test_a_control_that_failed_is_no_reason_for_its_method(runs):
+    make_run(runs, "see_4", "see", 4, hypotheses=POOR, index=random_index())
+    failed = runs.parent / "runs/see-no-senses-20x"
+    settings = [f"override model.see_{line}" for line in ("method=see", "ratio=20", "index=no-senses-seed1")]
+    write(failed / "train.settings", settings)
+    write(failed / "train.log", ["error: disk full"])
+    assert report(runs) == 0
+    markdown = read(runs, "md")
+    assert "| see, no-senses | 20x | see-no-senses-20x | failed | disk full |" in markdown
+    row = re.search(r"^\| see \| here .*$", markdown, re.M)[0]
+    assert "failed" not in row
 
 
 def test_orders_of_one_m_are_on_a_line_though_their_ratios_differ(runs):
