@@ -148,7 +148,7 @@ clean_text() {
     there "$out/clean/$name.json" && return 0
     mkdir -p -- "$out/clean"
     fairseq-see clean --zh "$prefix.zh" --en "$prefix.en" --output "$out/clean/$name" \
-        --report "$out/clean/$name.json" ${limits[@]+"${limits[@]}"} "$@" >/dev/null
+        --report "$out/clean/$name.json" ${limits[@]+"${limits[@]}"} "$@" >/dev/null || forget
 }
 
 # A reference stays as it is, but for marks that some tools take for the end of a line.
@@ -175,7 +175,7 @@ into_pieces() {
     esac
 }
 
-# A refused size leaves nothing that depends on the settings behind, so that the folder can be given another.
+# A refused text or size leaves nothing that depends on the settings behind, so that the folder can be given another.
 forget() {
     local status=$?
     ((status != 2)) || rm -rf -- "$out"/{clean,raw,tok,prepare.settings} "$out"/{report,codes,spm}.*

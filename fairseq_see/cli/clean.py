@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -55,6 +56,9 @@ def run(args: argparse.Namespace) -> None:
     """Clean, then show the counts."""
     if args.no_filter and args.max_pairs:
         raise SeeError("--no-filter keeps every line, --max-pairs does not; choose one")
+    texts = (args.zh, args.en, f"{args.output}.zh", f"{args.output}.en")
+    if args.report and Path(args.report).resolve() in [Path(text).resolve() for text in texts]:
+        raise SeeError(f"--report {args.report} is one of the texts; write it to another file")
     report = clean(
         args.zh,
         args.en,

@@ -172,8 +172,13 @@ def clean(
         filtered: False keeps every line, as a test set needs; only words too long for any tool are cut.
 
     Raises:
-        SeeError: a file cannot be read or written, is empty, the numbers of lines differ, or nothing is left.
+        SeeError: a file cannot be read or written, is empty or would be written over, the numbers of lines differ, or
+            nothing is left.
     """
+    sources = [Path(zh).resolve(), Path(en).resolve()]
+    for side in ("zh", "en"):
+        if Path(f"{output}.{side}").resolve() in sources:
+            raise SeeError(f"{output}.{side} is the text to be cleaned; write to other files")
     limits = limits or Limits()
     report = Report(filtered=filtered, limits=limits)
     seen: set[bytes] = set()

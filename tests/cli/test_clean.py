@@ -25,6 +25,13 @@ def test_clean_writes_both_sides_a_table_and_a_report(files, tmp_path, capsys):
     assert (report["read"], report["kept"], report["faults"]["duplicate"]) == (3, 1, 1)
 
 
+def test_a_report_over_a_text_is_refused(files, tmp_path, capsys):
+    for text in ("a.zh", "sub/out.en"):
+        assert main(["clean", *files, "--report", str(tmp_path / text)]) == 2
+        assert "is one of the texts" in capsys.readouterr().err
+    assert (tmp_path / "a.zh").read_text(encoding="utf-8").startswith("你好") and not (tmp_path / "sub").exists()
+
+
 def test_no_filter_keeps_every_line(files, tmp_path):
     assert main(["clean", *files, "--no-filter"]) == 0
     assert (tmp_path / "sub/out.en").read_text() == "Hello\nHello\nNothing\n"

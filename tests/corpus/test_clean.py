@@ -132,6 +132,17 @@ def test_bad_files_are_refused_and_nothing_is_written(tmp_path, zh, en, message)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw.en", "raw.zh"]
 
 
+def test_nothing_is_written_over_what_is_read(tmp_path):
+    texts = "中文\n中文\n", "a b\na b\n"
+    write(tmp_path, *texts)
+    source, target = (tmp_path / f"raw.{side}" for side in ("zh", "en"))
+    (tmp_path / "link").symlink_to(tmp_path)
+    for output in (tmp_path / "raw", tmp_path / "link/raw"):
+        with pytest.raises(SeeError, match=r"raw\.zh is the text to be cleaned"):
+            clean(source, target, output)
+    assert (source.read_text(encoding="utf-8"), target.read_text(encoding="utf-8")) == texts
+
+
 def test_a_missing_file_is_named(tmp_path):
     write(tmp_path, "一\n", "one\n")
     with pytest.raises(SeeError, match=r"cannot read .*absent: No such file"):

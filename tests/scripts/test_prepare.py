@@ -207,6 +207,18 @@ def test_a_dictionary_has_pieces_of_its_model_alone(sentencepiece):
         assert "<unk>" not in symbols
 
 
+@pytest.mark.slow
+def test_text_that_was_refused_can_be_mended(tmp_path):
+    train = corpus(tmp_path, "train", 48)
+    english, whole = train.with_suffix(".en"), train.with_suffix(".en").read_text(encoding="utf-8")
+    english.write_text(whole + "one too many\n", encoding="utf-8")
+    words = ("--train", train, "--dev", train, "--test", f"t={train}", *SETTINGS, "--out", tmp_path / "out")
+    assert refused(script("prepare.sh", *words), "they are not aligned")
+    english.write_text(whole, encoding="utf-8")
+    done = script("prepare.sh", *words)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("scheme", ["prepared", "sentencepiece"])
 def test_pieces_of_another_vocabulary_are_refused(scheme, request, tmp_path):
     words, source = request.getfixturevalue(scheme)
