@@ -1,8 +1,8 @@
 """The cells of the paper's tables, as lists of runs for scripts/sweep.sh, slurm_array.sh and bundle.sh.
 
 python -m fairseq_see.cells TABLE CONFIG LIST.yaml CELLS [--methods ...] [--ratios ...] [--seeds ...] [--plan FILE]
-    [--ranks ...] [--orders ...] [--ms ...] [--dim D] [--size N] [--joined] [--sizes N ...] [--recipes FILE]
-    [--updates N]
+    [--tests FILE] [--ranks ...] [--orders ...] [--ms ...] [--dim D] [--size N] [--joined] [--sizes N ...]
+    [--recipes FILE] [--updates N]
 
 A cell is one run with one seed. Its name says all that distinguishes it, so that tables share the cells they have in
 common. ``scripts/reproduce.sh`` does the work.
@@ -12,7 +12,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, product
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.files import replacing
+from fairseq_see.files import read_lines, replacing
 from fairseq_see.recipes import Overrides, joined, length, read_recipes
 from fairseq_see.runs import bare
 
@@ -247,11 +247,12 @@ def out_of_reach(cell: Cell, plans: Sequence[dict[str, Any]]) -> str | None:
     return None
 
 
-def state(folder: Path) -> str:
-    """How far a cell has come."""
+def state(folder: Path, tests: Iterable[str] = ()) -> str:
+    """How far a cell has come; it is done when it is scored on ``tests``, or on any if their names are not known."""
     if not (folder / "done").is_file():
         return "started" if (folder / "train.log").is_file() else "missing"
-    return "done" if any(folder.glob("*.scores.json")) else "trained"
+    scored = {path.name.removesuffix(".scores.json") for path in folder.glob("*.scores.json")}
+    return "done" if scored and scored.issuperset(tests) else "trained"
 
 
 def write_lists(chosen: Sequence[Cell], config: str, path: Path) -> None:
@@ -290,6 +291,7 @@ def main() -> int:
     parser.add_argument("--ratios", nargs="*", type=float, default=[])
     parser.add_argument("--seeds", nargs="*", type=int, default=[])
     parser.add_argument("--plan", type=Path)
+    parser.add_argument("--tests", type=Path, help="tests.txt of scripts/prepare.sh")
     for name, values in Grid()._asdict().items():
         parser.add_argument(f"--{name}", nargs="*", type=int, default=values)
     parser.add_argument("--dim", type=int, default=Base().dim)
@@ -309,6 +311,7 @@ def main() -> int:
         if args.updates:
             found = [of_length(cell, args.updates) for cell in found]
         plans = json.loads(args.plan.read_text(encoding="utf-8")) if args.plan else []
+        tests = [line.partition("\t")[2] for line in read_lines(args.tests)] if args.tests else []
         reasons = {cell.name: out_of_reach(cell, plans) for cell in found}
         write_lists([cell for cell in found if not reasons[cell.name]], args.config, args.list)
     for data, options in dict.fromkeys((cell.data, cell.data_options) for cell in found if cell.data):
@@ -320,7 +323,8 @@ def main() -> int:
         print("index", index, *options, sep="\t")
     for cell in found:
         reason = reasons[cell.name]
-        print("cell", cell.name, f"out of reach: {reason}" if reason else state(args.cells / cell.name), sep="\t")
+        reached = f"out of reach: {reason}" if reason else state(args.cells / cell.name, tests)
+        print("cell", cell.name, reached, sep="\t")
     return 0
 
 

@@ -6,7 +6,7 @@
 # from scratch, takes the epoch that is best on the validation set, and prints the accuracy on the test set as a table.
 #
 #   OUT/text, OUT/data-bin  the sets, as text and as fairseq's task sentence_prediction reads them
-#   OUT/METHOD              a model, and all that fairseq said of it
+#   OUT/METHOD              a model, and what fairseq said of it the last time
 #
 # The model has 2 layers of d = 216, unless options say otherwise: --encoder-layers 4 --max-epoch 10, for example. What
 # is there already is not made again; a training that was interrupted goes on.
@@ -25,11 +25,14 @@ while (($#)); do
 done
 ((${#paths[@]} == 2)) || usage
 dir=${paths[0]} out=${paths[1]}
+need_ratio --ratio "$ratio"
 for file in pieces/train.en data-bin/dict.en.txt data-bin/dict.en.see; do
     [[ -e $dir/$file ]] || die "no $dir/$file; run scripts/prepare.sh and index.sh first"
 done
 use_environment
 claim "$out"
+checksum "$dir/pieces/train.en" "$dir"/data-bin/dict.en.{txt,see} | keep_settings "$out/text.settings" ||
+    die "$out is of another text or unit index than $dir has; choose another folder"
 data=$out/data-bin
 
 # binarise NAME KIND OPTION...

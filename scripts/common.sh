@@ -44,6 +44,12 @@ absolute() {
     esac
 }
 
+# need_ratio OPTION VALUE: ends unless it is a number from 1 on
+need_ratio() { [[ $2 =~ ^[1-9][0-9]*(\.[0-9]+)?$ ]] || die "$1 $2: not a number from 1 on"; }
+
+# some FILE...: whether the first of them is there; a pattern that matches nothing is none
+some() { [[ -e ${1:-} ]]; }
+
 # checksum FILE...: one line that changes when a file does
 checksum() { cat -- "$@" | sha256sum | cut -c1-16; }
 

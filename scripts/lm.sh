@@ -31,6 +31,7 @@ done
 ((${#paths[@]} == 2)) || usage
 dir=${paths[0]} out=${paths[1]}
 
+for ratio in $ratios; do need_ratio --ratios "$ratio"; done
 # In place of what the recipe has; not tuned.
 declare -A options_of=([svd]="" [direction]="" [see]="--epochs 200")
 for method in $methods; do
@@ -44,6 +45,8 @@ for file in pieces/{train,dev,test}.en data-bin/dict.en.txt data-bin/dict.en.see
 done
 use_environment
 claim "$out"
+checksum "$dir"/pieces/{train,dev,test}.en "$dir"/data-bin/dict.en.{txt,see} | keep_settings "$out/text.settings" ||
+    die "$out is of another text or unit index than $dir has; choose another folder"
 data=$out/data-bin
 
 if [[ ! -e $data ]]; then

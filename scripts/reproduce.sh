@@ -76,9 +76,7 @@ wmt17 | wmt17-v13 | wmt17-v15) text=$root/runs/$dataset/text config=wmt17_zh_en 
 *) [[ -d $dataset ]] || die "no folder $dataset, and no dataset of this name (--help tells them)"
     text=$(cd -- "$dataset" && pwd) config=iwslt17_zh_en test=test dataset=$(basename -- "$text") ;;
 esac
-for ratio in ${chosen[--ratios]:-}; do
-    [[ $ratio =~ ^[1-9][0-9]*(\.[0-9]+)?$ ]] || die "--ratios $ratio: not a number from 1 on"
-done
+for ratio in ${chosen[--ratios]:-}; do need_ratio --ratios "$ratio"; done
 for seed in ${chosen[--seeds]:-}; do
     [[ $seed =~ ^[0-9]+$ ]] || die "--seeds $seed: not a whole number"
 done
@@ -140,6 +138,7 @@ list_cells() {
             --dim "$dim" >"$work/plan.json"
         plan=(--plan "$work/plan.json")
     fi
+    [[ ! -e $prepared/tests.txt ]] || options+=(--tests "$prepared/tests.txt")
     python -m fairseq_see.cells "$table" "$config" "$1" "$out/cells" ${options[@]+"${options[@]}"} \
         ${recipes:+--recipes "$recipes"} ${updates:+--updates "$updates"} ${plan[@]+"${plan[@]}"} >"$work/cells"
 }

@@ -40,7 +40,7 @@ dir=${paths[0]} out=${paths[1]} config=${config%.yaml}
 for number in $updates $seed $warmups; do
     [[ $number =~ ^[0-9]+$ ]] || die "--updates, --seed and --warmups must be whole numbers, not $number"
 done
-[[ $ratio =~ ^[1-9][0-9]*(\.[0-9]+)?$ ]] || die "--ratio $ratio: not a number from 1 on"
+need_ratio --ratio "$ratio"
 for rate in $rates; do
     [[ $rate =~ ^[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?$ ]] || die "--rates $rate: not a number"
 done

@@ -39,10 +39,17 @@ if [[ -n ${SLURM_ARRAY_TASK_ID:-} ]]; then
 fi
 
 command -v sbatch >/dev/null || die "no sbatch; submit where Slurm is"
+[[ -r $dir/tests.txt ]] || die "no $dir/tests.txt; scripts/prepare.sh makes it"
+# finished RUN: trained, and scored on every test set
+finished() {
+    local test
+    [[ -e $1/done ]] || return
+    while IFS=$'\t' read -r _ test; do [[ -e $1/$test.scores.json ]] || return; done <"$dir/tests.txt"
+}
 number=0 missing=()
 while IFS=$'\t' read -r name _; do
     number=$((number + 1))
-    [[ -e $out/$name/done ]] && compgen -G "$out/$name/*.scores.json" >/dev/null || missing+=("$number")
+    finished "$out/$name" || missing+=("$number")
 done <"$work/runs"
 if ((${#missing[@]} == 0)); then
     say "all $number runs are in $out"

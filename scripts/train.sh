@@ -22,6 +22,7 @@ config=$(absolute "$config")
 [[ -d $data ]] || die "no folder $data; scripts/prepare.sh makes DIR/data-bin"
 data=$(cd -- "$data" && pwd)
 [[ $data != *:* ]] || die "$data: fairseq cannot read a path with a colon; move it"
+some "$data"/dict*.txt || die "no dictionary in $data; give a folder data-bin, as scripts/prepare.sh makes it"
 for override in "$@"; do
     [[ $override == *=* ]] || die "$override: overrides are written key=value"
 done
@@ -31,7 +32,7 @@ run=$(cd -- "$run" && pwd)
 
 only_one "$run/.lock" "scripts/train.sh on $run"
 # A run that never got as far as a checkpoint may be tried again with other settings.
-compgen -G "$run/checkpoints/*.pt" >/dev/null || rm -f -- "$run/train.settings" "$run/done"
+some "$run"/checkpoints/*.pt || rm -f -- "$run/train.settings" "$run/done"
 {
     echo "configuration $(checksum "$config")"
     echo "data $(checksum "$data"/dict.*txt "$data"/train.*bin)"
@@ -41,11 +42,21 @@ compgen -G "$run/checkpoints/*.pt" >/dev/null || rm -f -- "$run/train.settings" 
 
 cp -- "$data"/dict.*txt "$run/"
 
-indexes=$(cat -- "$data"/dict*.see 2>/dev/null | checksum -) || indexes=
+# index_files: the unit indexes, from where the model will read them
+index_files() {
+    local named part parts
+    named=$(printf '%s\n' "$@" | sed -n 's/^+*model\.see_index=//p' | tail -n 1)
+    IFS=: read -r -a parts <<<"${named:-$data}"
+    for part in "${parts[@]}"; do
+        [[ -e $part ]] || part=$data/$part
+        if [[ -d $part ]]; then cat -- "$part"/dict*.see; else cat -- "$part"; fi || return
+    done
+}
+indexes=$(index_files "$@" 2>/dev/null | checksum -) || indexes=
 if cmp -s -- "$run/done" "$run/train.settings"; then
     say "$run is trained already"
     [[ $(cat -- "$run/train.indexes" 2>/dev/null) == "$indexes" ]] ||
-        say "  but with other unit indexes than those in $data now; for a model of these choose another folder"
+        say "  but with other unit indexes than it would have now; for a model of these choose another folder"
     exit 0
 fi
 echo "$indexes" >"$run/train.indexes"
@@ -76,6 +87,13 @@ quoted() {
     printf "'%s'" "${value//\'/\\\'}"
 }
 
+# A key that the configuration has not may be given twice; hydra adds it once.
+given=()
+for override in "$@"; do
+    [[ $override != +[^+]* ]] || override=+$override
+    given+=("$override")
+done
+
 # The lines of fairseq that tell how it goes, cut to what a person follows.
 progress() {
     local line name
@@ -103,7 +121,7 @@ python -u -m fairseq_cli.hydra_train --config-dir "$(dirname -- "$config")" --co
     "++common.user_dir=$(quoted "$root/fairseq_see")" ++common.log_format=simple \
     "task.data=$(quoted "$data")" "++checkpoint.save_dir=$(quoted "$run/checkpoints")" \
     "hydra.run.dir=$(quoted "$run")" ++hydra.job.chdir=false hydra.output_subdir=hydra \
-    "$@" 2>&1 | tee -a -- "$run/train.log" | progress || status=$?
+    ${given[@]+"${given[@]}"} 2>&1 | tee -a -- "$run/train.log" | progress || status=$?
 if ((status)); then
     # A refusal of ours is one line; anything else is a traceback.
     tail -n 2 -- "$run/train.log" | grep '^error: ' >&2 || tail -n 12 -- "$run/train.log" | cut -c1-500 >&2

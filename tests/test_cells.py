@@ -163,6 +163,7 @@ def test_the_state_of_a_cell(tmp_path):
     for file, expected in (("train.log", "started"), ("done", "trained"), ("test.scores.json", "done")):
         (tmp_path / file).touch()
         assert state(tmp_path) == expected
+    assert state(tmp_path, ["test"]) == "done" and state(tmp_path, ["test", "news"]) == "trained"
 
 
 @pytest.mark.parametrize("config", ["iwslt17_zh_en", "wmt17_zh_en"])

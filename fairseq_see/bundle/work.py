@@ -28,7 +28,10 @@ from fairseq_see.runs import Run, read_json
 STOPPED = "Stopping training due to cumulative_training_time"
 # What is not worth starting: seconds of training, and the seconds kept at the very end for packing.
 SHORTEST, PACKING = 5, 5
-RESULTS = ("train.log", "provenance.json", "*.scores.json", "*.hyp", "*.hyp.tok", "*.generate")
+RESULTS = (
+    *("train.log", "train.settings", "train.indexes", "provenance.json", "dict*.txt"),
+    *("*.scores.json", "*.hyp", "*.hyp.tok", "*.ref", "*.ref.tok", "*.generate"),
+)
 
 
 @dataclass
@@ -164,7 +167,9 @@ class Work:
         fresh = target.with_name(f".{run.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        files = [path for pattern in RESULTS for path in sorted(source.glob(pattern))]
+        # train.sh takes a run that reached its limit for done, too.
+        patterns = [*RESULTS, "done"] if outcome.state == "finished" else RESULTS
+        files = [path for pattern in patterns for path in sorted(source.glob(pattern))]
         for path in files:
             shutil.copy2(path, fresh)
         if (source / "hydra/config.yaml").is_file():
@@ -173,7 +178,7 @@ class Work:
         best = source / "checkpoints/checkpoint_best.pt"
         if self.checkpoints and best.is_file():
             said: list[str] = []
-            if self._script(said.append, None, "average", best, "-o", fresh / "checkpoint_best.pt"):
+            if self._script(said.append, None, "average", best, "-o", fresh / "checkpoints/checkpoint_best.pt"):
                 self._say(f"[{run.name}] its checkpoint is not packed", *said[-1:])
         valid = [row for row in rows if row["split"] == "valid"]
         facts = asdict(run) | {

@@ -16,6 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from fairseq_see.bundle import fairseq_source, work
+from fairseq_see.cli.main import main
 from fairseq_see.errors import SeeError
 from fairseq_see.runs import Run
 from tests.conftest import ROOT
@@ -116,7 +117,7 @@ def test_runs_are_checked_trained_scored_and_gathered(bundle, tmp_path, capsys):
     states, folder = bundle("quick", "broken")
     assert states == {"quick0": "finished", "broken1": "failed"}
     assert {path.name for path in (folder / "results/quick0").iterdir()} == {
-        *("run.json", "curve.tsv", "train.log", "t.scores.json", "t.hyp")
+        *("run.json", "curve.tsv", "train.log", "t.scores.json", "t.hyp", "done")
     }
     facts = json.loads((folder / "results/broken1/run.json").read_text())
     assert (facts["state"], facts["problem"]) == ("failed", "its first update: RuntimeError: no such thing")
@@ -345,9 +346,16 @@ def test_the_archive_trains_without_network(toy, tmp_path):
     for name in ("short", "endless"):
         result = tmp_path / "results" / name
         assert {path.name for path in result.iterdir()} == {
-            *("config.yaml", "train.log", "curve.tsv", "run.json", "provenance.json", "checkpoint_best.pt"),
-            *("toy.scores.json", "toy.hyp", "toy.hyp.tok", "toy.generate"),
+            *("config.yaml", "train.log", "curve.tsv", "run.json", "provenance.json", "checkpoints"),
+            *("train.settings", "train.indexes", "dict.en.txt", "dict.zh.txt"),
+            *("toy.scores.json", "toy.hyp", "toy.hyp.tok", "toy.generate", "toy.ref", "toy.ref.tok"),
+            *(["done"] if name == "short" else []),
         }
         assert len((result / "toy.hyp").read_text().splitlines()) == 40
         assert json.loads((result / "run.json").read_text())["valid"]["ppl"]
+    # At home they are runs like those of this machine.
+    assert main(["report", str(tmp_path / "results"), "--out", str(tmp_path / "report"), "--data", str(data)]) == 0
+    report = (tmp_path / "report/report.md").read_text()
+    assert "stop_time_hours" not in report and "### Paired bootstrap" in report
+    assert "results/endless was scored before its training ended" in report
     assert json.loads((tmp_path / "results/machine.json").read_text())["fairseq"].startswith("0.12")

@@ -2,6 +2,7 @@
 
 import random
 import re
+import shutil
 from collections import Counter
 
 import pytest
@@ -42,6 +43,11 @@ def test_classify_prints_the_accuracy(prepared, tmp_path):
     # Every question begins with the same word.
     assert float(row[1]) > 90
 
+    other = shutil.copytree(prepared, tmp_path / "other")
+    with (other / "pieces/train.en").open("a") as file:
+        file.write("another line .\n")
+    assert refused(script("classify.sh", other, tmp_path / "out", *words), "is of another text or unit index")
+
 
 @pytest.mark.slow
 def test_lm_prints_perplexities_and_goes_on_from_what_is_there(prepared, tmp_path):
@@ -65,9 +71,15 @@ def test_lm_prints_perplexities_and_goes_on_from_what_is_there(prepared, tmp_pat
     before = made()
     assert script("lm.sh", *words).stdout == done.stdout and made() == before
 
+    other = shutil.copytree(prepared, tmp_path / "other")
+    (other / "data-bin/dict.en.see").write_bytes(b"another")
+    assert refused(script("lm.sh", other, *words[1:]), "is of another text or unit index")
+
 
 def test_without_data_they_refuse(tmp_path):
     for name in ("classify.sh", "lm.sh"):
         assert refused(script(name, tmp_path, tmp_path / "out"), "and index.sh first")
         assert not (tmp_path / "out").exists()
     assert refused(script("lm.sh", tmp_path, tmp_path / "out", "--weights", "all"), "unknown weights all")
+    assert refused(script("lm.sh", tmp_path, tmp_path / "out", "--ratios", "5 ten"), "--ratios ten")
+    assert refused(script("classify.sh", tmp_path, tmp_path / "out", "--ratio", "0"), "--ratio 0")

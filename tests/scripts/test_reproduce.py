@@ -121,6 +121,7 @@ def checkout(tmp_path) -> Path:
     )
     (folder / "scripts/score.sh").write_text('#!/usr/bin/env bash\ntouch "$1/test.scores.json"\n')
     (folder / "prepared/data-bin").mkdir(parents=True)
+    (folder / "prepared/tests.txt").write_text("test\ttest\n")
     rows = "".join(f"- {{name: r{i}, config: demo_zh_en, overrides: {{common.seed: {i}}}}}\n" for i in range(4))
     (folder / "runs.yaml").write_text(f"runs:\n{rows}")
     return folder
@@ -246,6 +247,12 @@ def test_a_slurm_array_of_what_is_missing(checkout, tmp_path):
     said = (checkout / "out/r2/train.log").read_text().split()
     assert said[1:] == ["demo_zh_en", "common.seed=2", "optimization.max_update=7"]
     assert "all 4 runs are in" in start(checkout, *words, PATH=path).stderr
+    # Cut off between two test sets.
+    (checkout / "prepared/tests.txt").write_text("test\ttest\ntest1\tnews\n")
+    for run in ("r0", "r1", "r2"):
+        (checkout / f"out/{run}/news.scores.json").touch()
+    assert start(checkout, *words, PATH=path).returncode == 0
+    assert "--array=4" in (checkout / "sbatch.txt").read_text().splitlines()
 
 
 @pytest.mark.slow

@@ -1,0 +1,85 @@
+"""What scripts/train.sh checks and keeps, without training: its python only notes how it is called."""
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.scripts.test_prepare import refused
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    """A data-bin with the usual unit indexes and another pair."""
+    folder = tmp_path / "data-bin"
+    for place in (folder, folder / "other"):
+        place.mkdir()
+        for language in ("en", "zh"):
+            (place / f"dict.{language}.see").write_text(f"index {place.name} {language}")
+    for name in ("dict.en.txt", "dict.zh.txt", "train.zh-en.en.bin"):
+        (folder / name).write_text(name)
+    return folder
+
+
+@pytest.fixture
+def train(tmp_path, data):
+    """Runs the script on ``data``, or another folder, into a folder beside it."""
+    tools = tmp_path / "venv/bin"
+    tools.mkdir(parents=True)
+    (tools / "fairseq-see").touch(mode=0o755)
+    (tools / "python").write_text(
+        f'#!/usr/bin/env bash\n[[ $* != *hydra_train* ]] || {{ printf "%s\\n" "$@" >{tmp_path}/called\n'
+        "for word; do case $word in *save_dir=*) folder=${word#*=} ;; esac; done\n"
+        'touch "${folder//\\\'/}/checkpoint_last.pt"; }\n'
+    )
+    (tools / "python").chmod(0o755)
+
+    def call(run: str, *overrides: str, data: Path = data) -> subprocess.CompletedProcess:
+        command = ["bash", ROOT / "scripts/train.sh", "demo_zh_en", data, tmp_path / run, *overrides]
+        env = {**os.environ, "FAIRSEQ_SEE_VENV": str(tools.parent)}
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    return call
+
+
+def checksum(*paths: Path) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("given", ["", "other", "PATH/other", "other/dict.zh.see:dict.en.see"])
+def test_the_indexes_of_a_run_are_those_that_its_model_reads(given, data, train, tmp_path):
+    overrides = [f"+model.see_index={given.replace('PATH', str(data))}"] if given else []
+    assert train("run", *overrides).returncode == 0
+    if ":" in given:
+        paths = [data / "other/dict.zh.see", data / "dict.en.see"]
+    else:
+        paths = [(data / "other" if given else data) / f"dict.{language}.see" for language in ("en", "zh")]
+    assert (tmp_path / "run/train.indexes").read_text().strip() == checksum(*paths)
+    again = train("run", *overrides)
+    assert "is trained already" in again.stderr and "other unit indexes" not in again.stderr
+    paths[0].write_text("rebuilt")
+    assert "other unit indexes" in train("run", *overrides).stderr
+
+
+def test_a_later_override_counts_though_both_add_their_key(train, tmp_path):
+    """As a recipe's and the command line's may; hydra refuses to add a key twice, and takes ++ for either."""
+    overrides = ["+model.see_head=0", "common.seed=2", "+model.see_head=0.2"]
+    assert train("run", *overrides).returncode == 0
+    said = (tmp_path / "called").read_text().splitlines()
+    assert said[-3:] == ["++model.see_head=0", "common.seed=2", "++model.see_head=0.2"]
+    settings = (tmp_path / "run/train.settings").read_text().splitlines()
+    assert settings[-3:] == [f"override {override}" for override in overrides]
+
+
+def test_other_settings_are_refused_whatever_the_name_of_the_folder(train, tmp_path):
+    assert train("h[1] *", "common.seed=1").returncode == 0
+    assert refused(train("h[1] *", "common.seed=2"), "was trained with other settings")
+    assert (tmp_path / "h[1] */done").exists()
+
+
+def test_a_folder_without_dictionaries_is_none_to_train_on(train, data, tmp_path):
+    assert refused(train("run", data=data.parent), "no dictionary in")
+    assert not (tmp_path / "run").exists()
