@@ -9,12 +9,12 @@ from fairseq_see.errors import SeeError
 from fairseq_see.units.controls import RANDOM, check_control, coded, exchanged, sharing_pairs
 from fairseq_see.units.coverage import Coverage
 from fairseq_see.units.hownet import Match, Sense, Senses
-from fairseq_see.units.index import UnitIndex, padding_names
+from fairseq_see.units.index import MASK, UnitIndex, padding_names
 from fairseq_see.units.inventory import Morphemes, by_frequency, fitted, limited, special_name, told_apart
 from fairseq_see.units.morphology import Segmenter
 from fairseq_see.units.script import LANGUAGES, language_of
 from fairseq_see.units.selection import check_order_and_rank, select
-from fairseq_see.units.vocabulary import Vocabulary
+from fairseq_see.units.vocabulary import SPECIALS, Vocabulary
 
 
 def build_index(
@@ -125,7 +125,10 @@ def build_index(
 
     padding = padding_names(order)
     sememes = padding + tuple(by_frequency(map(chain.from_iterable, words_senses), vocabulary.counts))
-    first = dict.fromkeys((*padding, *specials))
+    # fairseq counts no use of its own symbols. Others, such as sentencepiece's bytes, are as rare as they are: the
+    # first units are those that own most vectors.
+    own = (special_name(symbol) for symbol in (*SPECIALS, MASK))
+    first = dict.fromkeys((*padding, *(name for name in own if name in specials)))
     rest = by_frequency(words_morphemes, vocabulary.counts)
     names = (*first, *(name for name in rest if name not in first))
     provenance: dict[str, str | int] = {

@@ -34,7 +34,7 @@ def read_table(path: Path) -> NDArray[np.float32]:
         raise SeeError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:
         # Each library has errors of its own for what is one case to the user.
-        raise SeeError(f"{path} is not a whole {path.suffix} file: {error}") from error
+        raise SeeError(f"{path} is not a whole {path.suffix} file of a type that numpy has: {error}") from error
     if len(arrays) != 1 or arrays[0].ndim != 2 or arrays[0].dtype.kind != "f":
         raise SeeError(f"{path} does not hold one matrix of real numbers, words by dimensions")
     return arrays[0].astype(np.float32)

@@ -105,4 +105,6 @@ def sharing_pairs(words: Sequence[list[Sense]]) -> NDArray[np.int64]:
         first, second = np.triu_indices(len(rows), 1)
         sharers = np.array(rows, np.int64)
         pairs.append(sharers[first] * len(words) + sharers[second])
-    return np.unique(np.concatenate(pairs))
+    # A sort is many times faster than numpy's unique, which hashes.
+    found = np.sort(np.concatenate(pairs))
+    return found[np.diff(found, prepend=-1) > 0]

@@ -11,7 +11,7 @@ import lzma
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 
 from fairseq_see.errors import SeeError
 from fairseq_see.files import replacing
-
-if TYPE_CHECKING:
-    from fairseq_see.units.vocabulary import Vocabulary
+from fairseq_see.units.vocabulary import SPECIALS, Vocabulary
 
 MAGIC = b"fairseq-see unit index "
 VERSION = 1
@@ -84,7 +82,7 @@ class UnitIndex:
             digest.update(np.ascontiguousarray(array, "<i4").tobytes())
         return digest.hexdigest()
 
-    def check_dictionary(self, vocabulary: "Vocabulary") -> None:
+    def check_dictionary(self, vocabulary: Vocabulary) -> None:
         """Raise SeeError if the index was built for another dictionary."""
         if self.dictionary != vocabulary.hash:
             raise SeeError(
@@ -93,11 +91,11 @@ class UnitIndex:
                 "run fairseq-see index on this one"
             )
 
-    def for_dictionary(self, vocabulary: "Vocabulary") -> "UnitIndex":
+    def for_dictionary(self, vocabulary: Vocabulary) -> "UnitIndex":
         """This index; or, of a dictionary that is its own with ``<mask>`` at the end, one that has that symbol too.
 
         fairseq's tasks masked_lm and sentence_prediction add the symbol to a dictionary that they read. Its units are
-        what an index of the longer dictionary gives it: a morpheme of its own, after those of the other specials.
+        what an index of the longer dictionary gives it: a morpheme of its own, after those of fairseq's other symbols.
 
         Raises:
             SeeError: the index was built for another dictionary.
@@ -106,7 +104,7 @@ class UnitIndex:
         if self.dictionary == vocabulary.hash or vocabulary.symbols[-1] != MASK or self.dictionary != shorter.hash:
             self.check_dictionary(vocabulary)
             return self
-        specials = [row for row, symbol in enumerate(shorter.symbols) if vocabulary.is_special(symbol)]
+        specials = [row for row, symbol in enumerate(shorter.symbols) if symbol in SPECIALS]
         own = int(self.word_morphemes[specials, 0].max()) + 1
         moved = self.word_morphemes + (self.word_morphemes >= own)
         row = [own, *range(1, self.order)]
