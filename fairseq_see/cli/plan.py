@@ -95,6 +95,7 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
             with torch.device("meta"):
                 embedding = build(method, rows, args.dim, 1, **options, **settings)
             parameters, size = embedding.footprint()
+            settings |= {"head": head} if (head := options.get("head")) else {}
             plan |= {"settings": settings, "parameters": parameters, "bytes": size, "ratio": embedding.ratio}
             yield plan | {"ratio_over_used_rows": embedding.ratio * used / rows}
 

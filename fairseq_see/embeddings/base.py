@@ -113,7 +113,13 @@ class Embedding(nn.Module, ABC):
     def restore(
         cls, num_embeddings: int, embedding_dim: int, padding_idx: int | None, settings: dict[str, Any]
     ) -> Embedding:
-        """Build an embedding whose weights and index are about to be loaded from a state dict."""
+        """Build an embedding whose weights and index are about to be loaded from a state dict.
+
+        Raises:
+            SeeError: there is a setting that this version does not know.
+        """
+        if unknown := sorted(settings.keys() - options_of(cls).keys()):
+            raise SeeError(f"{cls.method!r} has no setting {unknown[0]!r} here; was it made by a newer fairseq_see?")
         return cls(num_embeddings, embedding_dim, padding_idx, **settings)
 
     def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
@@ -357,7 +363,12 @@ def build(
         takes = ", ".join(sorted(known)) or "none"
         raise SeeError(f"method {method!r} takes no option {unknown[0]!r} (its options: {takes})")
     if ratio is not None:
-        options.update(cls.plan(ratio, num_embeddings, embedding_dim, **options))
+        if not 0 < ratio < math.inf:
+            raise SeeError(f"the ratio is {ratio}, but must be a number above 0")
+        planned = cls.plan(ratio, num_embeddings, embedding_dim, **options)
+        if given := sorted(planned.keys() & options.keys()):
+            raise SeeError(f"give {method!r} either a ratio or {given[0]}, not both")
+        options |= planned
     missing = [name for name, required in known.items() if required and name not in options]
     if missing:
         raise SeeError(f"method {method!r} needs {missing[0]!r}, or a ratio to plan it for")

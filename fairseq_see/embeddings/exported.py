@@ -48,9 +48,12 @@ def load(folder: str | Path, side: str = "encoder") -> Embedding:
     if not state:
         raise SeeError(f"{folder} has no embedding of a side {side!r}; it is encoder or decoder")
     # A model that shares one table describes it once.
-    table = config["embeddings"].get(side) or config["embeddings"]["encoder"]
-    method = embedding_class(config["embeddings"]["request"]["method"])
-    embedding = method.restore(table["rows"], table["columns"], table["padding"], table["settings"])
+    try:
+        table = config["embeddings"].get(side) or config["embeddings"]["encoder"]
+        method = embedding_class(config["embeddings"]["request"]["method"])
+        embedding = method.restore(table["rows"], table["columns"], table["padding"], table["settings"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SeeError(f"{folder}: {CONFIG} does not describe the {side}'s table ({error}); export it again") from error
     try:
         embedding.load_state_dict(state)
     except RuntimeError as error:

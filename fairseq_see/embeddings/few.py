@@ -16,7 +16,7 @@ from fairseq_see.embeddings.unit_vectors import UnitVectors
 
 
 class FewRows:
-    """Makes rows of SEE from views of its weights and index, as they are now: not to be used when they are replaced.
+    """Makes rows of SEE from views of its weights and index: not to be used when they are replaced (:meth:`holds`).
 
     Args:
         index: sememes and morphemes of the words.
@@ -38,6 +38,7 @@ class FewRows:
     ) -> None:
         self.dim, self.gain, self.padding_idx = dim, gain, padding_idx
         self._index = index.reader()
+        self._places = self._weights(morphemes, sememes)
         self._kinds = [
             (kind.vectors.detach().numpy(), None if kind.extra is None else kind.extra.detach().numpy())
             for kind in (morphemes, sememes)
@@ -52,6 +53,14 @@ class FewRows:
         """Whether rows of these vectors can be made so: on a CPU, in a precision that numpy has, both of one m."""
         weight = morphemes.vectors
         return weight.device.type == "cpu" and weight.dtype is not torch.bfloat16 and morphemes.whole == sememes.whole
+
+    @staticmethod
+    def _weights(*kinds: UnitVectors) -> list[int]:
+        return [parameter.data_ptr() for kind in kinds for parameter in kind.parameters()]
+
+    def holds(self, morphemes: UnitVectors, sememes: UnitVectors) -> bool:
+        """Whether what it reads is still where the vectors are."""
+        return self._places == self._weights(morphemes, sememes)
 
     def __call__(self, ids: Tensor) -> Tensor:
         """Rows ``ids`` (n,), in the dtype of the vectors; half precision is computed in float32: (n, d)."""

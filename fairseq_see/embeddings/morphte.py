@@ -36,7 +36,7 @@ class MorphTEEmbedding(Embedding):
         padding_idx: the zero row.
         index: the unit index of the V words, of which the morphemes are used.
         rank: r, vectors of a morpheme; a fraction goes to the most used morphemes.
-        head: the part of the morphemes, those used most, that shares half of the vectors; 0 for none, as in the paper.
+        head: the part of the morphemes, those used most, that shares half of the vectors; 0: none, as in the paper.
         order: o; checked against the index.
         layernorm: off leaves the sum as it is.
         init: ``balanced``, ``normal`` or ``xavier``, as in SEE.
@@ -89,8 +89,8 @@ class MorphTEEmbedding(Embedding):
         return {"rank": rank}
 
     def settings(self) -> dict[str, Any]:
-        """Rank, head, LayerNorm, gain, and the sizes of the index."""
-        sizes = {"rank": self.rank, "head": self.head, "shape": self.index.shape}
+        """Rank, head if there is one, LayerNorm, gain, and the sizes of the index."""
+        sizes = {"rank": self.rank, **({"head": self.head} if self.head else {}), "shape": self.index.shape}
         return {**sizes, "layernorm": self.norm is not None, "gain": self.gain}
 
     def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:

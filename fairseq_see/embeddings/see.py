@@ -25,6 +25,7 @@ import math
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -54,7 +55,7 @@ class SEEEmbedding(Embedding):
         m: vectors of a unit; one number for all, or two, (sememes, morphemes). A fraction goes to the most used units.
         whole_m: plan with a whole m, as in the paper, however coarse.
         share: plan with so many vectors for a sememe for each that a morpheme owns, but at least one (the paper's: 1).
-        head: the part of the units, those used most, that shares half of the vectors; 0 for none, as in the paper.
+        head: the part of the units, those used most, that shares half of the vectors; 0: none, as in the paper.
         order: o; checked against the index.
         rank: r; checked against the index.
         layernorm: normalise each row, as MorphTE does; its gain starts at d^-0.5, so that rows start as without it.
@@ -96,6 +97,8 @@ class SEEEmbedding(Embedding):
         # "version", because fairseq's EMA decays every entry of a state dict but those, and integers cannot be decayed.
         self.index_version_1 = StoredIndex(num_embeddings, index, shape)
         self.index.check(order, rank)
+        if index is not None and padding_idx is not None and np.diff(index.sense_offsets)[padding_idx]:
+            raise SeeError(f"row {padding_idx} is the padding, but a word with senses in the unit index; give another")
         terms = math.sqrt(self.m[0] * self.m[1]) * (1 + self.index.shape["senses"] / num_embeddings)
         self.gain = gain_of(init, embedding_dim, self.index.order, terms) if gain is None else gain
         width = factor_width(embedding_dim, self.index.order)
@@ -127,8 +130,8 @@ class SEEEmbedding(Embedding):
         return {"m": m[0] if share == 1 else m}
 
     def settings(self) -> dict[str, Any]:
-        """Number of vectors, head, LayerNorm, gain, and the sizes of the index."""
-        sizes = {"m": self.m, "head": self.head, "shape": self.index.shape}
+        """Number of vectors, head if there is one, LayerNorm, gain, and the sizes of the index."""
+        sizes = {"m": self.m, **({"head": self.head} if self.head else {}), "shape": self.index.shape}
         return {**sizes, "layernorm": self.norm is not None, "gain": self.gain}
 
     def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
@@ -156,9 +159,10 @@ class SEEEmbedding(Embedding):
     def _sums(self, ids: Tensor) -> Tensor:
         """The sums of products."""
         if 0 < len(ids) <= FEW and self.inference == "factored" and self._serving():
-            if self._few is None and FewRows.suits(self.morphemes, self.sememes):
+            if self._few is None or not self._few.holds(self.morphemes, self.sememes):
                 kinds = self.morphemes, self.sememes
-                self._few = FewRows(self.index, *kinds, self.embedding_dim, self.gain, self.padding_idx)
+                dim, pad = self.embedding_dim, self.padding_idx
+                self._few = FewRows(self.index, *kinds, dim, self.gain, pad) if FewRows.suits(*kinds) else None
             if self._few is not None:
                 return self._few(ids)
         out = self._morphemes(ids)

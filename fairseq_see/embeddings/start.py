@@ -85,7 +85,8 @@ def start_vectors(
         if init == "balanced":
             vectors = table.view(len(table), k, -1)
             vectors.mul_(math.sqrt(vectors.shape[2]) / vectors.norm(dim=2, keepdim=True))
-        # Every product starts with the same variance, whatever the number m of terms in it.
+        # Every product starts with the same variance, whatever the number m of terms in it. (With a head m is a mean,
+        # and products of the units in it, which have more terms, start longer.)
         table.mul_(m ** (-0.5 / order))
     if init != "xavier":
         match_variance([table for table, _, _ in tables], sums, rows, padding_idx, order)

@@ -39,12 +39,13 @@ class TensorTrainEmbedding(Embedding):
     """
 
     def __init__(
-        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *, rank: tuple[int, int]
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *, rank: int | tuple[int, int]
     ) -> None:
         super().__init__(num_embeddings, embedding_dim, padding_idx)
-        if min(rank) < 1:
+        both = (rank, rank) if isinstance(rank, int) else rank
+        if min(both) < 1:
             raise SeeError(f"tensor-train ranks are {rank}, but both must be at least 1")
-        self.rank = (int(rank[0]), int(rank[1]))
+        self.rank = (int(both[0]), int(both[1]))
         (v1, v2, v3), (d1, d2, d3) = factors(num_embeddings), factors(embedding_dim)
         first, second = self.rank
         self.first = nn.Parameter(torch.randn(v1, d1, first))

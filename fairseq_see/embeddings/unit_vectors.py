@@ -18,6 +18,9 @@ from fairseq_see.embeddings.base import infeasible, meets
 from fairseq_see.embeddings.kronecker import factor_width, has_extra, kronecker_sum, read_factors
 from fairseq_see.errors import SeeError
 
+# Of 10,000 units a single one.
+LEAST_HEAD = 1e-4
+
 
 class Shares(NamedTuple):
     """Who owns how many vectors.
@@ -43,7 +46,8 @@ class UnitVectors(nn.Module):
         m: at least 1; without a head, 4.5 gives every unit 4 and the first half of them a fifth.
         width: q.
         order: o.
-        head: the part of the units that shares half of the vectors; 0 for no head.
+        head: the part of the units that shares half of the vectors, and what remains of the other half where that is
+            no whole number for each unit; 0 for no head.
     """
 
     def __init__(self, units: int, m: float, width: int, order: int, head: float = 0.0) -> None:
@@ -80,22 +84,22 @@ def shares_of(units: int, m: float, order: int, head: float = 0.0) -> Shares:
     Raises:
         SeeError: the head is no part of the units.
     """
-    if not 0 <= head <= 1:
-        raise SeeError(f"head is {head}, but it is the part of the units that owns more, from 0 (none) to 1")
-    if head:
-        whole = max(1, math.floor(m / 2))
-        # Rounded up, so that those who share are no larger part than the head.
-        more = max(1, math.ceil((m - whole) / head))
-    else:
-        whole, more = math.floor(m), 1
+    if not (head == 0 or LEAST_HEAD <= head <= 1):
+        raise SeeError(
+            f"head is {head}, but it is the part of the units that owns more, from {LEAST_HEAD} to 1, or 0 for none"
+        )
+    if not head:
+        owners, whole = int(units * (m - math.floor(m))), math.floor(m)
+        return Shares(whole, owners if owners > order else 0, 1)
+    whole = max(1, math.floor(m / 2))
     shared = int(units * (m - whole))
-    # Fewer each where units are so few that the padding would be all the head, or more than a hundredth of what is
-    # shared would be left over.
-    while more > 1 and (shared // more <= order or 100 * (shared % more) > shared):
+    # Rounded up, so that those who share are no larger part than the head; and no more each than leaves some for others
+    # than the padding units, which come first: no product is made of these alone.
+    more = min(math.ceil((m - whole) / head), shared // (order + 1))
+    # What is left over is to be at most a hundredth of what is shared, if enough units are there to share it.
+    while more > 1 and 100 * (shared % more) > shared and shared // (more - 1) <= units:
         more -= 1
-    owners = shared // more
-    # No product is made of padding units alone, which come first, so a vector that only they own would never be used.
-    return Shares(whole, owners if owners > order else 0, more)
+    return Shares(whole, min(shared // more, units), more) if more > 0 and units > order else Shares(whole, 0, 1)
 
 
 def vectors_of(units: int, m: float, order: int, head: float = 0.0) -> int:

@@ -35,7 +35,7 @@ class EmbeddingOptions(FairseqDataclass):
     )
     see_head: Optional[float] = field(
         default=None,
-        metadata={"help": "part of the units, those used most, that shares half of all vectors; 0: none (see: 0.2)"},
+        metadata={"help": "part of the units, used most, that shares about half of all vectors; 0: none (see: 0.2)"},
     )
     see_order: Optional[int] = field(default=None, metadata={"help": "order the unit index must have"})
     see_rank: Optional[int] = field(default=None, metadata={"help": "rank the unit index must have"})

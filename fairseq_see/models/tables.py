@@ -56,6 +56,8 @@ class Tables:
         index_path = self._index_path(side)
         size, pad = len(dictionary), dictionary.pad()
         if self.known is not None:
+            if side not in self.known:
+                raise SeeError(f"the {side} has no table of its own in the trained model; give --share-all-embeddings")
             settings = self.known[side]["settings"]
             if self.resumed and index_path.is_file():
                 self._check_index(index_path, dictionary, settings)

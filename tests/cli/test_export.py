@@ -309,6 +309,10 @@ def test_damaged_exports(good, tmp_path, capsys):
             load(tmp_path / "small")
     weights.write_bytes(content)
     newer = json.dumps(json.loads(text) | {"version": 2})
+    undescribed = json.dumps({name: value for name, value in json.loads(text).items() if name != "embeddings"})
+    config.write_text(undescribed)
+    with pytest.raises(SeeError, match="does not describe the encoder's table"):
+        load(tmp_path / "small")
     for damaged, message in (
         (text[:-9], "config.json is damaged"),
         (newer, "is of version 2"),

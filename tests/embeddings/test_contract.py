@@ -295,6 +295,25 @@ def test_foreign_options_are_refused(method):
         build(method, V, D, PAD, colour="red")
 
 
+@pytest.mark.parametrize("ratio", [0, -5, math.inf, math.nan])
+def test_impossible_ratios_are_refused(method, options, ratio):
+    with pytest.raises(SeeError, match="the ratio is"):
+        build(method, V, D, PAD, **options | {"ratio": ratio})
+
+
+def test_what_a_ratio_decides_is_not_given_too(method, options):
+    others = {name: value for name, value in options.items() if name != "ratio"}
+    planned = embedding_class(method).plan(options["ratio"], V, D, **others)
+    for name, value in planned.items():
+        with pytest.raises(SeeError, match=f"either a ratio or {name}, not both"):
+            build(method, V, D, PAD, **options, **{name: value})
+
+
+def test_settings_of_a_newer_version_are_refused(embedding, method):
+    with pytest.raises(SeeError, match="no setting 'novelty'"):
+        embedding_class(method).restore(V, D, PAD, embedding.settings() | {"novelty": 1})
+
+
 @pytest.mark.parametrize(("rows", "columns", "padding"), [(0, 4, None), (4, 0, None), (4, 4, 4), (4, 4, -1)])
 def test_impossible_shapes_are_refused(method, options, rows, columns, padding):
     options = {name: value for name, value in options.items() if name != "ratio"}

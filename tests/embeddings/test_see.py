@@ -6,6 +6,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fairseq_see.embeddings import SEEEmbedding, build, see
 from fairseq_see.embeddings.unit_vectors import shares_of, vectors_of
@@ -180,11 +182,19 @@ def test_a_fraction_of_m_goes_to_the_first_units(random_index):
         (1, 0.2, (1, 0, 1)),
         # So small a head would be the padding alone.
         (1.02, 0.5, (1, 0, 1)),
+        (9, 1e-4, (4, 4, 125)),
     ],
 )
 def test_half_of_the_vectors_are_for_all_units_and_half_for_the_head(m, head, shares):
     assert shares_of(100, m, 3, head) == shares
     assert shares[0] * 100 + shares[1] * shares[2] == vectors_of(100, m, 3, head)
+
+
+@given(units=st.integers(2, 400), m=st.floats(1, 40), order=st.integers(2, 4), head=st.just(0.0) | st.floats(1e-4, 1))
+def test_no_more_units_own_vectors_than_there_are(units, m, order, head):
+    whole, owners, more = shares_of(units, m, order, head)
+    assert whole >= 1 and owners * more + units * whole <= units * m + 1e-6
+    assert owners == 0 or order < owners <= units
 
 
 @pytest.mark.parametrize("head", [0.05, 0.2, 1])
@@ -197,7 +207,7 @@ def test_a_head_is_planned_within_the_ratio(ratio, head):
     assert ratio <= 40_000 * 512 / parameters <= 1.005 * ratio
 
 
-@pytest.mark.parametrize("head", [-0.1, 1.1, math.nan])
+@pytest.mark.parametrize("head", [-0.1, 1e-320, 1.1, math.nan])
 @pytest.mark.parametrize("method", ["see", "morphte"])
 def test_a_head_that_is_none_is_refused(method, head, random_index):
     for options in ({"ratio": 2}, {"m": 2} if method == "see" else {"rank": 2}):
@@ -264,6 +274,14 @@ def test_an_index_of_another_size_is_refused(random_index):
         SEEEmbedding(61, 27, index=random_index(), m=2)
 
 
+def test_padding_with_senses_is_refused(random_index):
+    index = random_index(words=40)
+    with_senses = int(np.flatnonzero(np.diff(index.sense_offsets))[0])
+    with pytest.raises(SeeError, match=f"row {with_senses} is the padding, but a word with senses"):
+        SEEEmbedding(40, 27, with_senses, index=index, m=2)
+    build("morphte", 40, 27, with_senses, index=index, rank=2)
+
+
 @pytest.mark.parametrize("order", [2, 3, 4])
 @pytest.mark.parametrize("m", [2, 1.5, (1.5, 1), (1, 1.7), (2, 1)])
 def test_a_few_rows_without_a_table(order, m, random_index):
@@ -278,6 +296,10 @@ def test_a_few_rows_without_a_table(order, m, random_index):
         torch.testing.assert_close(embedding(ids), expected[ids])
         assert embedding(ids[:0]).shape == (0, 3, 3**order - 2)
         assert (embedding._few is None) == (m == (2, 1))
+        # Weights that lie elsewhere, as some hand averaged ones to a module that serves already.
+        for parameter in embedding.parameters():
+            parameter.data = 2 * parameter.data
+        torch.testing.assert_close(embedding(ids), 2**order * expected[ids])
     copy.deepcopy(embedding)
 
 
