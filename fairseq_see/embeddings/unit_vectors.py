@@ -88,7 +88,7 @@ def shares_of(units: int, m: float, order: int, head: float = 0.0) -> Shares:
         raise SeeError(
             f"head is {head}, but it is the part of the units that owns more, from {LEAST_HEAD} to 1, or 0 for none"
         )
-    if not head:
+    if not head or units <= order:
         owners, whole = int(units * (m - math.floor(m))), math.floor(m)
         return Shares(whole, owners if owners > order else 0, 1)
     whole = max(1, math.floor(m / 2))
@@ -99,7 +99,7 @@ def shares_of(units: int, m: float, order: int, head: float = 0.0) -> Shares:
     # What is left over is to be at most a hundredth of what is shared, if enough units are there to share it.
     while more > 1 and 100 * (shared % more) > shared and shared // (more - 1) <= units:
         more -= 1
-    return Shares(whole, min(shared // more, units), more) if more > 0 and units > order else Shares(whole, 0, 1)
+    return Shares(whole, min(shared // more, units), more) if more > 0 else Shares(whole, 0, 1)
 
 
 def vectors_of(units: int, m: float, order: int, head: float = 0.0) -> int:

@@ -195,6 +195,8 @@ def test_no_more_units_own_vectors_than_there_are(units, m, order, head):
     whole, owners, more = shares_of(units, m, order, head)
     assert whole >= 1 and owners * more + units * whole <= units * m + 1e-6
     assert owners == 0 or order < owners <= units
+    # Padding alone has no head.
+    assert units > order or whole == math.floor(m)
 
 
 @pytest.mark.parametrize("head", [0.05, 0.2, 1])
