@@ -1,0 +1,80 @@
+"""The picture of docs/results.md: BLEU over the bytes of the whole model, of the records beside this file.
+
+python docs/results/plot.py OUTPUT.png
+
+A point is a setting, its line reaches from the lowest to the highest of its seeds.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from fairseq_see.files import replacing
+
+HERE = Path(__file__).parent
+# Folder of the records and method: name, colour, marker.
+SERIES = {
+    ("short-small", "dense"): ("dense: whole, 8,000 merges, joined, smaller d", "#777777", "s"),
+    ("short-small", "see"): ("SEE, as trained by default", "#1b6ca8", "o"),
+    ("short-small-no-head", "see"): ("SEE, no head", "#86bbd8", "o"),
+    ("short-small", "tensor_train"): ("tensor train", "#2e8b57", "^"),
+    ("short-small", "morphte"): ("MorphTE", "#c1440e", "v"),
+    ("short-small-head", "morphte"): ("MorphTE, with a head", "#e9a178", "v"),
+    ("short-small", "int8"): ("dense, int8 afterwards", "#6a4c93", "P"),
+    ("short-small", "product_quantised"): ("dense, product quantiser afterwards", "#b497bd", "P"),
+    ("short-small", "matrix"): ("matrix", "#b8860b", "x"),
+}
+
+
+def points(folder: str, method: str) -> list[tuple[float, list[float]]]:
+    """Megabytes and scores of each setting, smallest first; a setting's records differ in the end of their names."""
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for path in sorted((HERE / folder).glob("*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["method"] == method:
+            found[record["name"].rpartition("-seed")[0]].append(record)
+    return sorted(
+        (records[0]["model_bytes"] / 1e6, [record["scores"]["short"]["bleu"] for record in records])
+        for records in found.values()
+    )
+
+
+def main() -> None:
+    """Draw it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", type=Path)
+    output = parser.parse_args().output
+
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
+    for (folder, method), (label, colour, marker) in SERIES.items():
+        found = points(folder, method)
+        means = [fmean(scores) for _, scores in found]
+        beyond = [
+            [mean - min(scores) for mean, (_, scores) in zip(means, found, strict=True)],
+            [max(scores) - mean for mean, (_, scores) in zip(means, found, strict=True)],
+        ]
+        line = "" if method in ("int8", "product_quantised") else "-"
+        sizes = [size for size, _ in found]
+        axes.errorbar(sizes, means, yerr=beyond, fmt=marker + line, color=colour, label=label, lw=1.2, capsize=3)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator([5, 6, 7, 8, 10, 15, 20]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set(xlabel="the whole model, MB in half precision", ylabel="BLEU, 1,200 updates", ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    with replacing(output) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
+
+
+if __name__ == "__main__":
+    main()

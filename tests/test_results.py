@@ -1,0 +1,32 @@
+"""The committed results: small, whole, and drawn by their script."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+RESULTS = ROOT / "docs/results"
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*/*.json")), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_record_says_what_made_it(path):
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert path.stat().st_size < 4096 and record["name"] == path.stem
+    assert record["seed"] and record["data"]["dictionaries"] and all(record["data"]["dictionaries"].values())
+    assert all(len(made["commit"]) >= 7 and made["torch"] and made["processor"] for made in record["trained"])
+    for scores in record["scores"].values():
+        assert 0 <= scores["bleu"] <= 100 and scores["signature"].startswith("BLEU|")
+    # No place on the machine that trained.
+    assert not re.search(r"""["'=]/""", path.read_text(encoding="utf-8"))
+
+
+def test_the_picture_is_drawn_of_the_records(tmp_path):
+    command = [sys.executable, RESULTS / "plot.py", tmp_path / "results.png"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, env=env, check=True)
+    assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")
