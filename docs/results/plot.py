@@ -7,6 +7,7 @@ A point is a setting, its line reaches from the lowest to the highest of its see
 
 import argparse
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
@@ -15,27 +16,29 @@ from typing import Any
 from fairseq_see.files import replacing
 
 HERE = Path(__file__).parent
-# Folder of the records and method: name, colour, marker.
+# Folder of the records and pattern of their names, without the seed: label, colour, marker.
 SERIES = {
-    ("short-small", "dense"): ("dense: whole, 8,000 merges, joined, smaller d", "#777777", "s"),
-    ("short-small", "see"): ("SEE, as trained by default", "#1b6ca8", "o"),
-    ("short-small-no-head", "see"): ("SEE, no head", "#86bbd8", "o"),
-    ("short-small", "tensor_train"): ("tensor train", "#2e8b57", "^"),
-    ("short-small", "morphte"): ("MorphTE", "#c1440e", "v"),
-    ("short-small-head", "morphte"): ("MorphTE, with a head", "#e9a178", "v"),
+    ("short-small", r"dense(-d\d+)?"): ("dense, d = 56, 108, 216", "#777777", "s"),
+    ("short-small", "dense-bpe8000"): ("dense, 8,000 merges", "#777777", "*"),
+    ("short-small", "dense-shared"): ("dense, one joined table", "#777777", "D"),
+    ("short-small", r"see-\d+x"): ("SEE, as trained by default", "#1b6ca8", "o"),
+    ("short-small-no-head", r"see-\d+x"): ("SEE, no head", "#86bbd8", "o"),
+    ("short-small", r"tensor_train-\d+x"): ("tensor train", "#2e8b57", "^"),
+    ("short-small", r"morphte-\d+x"): ("MorphTE", "#c1440e", "v"),
+    ("short-small-head", r"morphte-\d+x"): ("MorphTE, with a head", "#e9a178", "v"),
     ("short-small", "int8"): ("dense, int8 afterwards", "#6a4c93", "P"),
-    ("short-small", "product_quantised"): ("dense, product quantiser afterwards", "#b497bd", "P"),
-    ("short-small", "matrix"): ("matrix", "#b8860b", "x"),
+    ("short-small", r"product_quantised-\d+x"): ("dense, product quantiser afterwards", "#b497bd", "P"),
+    ("short-small", r"matrix-\d+x"): ("matrix", "#b8860b", "x"),
 }
 
 
-def points(folder: str, method: str) -> list[tuple[float, list[float]]]:
+def points(folder: str, names: str) -> list[tuple[float, list[float]]]:
     """Megabytes and scores of each setting, smallest first; a setting's records differ in the end of their names."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for path in sorted((HERE / folder).glob("*.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record["method"] == method:
-            found[record["name"].rpartition("-seed")[0]].append(record)
+        setting = path.stem.rpartition("-seed")[0]
+        if re.fullmatch(names, setting):
+            found[setting].append(json.loads(path.read_text(encoding="utf-8")))
     return sorted(
         (records[0]["model_bytes"] / 1e6, [record["scores"]["short"]["bleu"] for record in records])
         for records in found.values()
@@ -55,14 +58,14 @@ def main() -> None:
     from matplotlib.ticker import FixedLocator, NullLocator
 
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
-    for (folder, method), (label, colour, marker) in SERIES.items():
-        found = points(folder, method)
+    for (folder, names), (label, colour, marker) in SERIES.items():
+        found = points(folder, names)
         means = [fmean(scores) for _, scores in found]
         beyond = [
             [mean - min(scores) for mean, (_, scores) in zip(means, found, strict=True)],
             [max(scores) - mean for mean, (_, scores) in zip(means, found, strict=True)],
         ]
-        line = "" if method in ("int8", "product_quantised") else "-"
+        line = "" if marker == "P" else "-"
         sizes = [size for size, _ in found]
         axes.errorbar(sizes, means, yerr=beyond, fmt=marker + line, color=colour, label=label, lw=1.2, capsize=3)
     axes.set_xscale("log")
