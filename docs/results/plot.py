@@ -23,6 +23,7 @@ SERIES = {
     ("short-small", "dense-shared"): ("dense, one joined table", "#777777", "D"),
     ("short-small", r"see-\d+x"): ("SEE, as trained by default", "#1b6ca8", "o"),
     ("short-small-no-head", r"see-\d+x"): ("SEE, no head", "#86bbd8", "o"),
+    ("short-small", r"see_paper-\d+x"): ("SEE, the paper's: neither LayerNorm nor head", "#0b3954", "d"),
     ("short-small", r"tensor_train-\d+x"): ("tensor train", "#2e8b57", "^"),
     ("short-small", r"morphte-\d+x"): ("MorphTE", "#c1440e", "v"),
     ("short-small-head", r"morphte-\d+x"): ("MorphTE, with a head", "#e9a178", "v"),
