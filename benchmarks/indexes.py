@@ -35,12 +35,14 @@ def like_real(words: int = 40_000, order: int = 3, dictionary: str = "none", see
 
 
 def worst(words: int = 40_000, order: int = 3, dictionary: str = "none", seed: int = 1) -> UnitIndex:
-    """Every word has four senses of its own and every group ``order`` units: nothing is shared, nothing missing."""
+    """Every word has four senses of its own, every group ``order`` units: nothing is shared, nothing missing."""
     rng = np.random.default_rng(seed)
     senses = np.full(words, 4)
-    groups = rng.integers(order, SEMEMES, (4 * words, order)).astype(np.int32)
+    senses[:4] = 0
+    number = int(senses.sum())
+    groups = rng.integers(order, SEMEMES, (number, order)).astype(np.int32)
     morphemes = rng.integers(order, MORPHEMES, (words, order)).astype(np.int32)
-    return _index(order, 5, senses, groups, np.arange(4 * words), morphemes, dictionary)
+    return _index(order, 5, senses, groups, np.arange(number), morphemes, dictionary)
 
 
 def histogram(index: UnitIndex) -> str:
