@@ -23,6 +23,7 @@ from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import read_lines, replacing
 from fairseq_see.recipes import Overrides, joined, length, read_recipes
 from fairseq_see.runs import bare
+from fairseq_see.units.controls import CONTROLS
 
 METHODS = ("dense", "matrix", "tensor_train", "word2ket", "morphte", "see_paper", "see")
 LSTMS = ("dense", "morph_lstm", "sememe_lstm")
@@ -30,7 +31,6 @@ RATIOS = (10.0, 20.0, 40.0, 80.0)
 # Figure 5 varies one of them at a time round the paper's setting. It shows no list of values; these are ours.
 RANK, ORDER, M = 5, 3, 9
 RANKS, ORDERS, MS = (2, 3, 4, 5, 6, 7), (2, 3, 4, 5), (3, 6, 9, 12, 18)
-CONTROLS = ("random-senses", "no-senses", "no-morphemes")
 TABLES = ("table2", "table5", "figure5", "grid", "ablation", "practitioner")
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fairseq_see.cells import CONTROLS
 from fairseq_see.curve import read_curve
 from fairseq_see.errors import InfeasibleRatio
 from fairseq_see.report.runs import Result, base_method, settings_of
 from fairseq_see.runs import read_json, values_of
+from fairseq_see.units.controls import CONTROLS
 
 # What scripts/sweep.sh leaves beside the runs of a list.
 RECORDS = "*.runs.json"
