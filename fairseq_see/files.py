@@ -3,12 +3,29 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from fairseq_see.errors import SeeError
+
+
+def check_outputs(outputs: Mapping[str, str | Path | None], inputs: Iterable[str | Path | None]) -> None:
+    """Raise SeeError if writing would destroy an input, or one output another.
+
+    Args:
+        outputs: path by the name that the user knows it by; None is not written.
+        inputs: paths that are read; None is not.
+    """
+    taken = {Path(path).resolve(): "one of the inputs" for path in inputs if path}
+    for name, path in outputs.items():
+        if not path:
+            continue
+        place = Path(path).resolve()
+        if place in taken:
+            raise SeeError(f"{name} {path} is {taken[place]}; write it to another file")
+        taken[place] = f"what {name} writes"
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -10,7 +9,7 @@ from rich.table import Table
 
 from fairseq_see.corpus.clean import Limits, Report, clean
 from fairseq_see.errors import SeeError
-from fairseq_see.files import write_json
+from fairseq_see.files import check_outputs, write_json
 
 HELP = "normalise line-aligned Chinese-English text and drop the pairs that are unfit for training"
 
@@ -56,9 +55,8 @@ def run(args: argparse.Namespace) -> None:
     """Clean, then show the counts."""
     if args.no_filter and args.max_pairs:
         raise SeeError("--no-filter keeps every line, --max-pairs does not; choose one")
-    texts = (args.zh, args.en, f"{args.output}.zh", f"{args.output}.en")
-    if args.report and Path(args.report).resolve() in [Path(text).resolve() for text in texts]:
-        raise SeeError(f"--report {args.report} is one of the texts; write it to another file")
+    texts = {f"the {side} text": f"{args.output}.{side}" for side in ("zh", "en")}
+    check_outputs({**texts, "--report": args.report}, (args.zh, args.en))
     report = clean(
         args.zh,
         args.en,

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fairseq_see.errors import SeeError
+from fairseq_see.files import check_outputs
 
 if TYPE_CHECKING:
     from fairseq_see.fitting import Method, Recipe
@@ -80,8 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Build, fit, save, measure."""
-    if args.output.resolve() == args.checkpoint.resolve():
-        raise SeeError("--output must be another file than the checkpoint, which is never written")
+    check_outputs({"--output": args.output}, [args.checkpoint])
     # Here, not above: torch and fairseq take seconds to import.
     import torch
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import read_lines, replacing
+from fairseq_see.files import check_outputs, read_lines, replacing
 from fairseq_see.units import Senses, Vocabulary, build_index, openhownet
 from fairseq_see.units.controls import CONTROLS, check_control
 from fairseq_see.units.describe import made_from
@@ -82,12 +82,9 @@ def run(args: argparse.Namespace) -> None:
     check_control(args.control, args.seed)
     output = args.output or Path(str(args.dictionary).removesuffix(".txt") + ".see")
     table, sources = _lexicon(args, output.parent)
-    inputs = {path.resolve() for path in (args.dictionary, table, *sources, args.corpus) if path}
-    written = [path.resolve() for path in (output, args.json) if path]
-    if inputs & set(written) or len(written) != len(set(written)):
-        raise SeeError("--output and --json must be other files than the inputs, and not the same one")
-    for path in written:
-        if path.is_dir():
+    check_outputs({"--output": output, "--json": args.json}, (args.dictionary, table, *sources, args.corpus))
+    for path in (output, args.json):
+        if path and path.is_dir():
             raise SeeError(f"cannot write {path}: it is a folder")
     language = args.lang or language_in_name(args.dictionary)
     vocabulary = Vocabulary.load(args.dictionary)

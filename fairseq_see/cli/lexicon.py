@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairseq_see.errors import SeeError
+from fairseq_see.files import check_outputs
 from fairseq_see.units import Senses, Vocabulary
 from fairseq_see.units.clusters import clustered_senses, read_table
 from fairseq_see.units.script import LANGUAGES, language_in_name
@@ -62,9 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Make the senses, save them, count them."""
     check_order_and_rank(args.order, rank=2)
-    inputs = (getattr(args, name, None) for name in ("dictionary", "table"))
-    if args.output.resolve() in {path.resolve() for path in inputs if path}:
-        raise SeeError("--output must be another file than the inputs")
+    check_outputs({"--output": args.output}, (getattr(args, name, None) for name in ("dictionary", "table")))
     senses = args.make(args)
     senses.save(args.output)
     kept = [sense for language in LANGUAGES for word in senses.words(language) for sense in senses.of(word, language)]

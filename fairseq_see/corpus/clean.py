@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import replacing
+from fairseq_see.files import check_outputs, replacing
 
 # Full-width forms are their ASCII partners plus 0xFEE0.
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
@@ -175,10 +175,7 @@ def clean(
         SeeError: a file cannot be read or written, is empty or would be written over, the numbers of lines differ, or
             nothing is left.
     """
-    sources = [Path(zh).resolve(), Path(en).resolve()]
-    for side in ("zh", "en"):
-        if Path(f"{output}.{side}").resolve() in sources:
-            raise SeeError(f"{output}.{side} is the text to be cleaned; write to other files")
+    check_outputs({f"the {side} text": f"{output}.{side}" for side in ("zh", "en")}, (zh, en))
     limits = limits or Limits()
     report = Report(filtered=filtered, limits=limits)
     seen: set[bytes] = set()

@@ -26,9 +26,9 @@ def test_clean_writes_both_sides_a_table_and_a_report(files, tmp_path, capsys):
 
 
 def test_a_report_over_a_text_is_refused(files, tmp_path, capsys):
-    for text in ("a.zh", "sub/out.en"):
+    for text, what in (("a.zh", "one of the inputs"), ("sub/out.en", "what the en text writes")):
         assert main(["clean", *files, "--report", str(tmp_path / text)]) == 2
-        assert "is one of the texts" in capsys.readouterr().err
+        assert f"--report {tmp_path / text} is {what}; write it to another file" in capsys.readouterr().err
     assert (tmp_path / "a.zh").read_text(encoding="utf-8").startswith("你好") and not (tmp_path / "sub").exists()
 
 

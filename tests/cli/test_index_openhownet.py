@@ -83,7 +83,10 @@ def test_default_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--openhownet", "{folder}/absent"], "index DICT --openhownet {folder}/absent --download"),
         (["--openhownet", "{folder}/damaged"], "are damaged"),
         (["--openhownet", "{folder}/hownet", "--rank", "0"], "rank 0"),
-        (["--openhownet", "{folder}/hownet", "--output", "{folder}/hownet/resources/sememe_all"], "other files"),
+        (
+            ["--openhownet", "{folder}/hownet", "--output", "{folder}/hownet/resources/sememe_all"],
+            "is one of the inputs",
+        ),
         (["--openhownet", "{folder}/absent", "--download"], "cannot download HowNet from http://127.0.0.1:1/"),
         (["--hownet", "senses.tsv", "--download"], "--download belongs to --openhownet"),
     ],

@@ -138,7 +138,7 @@ def test_nothing_is_written_over_what_is_read(tmp_path):
     source, target = (tmp_path / f"raw.{side}" for side in ("zh", "en"))
     (tmp_path / "link").symlink_to(tmp_path)
     for output in (tmp_path / "raw", tmp_path / "link/raw"):
-        with pytest.raises(SeeError, match=r"raw\.zh is the text to be cleaned"):
+        with pytest.raises(SeeError, match=r"raw\.zh is one of the inputs"):
             clean(source, target, output)
     assert (source.read_text(encoding="utf-8"), target.read_text(encoding="utf-8")) == texts
 

@@ -233,7 +233,7 @@ def test_an_interrupted_fit_goes_on(trained, tmp_path, monkeypatch, capsys):
         ("stock", ["--see-method", "see", "--see-ratio", "2", "--see-index", "NONE"], "no unit index at"),
         ("stock", ["--see-method", "dense", "--data", "NONE"], "give the model's data folder with --data"),
         ("stock", ["--see-method", "dense", "--data", "SMALLER"], "give the data folder of its training"),
-        ("stock", ["--see-method", "dense", "--output", "CHECKPOINT"], "another file than the checkpoint"),
+        ("stock", ["--see-method", "dense", "--output", "CHECKPOINT"], "is one of the inputs"),
         ("lstm", ["--see-method", "dense"], "is of no model whose tables can be exchanged"),
         ("shared", ["--see-method", "dense", "--input-only"], "shares one table between"),
     ],
