@@ -76,7 +76,12 @@ def run(args: argparse.Namespace) -> None:
             print(f"warning: no record of {run.name}: {run.reason}", file=sys.stderr)
         return
     results = [result for path in args.runs for result in read_results(path)]
+    runs = dict.fromkeys(result.run for result in results)
     if args.over_seeds:
         results = over_seeds(results)
-    show = listing.as_json if args.json else listing.as_markdown if args.markdown else listing.as_table
-    show(results)
+    if args.markdown:
+        listing.as_markdown(results, runs)
+    elif args.json:
+        listing.as_json(results)
+    else:
+        listing.as_table(results)

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from fairseq_see.report import listing, provenance, texts
+from fairseq_see.report.provenance import counted
 from fairseq_see.report.runs import Result, settings_of
-
-UNKNOWN = "not recorded"
 
 
 def lines(results: Sequence[Result]) -> list[tuple[str, str]]:
     """Names and values."""
     now = provenance.facts()
-    trained = [provenance.read(Path(run) / "provenance.json")[-1:] for run in dict.fromkeys(r.run for r in results)]
-    made = {
-        "commit": _counted(entry[0]["commit"] if entry else UNKNOWN for entry in trained),
-        "machine": _counted(provenance.sentence(entry[0]) if entry else UNKNOWN for entry in trained),
-    }
+    code, machine = provenance.trained(dict.fromkeys(result.run for result in results))
     seeds = sorted({str(result.seed) for result in results})
     return [
-        ("Data", _counted(_data(result) for result in _runs(results))),
-        ("Scale", _counted(scale(result) for result in _runs(results))),
+        ("Data", counted(_data(result) for result in _runs(results))),
+        ("Scale", counted(scale(result) for result in _runs(results))),
         ("Seeds", ", ".join(seeds)),
         ("Scores", "; ".join(listing.signatures(results))),
-        ("Trained at commit", made["commit"]),
-        ("Trained on", made["machine"]),
+        ("Trained at commit", code),
+        ("Trained on", machine),
         ("Report made at commit", now["commit"]),
     ]
 
@@ -38,19 +31,11 @@ def _runs(results: Sequence[Result]) -> list[Result]:
     return list({result.run: result for result in reversed(results)}.values())[::-1]
 
 
-def _counted(values: Any) -> str:
-    """Each value once, with the number of runs where they differ."""
-    counts = Counter(values)
-    if len(counts) == 1:
-        return next(iter(counts))
-    return "; ".join(f"{value} ({count} runs)" for value, count in counts.most_common())
-
-
 def _data(result: Result) -> str:
     count = texts.training_pairs(result)
     pairs = "" if count is None else f", {count:,} training pairs"
     checksum = "".join(f", checksum {value}" for value in settings_of(Path(result.run)).get("data", []))
-    return f"{texts.prepared(result).name or UNKNOWN}{pairs}{checksum}"
+    return f"{texts.prepared(result).name or provenance.UNKNOWN}{pairs}{checksum}"
 
 
 def scale(result: Result) -> str:

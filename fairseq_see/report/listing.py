@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -26,14 +26,14 @@ def as_table(results: Sequence[Result]) -> None:
     print("\n".join(signatures(results)))
 
 
-def as_markdown(results: Sequence[Result]) -> None:
-    """Print Markdown, with what made the results."""
+def as_markdown(results: Sequence[Result], runs: Iterable[str]) -> None:
+    """Print Markdown, with what made the results: the ``runs``, more than results where these are means over seeds."""
     print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * 3 + "---:|" * (len(COLUMNS) - 3))
     print("\n".join("| " + " | ".join(_cells(result)) + " |" for result in results))
     seeds = sorted({seed for result in results for seed in str(result.seed).split(", ")})
-    known = provenance.facts()
-    code = f"seed {', '.join(seeds)}; commit {known['commit']}"
-    print("\n" + "\n".join(f"- {line}" for line in (*signatures(results), code, provenance.sentence(known))))
+    code, machine = provenance.trained(runs)
+    made = f"seed {', '.join(seeds)}; trained at commit {code}"
+    print("\n" + "\n".join(f"- {line}" for line in (*signatures(results), made, machine)))
 
 
 def as_json(results: Sequence[Result]) -> None:

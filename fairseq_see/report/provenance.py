@@ -11,11 +11,15 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.files import write_json
+
+UNKNOWN = "not recorded"
 
 
 def facts() -> dict[str, str]:
@@ -52,6 +56,23 @@ def commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
     except OSError:
         return "unknown"
+
+
+def trained(runs: Iterable[str | Path]) -> tuple[str, str]:
+    """The commits that trained runs and the machines, as two lines; of their last starts."""
+    entries = [read(Path(run) / "provenance.json")[-1:] for run in runs]
+    return (
+        counted(entry[0]["commit"] if entry else UNKNOWN for entry in entries),
+        counted(sentence(entry[0]) if entry else UNKNOWN for entry in entries),
+    )
+
+
+def counted(values: Iterable[str]) -> str:
+    """Each value once, with the number of runs where they differ."""
+    counts = Counter(values)
+    if len(counts) == 1:
+        return next(iter(counts))
+    return "; ".join(f"{value} ({count} runs)" for value, count in counts.most_common())
 
 
 def read(path: Path) -> list[dict[str, str]]:

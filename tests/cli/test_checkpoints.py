@@ -69,10 +69,13 @@ def test_report_counts_what_the_checkpoint_holds(tmp_path, capsys):
     assert main(["report", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out
     assert "12.3" in out and "45.7" in out and f"{parameters:,}" in out and "BLEU|x" in out
+    made = {"commit": "abc1234", "torch": "2.0", "fairseq": "0.12", "python": "3.11", "processor": "8 cores of Z80"}
+    (tmp_path / "run/provenance.json").write_text(json.dumps([made]))
     assert main(["report", str(tmp_path / "run"), "--markdown"]) == 0
     out = capsys.readouterr().out
     assert f"| run | see | news | 1,234 | {parameters:,} |" in out and "| 12.3 | 45.7 |" in out
-    assert "- BLEU|x" in out and "seed 7; commit" in out and f"torch {torch.__version__}" in out
+    assert "- BLEU|x" in out and "- seed 7; trained at commit abc1234\n" in out
+    assert "- torch 2.0, fairseq 0.12, Python 3.11, 8 cores of Z80\n" in out
 
 
 def test_report_over_seeds_takes_means_of_runs_that_differ_in_nothing_else(tmp_path, capsys):
@@ -85,7 +88,7 @@ def test_report_over_seeds_takes_means_of_runs_that_differ_in_nothing_else(tmp_p
     out = capsys.readouterr().out
     assert "| see-1 and 1 more | see | news |" in out and "| 11.5 (10.0-13.0) | 40.0 |" in out
     assert "| other | see | news |" in out and "| 20.0 | 40.0 |" in out
-    assert "seed 8, 9; commit" in out
+    assert "seed 8, 9; trained at commit not recorded" in out
     assert main(["report", paths[0], paths[0], "--over-seeds"]) == 2
     assert "have the same settings and seed" in capsys.readouterr().err
 
