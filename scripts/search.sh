@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/search.sh DIR OUT [--methods "dense see morphte"] [--ratio 20] [--rates "0.001 0.002 0.004"]
+# scripts/search.sh DIR OUT [--methods "dense see morphte"] [--ratio 20] [--rates "0.0005 0.001 0.002"]
 #                   [--warmups "50 150"] --updates N [--seed 1] [--config small_zh_en] [--jobs N] [--gpus LIST]
 #                   [key=value ...]
 #
@@ -20,7 +20,7 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-paths=() overrides=() jobs=() methods="dense see morphte" ratio=20 rates="0.001 0.002 0.004" warmups="50 150" updates=''
+paths=() overrides=() jobs=() methods="dense see morphte" ratio=20 rates="0.0005 0.001 0.002" warmups="50 150" updates=''
 seed=1 config=small_zh_en
 while (($#)); do
     case $1 in

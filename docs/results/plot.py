@@ -18,18 +18,14 @@ from fairseq_see.files import replacing
 HERE = Path(__file__).parent
 # Folder of the records and pattern of their names, without the seed: label, colour, marker.
 SERIES = {
-    ("short-small", r"dense(-d\d+)?"): ("dense, d = 56, 108, 216", "#777777", "s"),
-    ("short-small", "dense-bpe8000"): ("dense, 8,000 merges", "#777777", "*"),
-    ("short-small", "dense-shared"): ("dense, one joined table", "#777777", "D"),
+    ("short-small", "dense"): ("dense, d = 216", "#777777", "s"),
+    ("short-small-0.002", "dense-d108"): ("dense, d = 108, at twice the rate, its better one", "#777777", "D"),
     ("short-small", r"see-\d+x"): ("SEE, as trained by default", "#1b6ca8", "o"),
-    ("short-small-no-head", r"see-\d+x"): ("SEE, no head", "#86bbd8", "o"),
+    ("short-small-no-layernorm", r"see_paper-\d+x"): ("SEE, no LayerNorm", "#86bbd8", "o"),
     ("short-small", r"see_paper-\d+x"): ("SEE, the paper's: neither LayerNorm nor head", "#0b3954", "d"),
     ("short-small", r"tensor_train-\d+x"): ("tensor train", "#2e8b57", "^"),
     ("short-small", r"morphte-\d+x"): ("MorphTE", "#c1440e", "v"),
-    ("short-small-head", r"morphte-\d+x"): ("MorphTE, with a head", "#e9a178", "v"),
-    ("short-small", "int8"): ("dense, int8 afterwards", "#6a4c93", "P"),
-    ("short-small", r"product_quantised-\d+x"): ("dense, product quantiser afterwards", "#b497bd", "P"),
-    ("short-small", r"matrix-\d+x"): ("matrix", "#b8860b", "x"),
+    ("short-small", r"see-no-senses-\d+x"): ("MorphTE, with a head", "#e9a178", "v"),
 }
 
 
@@ -66,9 +62,8 @@ def main() -> None:
             [mean - min(scores) for mean, (_, scores) in zip(means, found, strict=True)],
             [max(scores) - mean for mean, (_, scores) in zip(means, found, strict=True)],
         ]
-        line = "" if marker == "P" else "-"
         sizes = [size for size, _ in found]
-        axes.errorbar(sizes, means, yerr=beyond, fmt=marker + line, color=colour, label=label, lw=1.2, capsize=3)
+        axes.errorbar(sizes, means, yerr=beyond, fmt=marker + "-", color=colour, label=label, lw=1.2, capsize=3)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator([5, 6, 7, 8, 10, 15, 20]))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -15,8 +15,8 @@ morphemes, and with a ``head`` the most used units own more of the vectors (unit
 A word with fewer than r-1 senses has fewer products; nothing is computed for the missing ones.
 
 Models that are trained with it from nothing normalise rows, as MorphTE does, and have a head; the paper does neither
-(``see_paper``). They learn more from the same text (docs/results.md). Fits to trained tables do not normalise, as rows
-of those have lengths, and have no head.
+(``see_paper``). With a head they learn more from the same text, with LayerNorm they bear higher learning rates
+(docs/results.md). Fits to trained tables do not normalise, as rows of those have lengths, and have no head.
 """
 
 from __future__ import annotations
