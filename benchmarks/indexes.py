@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import padding_names
+from fairseq_see.units.vocabulary import SPECIALS
 
 # The English dictionary of 109,880 real sentence pairs with 40,000 merges of BPE (docs/real-data.md).
 WORDS = 37_944
@@ -25,7 +26,7 @@ def like_real(words: int = 40_000, order: int = 3, dictionary: str = "none", see
     """
     rng = np.random.default_rng(seed)
     senses = rng.permutation(np.repeat(np.arange(5), _shares(WORDS_BY_SENSES, words)))
-    senses[:4] = 0
+    senses[: len(SPECIALS)] = 0
     number = min(max(1, round(words * sum(GROUPS_BY_SEMEMES) / WORDS)), int(senses.sum()))
     groups = _groups(rng, _shares(GROUPS_BY_SEMEMES, number), SEMEMES, order)
     # Every group is somebody's, the first ones those of most.
@@ -35,10 +36,13 @@ def like_real(words: int = 40_000, order: int = 3, dictionary: str = "none", see
 
 
 def worst(words: int = 40_000, order: int = 3, dictionary: str = "none", seed: int = 1) -> UnitIndex:
-    """Every word has four senses of its own, every group ``order`` units: nothing is shared, nothing missing."""
+    """Every word has four senses of its own and every group ``order`` units: nothing is shared, nothing missing.
+
+    But for fairseq's own symbols, which have no senses in any index.
+    """
     rng = np.random.default_rng(seed)
     senses = np.full(words, 4)
-    senses[:4] = 0
+    senses[: len(SPECIALS)] = 0
     number = int(senses.sum())
     groups = rng.integers(order, SEMEMES, (number, order)).astype(np.int32)
     morphemes = rng.integers(order, MORPHEMES, (words, order)).astype(np.int32)

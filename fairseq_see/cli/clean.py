@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from fairseq_see.corpus.clean import Limits, Report, clean
+from fairseq_see.corpus.clean import Limits, Report, clean, written
 from fairseq_see.errors import SeeError
 from fairseq_see.files import check_outputs, write_json
 
@@ -55,8 +55,7 @@ def run(args: argparse.Namespace) -> None:
     """Clean, then show the counts."""
     if args.no_filter and args.max_pairs:
         raise SeeError("--no-filter keeps every line, --max-pairs does not; choose one")
-    texts = {f"the {side} text": f"{args.output}.{side}" for side in ("zh", "en")}
-    check_outputs({**texts, "--report": args.report}, (args.zh, args.en))
+    check_outputs({**written(args.output), "--report": args.report}, (args.zh, args.en))
     report = clean(
         args.zh,
         args.en,

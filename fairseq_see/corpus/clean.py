@@ -150,6 +150,11 @@ def lines_of(path: str | Path) -> Iterator[str]:
         raise SeeError(f"cannot read {path}: {error.strerror}") from error
 
 
+def written(output: str | Path) -> dict[str, str]:
+    """The files that :func:`clean` writes, by what they are to the user."""
+    return {f"the {side} text": f"{output}.{side}" for side in ("zh", "en")}
+
+
 def clean(
     zh: str | Path,
     en: str | Path,
@@ -175,14 +180,14 @@ def clean(
         SeeError: a file cannot be read or written, is empty or would be written over, the numbers of lines differ, or
             nothing is left.
     """
-    check_outputs({f"the {side} text": f"{output}.{side}" for side in ("zh", "en")}, (zh, en))
+    check_outputs(written(output), (zh, en))
     limits = limits or Limits()
     report = Report(filtered=filtered, limits=limits)
     seen: set[bytes] = set()
     missing = object()
     counts = [0, 0]
     with ExitStack() as stack:
-        zh_path, en_path = (stack.enter_context(replacing(f"{output}.{side}")) for side in ("zh", "en"))
+        zh_path, en_path = (stack.enter_context(replacing(path)) for path in written(output).values())
         zh_out = stack.enter_context(open(zh_path, "w", encoding="utf-8", newline="\n"))
         en_out = stack.enter_context(open(en_path, "w", encoding="utf-8", newline="\n"))
         for raw_zh, raw_en in zip_longest(lines_of(zh), lines_of(en), fillvalue=missing):
