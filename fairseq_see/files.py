@@ -12,7 +12,7 @@ from fairseq_see.errors import SeeError
 
 
 def check_outputs(outputs: Mapping[str, str | Path | None], inputs: Iterable[str | Path | None]) -> None:
-    """Raise SeeError if writing would destroy an input, or one output another.
+    """Raise SeeError if writing would destroy an input, or one output another, or if a folder is in the way.
 
     Args:
         outputs: path by the name that the user knows it by; None is not written.
@@ -23,6 +23,8 @@ def check_outputs(outputs: Mapping[str, str | Path | None], inputs: Iterable[str
         if not path:
             continue
         place = Path(path).resolve()
+        if place.is_dir():
+            raise SeeError(f"{name} {path} is a folder; write a file")
         if place in taken:
             raise SeeError(f"{name} {path} is {taken[place]}; write it to another file")
         taken[place] = f"what {name} writes"

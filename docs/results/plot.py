@@ -10,10 +10,10 @@ import json
 import re
 from collections import defaultdict
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from fairseq_see.files import replacing
+from fairseq_see.report.seeds import Spread
 
 HERE = Path(__file__).parent
 # Folder of the records and pattern of their names, without the seed: label, colour, marker.
@@ -29,7 +29,7 @@ SERIES = {
 }
 
 
-def points(folder: str, names: str) -> list[tuple[float, list[float]]]:
+def points(folder: str, names: str) -> list[tuple[float, Spread]]:
     """Megabytes and scores of each setting, smallest first; a setting's records differ in the end of their names."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for path in sorted((HERE / folder).glob("*.json")):
@@ -37,8 +37,11 @@ def points(folder: str, names: str) -> list[tuple[float, list[float]]]:
         if re.fullmatch(names, setting):
             found[setting].append(json.loads(path.read_text(encoding="utf-8")))
     return sorted(
-        (records[0]["model_bytes"] / 1e6, [record["scores"]["short"]["bleu"] for record in records])
-        for records in found.values()
+        (
+            (records[0]["model_bytes"] / 1e6, Spread.of([record["scores"]["short"]["bleu"] for record in records]))
+            for records in found.values()
+        ),
+        key=lambda point: point[0],
     )
 
 
@@ -56,13 +59,9 @@ def main() -> None:
 
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
     for (folder, names), (label, colour, marker) in SERIES.items():
-        found = points(folder, names)
-        means = [fmean(scores) for _, scores in found]
-        beyond = [
-            [mean - min(scores) for mean, (_, scores) in zip(means, found, strict=True)],
-            [max(scores) - mean for mean, (_, scores) in zip(means, found, strict=True)],
-        ]
-        sizes = [size for size, _ in found]
+        sizes, scores = zip(*points(folder, names), strict=True)
+        means = [score.mean for score in scores]
+        beyond = [[score.mean - score.low for score in scores], [score.high - score.mean for score in scores]]
         axes.errorbar(sizes, means, yerr=beyond, fmt=marker + "-", color=colour, label=label, lw=1.2, capsize=3)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator([5, 6, 7, 8, 10, 15, 20]))

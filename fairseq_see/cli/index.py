@@ -83,9 +83,6 @@ def run(args: argparse.Namespace) -> None:
     output = args.output or Path(str(args.dictionary).removesuffix(".txt") + ".see")
     table, sources = _lexicon(args, output.parent)
     check_outputs({"--output": output, "--json": args.json}, (args.dictionary, table, *sources, args.corpus))
-    for path in (output, args.json):
-        if path and path.is_dir():
-            raise SeeError(f"cannot write {path}: it is a folder")
     language = args.lang or language_in_name(args.dictionary)
     vocabulary = Vocabulary.load(args.dictionary)
     if args.openhownet:

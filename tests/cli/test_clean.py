@@ -32,6 +32,13 @@ def test_a_report_over_a_text_is_refused(files, tmp_path, capsys):
     assert (tmp_path / "a.zh").read_text(encoding="utf-8").startswith("你好") and not (tmp_path / "sub").exists()
 
 
+def test_a_folder_in_the_place_of_an_output_is_told_before_the_work(files, tmp_path, capsys):
+    (tmp_path / "sub/out.en").mkdir(parents=True)
+    assert main(["clean", *files]) == 2
+    assert f"the en text {tmp_path / 'sub/out.en'} is a folder; write a file" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "sub").iterdir()] == ["out.en"]
+
+
 def test_no_filter_keeps_every_line(files, tmp_path):
     assert main(["clean", *files, "--no-filter"]) == 0
     assert (tmp_path / "sub/out.en").read_text() == "Hello\nHello\nNothing\n"

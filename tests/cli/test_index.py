@@ -123,8 +123,8 @@ def test_the_same_command_writes_the_same_bytes(folder: Path) -> None:
         (["--output", "{folder}/dict.zh.txt/index"], "cannot write"),
         (["--json", "{folder}/dict.en.see"], "is what --output writes"),
         (["--json", "{folder}/senses.tsv"], "is one of the inputs"),
-        (["--output", "{folder}"], "it is a folder"),
-        (["--json", "{folder}"], "it is a folder"),
+        (["--output", "{folder}"], "is a folder; write a file"),
+        (["--json", "{folder}"], "is a folder; write a file"),
     ],
 )
 def test_errors_leave_nothing_behind(

@@ -234,6 +234,7 @@ def test_an_interrupted_fit_goes_on(trained, tmp_path, monkeypatch, capsys):
         ("stock", ["--see-method", "dense", "--data", "NONE"], "give the model's data folder with --data"),
         ("stock", ["--see-method", "dense", "--data", "SMALLER"], "give the data folder of its training"),
         ("stock", ["--see-method", "dense", "--output", "CHECKPOINT"], "is one of the inputs"),
+        ("stock", ["--see-method", "dense", "--output", "FOLDER"], "is a folder; write a file"),
         ("lstm", ["--see-method", "dense"], "is of no model whose tables can be exchanged"),
         ("shared", ["--see-method", "dense", "--input-only"], "shares one table between"),
     ],
@@ -246,7 +247,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(toy, trained, tmp_path, ca
         (smaller / path.name).write_bytes(text.partition(b"\n")[2] if path.name == "dict.en.txt" else text)
     checkpoint = trained(name)
     before = checkpoint.read_bytes()
-    places = {"NONE": tmp_path / "none", "SMALLER": smaller, "CHECKPOINT": checkpoint}
+    places = {"NONE": tmp_path / "none", "SMALLER": smaller, "CHECKPOINT": checkpoint, "FOLDER": smaller}
     output = tmp_path / "out/out.pt"
     assert (
         main(["fit", str(checkpoint), "--output", str(output), *[str(places.get(word, word)) for word in words]]) == 2
