@@ -144,6 +144,9 @@ def read_results(path: Path) -> list[Result]:
             for name in SETTING
         },
     }
+    # What they came to: asked for or a method's default, it is one setting.
+    own = tables[0].settings()
+    cost["setting"]["model"] |= {"see_head": own.get("head", 0), "see_layernorm": own.get("layernorm", False)}
     if fitted:
         cost["setting"]["fit"] = {"fitted": fitted}
     if made := _indexes_made_from(tables):

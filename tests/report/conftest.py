@@ -45,6 +45,7 @@ def make_run(
     references: list[str] | None = None,
     dropout: float = 0.1,
     see_index: str | None = None,
+    see_head: float | None = None,
     fitted: str | None = None,
     heads: int = 4,
     **options,
@@ -62,7 +63,7 @@ def make_run(
     model |= {"encoder.layers.0.weight": torch.zeros(10, 5), "encoder.version": torch.tensor([3.0])}
     cfg = {
         "model": {
-            **{"see_resolved": json.dumps(resolved), "see_ratio": ratio, "see_index": see_index},
+            **{"see_resolved": json.dumps(resolved), "see_ratio": ratio, "see_index": see_index, "see_head": see_head},
             **{"dropout": dropout, "encoder_layers": 2},
             **{f"{side}_attention_heads": heads for side in ("encoder", "decoder")},
         },

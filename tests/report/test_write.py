@@ -242,6 +242,13 @@ def test_what_differs_in_more_than_a_knob_is_on_no_line(runs):
     assert read(runs, "md").split("### Rank, order and m")[1].split("###")[0].count("| see") == 2
 
 
+def test_what_is_default_is_the_same_setting_if_asked_for(runs):
+    for seed, asked in ((1, None), (2, 0.3)):
+        make_run(runs, f"see_{seed}", "see", 4, seed, hypotheses=GOOD, index=random_index(), see_head=asked, head=0.3)
+    assert report(runs) == 0
+    assert re.search(r"^\| see, 4x \| 4\..* \| 1, 2 \|", read(runs, "md"), re.M)
+
+
 def test_a_rival_is_another_method_of_as_many_bytes(runs):
     """Neither a method's own control, nor what is as small by another measure."""
     control = replace(random_index(), provenance={"control": "no-morphemes"})
