@@ -7,8 +7,10 @@ the plugin registers now, otherwise at the moment fairseq is imported.
 """
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 __version__ = "0.1.0"
 
@@ -17,16 +19,21 @@ class _RegisterWithFairseq:
     """Import hook: load the plugin as soon as fairseq itself is loaded, and let any error of either through."""
 
     @classmethod
-    def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(
+        cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if name != "fairseq":
             return None
-        sys.meta_path.remove(cls)
-        spec = PathFinder.find_spec(name)
+        # An editable installation has a finder of its own, and who only asks for the spec does not import.
+        finders = (finder for finder in sys.meta_path if finder is not cls and hasattr(finder, "find_spec"))
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in finders)), None)
         if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module
 
-            def load_and_register(module: object) -> None:
-                load(module)  # type: ignore[arg-type]
+            def load_and_register(module: ModuleType) -> None:
+                if cls in sys.meta_path:
+                    sys.meta_path.remove(cls)
+                load(module)
                 import_module("fairseq_see.plugin")
 
             spec.loader.exec_module = load_and_register  # type: ignore[method-assign]

@@ -263,6 +263,9 @@ def write_lists(chosen: Sequence[Cell], config: str, path: Path) -> None:
     import yaml
 
     trained = sorted((cell for cell in chosen if not cell.fit), key=lambda cell: cell.data)
+    if not any(cell.data == "" for cell in trained):
+        # One of an earlier table would be taken for it.
+        path.unlink(missing_ok=True)
     for data, members in groupby(trained, key=lambda cell: cell.data):
         runs = [{"name": cell.name, "config": config, "overrides": cell.overrides} for cell in members]
         with replacing(path.with_stem(f"{path.stem}-{data}") if data else path) as temporary:

@@ -12,7 +12,7 @@ from fairseq_see.errors import SeeError
 
 
 def check_outputs(outputs: Mapping[str, str | Path | None], inputs: Iterable[str | Path | None]) -> None:
-    """Raise SeeError if writing would destroy an input, or one output another, or if a folder is in the way.
+    """Raise SeeError if writing would destroy an input, or one output another, or the place is no file's.
 
     Args:
         outputs: path by the name that the user knows it by; None is not written.
@@ -23,8 +23,8 @@ def check_outputs(outputs: Mapping[str, str | Path | None], inputs: Iterable[str
         if not path:
             continue
         place = Path(path).resolve()
-        if place.is_dir():
-            raise SeeError(f"{name} {path} is a folder; write a file")
+        if place.exists() and not place.is_file():
+            raise SeeError(f"{name} {path} is {'a folder' if place.is_dir() else 'no ordinary file'}; write a file")
         if place in taken:
             raise SeeError(f"{name} {path} is {taken[place]}; write it to another file")
         taken[place] = f"what {name} writes"
@@ -35,9 +35,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` if the block succeeds, remove it if not.
 
     Raises:
-        SeeError: the folder is missing, not writable or full.
+        SeeError: the folder is missing, not writable or full, or ``path`` is no ordinary file (a folder, a device).
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise SeeError(f"cannot write {path}: what is there is no ordinary file; choose another name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -95,7 +95,7 @@ sdist=$(compgen -G "$work/fairseq/*.tar.gz") || die "fairseq's source is no .tar
 python -m fairseq_see.bundle.fairseq_source "$sdist" "$stage/fairseq/$(basename -- "$sdist")"
 
 say "[4/5] data and source"
-cp -r -- "$data/data-bin" "$stage/data/data-bin"
+cp -rL -- "$data/data-bin" "$stage/data/data-bin"
 # Folders of further indexes as well: HowNet's senses are not ours to pass on.
 find "$stage/data/data-bin" -type f \( -name '*.log' -o -name '*.settings' -o -name 'openhownet-*.tsv' \) -delete
 some "$stage"/data/data-bin/dict.*.see ||

@@ -1,5 +1,6 @@
 # Sourced by the other scripts: where the checkout and its environment are, and how to talk to the user.
 
+unset CDPATH # with it, cd prints where it went
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 venv=${FAIRSEQ_SEE_VENV:-$root/.venv}
 

@@ -19,6 +19,7 @@ shift 2
 checkpoint=$run/checkpoints/checkpoint_best.pt
 [[ -e $checkpoint ]] || die "no $checkpoint; scripts/train.sh makes it"
 [[ ! -e $run/train.settings || -e $run/done ]] || die "the training of $run has not ended; scripts/train.sh goes on with it"
+[[ ! $run -ef $out ]] || die "$out is the run whose tables are compressed; choose another folder"
 use_environment
 claim "$out"
 

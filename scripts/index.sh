@@ -27,6 +27,7 @@ while (($#)); do
     --out) (($# > 1)) || die "--out needs a value"
         out=$2 && shift 2 ;;
     --download) senses+=(--download) && shift ;;
+    --hownet=* | --out=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
     --output | --lang | --corpus | --json | --output=* | --lang=* | --corpus=* | --json=*)
         die "${1%%=*} is set by this script; use fairseq-see index for a single dictionary" ;;
     *) if [[ -z $dir && $1 != -* ]]; then dir=$1; else options+=("$1"); fi

@@ -101,6 +101,13 @@ belong_together() {
 [[ -z $like ]] || belong_together "$like"
 belong_together "$out"
 
+# What somebody else has put there is neither to be taken for a step's output nor to be removed with them.
+if [[ ! -e $out/prepare.settings ]]; then
+    for file in "$out"/{clean,raw,tok,pieces,data-bin,tests.txt} "$out"/{report,codes,spm}.*; do
+        [[ ! -e $file ]] || die "$file is not of scripts/prepare.sh; choose another --out"
+    done
+fi
+
 limits=()
 for option in max_words max_chars max_ratio; do
     [[ -z ${!option} ]] || limits+=("--${option/_/-}" "${!option}")

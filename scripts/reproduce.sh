@@ -86,6 +86,7 @@ for option in --sizes --ranks --orders --ms; do
     done
 done
 [[ -z $updates || $updates =~ ^[1-9][0-9]*$ ]] || die "--updates $updates: not a whole number above 0"
+[[ -z $jobs || $jobs =~ ^[1-9][0-9]*$ ]] || die "--jobs $jobs: not a whole number above 0"
 [[ -z $recipes || -n $updates || " ${overrides[*]-}" == *[\ +]optimization.max_update=* ]] ||
     die "--recipes does not tell how long to train: add --updates N"
 [[ $table == practitioner || -z ${chosen[--sizes]:-} ]] || die "--sizes goes with practitioner"
@@ -152,10 +153,11 @@ fi
 
 # prepare OUT OPTION...: the dataset's text, cut as the options say; of a folder that is prepared already, its own text
 prepare() {
-    local folder=$1 from=$text names=("$test") name side
+    local folder=$1 from=$text names=("$test") limits=() name side
     shift
     if [[ -d $text/data-bin ]]; then
-        # References are kept as they came; everything else was cleaned, and so may be cleaned again.
+        # References are kept as they came; everything else was cleaned, and so may be cleaned again, in the same way.
+        read -r -a limits < <(sed -n 's/^limits //p' "$text/prepare.settings") || true
         from=$out/text
         mkdir -p -- "$from" || die "cannot make the folder $from"
         ln -sf -- "$text"/clean/*.{zh,en} "$from/"
@@ -166,7 +168,8 @@ prepare() {
     for name in "${names[@]}"; do
         if [[ $from == "$text" ]]; then tests+=(--test "$name=$from/test"); else tests+=(--test "$name=$from/$name"); fi
     done
-    "$root/scripts/prepare.sh" --train "$from/train" --dev "$from/dev" "${tests[@]}" --subwords "$pieces" "$@" --out "$folder"
+    "$root/scripts/prepare.sh" --train "$from/train" --dev "$from/dev" "${tests[@]}" --subwords "$pieces" "$@" \
+        ${limits[@]+"${limits[@]}"} --out "$folder"
 }
 
 # Not after an hour of preparing.
@@ -220,6 +223,7 @@ while IFS=$'\t' read -r kind name options; do
 done <"$work/cells"
 say "== cells"
 sed -n 's/^cell\t/  /p' "$work/cells" >&2
+[[ -e $list ]] || { say "none of them can be trained" && exit 0; }
 if [[ $stop == prepare ]]; then
     for name in "${texts[@]}"; do say "the list of runs is $(list_of "$name"), the data $(text_of "$name")"; done
     exit 0

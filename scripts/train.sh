@@ -15,14 +15,16 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 config=$1 data=$2 run=$3
 shift 3
 
-[[ -f $config ]] || config=$root/configs/${config%.yaml}.yaml
-[[ -f $config ]] || die "no configuration $1 and no $config"
+[[ -f $config ]] || own=$root/configs/${config%.yaml}.yaml
+[[ -f ${own:-$config} ]] || die "no configuration $config and no $own"
+config=${own:-$config}
 [[ $config == *.yaml ]] || die "$config: fairseq reads configurations with a name that ends in .yaml"
 config=$(absolute "$config")
 [[ -d $data ]] || die "no folder $data; scripts/prepare.sh makes DIR/data-bin"
 data=$(cd -- "$data" && pwd)
 [[ $data != *:* ]] || die "$data: fairseq cannot read a path with a colon; move it"
 some "$data"/dict*.txt || die "no dictionary in $data; give a folder data-bin, as scripts/prepare.sh makes it"
+some "$data"/train*.bin || die "no training data in $data; scripts/prepare.sh --train makes it"
 for override in "$@"; do
     [[ $override == *=* ]] || die "$override: overrides are written key=value"
 done

@@ -46,6 +46,19 @@ def test_the_part_for_transformers_says_what_it_needs():
         "import fairseq_see.models.tables",
         "import fairseq_see.criterions",
         "import fairseq_see.embeddings, fairseq.models",
+        "import fairseq_see, importlib.util; importlib.util.find_spec('fairseq'); import fairseq",
+        # An editable installation: only a finder of its own knows where it is.
+        """
+import importlib.machinery, sys
+usual = importlib.machinery.PathFinder.find_spec
+class Editable:
+    find_spec = staticmethod(lambda name, path=None, target=None: usual(name) if name == "fairseq" else None)
+class Others:
+    find_spec = staticmethod(lambda name, path=None, target=None: None if name == "fairseq" else usual(name, path))
+importlib.machinery.PathFinder.find_spec = Others.find_spec
+sys.meta_path.append(Editable)
+import fairseq_see, fairseq
+""",
     ],
 )
 def test_registers_in_whatever_order(imports):

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plan and print."""
-    if args.dim < 1 or min(args.ratios) <= 0:
-        raise SeeError("--dim and --ratios must be positive")
+    if args.dim < 1 or not all(0 < ratio < math.inf for ratio in args.ratios):
+        raise SeeError("--dim and --ratios must be numbers above 0")
     plans = list(_plans(args))
     if args.json:
         json.dump(plans, sys.stdout, indent=2, ensure_ascii=False)

@@ -6,7 +6,6 @@ are left in: ``unpack`` counts and drops those of training text, and test sets k
 
 import re
 from html import unescape
-from html.parser import HTMLParser
 from typing import NamedTuple
 
 from fairseq_see.errors import SeeError
@@ -18,6 +17,8 @@ Pair = tuple[str, str]
 _TAG = re.compile(
     r"\s*</?(url|keywords|speaker|talkid|title|description|transcript|reviewer|translator|doc)\b[^>]*>", re.IGNORECASE
 )
+_ELEMENT = re.compile(r"<(?P<end>/?)(?P<name>doc|seg)\b(?P<attributes>[^>]*)>", re.IGNORECASE)
+_ID = re.compile(r"\bid\s*=\s*[\"']?([^\"'\s>]*)", re.IGNORECASE)
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -29,43 +30,23 @@ class Segment(NamedTuple):
     text: str
 
 
-class _Segments(HTMLParser):
-    """WMT's .sgm and IWSLT's .xml: neither is well-formed (bare & and <), so they are read as browsers read HTML."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.found: list[Segment] = []
-        self.documents = 0
-        self.number: str | None = None
-        self.text: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "seg":
-            self.number, self.text = dict(attrs).get("id") or "", []
-        elif self.number is not None:
-            self.text.append(self.get_starttag_text() or "")  # what looks like a tag inside a sentence is text
-        self.documents += tag == "doc"
-
-    def handle_endtag(self, tag: str) -> None:
-        if self.number is None:
-            return
-        if tag == "seg":
-            self.found.append(Segment(self.documents, self.number, _spaced("".join(self.text))))
-            self.number = None
-        else:
-            self.text.append(f"</{tag}>")
-
-    def handle_data(self, data: str) -> None:
-        if self.number is not None:
-            self.text.append(data)
-
-
 def segments(text: str) -> list[Segment]:
-    """The ``<seg>`` elements of an .sgm file of WMT or an .xml file of IWSLT, in their order, entities resolved."""
-    parser = _Segments()
-    parser.feed(text)
-    parser.close()
-    return parser.found
+    """The ``<seg>`` elements of an .sgm file of WMT or an .xml file of IWSLT, in their order, entities resolved.
+
+    Neither is well-formed (bare & and <): what is between the tags of a segment is its text, whatever it looks like.
+    """
+    found: list[Segment] = []
+    documents, number, start = 0, None, 0
+    for tag in _ELEMENT.finditer(text):
+        kind, end = tag["name"].lower(), bool(tag["end"])
+        documents += kind == "doc" and not end
+        if kind == "seg" and not end:
+            attribute = _ID.search(tag["attributes"])
+            number, start = attribute[1] if attribute else "", tag.end()
+        elif kind == "seg" and number is not None:
+            found.append(Segment(documents, number, _spaced(unescape(text[start : tag.start()]))))
+            number = None
+    return found
 
 
 def segment_pairs(zh: str, en: str, where: str) -> list[Pair]:

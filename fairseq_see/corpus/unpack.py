@@ -63,14 +63,16 @@ def unpack(corpus: str, folder: Path, output: Path) -> dict[str, dict[str, int]]
     Args:
         corpus: a name of ``CORPORA``.
         folder: archives (.tgz, .tar.gz, .gz) or files, at any depth.
-        output: a folder, which appears whole or not at all.
+        output: a folder, new or empty, which appears whole or not at all.
 
     Returns:
         The numbers of pairs read and kept, for every split.
 
     Raises:
-        SeeError: a file is missing, damaged or not what it should be.
+        SeeError: a file is missing, damaged or not what it should be, or the folder holds something.
     """
+    if output.is_dir() and any(output.iterdir()):
+        raise SeeError(f"{output} holds other files; choose another folder")
     names = {name for _, files in CORPORA[corpus].values() for name in files}
     contents = read_files(folder, names)
     splits: dict[str, list[Pair]] = {}

@@ -10,7 +10,7 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -204,6 +204,10 @@ class Embedding(nn.Module, ABC):
         numbers, footprint = self.num_embeddings * self.embedding_dim, self.footprint()
         return 2 * numbers / footprint.bytes if self.quantised else numbers / footprint.parameters
 
+    def _checked(self, ids: Tensor) -> Tensor:
+        """``ids`` (n,); IndexError if one is not of the table, for methods that read by something else than the id."""
+        return ids + ids.new_zeros(()).expand(self.num_embeddings).index_select(0, ids)
+
     def _real(self, ids: Tensor) -> Tensor | None:
         """Which of the rows ``ids`` are not the padding row, (n,) bool; None where no row is."""
         return None if self.padding_idx is None else ids != self.padding_idx
@@ -216,7 +220,10 @@ class Embedding(nn.Module, ABC):
         return out if real is None else out * real.to(out.dtype).unsqueeze(1)
 
     def _device(self) -> torch.device:
-        return next(self.parameters()).device
+        parameter = next(self.parameters(), None)
+        if parameter is None:
+            raise SeeError("this is a copy that nn.DataParallel made, without parameters; train with torchrun instead")
+        return parameter.device
 
     def _serving(self) -> bool:
         """No gradient can be asked for, so a reconstructed table stays true until the weights change."""
@@ -232,9 +239,13 @@ class Embedding(nn.Module, ABC):
             return None
         if self.inference == "factored":
             return None
-        key = tuple((parameter._version, parameter.data_ptr()) for parameter in self.parameters())
+        # Tensors made in inference mode count no versions, and cannot be changed outside of it.
+        key = tuple((0 if p.is_inference() else p._version, p.data_ptr()) for p in self.parameters())
         if self._cache is None or self._cache_key != key:
-            self._cache, self._cache_key = self.table(), key
+            device = self._device().type
+            # It outlives this call, and whatever precision autocast chooses in it.
+            with nullcontext() if device == "meta" else torch.autocast(device, enabled=False):
+                self._cache, self._cache_key = self.table(), key
         return self._cache
 
     def _project_in_chunks(self, hidden: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ def load(folder: str | Path, side: str = "encoder") -> Embedding:
         table = config["embeddings"].get(side) or config["embeddings"]["encoder"]
         method = embedding_class(config["embeddings"]["request"]["method"])
         embedding = method.restore(table["rows"], table["columns"], table["padding"], table["settings"])
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise SeeError(f"{folder}: {CONFIG} does not describe the {side}'s table ({error}); export it again") from error
     try:
         embedding.load_state_dict(state)
@@ -80,7 +80,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"), object_hook=_revive)
     except OSError as error:
         raise SeeError(f"cannot read {path}: {error.strerror}; fairseq-see export writes it") from error
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise SeeError(f"{path} is damaged: {error}; export the model again") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise SeeError(f"{path} is not of an exported model; fairseq-see export writes one")
@@ -125,7 +125,7 @@ def read_weights(path: str | Path, prefix: str = "") -> dict[str, Tensor]:
             state = {name: file.get_tensor(kept) for name, kept in names.items() if name.startswith(prefix)}
     except OSError as error:
         raise SeeError(f"cannot read {path}: {error.strerror or error}") from error
-    except SafetensorError as error:
+    except (SafetensorError, ValueError, TypeError) as error:
         raise SeeError(f"{path} is damaged or no safetensors file: {error}; export the model again") from error
     try:
         return unpacked_state(state)

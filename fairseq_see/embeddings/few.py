@@ -65,6 +65,8 @@ class FewRows:
     def __call__(self, ids: Tensor) -> Tensor:
         """Rows ``ids`` (n,), in the dtype of the vectors; half precision is computed in float32: (n, d)."""
         words = ids.numpy()
+        if words.min() < 0:
+            raise IndexError(f"index {words.min()} is out of range")
         morphemes, sememes, whose = self._index(words)
         products = self._products((morphemes, sememes))
         # Every word has one product of morphemes.

@@ -230,4 +230,7 @@ class _AddSenses(torch.autograd.Function):
 
 
 def _pair(m: float | tuple[float, float]) -> tuple[float, float]:
-    return (float(m[0]), float(m[1])) if isinstance(m, (tuple, list)) else (float(m), float(m))
+    both = m if isinstance(m, (tuple, list)) else (m, m)
+    if len(both) != 2:
+        raise SeeError(f"m is one number, or two, of sememes and of morphemes; not {m}")
+    return float(both[0]), float(both[1])

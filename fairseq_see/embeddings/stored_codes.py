@@ -28,3 +28,9 @@ class StoredCodes(nn.Module):
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         destination[f"{prefix}codes"] = self.codes.to(torch.int32)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        # What is assigned in place of being copied would keep its four bytes a code.
+        if (codes := state_dict.get(f"{prefix}codes")) is not None:
+            state_dict[f"{prefix}codes"] = codes.to(self.codes.dtype)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

@@ -177,7 +177,9 @@ class StoredIndex(nn.Module):
         self.narrow(False)
         for name in ARRAYS:
             saved, ours = state_dict.get(prefix + name), getattr(self, name)
-            if self.known and saved is not None and not (saved.shape == ours.shape and saved.equal(ours.cpu())):
+            if not self.known or saved is None:
+                continue
+            if saved.shape != ours.shape or not saved.to(ours.device, ours.dtype).equal(ours):
                 errors.append(
                     "the checkpoint was trained with another unit index; give the --see-index of its training"
                 )

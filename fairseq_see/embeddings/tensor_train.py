@@ -43,8 +43,8 @@ class TensorTrainEmbedding(Embedding):
     ) -> None:
         super().__init__(num_embeddings, embedding_dim, padding_idx)
         both = (rank, rank) if isinstance(rank, int) else rank
-        if min(both) < 1:
-            raise SeeError(f"tensor-train ranks are {rank}, but both must be at least 1")
+        if len(both) != 2 or min(both) < 1:
+            raise SeeError(f"tensor-train ranks are {rank}, but must be two of at least 1")
         self.rank = (int(both[0]), int(both[1]))
         (v1, v2, v3), (d1, d2, d3) = factors(num_embeddings), factors(embedding_dim)
         first, second = self.rank
@@ -100,6 +100,7 @@ class TensorTrainEmbedding(Embedding):
         The product of the first two cores, (v1 v2, d1 d2, R2), is small beside any batch's slices of them; it is made
         once and read by row.
         """
+        ids = self._checked(ids)
         (v1, d1, _), (v2, d2, _, second) = self.first.shape, self.second.shape
         v3, _, d3 = self.third.shape
         left = torch.einsum("iar,jbrs->ijabs", self.first * self.gain, self.second).reshape(v1 * v2, d1 * d2, second)

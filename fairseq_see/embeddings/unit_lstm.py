@@ -65,7 +65,7 @@ class LSTMEmbedding(Embedding):
         self.lstm = UnitLSTM(_real_units(sizes["sememes"], sizes["morphemes"], self.index.order), embedding_dim)
         self.gain = 1.0 if gain is None else gain
         if gain is None and self.index.known and not self.lstm.bias.is_meta:
-            self.gain = (mean_squared_length(self.rows, num_embeddings, padding_idx) or 1.0) ** -0.5
+            self.gain = self._measured_gain()
 
     @property
     def index(self) -> StoredIndex:
@@ -86,6 +86,16 @@ class LSTMEmbedding(Embedding):
     def settings(self) -> dict[str, Any]:
         """Gain, and the sizes of the index."""
         return {"gain": self.gain, "shape": self.index.shape}
+
+    def _measured_gain(self) -> float:
+        """Of the same weights each time: as no state dict has the gain, modules built alike must have the same."""
+        own = self.lstm
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.lstm = UnitLSTM(*own.vectors.shape).to(own.vectors)
+        square = mean_squared_length(self.rows, self.num_embeddings, self.padding_idx)
+        self.lstm = own
+        return (square or 1.0) ** -0.5
 
     def rows(self, ids: Tensor) -> Tensor:
         """Read the units of each word."""

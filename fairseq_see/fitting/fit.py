@@ -196,9 +196,9 @@ class _Run:
         value = sum(float(self._loss(part, alpha)) * len(part) for part in ids.split(EVALUATION_ROWS)) / len(ids)
         if not math.isfinite(value):
             raise SeeError(f"the loss after epoch {self.epoch} is {value}; lower --lr")
-        self.losses.append(value)
-        if value <= min(self.losses):
+        if value < min(self.losses, default=math.inf):
             self.best = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
+        self.losses.append(value)
 
 
 def _check(embedding: Embedding, table: Tensor, recipe: Recipe) -> Mix:

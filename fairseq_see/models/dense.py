@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 import torch
+from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterionConfig
 from fairseq.models import ARCH_MODEL_REGISTRY
 
 from fairseq_see.embeddings import Embedding
@@ -39,6 +40,12 @@ def dense_twin(state: dict[str, Any], embeddings: dict[str, Embedding]) -> dict[
     # What is left may hold a namespace or numpy's numbers too.
     cfg = json.loads(json.dumps({**state["cfg"], "model": transformer}, default=_plain))
     cfg["common"]["user_dir"] = None
+    criterion = cfg.get("criterion") or {}
+    if str(criterion.get("_name")).startswith("see_"):
+        # Stock fairseq has the loss that they come to for a model alone, by another name.
+        known = {field.name for field in fields(LabelSmoothedCrossEntropyCriterionConfig)}
+        cfg["criterion"] = {key: value for key, value in criterion.items() if key in known}
+        cfg["criterion"]["_name"] = "label_smoothed_cross_entropy"
     model = {key: value for key, value in state["model"].items() if ".embed_tokens." not in key}
     with torch.no_grad():
         tables = {side: embedding.table() for side, embedding in embeddings.items()}

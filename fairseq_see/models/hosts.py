@@ -42,10 +42,16 @@ class Host(NamedTuple):
         """The options of the family's new model, without embeddings, from those of an old one."""
         chosen = {name: value for name, value in old.items() if value is not None and not name.startswith("see_")}
         if self.name in MODEL_DATACLASS_REGISTRY:
+            if other := sorted(name for name in COMPUTES_OTHERWISE if chosen.get(name)):
+                raise SeeError(f"the model was trained with {other[0]}, which {self.name} does not have")
             known = {field.name for field in fields(MODEL_DATACLASS_REGISTRY[self.name])}
             return {name: value for name, value in chosen.items() if name in known - STARTS and name != "_name"}
         return chosen | {"arch": self.name}
 
+
+# Options of fairseq's Transformer that ours lacks and no parameter tells of: the same weights would compute another
+# thing.
+COMPUTES_OTHERWISE = ("cross_self_attention", "encoder_xformers_att_config", "decoder_xformers_att_config")
 
 # Only where a model started, not what it is; and see_transformer refuses them.
 STARTS = {"encoder_embed_path", "decoder_embed_path"}

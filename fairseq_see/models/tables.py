@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 # Options that reach the method by their own name; the others are handled here.
 METHOD_OPTIONS = ("ratio", "m", "whole_m", "share", "head", "order", "rank", "layernorm", "bias", "init")
 
+# Among the extra state of a checkpoint that fairseq-see average wrote: of how many it is the mean.
+AVERAGED = "see_averaged"
+
 
 class Tables:
     """Builds the embeddings of one model, and records what they came to in its configuration.
@@ -58,7 +61,15 @@ class Tables:
         if self.known is not None:
             if side not in self.known:
                 raise SeeError(f"the {side} has no table of its own in the trained model; give --share-all-embeddings")
-            settings = self.known[side]["settings"]
+            trained = self.known[side]
+            rows, columns = trained["rows"], trained["columns"]
+            # Some methods read rows by something else than their number, so that weights of another size fit, too.
+            if (rows, columns) != (size, dim):
+                raise SeeError(
+                    f"the {side}'s table was trained as {rows:,} x {columns}, not {size:,} x {dim}; "
+                    "give the dictionary and the options of its training"
+                )
+            settings = trained["settings"]
             if self.resumed and index_path.is_file():
                 self._check_index(index_path, dictionary, settings)
             embedding = embedding_class(self.known["request"]["method"]).restore(size, dim, pad, settings)
@@ -272,12 +283,15 @@ def _checkpoint_to_resume(cfg: Any) -> Path | None:
         return None
     last = Path(checkpoint.save_dir) / "checkpoint_last.pt"
     # The order in which fairseq looks: an interrupted run goes on from its last checkpoint, whatever it started from.
+    start = getattr(checkpoint, "continue_once", None) or checkpoint.finetune_from_model
     if checkpoint.restore_file != "checkpoint_last.pt":
         path = Path(checkpoint.restore_file)
-    elif checkpoint.finetune_from_model and not last.is_file():
-        path = Path(checkpoint.finetune_from_model)
+    elif start and not last.is_file():
+        path = Path(start)
     else:
         path = last
+    if path.is_dir():
+        raise SeeError(f"{path} is a folder, which fairseq does not start from; give the model.safetensors in it")
     return path if path.is_file() else None
 
 

@@ -105,7 +105,7 @@ def _missing(name: str, overrides: list[str], kind: str, reason: str) -> Missing
     asked = float(ratio) if re.fullmatch(r"[\d.]+", ratio) else None
     method = chosen.get("model.see_method", "see")
     index = Path(chosen.get("model.see_index", "")).name
-    control = next((control for control in CONTROLS if index.startswith(f"{control}-")), None)
+    control = next((control for control in CONTROLS if index == control or index.startswith(f"{control}-")), None)
     return Missing(name, f"{method}, {control}" if control else method, asked, kind, reason)
 
 

@@ -33,7 +33,8 @@ class Result:
         method: name of the embedding, and the control that its unit index is, if any (``see, random-senses``).
         compresses: whether the method has a ratio to choose.
         quantised: whether its tables are codes; its ratio is then of bytes.
-        made: how: ``trained``, or of what trained model, and by which fit, its tables were made afterwards.
+        made: how: ``trained``, or of what trained model, and by which fit, its tables were made afterwards; and of how
+            many checkpoints it is the mean.
         asked: the ratio it was asked for; None if it was given hyper-parameters.
         parameters: numbers of the embeddings of both sides, codes among them; a tied output counts once.
         bytes: size of the embeddings: half precision, the packed unit index counted in.
@@ -112,7 +113,7 @@ def read_results(path: Path) -> list[Result]:
     Raises:
         SeeError: not trained, a damaged file, or a model without an embedding of this package.
     """
-    from fairseq_see.models.tables import load_checkpoint, load_embeddings, options_in, updates_of
+    from fairseq_see.models.tables import AVERAGED, load_checkpoint, load_embeddings, options_in, updates_of
 
     checkpoint = path / "checkpoints" / "checkpoint_best.pt"
     if not checkpoint.is_file():
@@ -124,12 +125,14 @@ def read_results(path: Path) -> list[Result]:
     size = sum(footprint.bytes for footprint in footprints)
     resolved = json.loads(options_in(state["cfg"].get("model"))["see_resolved"])
     fitted = _fitted(path, resolved)
+    averaged = (state.get("extra_state") or {}).get(AVERAGED)
     cost: dict[str, Any] = {
         "run": str(path),
         "method": _method(tables[0]),
         "compresses": tables[0].compresses,
         "quantised": tables[0].quantised,
-        "made": f"fitted to {_source(resolved)} {fitted}" if fitted else "trained",
+        "made": (f"fitted to {_source(resolved)} {fitted}" if fitted else "trained")
+        + (f", mean of {averaged} checkpoints" if averaged else ""),
         "asked": resolved["request"].get("ratio"),
         "parameters": sum(footprint.parameters for footprint in footprints),
         "bytes": size,
@@ -149,6 +152,8 @@ def read_results(path: Path) -> list[Result]:
     cost["setting"]["model"] |= {"see_head": own.get("head", 0), "see_layernorm": own.get("layernorm", False)}
     if fitted:
         cost["setting"]["fit"] = {"fitted": fitted}
+    if averaged:
+        cost["setting"]["average"] = {"checkpoints": averaged}
     if made := _indexes_made_from(tables):
         # Not the place they lay in: a random control has an index of its own for each seed.
         cost["setting"]["model"]["see_index"] = made

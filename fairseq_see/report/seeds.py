@@ -45,8 +45,11 @@ def by_setting(results: Iterable[Result]) -> list[list[Result]]:
         key = [result.setting, result.method, result.knobs, result.test]
         groups.setdefault(json.dumps(key, sort_keys=True, default=str), []).append(result)
     for group in groups.values():
-        if len({str(result.seed) for result in group}) < len(group):
-            raise SeeError(f"{group[0].run} and another run have the same settings and seed; name one of them")
+        known: dict[str, Result] = {}
+        for result in group:
+            if first := known.get(str(result.seed)):
+                raise SeeError(f"{first.run} and {result.run} have the same settings and seed; leave one of them out")
+            known[str(result.seed)] = result
         group.sort(key=lambda result: _natural(result.seed))
     return list(groups.values())
 

@@ -213,6 +213,9 @@ class UnitIndex:
             start += length
         senses, sense_groups, groups, word_morphemes = arrays
         offsets = np.concatenate(([0], np.cumsum(senses, dtype=np.int64))).astype(np.int32)
+        # To name as many as a damaged number says could take all memory.
+        if max(num_sememes - groups.size, num_morphemes - word_morphemes.size) > _UNUSED:
+            raise SeeError("damaged unit index: it has millions of units that no word uses")
         if sememes is None:
             sememes = numbered_names("sememe", num_sememes, order)
         if morphemes is None:
@@ -288,6 +291,8 @@ class UnitIndex:
 
 
 _SIZES_BYTES = 7 * 4
+# Units that no group of an index may have, at most: far more than any lexicon.
+_UNUSED = 2**20
 # Ids are 16-bit as a rule: the coder is told to keep low and high bytes apart. Within 10% of the ids' entropy.
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 1, "pb": 1}]
 

@@ -19,6 +19,7 @@
 #   CUDA_VISIBLE_DEVICES  the GPU to use (default: 0, the first)
 set -euo pipefail
 start=$EPOCHSECONDS
+unset CDPATH # with it, cd prints where it went
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 source "$here/source/scripts/common.sh"
 

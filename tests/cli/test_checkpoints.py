@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +54,25 @@ def test_average_is_the_mean_and_keeps_the_index(tmp_path, capsys):
             expected = sum(part[name].double() for part in parts) / 3
         torch.testing.assert_close(value, expected.to(value.dtype))
         assert value.dtype == parts[0][name].dtype
+    before = paths[0].read_bytes()
+    assert main(["average", *map(str, paths), "--output", str(paths[0])]) == 2
+    assert "is one of the inputs" in capsys.readouterr().err and paths[0].read_bytes() == before
+
+
+def test_a_mean_is_another_setting_than_what_it_is_of(tmp_path, capsys):
+    best = checkpoint(tmp_path / "run/checkpoints/checkpoint_best.pt", 1)
+    (tmp_path / "mean/checkpoints").mkdir(parents=True)
+    words = ["average", str(best), str(checkpoint(tmp_path / "2.pt", 2)), "--output"]
+    assert main([*words, str(tmp_path / "mean/checkpoints/checkpoint_best.pt")]) == 0
+    runs = [str(tmp_path / name) for name in ("run", "mean")]
+    assert main(["report", *runs, "--over-seeds", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out.partition("\n")[2])
+    assert [row["made"] for row in rows] == ["trained", "trained, mean of 2 checkpoints"]
+    (tmp_path / "again/checkpoints").mkdir(parents=True)
+    shutil.copy(best, tmp_path / "again/checkpoints")
+    assert main(["report", *runs, str(tmp_path / "again"), "--over-seeds"]) == 2
+    said = f"{tmp_path}/run and {tmp_path}/again have the same settings and seed; leave one of them out"
+    assert said in capsys.readouterr().err
 
 
 def test_report_counts_what_the_checkpoint_holds(tmp_path, capsys):

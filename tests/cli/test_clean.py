@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -37,6 +38,13 @@ def test_a_folder_in_the_place_of_an_output_is_told_before_the_work(files, tmp_p
     assert main(["clean", *files]) == 2
     assert f"the en text {tmp_path / 'sub/out.en'} is a folder; write a file" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "sub").iterdir()] == ["out.en"]
+
+
+def test_a_pipe_stays_a_pipe(files, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    assert main(["clean", *files, "--report", str(tmp_path / "pipe")]) == 2
+    assert "is no ordinary file" in capsys.readouterr().err and not (tmp_path / "sub").exists()
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_no_filter_keeps_every_line(files, tmp_path):

@@ -32,7 +32,7 @@ PLUGIN = ("--user-dir", ROOT / "fairseq_see")
 def trained(toy, tmp_path_factory):
     """A checkpoint of fairseq-train, the same in half precision, its export with both forms, and a test set."""
     folder = tmp_path_factory.mktemp("trained")
-    words = (*RECIPE, "--see-ratio", "3", "--max-epoch", "6")
+    words = (*RECIPE, "--criterion", "see_cross_entropy", "--see-ratio", "3", "--max-epoch", "6")
     run_command("fairseq-train", toy / "data-bin", *words, "--save-dir", folder)
     state = torch.load(folder / "checkpoint_best.pt", weights_only=True)
     state["model"] = {name: x.half() if x.is_floating_point() else x for name, x in state["model"].items()}
@@ -67,6 +67,9 @@ def test_exported_and_dense_models_translate_as_the_checkpoint(trained, toy):
     assert [sentence for *_, sentence in dense] == [sentence for *_, sentence in full]
     for (_, score, _), (_, expected, _) in zip(dense, full, strict=True):
         assert float(score) == pytest.approx(float(expected), abs=1e-4)
+    # Its loss has the name that stock fairseq knows it by.
+    words = ("--path", trained / "dense.pt", "--task", "translation", "--max-tokens", "400")
+    run_command("fairseq-validate", toy / "data-bin", *words)
 
 
 @pytest.mark.slow

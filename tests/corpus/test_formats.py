@@ -32,6 +32,12 @@ def test_segments_of_what_is_no_xml():
     ]
 
 
+@pytest.mark.parametrize("text", ["if i<j then", "a </ b", "<script> he said", "a <!-- b --> c", "<![CDATA[x]]> <?y>"])
+def test_what_looks_like_a_tag_is_text(text):
+    sgm = f'<docset><doc docid="a.id" ><seg id="1">{text}</seg>\n<seg\nid=2>next</seg></doc></docset>'
+    assert segments(sgm) == [Segment(1, "1", text), Segment(1, "2", "next")]
+
+
 def test_the_xml_of_a_talk():
     xml = (
         '<?xml version="1.0" encoding="UTF-8"?>\n<mteval>\n<refset setid="t" srclang="zh" trglang="en">\n'

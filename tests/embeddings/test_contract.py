@@ -182,6 +182,45 @@ def test_state_dict_deepcopy_pickle_and_settings_round_trip(embedding, method):
         assert twin._cache is None
 
 
+def test_modules_built_alike_are_the_same_function_of_their_state(method, options):
+    torch.manual_seed(1)
+    embedding, twin = (build(method, V, D, PAD, **options) for _ in range(2))
+    twin.load_state_dict(embedding.state_dict())
+    assert twin.table().equal(embedding.table())
+
+
+@pytest.mark.parametrize("inference", ["training", "cached", "factored"])
+@pytest.mark.parametrize("bad", [V, V + 3, -1, -V])
+def test_ids_outside_the_table_are_refused(embedding, inference, bad):
+    if inference != "training":
+        embedding.inference = inference
+        embedding.eval()
+    with torch.set_grad_enabled(inference == "training"), pytest.raises(IndexError):
+        embedding(torch.tensor([3, bad]))
+
+
+def test_a_module_built_in_inference_mode_serves(method, options):
+    with torch.inference_mode():
+        embedding = build(method, V, D, PAD, **options).eval()
+        scores = embedding.project(embedding(TOKENS))
+        torch.testing.assert_close(scores, embedding.table()[TOKENS] @ embedding.table().T)
+
+
+def replicated(module):
+    """A copy as ``nn.DataParallel`` makes them: plain tensors in the place of parameters."""
+    copied = module._replicate_for_data_parallel()
+    for name, child in module.named_children():
+        copied._modules[name] = replicated(child)
+    for name, parameter in module._parameters.items():
+        setattr(copied, name, None if parameter is None else parameter.detach())
+    return copied
+
+
+def test_data_parallel_is_told_what_to_use_in_its_place(embedding):
+    with pytest.raises(SeeError, match="torchrun"):
+        replicated(embedding)._device()
+
+
 def test_settings_name_the_index_file(method, options):
     """A resumed run compares them with the file beside its dictionaries, also if only a part of it is used."""
     index = options.get("index")
@@ -219,6 +258,16 @@ def test_autocast(embedding):
     torch.testing.assert_close(vectors.float(), expected[TOKENS], atol=0.02, rtol=0.02)
     torch.testing.assert_close(scores.float(), hidden @ expected.T, atol=0.1, rtol=0.05)
     assert all(parameter.grad.isfinite().all() for parameter in embedding.parameters())
+
+
+def test_a_table_kept_under_autocast_serves_without_it(embedding):
+    embedding = embedding.float().eval()
+    hidden = torch.randn(3, D)
+    with torch.no_grad():
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            embedding.project(hidden)
+        assert embedding(TOKENS).dtype == torch.float32
+        torch.testing.assert_close(embedding.project(hidden), hidden @ embedding.table().T)
 
 
 def test_footprint_counts_parameters_and_index(embedding):

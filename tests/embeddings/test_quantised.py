@@ -86,6 +86,14 @@ def test_a_plan_has_the_most_bits_a_word_of_all_that_meet_the_ratio(rows, column
     assert found["codes"] * math.log(found["centroids"]) == pytest.approx(max(bits))
 
 
+@pytest.mark.parametrize(("method", "options"), [("int8", {}), ("product_quantised", {"codes": 4, "centroids": 16})])
+def test_codes_stay_bytes_when_a_state_dict_is_assigned(method, options):
+    embedding, twin = (build(method, 300, 8, 1, **options) for _ in range(2))
+    twin.load_state_dict(embedding.state_dict(), assign=True)
+    assert {code.element_size() for code in twin.buffers()} == {1}
+    assert [code.dtype for code in twin.buffers()] == [code.dtype for code in embedding.buffers()]
+
+
 def test_ratios_are_of_bytes():
     torch.manual_seed(0)
     for method, ratio in (("int8", 2 * 64 / 66), ("product_quantised", 8.0)):

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 import torch
+from fairseq import checkpoint_utils
 
 from tests.conftest import ROOT, run_command
 
@@ -145,3 +146,25 @@ def test_resuming_with_other_options_or_another_index_is_an_error(toy, tmp_path,
     )
     with pytest.raises(SystemExit, match="was trained with another unit index than"):
         train(other, tmp_path / "run", "--see-m", "2")
+
+
+@pytest.mark.parametrize("option", ["finetune-from-model", "continue-once"])
+def test_what_training_starts_from_says_what_its_tables_are(toy, tmp_path, train, option):
+    train(toy / "data-bin", tmp_path / "first", "--see-m", "2", "--max-epoch", "1")
+    for start, message in ((tmp_path / "first/checkpoint_last.pt", "with --see-m 2, not 3"), (tmp_path, "is a folder")):
+        with pytest.raises(SystemExit, match=message):
+            train(toy / "data-bin", tmp_path / "second", "--see-m", "3", f"--{option}", str(start))
+
+
+@pytest.mark.parametrize("method", ["tensor_train", "word2ketxs", "dense"])
+def test_a_smaller_dictionary_is_refused_even_where_its_weights_would_fit(toy, tmp_path, train, method):
+    ratio = [] if method == "dense" else ["--see-ratio", "2"]
+    train(toy / "data-bin", tmp_path / "run", "--see-method", method, *ratio, "--max-epoch", "1")
+    other = tmp_path / "other"
+    shutil.copytree(toy / "data-bin", other)
+    lines = (other / "dict.en.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    (other / "dict.en.txt").write_text("".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"the decoder.s table was trained as .*; give the dictionary"):
+        checkpoint_utils.load_model_ensemble_and_task(
+            [str(tmp_path / "run/checkpoint_last.pt")], arg_overrides={"data": str(other)}
+        )

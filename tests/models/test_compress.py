@@ -12,6 +12,8 @@ from safetensors.torch import load_file
 
 from fairseq_see.cli.main import main
 from fairseq_see.embeddings import load
+from fairseq_see.errors import SeeError
+from fairseq_see.models.hosts import HOSTS
 from fairseq_see.models.tables import load_embeddings
 from tests.conftest import run_command
 
@@ -45,6 +47,12 @@ def trained(toy, tmp_path_factory):
         return path
 
     return checkpoint
+
+
+@pytest.mark.parametrize("option", [{"cross_self_attention": True}, {"decoder_xformers_att_config": "{}"}])
+def test_what_would_compute_another_thing_is_refused(option):
+    with pytest.raises(SeeError, match=f"trained with {next(iter(option))}, which see_transformer does not have"):
+        HOSTS[0].options({"encoder_layers": 2, **option})
 
 
 def generated(data, checkpoint):

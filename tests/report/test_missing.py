@@ -43,6 +43,12 @@ def test_a_run_that_nobody_scored(tmp_path):
     assert (missing.method, missing.ratio, missing.kind) == ("see", None, "not scored")
 
 
+@pytest.mark.parametrize("index", ["no-senses", "runs/real/no-senses", "no-senses-seed3"])
+def test_a_control_is_known_by_the_name_of_its_index(tmp_path, index):
+    write(tmp_path / "run/train.settings", [f"override +model.see_index={index}"])
+    assert unscored(tmp_path / "run").method == "see, no-senses"
+
+
 def test_a_list_says_what_was_never_started(tmp_path):
     runs = [{"name": f"see-{r}", "config": "c", "overrides": [f"model.see_ratio={r}"]} for r in (10, 20)]
     (tmp_path / "methods.runs.json").write_text(json.dumps(runs))

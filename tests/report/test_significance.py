@@ -7,7 +7,8 @@ import sys
 import pytest
 from sacrebleu.metrics import BLEU
 
-from fairseq_see.report.significance import compare, paired_bootstrap
+from fairseq_see.report.significance import Comparison, compare, paired_bootstrap
+from fairseq_see.report.tables import _verdict
 from tests.report.conftest import REFERENCES, write
 
 BASELINE = ["the cat sat on the mat .", "a dog barked at a cat .", "birds sang in the tree .", "we saw rain ."]
@@ -31,6 +32,20 @@ def test_it_is_sacrebleus(tmp_path, monkeypatch):
     first, second = (row["BLEU"] for row in json.loads(done.stdout))
     assert difference == pytest.approx(second["score"] - first["score"], abs=1e-3)
     assert p == pytest.approx(second["p_value"], abs=1e-4) and 0.001 < p < 1
+
+
+@pytest.mark.parametrize(
+    ("differences", "p_values", "verdict"),
+    [
+        ((1.0, 2.0), (0.02, 0.001), "better"),
+        ((-1.0,), (0.02,), "worse"),
+        ((-1.0, 1.0), (0.01, 0.01), "open"),
+        # sacrebleu's p is of one side: this is 6% of both.
+        ((1.0,), (0.03,), "open"),
+    ],
+)
+def test_a_verdict_is_what_all_seeds_say_at_5_percent(differences, p_values, verdict):
+    assert _verdict(Comparison((1, 2)[: len(differences)], differences, p_values)) == verdict
 
 
 def test_seeds_are_paired():

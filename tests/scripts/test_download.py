@@ -108,6 +108,9 @@ def test_what_is_not_right_leaves_no_text(tmp_path):
     (tmp_path / "mine/zh-en.tgz").rename(tmp_path / "mine/mine.tgz")
     assert refused(script("download_iwslt17_zh_en.sh", *words), "mine.tgz is damaged")
     assert not (tmp_path / "out/text").exists()
+    put(tmp_path / "out/text", {"notes": "mine"})
+    assert refused(script("download_iwslt17_zh_en.sh", *words), "out/text holds other files; choose another folder")
+    assert [path.name for path in (tmp_path / "out/text").iterdir()] == ["notes"]
     assert refused(script("download_wmt17_zh_en.sh", "--nc", "v14"), "--nc v14: choose v12, v13 or v15")
     assert refused(script("download_wmt17_zh_en.sh", "--from", tmp_path / "absent"), "no folder")
 

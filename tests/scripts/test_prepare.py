@@ -219,6 +219,16 @@ def test_text_that_was_refused_can_be_mended(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("theirs", ["raw/train.zh", "report.pdf", "tok/train.en"])
+def test_what_is_not_its_own_stays(tmp_path, theirs):
+    train = corpus(tmp_path, "train", 12)
+    (tmp_path / "out" / theirs).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "out" / theirs).write_text("mine")
+    words = ("--train", train, "--dev", train, "--test", f"t={train}", *SETTINGS, "--out", tmp_path / "out")
+    assert refused(script("prepare.sh", *words), "is not of scripts/prepare.sh; choose another --out")
+    assert (tmp_path / "out" / theirs).read_text() == "mine"
+
+
 @pytest.mark.parametrize("scheme", ["prepared", "sentencepiece"])
 def test_pieces_of_another_vocabulary_are_refused(scheme, request, tmp_path):
     words, source = request.getfixturevalue(scheme)
@@ -414,7 +424,7 @@ def test_indexes_are_built_once(prepared, tmp_path):
     assert {"data-bin/dict.zh.see", "data-bin/dict.en.see"} <= set(before)
     assert script("index.sh", *words).returncode == 0
     assert contents(out) == before
-    control = [*words, "--out", tmp_path / "control", "--control", "no-senses"]
+    control = [*words, f"--out={tmp_path}/control", "--control", "no-senses"]
     for _ in range(2):
         assert script("index.sh", *control).returncode == 0
     assert contents(out) == before

@@ -267,3 +267,10 @@ def test_the_list_for_other_machines(text, tmp_path):
         (index,) = (word.partition("=")[2] for word in run.overrides if "see_index" in word)
         assert (tmp_path / "prepared/data-bin" / index / "dict.zh.see").is_file()
     assert not (tmp_path / "cells").exists()
+    # Nor is an older list taken for that of a table which nobody can train.
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none/table2.yaml").write_text("of other cells")
+    cell = ("--methods", "word2ket", "--ratios", "80", "--out", tmp_path / "none")
+    done = script("reproduce.sh", "table2", "--dataset", tmp_path / "prepared", "--scale", "tiny", *cell)
+    assert done.returncode == 0 and done.stderr.endswith("none of them can be trained\n"), done.stderr
+    assert not (tmp_path / "none/table2.yaml").exists()

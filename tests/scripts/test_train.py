@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.scripts.test_prepare import refused
+from tests.scripts.test_prepare import refused, script
 
 
 @pytest.fixture
@@ -78,6 +78,23 @@ def test_other_settings_are_refused_whatever_the_name_of_the_folder(train, tmp_p
     assert train("h[1] *", "common.seed=1").returncode == 0
     assert refused(train("h[1] *", "common.seed=2"), "was trained with other settings")
     assert (tmp_path / "h[1] */done").exists()
+
+
+def test_a_wrong_configuration_is_told_by_its_name(data, train, tmp_path):
+    for words in ([], ["common.seed=1"]):
+        done = script("train.sh", "nosuch", data, tmp_path / "run", *words)
+        assert refused(done, f"no configuration nosuch and no {ROOT}/configs/nosuch.yaml")
+
+
+def test_data_without_training_data_is_none_to_train_on(data, train):
+    for path in data.glob("train*"):
+        path.unlink()
+    assert refused(train("run"), "no training data in")
+
+
+def test_cd_may_print_where_it_goes(train, monkeypatch):
+    monkeypatch.setenv("CDPATH", ".:/tmp")
+    assert train("run").returncode == 0
 
 
 def test_a_folder_without_dictionaries_is_none_to_train_on(train, data, tmp_path):

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -195,6 +196,17 @@ def test_damaged_files(index: UnitIndex, tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
     with pytest.raises(SeeError, match="cannot read"):
         UnitIndex.load(tmp_path / "missing.see")
+
+
+def test_more_units_than_there_could_be_are_not_named(index: UnitIndex) -> None:
+    """Some bytes with a right checksum could otherwise ask for all memory."""
+    bare = replace(
+        index, groups=index.groups[:0], sense_groups=index.sense_groups[:0], sense_offsets=0 * index.sense_offsets
+    )
+    content = bytearray(bare.packed()[4:])
+    content[5 * 4 : 6 * 4] = (4_000_000_000).to_bytes(4, "little")
+    with pytest.raises(SeeError, match="damaged unit index: it has millions of units"):
+        UnitIndex.unpacked(crc32(content).to_bytes(4, "little") + bytes(content))
 
 
 def test_every_damage_to_the_packed_bytes_is_seen(index: UnitIndex) -> None:

@@ -1,15 +1,12 @@
 """Morfessor Baseline (Creutz and Lagus 2007; Virpioja et al. 2013), trained on word types."""
 
-import json
 import logging
 import random
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import replacing
 from fairseq_see.units.morphology import spelling
 
 
@@ -75,30 +72,3 @@ class Morfessor:
         model = morfessor.BaselineModel()
         model.load_segmentations((1, word, morphemes) for word, morphemes in self.segmentations.items())
         return model
-
-    def save(self, path: str | Path) -> None:
-        """Write the segmentations as JSON."""
-        content = {word: list(morphemes) for word, morphemes in self.segmentations.items()}
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(content, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: str | Path) -> "Morfessor":
-        """Read what ``save`` wrote.
-
-        Raises:
-            SeeError: no such file, or not such a file.
-        """
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SeeError(f"cannot read {path}: {error.strerror}") from error
-        except ValueError as error:
-            raise SeeError(f"{path} is not JSON; expected a word -> its morphemes") from error
-        if not isinstance(content, dict) or not content:
-            raise SeeError(f"{path} has no segmentations; expected a word -> its morphemes")
-        for word, morphemes in content.items():
-            strings = isinstance(morphemes, list) and all(isinstance(morpheme, str) for morpheme in morphemes)
-            if not word or not strings or "" in morphemes or "".join(morphemes) != word:
-                raise SeeError(f"{path}: the morphemes of {word[:60]!r} do not spell it")
-        return cls({word: tuple(morphemes) for word, morphemes in content.items()})
