@@ -21,6 +21,9 @@ from fairseq_see.errors import SeeError, ends_in_one_line
 # What is set where the runs are trained.
 OWN = ("task.data", "checkpoint.save_dir", "optimization.stop_time_hours")
 
+# The scripts read a run from a line, its parts between tabs.
+_BREAKS = set("\t\r\n")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -129,7 +132,9 @@ def as_overrides(given: Any, where: str) -> list[str]:
     """
     if isinstance(given, dict):
         return [f"{key}={_written(value, where)}" for key, value in given.items()]
-    if not isinstance(given, list) or not all(isinstance(item, str) and "=" in item.strip("=") for item in given):
+    if not isinstance(given, list) or not all(
+        isinstance(item, str) and "=" in item.strip("=") and not _BREAKS & set(item) for item in given
+    ):
         raise SeeError(f"{where}: overrides are a mapping of keys to values, or a list of key=value")
     return given
 
@@ -140,7 +145,7 @@ def _written(value: Any, where: str) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):
         return f"[{','.join(_written(item, where) for item in value)}]"
-    if isinstance(value, str | int | float):
+    if isinstance(value, str | int | float) and not _BREAKS & set(str(value)):
         return str(value)
     raise SeeError(f"{where}: {value!r} cannot be an override's value; use a number, a word or a list")
 

@@ -154,7 +154,7 @@ clean_text() {
     # The report is written last: it stands for the three.
     there "$out/clean/$name.json" && return 0
     mkdir -p -- "$out/clean"
-    fairseq-see clean --zh "$prefix.zh" --en "$prefix.en" --output "$out/clean/$name" \
+    fairseq-see clean --zh="$prefix.zh" --en="$prefix.en" --output "$out/clean/$name" \
         --report "$out/clean/$name.json" ${limits[@]+"${limits[@]}"} "$@" >/dev/null || forget
 }
 

@@ -71,6 +71,8 @@ def test_the_lists_in_configs():
         ("runs: [{name: a, config: absent}]", "no absent.yaml"),
         ("runs: [{name: a, config: demo_zh_en, overrides: [x]}]", "a list of key=value"),
         ("runs: [{name: a, config: demo_zh_en, overrides: {x: {y: 1}}}]", "cannot be an override's value"),
+        ('runs: [{name: a, config: demo_zh_en, overrides: {x: "y\\nz"}}]', "cannot be an override's value"),
+        ('runs: [{name: a, config: demo_zh_en, overrides: ["x=y\\nz"]}]', "or a list of key=value"),
         ("runs: [{name: a, config: demo_zh_en, overrides: {checkpoint.save_dir: x}}]", "set by the script"),
         ("runs: [{name: a, config: demo_zh_en, overrides: [++optimization.stop_time_hours=1]}]", "set by the script"),
         ("runs: [{name: a, config: demo_zh_en, grid: {common.seed: 1}}]", "a grid maps keys to lists"),

@@ -1,6 +1,7 @@
 """Entry point of ``fairseq-see``."""
 
 import argparse
+import io
 import logging
 import os
 import pkgutil
@@ -30,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Importing fairseq makes everybody log to the terminal, advice for other tasks than ours included.
     for name in ("fairseq", "sacrebleu", "matplotlib"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Where a terminal cannot show a character it shows another.
+        sys.stdout.reconfigure(errors="replace")
     try:
         return args.run(args) or 0
     except SeeError as error:

@@ -92,8 +92,11 @@ def normalise(line: str, language: str) -> str:
 
 
 def _invisible(character: str) -> bool:
-    # Cc: control characters. Cf: zero-width marks, soft hyphens, writing directions. Cn: no characters at all.
-    return unicodedata.category(character) in ("Cc", "Cf", "Cn")
+    # Cc: control characters. Cf: zero-width marks, soft hyphens, writing directions. Noncharacters, but not all of Cn,
+    # which has the characters that are younger than this Python.
+    code = ord(character)
+    noncharacter = 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE
+    return noncharacter or unicodedata.category(character) in ("Cc", "Cf")
 
 
 def count_words(line: str) -> int:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from fairseq_see.report import provenance
@@ -21,7 +22,7 @@ def as_table(results: Sequence[Result]) -> None:
     for number, name in enumerate(COLUMNS):
         table.add_column(name, justify="left" if number < 3 else "right")
     for result in results:
-        table.add_row(*_cells(result))
+        table.add_row(*map(escape, _cells(result)))
     Console(width=None if sys.stdout.isatty() else 140).print(table)
     print("\n".join(signatures(results)))
 

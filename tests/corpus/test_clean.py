@@ -43,6 +43,8 @@ def cleaned(folder: Path, zh: str | bytes, en: str | bytes, **options):
         ("en", "soft\u00adhyphen \x00nul \x1b[0m", "softhyphen nul [0m"),
         ("en", "cafe\u0301", "café"),
         ("en", "½ ﬁ", "½ ﬁ"),
+        # Younger than some versions of Python, which take them for unassigned; and what never will be a character.
+        ("zh", "\U0001fae8\U00031350\ufdd0\U0001ffff", "\U0001fae8\U00031350"),
     ],
 )
 def test_normalise(language, line, expected):
