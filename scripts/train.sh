@@ -119,11 +119,19 @@ progress() {
 python -m fairseq_see.report.provenance "$run/provenance.json"
 say "training $run (everything it says: $run/train.log)"
 status=0
+exec 3> >(tee -a -- "$run/train.log" | progress)
+reader=$!
+# In the background, so that whoever ends this script ends the training, too.
 python -u -m fairseq_cli.hydra_train --config-dir "$(dirname -- "$config")" --config-name "$(basename -- "$config" .yaml)" \
     "++common.user_dir=$(quoted "$root/fairseq_see")" ++common.log_format=simple \
     "task.data=$(quoted "$data")" "++checkpoint.save_dir=$(quoted "$run/checkpoints")" \
     "hydra.run.dir=$(quoted "$run")" ++hydra.job.chdir=false hydra.output_subdir=hydra \
-    ${given[@]+"${given[@]}"} 2>&1 | tee -a -- "$run/train.log" | progress || status=$?
+    ${given[@]+"${given[@]}"} >&3 2>&1 3>&- &
+trainer=$!
+trap 'kill "$trainer" 2>/dev/null; exit 130' HUP INT TERM
+exec 3>&-
+wait "$trainer" || status=$?
+wait "$reader"
 if ((status)); then
     # A refusal of ours is one line; anything else is a traceback.
     tail -n 2 -- "$run/train.log" | grep '^error: ' >&2 || tail -n 12 -- "$run/train.log" | cut -c1-500 >&2

@@ -12,7 +12,7 @@ from fairseq import checkpoint_utils, options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.models.transformer import TransformerModel
 from omegaconf import OmegaConf
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 
 from fairseq_see.cli.main import main
 from fairseq_see.embeddings import REGISTRY, build, embedding_class, load
@@ -306,6 +306,8 @@ def test_damaged_exports(good, tmp_path, capsys):
         (content[:-100], "model.safetensors is damaged"),
         (b"no tensors", "model.safetensors is damaged"),
         (changed, "damaged unit index"),
+        (save(load_file(weights), {"shared": "["}), "model.safetensors is damaged"),
+        (save(load_file(weights), {"shared": "[1]"}), "model.safetensors is damaged"),
     ):
         weights.write_bytes(damaged)
         with pytest.raises(SeeError, match=message):
@@ -313,13 +315,16 @@ def test_damaged_exports(good, tmp_path, capsys):
     weights.write_bytes(content)
     newer = json.dumps(json.loads(text) | {"version": 2})
     undescribed = json.dumps({name: value for name, value in json.loads(text).items() if name != "embeddings"})
-    config.write_text(undescribed)
-    with pytest.raises(SeeError, match="does not describe the encoder's table"):
-        load(tmp_path / "small")
+    for damaged in (undescribed, text.replace('"order": 3', '"order": 0')):
+        assert damaged != text
+        config.write_text(damaged)
+        with pytest.raises(SeeError, match="does not describe the encoder's table"):
+            load(tmp_path / "small")
     for damaged, message in (
         (text[:-9], "config.json is damaged"),
         (newer, "is of version 2"),
         ("[]", "not of an exp"),
+        (json.dumps(json.loads(text) | {"more": {"argparse.Namespace": 3}}), "config.json is damaged"),
     ):
         config.write_text(damaged)
         with pytest.raises(SeeError, match=message):

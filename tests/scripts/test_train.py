@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,37 @@ def test_other_settings_are_refused_whatever_the_name_of_the_folder(train, tmp_p
     assert train("h[1] *", "common.seed=1").returncode == 0
     assert refused(train("h[1] *", "common.seed=2"), "was trained with other settings")
     assert (tmp_path / "h[1] */done").exists()
+
+
+@pytest.mark.parametrize("signal", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_who_ends_the_script_ends_the_training(data, train, tmp_path, signal):
+    stub = tmp_path / "venv/bin/python"
+    stub.write_text('#!/usr/bin/env bash\n[[ $* != *hydra_train* ]] || { echo "$$"; exec sleep 100; }\n')
+    words = ["bash", ROOT / "scripts/train.sh", "demo_zh_en", data, tmp_path / "run"]
+    env = {**os.environ, "FAIRSEQ_SEE_VENV": str(stub.parents[1])}
+    script = subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "run/train.log"
+    while not (log.is_file() and log.read_text().strip()):
+        time.sleep(0.05)
+    trainer = int(log.read_text())
+    os.kill(trainer, 0)
+    script.send_signal(signal)
+    assert script.wait(20) == 130
+    with pytest.raises(ProcessLookupError):
+        for _ in range(100):
+            os.kill(trainer, 0)
+            time.sleep(0.05)
+    assert subprocess.run(["flock", "-n", tmp_path / "run/.lock", "true"], check=False).returncode == 0
+
+
+def test_what_fairseq_says_last_is_in_the_log(train, tmp_path):
+    stub = tmp_path / "venv/bin/python"
+    stub.write_text(
+        '#!/usr/bin/env bash\n[[ $* != *hydra_train* ]] || { echo first; echo "error: last" >&2; exit 3; }\n'
+    )
+    done = train("run")
+    assert done.returncode == 3 and "error: last" in done.stderr.splitlines()
+    assert (tmp_path / "run/train.log").read_text() == "first\nerror: last\n"
 
 
 def test_a_wrong_configuration_is_told_by_its_name(data, train, tmp_path):
