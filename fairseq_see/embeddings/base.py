@@ -85,7 +85,7 @@ class Embedding(nn.Module, ABC):
 
     @abstractmethod
     def rows(self, ids: Tensor) -> Tensor:
-        """Reconstruct the rows ``ids`` (n,) of the table: (n, d), the padding row zero."""
+        """Reconstruct the rows ``ids`` (n,), each from 0 to V - 1, of the table: (n, d), the padding row zero."""
 
     @classmethod
     @abstractmethod
@@ -145,14 +145,17 @@ class Embedding(nn.Module, ABC):
         """Vectors of ``tokens``: any shape (...) of ids to (..., d).
 
         Each distinct token is reconstructed once; ``table``, if it has been built already, is read instead.
+
+        Raises:
+            IndexError: a token is not of the table (on a GPU, torch's assertion).
         """
         table = self._ready(table)
         if table is not None:
             return F.embedding(tokens, table)
         if self._serving() and tokens.numel() <= FEW:
-            return self.rows(tokens.reshape(-1)).view(*tokens.shape, self.embedding_dim)
+            return self.rows(self._checked(tokens.reshape(-1))).view(*tokens.shape, self.embedding_dim)
         distinct, inverse = torch.unique(tokens, return_inverse=True)
-        return F.embedding(inverse, self.rows(distinct))
+        return F.embedding(inverse, self.rows(self._checked(distinct)))
 
     forward = lookup
 
@@ -205,7 +208,7 @@ class Embedding(nn.Module, ABC):
         return 2 * numbers / footprint.bytes if self.quantised else numbers / footprint.parameters
 
     def _checked(self, ids: Tensor) -> Tensor:
-        """``ids`` (n,); IndexError if one is not of the table, for methods that read by something else than the id."""
+        """``ids`` (n,); IndexError if one is not of the table: tensors read a negative one from their end."""
         return ids + ids.new_zeros(()).expand(self.num_embeddings).index_select(0, ids)
 
     def _real(self, ids: Tensor) -> Tensor | None:

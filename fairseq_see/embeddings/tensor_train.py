@@ -100,7 +100,6 @@ class TensorTrainEmbedding(Embedding):
         The product of the first two cores, (v1 v2, d1 d2, R2), is small beside any batch's slices of them; it is made
         once and read by row.
         """
-        ids = self._checked(ids)
         (v1, d1, _), (v2, d2, _, second) = self.first.shape, self.second.shape
         v3, _, d3 = self.third.shape
         left = torch.einsum("iar,jbrs->ijabs", self.first * self.gain, self.second).reshape(v1 * v2, d1 * d2, second)

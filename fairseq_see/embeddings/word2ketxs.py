@@ -90,7 +90,7 @@ class Word2KetXSEmbedding(Embedding):
     def rows(self, ids: Tensor) -> Tensor:
         """Sum the products of the rows that the digits of each id choose."""
         powers = self.base ** torch.arange(self.order - 1, -1, -1, device=ids.device)
-        digits = self._checked(ids).unsqueeze(1) // powers % self.base
+        digits = ids.unsqueeze(1) // powers % self.base
         # A unit is a digit and its position, the smallest digits of all positions first.
         units = digits * self.order + torch.arange(self.order, device=ids.device)
         return self.digits.sum(units.unsqueeze(1), self.embedding_dim, self.gain, self._real(ids))
