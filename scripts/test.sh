@@ -8,10 +8,13 @@ set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 llm=''
-if [[ ${1:-} == --llm ]]; then
+case ${1:-} in
+-h | --help) usage 0 ;;
+--llm)
     llm=yes
     shift
-fi
+    ;;
+esac
 "$root/scripts/setup.sh" --dev ${llm:+--llm}
 use_environment
 cd -- "$root"

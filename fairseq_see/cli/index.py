@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         const=openhownet.default_folder(),
         help="HowNet's own files, read by the package OpenHowNet (they are pickles, which can run code: use only those "
-        "you trust); default FOLDER: %(const)s. What was read is kept beside the index as a TSV",
+        "you trust); default FOLDER: ~/.openhownet. What was read is kept beside the index as a TSV",
     )
     parser.add_argument("--download", action="store_true", help="with --openhownet: fetch HowNet, if FOLDER has none")
     parser.add_argument("--lang", choices=[*LANGUAGES, "joined"], help="default: from the name dict.LANG.txt")
