@@ -133,8 +133,11 @@ exec 3>&-
 wait "$trainer" || status=$?
 wait "$reader"
 if ((status)); then
-    # A refusal of ours is one line; anything else is a traceback.
-    tail -n 2 -- "$run/train.log" | grep '^error: ' >&2 || tail -n 12 -- "$run/train.log" | cut -c1-500 >&2
+    # A refusal is one line, of ours or of Hydra's about an override; anything else is a traceback.
+    tail -n 12 -- "$run/train.log" | sed -nE '/^error: /p
+        s/^Could not override (.*)\.$/error: the configuration has no \1; an option that it lacks is added by +KEY=VALUE/p
+        s/^omegaconf\.errors\.[A-Za-z]+: /error: /p' | tail -n 1 | grep . >&2 ||
+        tail -n 12 -- "$run/train.log" | cut -c1-500 >&2
     say "training ended with status $status; all it said is in $run/train.log"
     exit "$status"
 fi

@@ -60,6 +60,11 @@ def run(args: argparse.Namespace) -> None:
     from fairseq_see.report.seeds import over_seeds
     from fairseq_see.report.write import write
 
+    for name, folder in (("--out", args.out), ("--records", args.records)):
+        if folder and folder.exists() and not folder.is_dir():
+            raise SeeError(f"{name} {folder} is no folder; choose another")
+    if args.data and not args.data.is_dir():
+        raise SeeError(f"no folder {args.data} (--data)")
     if args.out:
         if args.over_seeds:
             raise SeeError("--out always joins seeds; leave --over-seeds out")

@@ -82,9 +82,11 @@ class Section:
     problems: list[str]
 
     def baseline(self, cell: Cell) -> Cell | None:
-        """The dense cell of the same data, the best if there are several."""
-        dense = [other for other in self.cells if other.method == "dense" and _data(other) == _data(cell)]
-        return _best(dense)
+        """The dense cell of the same data, the best if there are several; of the best one the best on any data."""
+        dense = [other for other in self.cells if other.method == "dense"]
+        best = _best([other for other in dense if _data(other) == _data(cell)])
+        # Cut into other pieces, the same sentences can still be compared where the references are known to be the same.
+        return _best(dense) if best is cell and self.digest else best
 
     def rival(self, cell: Cell) -> Cell | None:
         """The best of the other methods that are as small; a control is no other method than the one it is of."""
@@ -101,10 +103,24 @@ class Section:
             ]
         )
 
+    def controls(self, cell: Cell) -> list[Cell]:
+        """Cells of its size that differ in what their unit index says alone."""
+        if cell.method != cell.first.base_method:
+            return []
+        return [
+            other
+            for other in self.cells
+            if other.first.base_method == cell.method
+            and other.method != cell.method
+            and _as_small(other.first, cell.first)
+            and other.setting_without("see_index") == cell.setting_without("see_index")
+        ]
+
     def comparisons(self) -> Iterator[tuple[Cell, str, Cell, Comparison]]:
-        """Each cell against the dense one and against its best rival, where both have texts."""
+        """Each cell against the dense one, its best rival and its controls, where both have texts."""
         for cell in self.cells:
-            for role, other in (("dense", self.baseline(cell)), ("best rival", self.rival(cell))):
+            others = [("dense", self.baseline(cell)), ("best rival", self.rival(cell))]
+            for role, other in [*others, *(("control", control) for control in self.controls(cell))]:
                 if other is None or other is cell or not cell.texts or not other.texts:
                     continue
                 references = next(iter(cell.texts.values())).references
@@ -186,6 +202,10 @@ def _name_variants(cells: list[Cell]) -> None:
     A value that most of them have, more than have any other, goes without saying.
     """
     flat = [_flat(cell) for cell in cells]
+    # A person knows a text by the name of its folder.
+    names: dict[str, str] = {}
+    for settings, cell in zip(flat, cells, strict=True):
+        settings["text.data"] = names.setdefault(settings["text.data"], texts.prepared(cell.first).name)
     differing = {
         key
         for i, one in enumerate(flat)
@@ -227,12 +247,11 @@ def _flat(cell: Cell) -> dict[str, Any]:
     """The settings by which a person would tell two cells apart."""
     setting = cell.first.setting
     flat = {f"{part}.{key}": value for part, values in setting.items() for key, value in values.items()}
-    flat |= {f"knobs.{name}": cell.first.knobs.get(name) for name in ("rank", "order")}
-    return flat | {"task.data": texts.prepared(cell.first).name} if "task.data" in flat else flat
+    return flat | {f"knobs.{name}": cell.first.knobs.get(name) for name in ("rank", "order")}
 
 
 def _data(cell: Cell) -> Any:
-    return cell.first.setting["task"].get("data")
+    return cell.first.setting["text"]["data"]
 
 
 def _best(cells: list[Cell]) -> Cell | None:

@@ -33,14 +33,17 @@ def overview(section: Section, missing: Sequence[Missing], planner: Planner) -> 
     gone: list[Missing] = []
     for method in methods:
         mine = [cell for cell in section.cells if cell.method == method]
-        for _, cells in groupby(mine, key=lambda cell: cell.variant) if mine else [("", iter(()))]:
-            row, empty = _row(method, list(cells), columns, missing, planner)
+        variants = [list(cells) for _, cells in groupby(mine, key=lambda cell: cell.variant)] or [[]]
+        for number, cells in enumerate(variants):
+            row, empty = _row(method, cells, columns, missing, planner)
             table.rows.append(row)
             gone += empty
-        for name, dataset in PAPER["datasets"].items():
-            if figures := dataset.get(method):
-                table.quiet.add(len(table.rows))
-                table.rows.append(["", f"paper, {name}", *_figures(figures, columns)])
+            if number:
+                continue
+            for name, dataset in PAPER["datasets"].items():
+                if figures := dataset.get(method):
+                    table.quiet.add(len(table.rows))
+                    table.rows.append(["", f"paper, {name}", *_figures(figures, columns)])
     if any(cell.off for cell in section.cells):
         table.notes.append("* The true ratio is more than 3% off its column's: not to be compared along the column.")
     return table, gone

@@ -22,7 +22,8 @@ INK = "#010203"
 
 # Okabe and Ito's colours, told apart by the colour-blind, without black (a dark page) and with yellow last.
 COLOURS = ("#2b83c6", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d46", "#999999", "#b3a500")
-MARKERS = "os^Dv<>Ph"
+# One fewer than colours, so that both together tell more apart than either.
+MARKERS = "os^Dv<>P"
 LINES = ("-", "--", "-.", ":")
 
 STYLE: Any = {
@@ -47,13 +48,13 @@ STYLE: Any = {
 def size(section: Section, number: int) -> str:
     """BLEU over the bytes of the whole model."""
     with _axes("whole model, kB in half precision with the unit index", "BLEU") as (figure, axes):
-        for method, colour, marker in _styles(section):
+        for label, colour, marker in _styles(section):
             points = [
                 (cell.first.model_bytes / 1000, spread, cell)
                 for cell in section.cells
-                if cell.method == method and (spread := cell.spread())
+                if cell.label == label and (spread := cell.spread())
             ]
-            _draw(axes, [(x, y) for x, y, _ in points], method, colour, marker, joined=False)
+            _draw(axes, [(x, y) for x, y, _ in points], label, colour, marker, joined=False)
             for x, y, cell in points:
                 if cell.column:
                     axes.annotate(
@@ -74,15 +75,15 @@ def curves(section: Section, number: int) -> str | None:
     drawn = False
     with _axes("updates", "perplexity, validation set") as (figure, axes):
         columns = sorted({cell.column or 0 for cell in section.cells})
-        for method, colour, _ in _styles(section):
-            for cell in (cell for cell in section.cells if cell.method == method):
+        for label, colour, marker in _styles(section):
+            for cell in (cell for cell in section.cells if cell.label == label):
                 line = LINES[columns.index(cell.column or 0) % len(LINES)]
-                label: str | None = cell.name
+                name: str | None = cell.name
                 for result in cell.results:
                     if points := perplexities(Path(result.run)):
                         x, y = zip(*points, strict=True)
-                        axes.plot(x, y, line, color=colour, label=label, linewidth=1.1)
-                        label, drawn = None, True
+                        axes.plot(x, y, line, color=colour, marker=marker, label=name, linewidth=1.1, markersize=3)
+                        name, drawn = None, True
         axes.set_yscale("log")
         _round_ticks(axes.yaxis)
         _legend(axes)
@@ -174,9 +175,9 @@ def _draw(axes: Any, points: list[tuple[float, Spread]], label: str, colour: str
 
 
 def _styles(section: Section) -> Iterator[tuple[str, str, str]]:
-    """Methods in the order of the tables, each with its colour and marker."""
-    methods = dict.fromkeys(cell.method for cell in section.cells)
-    yield from zip(methods, cycle(COLOURS), cycle(MARKERS), strict=False)
+    """Methods and their variants in the order of the tables, each with its colour and marker."""
+    labels = dict.fromkeys(cell.label for cell in section.cells)
+    yield from zip(labels, cycle(COLOURS), cycle(MARKERS), strict=False)
 
 
 def _round_ticks(axis: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Iterable
@@ -42,7 +43,8 @@ class Result:
         model_bytes: ``bytes`` and the rest of the model in half precision.
         tables: (V, d) of each table.
         knobs: ``rank``, ``order``, ``m`` and ``head`` where the method has them; two values where the sides differ.
-        setting: the configuration of the training, without the seed.
+        setting: the configuration of the training, without the seed; of the text what it was, not where it lay.
+        text: where it lay, for fairseq's ``task.data``.
         test: name of the test set, None if none is scored; so are the scores.
         range: lowest and highest of each score, where several seeds were joined.
     """
@@ -62,6 +64,7 @@ class Result:
     updates: int
     seed: Any
     setting: dict[str, dict[str, Any]]
+    text: str
     test: str | None = None
     bleu: float | None = None
     chrf: float | None = None
@@ -147,6 +150,8 @@ def read_results(path: Path) -> list[Result]:
             for name in SETTING
         },
     }
+    cost["text"] = str(cost["setting"]["task"].pop("data", "")).split(":")[0]
+    cost["setting"]["text"] = {"data": _text(path, Path(cost["text"]))}
     # What they came to: asked for or a method's default, it is one setting.
     own = tables[0].settings()
     cost["setting"]["model"] |= {"see_head": own.get("head", 0), "see_layernorm": own.get("layernorm", False)}
@@ -174,6 +179,17 @@ def settings_of(run: Path, kind: str = "train") -> dict[str, list[str]]:
     for name, _, value in (line.partition(" ") for line in (read_lines(file) if file.is_file() else [])):
         found.setdefault(name, []).append(value)
     return found
+
+
+def _text(run: Path, folder: Path) -> str:
+    """What is equal for runs on one text, wherever it lay: of its dictionaries, which count its words.
+
+    Without dictionaries it is the folder.
+    """
+    for place in (run, folder):
+        if files := sorted(place.glob("dict.*.txt")):
+            return hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in files)).hexdigest()[:16]
+    return str(folder)
 
 
 def _fitted(path: Path, resolved: dict[str, Any]) -> str:

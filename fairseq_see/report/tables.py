@@ -49,8 +49,8 @@ def costs(section: Section) -> Table:
         notes=[
             "Parameters and bytes are of the embeddings of both sides (a tied output counts once); bytes are of half "
             "precision, the packed unit index counted in; 'model' is the whole of it. Against dense: difference of "
-            "means; among several dense cells the best. The true ratio is of parameters; of quantised tables, whose "
-            "parameters are codes of a byte, it is of bytes.",
+            "means; among several dense cells the best, of the same text where there is one. The true ratio is of "
+            "parameters; of quantised tables, whose parameters are codes of a byte, it is of bytes.",
         ],
     )
     for cell in section.cells:
@@ -124,11 +124,12 @@ def tests(section: Section) -> Table:
             "the mean of their differences, the largest of their p; open: they do not all say the same, or nothing. It "
             "tells whether another test set of this kind would show the same, not whether another seed would. That p "
             "is of one side in effect, so better and worse each take it to be below 0.025, 5% for both. Best "
-            "rival: the best other method of the same ratio within 3%, chosen by this very score.",
+            "rival: the best other method of the same ratio within 3%, chosen by this very score. Below it stand the "
+            "controls of the cell, of which only the unit index differs.",
         ],
     )
     for cell, role, other, comparison in section.comparisons():
-        row = [cell.name, other.name if role == "dense" else f"{other.name} ({role})"]
+        row = [cell.name, f"{other.name} ({role})" if role == "best rival" else other.name]
         if not comparison.seeds:
             table.rows.append([*row, "no seed in common", "", "", ""])
             continue

@@ -80,7 +80,7 @@ def bleu(result: Result) -> Any:
 
 def prepared(result: Result) -> Path:
     """The folder of scripts/prepare.sh whose data-bin a run was trained on."""
-    return Path(str(result.setting["task"].get("data", "")).split(":")[0]).parent
+    return Path(result.text).parent
 
 
 def training_pairs(result: Result) -> int | None:

@@ -88,7 +88,7 @@ def _part(section: Section, missing: Sequence[Missing], planner: Planner, data: 
     ids = iter(range(100 * number, 100 * number + 100))
     pictures = [
         ("BLEU against the bytes of the whole model", plots.size(section, next(ids))),
-        ("Training curves", plots.curves(section, next(ids))),
+        (_curves_title(section), plots.curves(section, next(ids))),
         *((f"BLEU by {name}", plots.knob(section, name, by, next(ids))) for name, by in lines.items()),
         *_heat_maps(joint, ids),
     ]
@@ -99,6 +99,11 @@ def _part(section: Section, missing: Sequence[Missing], planner: Planner, data: 
         [(title, picture) for title, picture in pictures if picture],
         section.problems,
     )
+
+
+def _curves_title(section: Section) -> str:
+    several = len({cell.first.setting["text"]["data"] for cell in section.cells}) > 1
+    return "Training curves" + (" (of models with other pieces not to be compared)" if several else "")
 
 
 def _heat_maps(joint: Sequence[grid.Grid], ids: Iterator[int]) -> Iterator[tuple[str, str]]:

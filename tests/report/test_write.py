@@ -13,6 +13,9 @@ import pytest
 from sacrebleu.metrics import BLEU
 
 from fairseq_see.cli.main import main
+from fairseq_see.report import plots
+from fairseq_see.report.compare import sections
+from fairseq_see.report.folders import read_folders
 from tests.embeddings.conftest import random_index
 from tests.report.conftest import REFERENCES, make_run, write
 
@@ -201,7 +204,10 @@ def test_scores_that_the_texts_do_not_give_are_told(runs):
         (["report", "NONE", "--out", "OUT"], "cannot read"),
         (["report", "UNSCORED", "--out", "OUT"], "is scored; scripts/score.sh"),
         (["report", "RUNS", "--out", "OUT", "--over-seeds"], "joins seeds"),
-        (["report", "RUNS", "--data", "OUT"], "--data goes with --out"),
+        (["report", "RUNS", "--data", "EMPTY"], "--data goes with --out"),
+        (["report", "RUNS", "--out", "OUT", "--data", "NONE"], "no folder"),
+        (["report", "RUNS", "--out", "DAMAGED/done"], "is no folder"),
+        (["report", "RUNS", "--records", "DAMAGED/done"], "is no folder"),
         (["report", "DAMAGED", "--out", "OUT"], "cannot read"),
     ],
 )
@@ -211,7 +217,7 @@ def test_bad_input(data, tmp_path, capsys, words, message):
     damaged = make_run(data, "damaged")
     (damaged / "test.scores.json").write_text("{")
     damaged.rename(tmp_path / "DAMAGED")
-    status = main([str(tmp_path / word) if word.isupper() else word for word in words])
+    status = main([str(tmp_path / word) if word[0].isupper() else word for word in words])
     printed = capsys.readouterr()
     assert status == 2 and not printed.out and not (tmp_path / "OUT").exists()
     assert printed.err.startswith("error: ") and printed.err.count("\n") == 1 and message in printed.err
@@ -247,6 +253,53 @@ def test_what_is_default_is_the_same_setting_if_asked_for(runs):
         make_run(runs, f"see_{seed}", "see", 4, seed, hypotheses=GOOD, index=random_index(), see_head=asked, head=0.3)
     assert report(runs) == 0
     assert re.search(r"^\| see, 4x \| 4\..* \| 1, 2 \|", read(runs, "md"), re.M)
+
+
+def test_one_text_is_one_wherever_it_lay(runs, tmp_path):
+    """Seeds that were trained on copies of it are joined, and compared with dense tables that were on a third."""
+    for seed in (1, 2):
+        moved = tmp_path / f"machine{seed}" / "data"
+        shutil.copytree(runs, moved)
+        run = make_run(moved, f"matrix_4_seed{seed}", "matrix", 4, seed=seed, hypotheses=GOOD, dropout=0.2)
+        run.rename(runs.parent / "runs" / run.name)
+    for path in (runs.parent / "runs").glob("*/checkpoints"):
+        write(path.parent / "dict.en.txt", ["the 29", "cat 12"])
+    assert report(runs) == 0
+    markdown = read(runs, "md")
+    assert re.search(r"^\| matrix \(dropout 0.2\), 4x \| 4\..* \| 1, 2 \|", markdown, re.M)
+    assert re.search(r"^\| matrix \(dropout 0.2\), 4x \| dense \| \w+ \| [^|]* \| 1, 2 \|", markdown, re.M)
+    assert "of models with other pieces" not in read(runs, "html")
+
+
+def test_dense_tables_of_other_pieces_are_compared_on_the_same_references(runs):
+    for name, counts in (("dense-1", "the 29"), ("dense-2", "the 29"), ("pieces", "th@@ 35")):
+        if name == "pieces":
+            make_run(runs, name, hypotheses=POOR)
+        write(runs.parent / "runs" / name / "dict.en.txt", [counts])
+    assert report(runs) == 0
+    markdown = read(runs, "md")
+    assert re.search(r"^\| dense \(\w+[^)]*\) \| dense \| \w+ \| −\d[^|]* \| 1 \|", markdown, re.M)
+    assert not re.search(r"^\| dense \| dense", markdown, re.M)
+    assert "of models with other pieces" in read(runs, "html")
+
+
+def test_a_method_is_compared_with_its_controls(runs):
+    control = replace(random_index(), provenance={"control": "random-senses"})
+    make_run(runs, "see_4", "see", 4, hypotheses=GOOD, index=random_index())
+    make_run(runs, "see-random-senses_4", "see", 4, hypotheses=POOR, index=control)
+    make_run(runs, "see-random-senses_drop", "see", 4, hypotheses=POOR, index=control, dropout=0.3)
+    assert report(runs) == 0
+    found = re.findall(r"^\| see, 4x \| (see[^|]*), 4x \| \w+ \| \+\d", read(runs, "md"), re.M)
+    assert found == ["see, random-senses (dropout 0.1)"]
+
+
+def test_many_cells_look_unlike_one_another(runs):
+    for number in range(20):
+        make_run(runs, f"drop{number}", dropout=0.2 + number / 100, hypotheses=POOR)
+    assert report(runs) == 0
+    (section,) = sections(read_folders([runs.parent / "runs"])[0], None)
+    styles = [style for _, *style in plots._styles(section)]
+    assert len(styles) > 20 and len(set(map(tuple, styles))) == len(styles)
 
 
 def test_a_rival_is_another_method_of_as_many_bytes(runs):

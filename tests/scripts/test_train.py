@@ -113,6 +113,13 @@ def test_what_fairseq_says_last_is_in_the_log(train, tmp_path):
     assert (tmp_path / "run/train.log").read_text() == "first\nerror: last\n"
 
 
+def test_an_override_that_the_configuration_does_not_take_is_one_line(data, tmp_path):
+    for override, message in (("model.see_method=foo", "Invalid value 'foo'"), ("model.foo=3", "has no 'model.foo'")):
+        done = script("train.sh", "small_zh_en", data, tmp_path / message, override)
+        shown = [line for line in done.stderr.splitlines() if not line.startswith("training ")]
+        assert done.returncode == 1 and len(shown) == 1 and shown[0].startswith("error: ") and message in shown[0]
+
+
 def test_a_wrong_configuration_is_told_by_its_name(data, train, tmp_path):
     for words in ([], ["common.seed=1"]):
         done = script("train.sh", "nosuch", data, tmp_path / "run", *words)
