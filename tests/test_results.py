@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from fairseq_see.recipes import read_recipes
 from tests.conftest import ROOT
 
 RESULTS = ROOT / "docs/results"
@@ -29,4 +30,19 @@ def test_the_picture_is_drawn_of_the_records(tmp_path):
     command = [sys.executable, RESULTS / "plot.py", tmp_path / "results.png"]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run(command, env=env, check=True)
-    assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")
+    new, committed = (
+        re.findall(rb"tEXtDescription\0([0-9a-f]{16})", path.read_bytes())
+        for path in (tmp_path / "results.png", ROOT / "docs/results.png")
+    )
+    assert len(new) == 1 and new == committed, "draw docs/results.png anew"
+
+
+def test_every_method_of_a_documented_command_has_a_recipe():
+    commands = re.findall(r"reproduce\.sh(?:[^\n]*\\\n)*[^\n]*", (ROOT / "docs/results.md").read_text(encoding="utf-8"))
+    with_methods = [command.replace("\\\n", " ") for command in commands if "--methods" in command]
+    assert with_methods
+    for command in with_methods:
+        methods, recipes = (
+            re.findall(rf"{option} (.*?)(?: --| \+|$)", command)[0].split() for option in ("--methods", "--recipes")
+        )
+        assert set(methods) <= read_recipes(ROOT / recipes[0]).keys()

@@ -6,6 +6,7 @@ A point is a setting, its line reaches from the lowest to the highest of its see
 """
 
 import argparse
+import hashlib
 import json
 import re
 from collections import defaultdict
@@ -26,6 +27,11 @@ SERIES = {
     ("short-small", r"tensor_train-\d+x"): ("tensor train", "#2e8b57", "^"),
     ("short-small", r"morphte-\d+x"): ("MorphTE", "#c1440e", "v"),
     ("short-small", r"see-no-senses-\d+x"): ("MorphTE, with a head", "#e9a178", "v"),
+    ("short-small", r"word2ketxs-\d+x"): ("Word2KetXS", "#8c6d46", "P"),
+    ("short-small", r"matrix-\d+x"): ("matrix", "#b3a500", "X"),
+    ("short-small", r"int8"): ("dense, rounded to int8", "#777777", "*"),
+    ("short-small", r"product_quantised-\d+x"): ("dense, product quantiser", "#777777", "h"),
+    ("short-small", r"dense-bpe4000"): ("dense, 4,000 merges", "#777777", "<"),
 }
 
 
@@ -45,6 +51,11 @@ def points(folder: str, names: str) -> list[tuple[float, Spread]]:
     )
 
 
+def digest(drawn: dict[tuple[str, str], list[tuple[float, Spread]]]) -> str:
+    """Of what is drawn."""
+    return hashlib.sha256(repr(sorted(drawn.items())).encode()).hexdigest()[:16]
+
+
 def main() -> None:
     """Draw it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -58,8 +69,9 @@ def main() -> None:
     from matplotlib.ticker import FixedLocator, NullLocator
 
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
-    for (folder, names), (label, colour, marker) in SERIES.items():
-        sizes, scores = zip(*points(folder, names), strict=True)
+    drawn = {series: points(*series) for series in SERIES}
+    for series, (label, colour, marker) in SERIES.items():
+        sizes, scores = zip(*drawn[series], strict=True)
         means = [score.mean for score in scores]
         beyond = [[score.mean - score.low for score in scores], [score.high - score.mean for score in scores]]
         axes.errorbar(sizes, means, yerr=beyond, fmt=marker + "-", color=colour, label=label, lw=1.2, capsize=3)
@@ -71,7 +83,8 @@ def main() -> None:
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     with replacing(output) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+        # tests/test_results.py tells by it whether the picture is of the records that are there.
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Description": digest(drawn)})
 
 
 if __name__ == "__main__":
