@@ -1,5 +1,6 @@
 """What scripts/train.sh checks and keeps, without training: its python only notes how it is called."""
 
+import functools
 import hashlib
 import os
 import signal
@@ -82,19 +83,21 @@ def test_other_settings_are_refused_whatever_the_name_of_the_folder(train, tmp_p
     assert (tmp_path / "h[1] */done").exists()
 
 
-@pytest.mark.parametrize("signal", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_who_ends_the_script_ends_the_training(data, train, tmp_path, signal):
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_who_ends_the_script_ends_the_training(data, train, tmp_path, ending):
     stub = tmp_path / "venv/bin/python"
     stub.write_text('#!/usr/bin/env bash\n[[ $* != *hydra_train* ]] || { echo "$$"; exec sleep 100; }\n')
     words = ["bash", ROOT / "scripts/train.sh", "demo_zh_en", data, tmp_path / "run"]
     env = {**os.environ, "FAIRSEQ_SEE_VENV": str(stub.parents[1])}
-    script = subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True)
+    # Tests that were started in the background, or by nohup, ignore signals, and so would all that they start.
+    heed = functools.partial(signal.signal, ending, signal.SIG_DFL)
+    script = subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     log = tmp_path / "run/train.log"
     while not (log.is_file() and log.read_text().strip()):
         time.sleep(0.05)
     trainer = int(log.read_text())
     os.kill(trainer, 0)
-    script.send_signal(signal)
+    script.send_signal(ending)
     assert script.wait(20) == 130
     with pytest.raises(ProcessLookupError):
         for _ in range(100):
