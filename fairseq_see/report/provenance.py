@@ -72,7 +72,7 @@ def counted(values: Iterable[str]) -> str:
     counts = Counter(values)
     if len(counts) == 1:
         return next(iter(counts))
-    return "; ".join(f"{value} ({count} runs)" for value, count in counts.most_common())
+    return "; ".join(f"{value} ({count} run{'s' * (count > 1)})" for value, count in counts.most_common())
 
 
 def read(path: Path) -> list[dict[str, str]]:
