@@ -47,6 +47,11 @@ class Cell:
         return self.results[0]
 
     @property
+    def data(self) -> str:
+        """What is equal for cells on one text."""
+        return str(self.first.setting["text"]["data"])
+
+    @property
     def label(self) -> str:
         """Method and variant."""
         return f"{self.method} ({self.variant})" if self.variant else self.method
@@ -84,7 +89,7 @@ class Section:
     def baseline(self, cell: Cell) -> Cell | None:
         """The dense cell of the same data, the best if there are several; of the best one the best on any data."""
         dense = [other for other in self.cells if other.method == "dense"]
-        best = _best([other for other in dense if _data(other) == _data(cell)])
+        best = _best([other for other in dense if other.data == cell.data])
         # Cut into other pieces, the same sentences can still be compared where the references are known to be the same.
         return _best(dense) if best is cell and self.digest else best
 
@@ -99,7 +104,7 @@ class Section:
                 if other.first.base_method != cell.first.base_method
                 and other.first.compresses
                 and _as_small(other.first, cell.first)
-                and _data(other) == _data(cell)
+                and other.data == cell.data
             ]
         )
 
@@ -248,10 +253,6 @@ def _flat(cell: Cell) -> dict[str, Any]:
     setting = cell.first.setting
     flat = {f"{part}.{key}": value for part, values in setting.items() for key, value in values.items()}
     return flat | {f"knobs.{name}": cell.first.knobs.get(name) for name in ("rank", "order")}
-
-
-def _data(cell: Cell) -> Any:
-    return cell.first.setting["text"]["data"]
 
 
 def _best(cells: list[Cell]) -> Cell | None:

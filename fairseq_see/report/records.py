@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from fairseq_see.files import read_lines, write_json
 from fairseq_see.report import header, provenance, texts
 from fairseq_see.report.folders import read_folders
 from fairseq_see.report.missing import Missing
-from fairseq_see.report.runs import Result, settings_of
+from fairseq_see.report.runs import Result, dictionaries, settings_of
 from fairseq_see.runs import values_of
 
 
@@ -103,9 +102,7 @@ def _data(result: Result, settings: dict[str, list[str]]) -> dict[str, Any]:
         "checksum": "".join(settings.get("data", [])) or None,
         "training_pairs": texts.training_pairs(result),
         "tables": result.tables,
-        "dictionaries": {
-            path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in sorted(run.glob("dict.*.txt"))
-        },
+        "dictionaries": dictionaries(run),
         "indexes": "".join(read_lines(indexes)) or None if indexes.is_file() else None,
     }
 

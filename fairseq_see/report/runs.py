@@ -181,15 +181,18 @@ def settings_of(run: Path, kind: str = "train") -> dict[str, list[str]]:
     return found
 
 
+def dictionaries(folder: Path) -> dict[str, str]:
+    """Checksums of the dictionaries in a folder, by their names: the beginning of their sha256."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in sorted(folder.glob("dict.*.txt"))}
+
+
 def _text(run: Path, folder: Path) -> str:
     """What is equal for runs on one text, wherever it lay: of its dictionaries, which count its words.
 
     Without dictionaries it is the folder.
     """
-    for place in (run, folder):
-        if files := sorted(place.glob("dict.*.txt")):
-            return hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in files)).hexdigest()[:16]
-    return str(folder)
+    found = dictionaries(run) or dictionaries(folder)
+    return " ".join(f"{name} {checksum}" for name, checksum in found.items()) or str(folder)
 
 
 def _fitted(path: Path, resolved: dict[str, Any]) -> str:

@@ -102,7 +102,7 @@ def _part(section: Section, missing: Sequence[Missing], planner: Planner, data: 
 
 
 def _curves_title(section: Section) -> str:
-    several = len({cell.first.setting["text"]["data"] for cell in section.cells}) > 1
+    several = len({cell.data for cell in section.cells}) > 1
     return "Training curves" + (" (of models with other pieces not to be compared)" if several else "")
 
 
