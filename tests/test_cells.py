@@ -62,7 +62,7 @@ def test_the_grid_joins_every_setting_and_shares_cells_with_figure5():
 
 def test_the_ablation_has_an_index_of_its_own_for_each_seed_and_shares_its_reference_with_table2():
     found = cells("ablation", seeds=[1, 2])
-    assert len({cell.index for cell in found if cell.index}) == 6
+    assert len({cell.index for cell in found if cell.index}) == 8
     assert found[0] == next(cell for cell in cells("table2") if cell.name == "see-20x-seed1")
     random = next(cell for cell in found if cell.name == "see-random-senses-20x-seed2")
     assert random.index_options == ("--control", "random-senses", "--seed", "2")

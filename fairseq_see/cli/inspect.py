@@ -113,7 +113,7 @@ def _print_symbols(console: Console, described: DescribedWord, symbols: list[Ind
 
 
 def _compared(senses: list[Sense], expected: list[Sense], control: str | int | None) -> str:
-    if control in ("random-senses", "no-senses"):
+    if control in ("random-senses", "no-senses", "no-lemmas") and senses != expected:
         return f"by the control {control}: " + ("; ".join(map(" ".join, senses)) or "none")
     if senses == expected:
         return f"the {len(senses)} kept above" if senses else "none"

@@ -95,6 +95,8 @@ def build_index(
                 coverage.pieces.add(n)
             else:
                 match = senses.lookup(surface, spoken) if senses else Match([], surface, "none")
+                if control == "no-lemmas" and match.how == "lemma":
+                    match = Match([], surface, "none")
                 coverage.found[match.how].add(n)
                 kept = _kept(match.senses, order, rank, coverage)
                 coverage.senses_per_word[len(kept)] += 1

@@ -2,7 +2,8 @@
 
 ``random-senses`` keeps the sharing of sememes and takes their meaning away: words exchange their lists of senses. (To
 exchange the *names* of sememes would change nothing, for their vectors are learned.) ``no-senses`` leaves the morphemes
-alone. ``no-morphemes`` gives every symbol an arbitrary code in place of its morphemes.
+alone. ``no-morphemes`` gives every symbol an arbitrary code in place of its morphemes. ``no-lemmas`` takes away
+the senses of words that have them by their lemma only (English).
 """
 
 from collections import defaultdict
@@ -16,7 +17,7 @@ from fairseq_see.units.hownet import Sense
 from fairseq_see.units.index import padding_names
 from fairseq_see.units.inventory import Morphemes, told_apart
 
-CONTROLS = ("random-senses", "no-senses", "no-morphemes")
+CONTROLS = ("random-senses", "no-senses", "no-morphemes", "no-lemmas")
 RANDOM = ("random-senses", "no-morphemes")
 
 # Fewer words than this make no band: the few most frequent ones would exchange senses with one or two others.

@@ -80,7 +80,7 @@ def test_options_reach_the_builder(folder: Path) -> None:
 
 def test_controls(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = {}
-    for control in ("random-senses", "no-senses", "no-morphemes"):
+    for control in ("random-senses", "no-senses", "no-morphemes", "no-lemmas"):
         options = (
             "--control",
             control,

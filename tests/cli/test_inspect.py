@@ -96,6 +96,17 @@ def test_a_control_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "senses     by the control random-senses: Power|势力 politics|政 group|群体; Ability|能力 human|人" in text
 
 
+def test_what_a_control_took_from_a_lemma(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "dict.en.txt").write_text("power 2\npowers 1\n", encoding="utf-8")
+    command = ["index", str(folder / "dict.en.txt"), "--hownet", str(folder / "senses.tsv"), "--rank", "3"]
+    assert main([*command, "--morphology", "characters", "--control", "no-lemmas"]) == 0
+    capsys.readouterr()
+    assert inspect(folder, *with_index(folder), "powers", "power") == 0
+    text = capsys.readouterr().out
+    assert "senses     by the control no-lemmas: none" in text
+    assert "senses     the 2 kept above" in text
+
+
 def test_words_in_neither(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert inspect(folder, "qwzx", "[bold]", "<unk>", "犇") == 0
     text = capsys.readouterr().out

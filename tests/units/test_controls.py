@@ -12,6 +12,7 @@ from fairseq_see.errors import SeeError
 from fairseq_see.units import Senses, UnitIndex, Vocabulary, build_index
 from fairseq_see.units.controls import SMALLEST_BAND, exchanged, frequency_bands
 from fairseq_see.units.morphology import Characters
+from fairseq_see.units.vocabulary import SPECIALS
 from tests.units.conftest import zipfian
 
 SEGMENTERS = {"zh": Characters(), "en": Characters()}
@@ -129,6 +130,20 @@ def test_no_senses_leaves_the_morphemes() -> None:
     real, control = built(), built("no-senses")
     np.testing.assert_array_equal(control.word_morphemes, real.word_morphemes)
     assert len(control.groups) == len(control.sense_groups) == 0 and len(control.sememes) == 3
+
+
+def test_no_lemmas_takes_the_senses_that_only_a_lemma_has() -> None:
+    senses = Senses({"en": {"ability": [("ability",)], "power": [("strength",)]}, "zh": {"能力": [("ability",)]}})
+    words = ("ability", "Power", "abilities", "Abilities", "能力", "unknown")
+    vocabulary = Vocabulary((*SPECIALS, *words), (1,) * (len(SPECIALS) + len(words)))
+    (real, _), (control, coverage) = (
+        build_index(vocabulary, senses, SEGMENTERS, control=name) for name in (None, "no-lemmas")
+    )
+    ability, strength = (("ability", "<pad:2>", "<pad:3>"),), (("strength", "<pad:2>", "<pad:3>"),)
+    assert senses_of(real)[4:] == [ability, strength, ability, ability, ability, ()]
+    assert senses_of(control)[4:] == [ability, strength, (), (), ability, ()]
+    np.testing.assert_array_equal(control.word_morphemes, real.word_morphemes)
+    assert [coverage.found[how].types for how in ("exact", "case", "lemma", "none")] == [2, 1, 0, 3]
 
 
 @pytest.mark.parametrize("limit", [None, 50])
