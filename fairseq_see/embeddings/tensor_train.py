@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
 from fairseq_see.embeddings.decompose import level, tensor_train
+from fairseq_see.embeddings.pairs import all_pairs
 from fairseq_see.embeddings.roots import ceil_root
 from fairseq_see.embeddings.start import gain_of, match_variance
 from fairseq_see.errors import SeeError
@@ -95,22 +96,22 @@ class TensorTrainEmbedding(Embedding):
         return True
 
     def rows(self, ids: Tensor) -> Tensor:
-        """Multiply the cores' slices.
-
-        The product of the first two cores, (v1 v2, d1 d2, R2), is small beside any batch's slices of them; it is made
-        once and read by row.
-        """
-        (v1, d1, _), (v2, d2, _, second) = self.first.shape, self.second.shape
-        v3, _, d3 = self.third.shape
-        left = torch.einsum("iar,jbrs->ijabs", self.first * self.gain, self.second).reshape(v1 * v2, d1 * d2, second)
-        step = max(1, CHUNK_NUMBERS // (d1 * d2 * second))
-        parts = [
-            torch.bmm(left[chunk // v3], self.third[chunk % v3]).reshape(len(chunk), d1 * d2 * d3)
-            for chunk in ids.split(step)
-        ]
+        """Multiply the cores' slices."""
+        left, v3 = self._left(), len(self.third)
+        step = max(1, CHUNK_NUMBERS // left[0].numel())
+        parts = [torch.bmm(left[chunk // v3], self.third[chunk % v3]).flatten(1) for chunk in ids.split(step)]
         out = torch.cat(parts)[:, : self.embedding_dim]
         real = self._real(ids)
         return out if real is None else out * real.to(out.dtype).unsqueeze(1)
+
+    def table(self) -> Tensor:
+        """All rows, as one matrix product."""
+        return all_pairs(self._left(), self.third, self.num_embeddings, self.embedding_dim, self.padding_idx)
+
+    def _left(self) -> Tensor:
+        """The product of the first two cores, (v1 v2, d1 d2, R2): small beside any batch's slices of them."""
+        left = torch.einsum("iar,jbrs->ijabs", self.first * self.gain, self.second)
+        return left.flatten(2, 3).flatten(0, 1)
 
 
 def factors(number: int) -> tuple[int, int, int]:

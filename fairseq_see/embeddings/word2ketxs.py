@@ -21,6 +21,7 @@ from torch import Tensor
 from fairseq_see.embeddings.base import Embedding, register
 from fairseq_see.embeddings.decompose import truncated_svd
 from fairseq_see.embeddings.kronecker import factor_width
+from fairseq_see.embeddings.pairs import all_pairs
 from fairseq_see.embeddings.roots import ceil_root
 from fairseq_see.embeddings.start import gain_of, start_vectors
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
@@ -94,3 +95,15 @@ class Word2KetXSEmbedding(Embedding):
         # A unit is a digit and its position, the smallest digits of all positions first.
         units = digits * self.order + torch.arange(self.order, device=ids.device)
         return self.digits.sum(units.unsqueeze(1), self.embedding_dim, self.gain, self._real(ids))
+
+    def table(self) -> Tensor:
+        """All rows; at order 2 as one matrix product."""
+        if self.order != 2:
+            return super().table()
+        vectors = self.digits.vectors.view(self.base, 2, self.digits.whole, -1)
+        if self.digits.extra is not None:
+            # A product without its second factor is zero.
+            extra = F.pad(self.digits.extra, (0, 0, 0, 2 * self.base - len(self.digits.extra)))
+            vectors = torch.cat((vectors, extra.view(self.base, 2, 1, -1)), 2)
+        left = vectors[:, 0].transpose(1, 2) * self.gain
+        return all_pairs(left, vectors[:, 1], self.num_embeddings, self.embedding_dim, self.padding_idx)
