@@ -113,7 +113,8 @@ class _Divergence(torch.autograd.Function):
             theirs = F.log_softmax(_scaled(teacher[part], temperature), dim=-1)
             if tokens is not None:
                 ours = ours.gather(-1, tokens[part])
-            found = F.kl_div(ours, theirs, reduction="none", log_target=True).sum(-1)
+            # A token that the teacher rules out adds 0 log 0, which is 0.
+            found = F.kl_div(ours, theirs, reduction="none", log_target=True).masked_fill_(theirs.isneginf(), 0).sum(-1)
             total += found.sum() if real is None else _sum(found, real[part])
         return total
 

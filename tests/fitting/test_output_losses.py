@@ -74,6 +74,21 @@ def test_kl_as_a_loop(temperature):
     )
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_what_the_teacher_rules_out_adds_nothing(both):
+    student, teacher = numbers(5, 7), numbers(5, 7, seed=1)
+    teacher[:, 2] = -math.inf
+    rest = [0, 1, 3, 4, 5, 6]
+    if both:
+        student[:, 2] = -math.inf
+    student.requires_grad_()
+    loss = kl_divergence(student, teacher)
+    expected = slow_kl(student, teacher[:, rest], 1.0, torch.tensor([rest] * 5))
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+    gradient = gradient_of(loss, student)
+    torch.testing.assert_close(gradient, F.softmax(student.detach(), -1) - F.softmax(teacher, -1))
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
 @pytest.mark.parametrize("padded", [0, 3])
 def test_cross_entropy_is_torchs(piece, smoothing, padded):
