@@ -8,9 +8,13 @@ from fairseq.criterions.label_smoothed_cross_entropy import (
     LabelSmoothedCrossEntropyCriterionConfig,
 )
 from fairseq.models import BaseFairseqModel, FairseqDecoder
+from fairseq.models.transformer import TransformerModelBase
 from torch import Tensor
 
 from fairseq_see.fitting.output_losses import cross_entropy
+
+# A plain softmax of the decoder's output, in two wordings.
+PLAIN = (BaseFairseqModel.get_normalized_probs, TransformerModelBase.get_normalized_probs)
 
 
 @register_criterion("see_cross_entropy", dataclass=LabelSmoothedCrossEntropyCriterionConfig)
@@ -37,9 +41,9 @@ def _plain_softmax(model: Any) -> bool:
         and getattr(decoder, "adaptive_softmax", None) is None
         and _is(decoder.get_normalized_probs, FairseqDecoder.get_normalized_probs)
         and _is(decoder.get_normalized_probs_scriptable, FairseqDecoder.get_normalized_probs_scriptable)
-        and _is(model.get_normalized_probs, BaseFairseqModel.get_normalized_probs)
+        and _is(model.get_normalized_probs, *PLAIN)
     )
 
 
-def _is(method: Any, function: Any) -> bool:
-    return getattr(method, "__func__", None) is function
+def _is(method: Any, *functions: Any) -> bool:
+    return getattr(method, "__func__", None) in functions

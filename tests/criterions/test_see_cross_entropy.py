@@ -43,6 +43,12 @@ def test_numbers_are_fairseqs(task, model, options):
         )
 
 
+@pytest.mark.parametrize("model", ["transformer", "see_transformer", "lstm"])
+def test_usual_models_have_the_loss_in_pieces(task, monkeypatch, model):
+    monkeypatch.setattr(LabelSmoothedCrossEntropyCriterion, "compute_loss", lambda *args: pytest.fail("fairseq's"))
+    run(CrossEntropyCriterion, build(task, model)[0], task, make_samples(task)(0, 1))
+
+
 def test_what_is_no_plain_softmax_is_left_to_fairseq(task, monkeypatch):
     """A decoder or a model that makes its probabilities itself, and an adaptive softmax."""
     monkeypatch.setattr(see_cross_entropy, "cross_entropy", lambda *args: pytest.fail("taken for a plain softmax"))
