@@ -11,6 +11,8 @@ being the latents (Balazy et al. 2021, "Direction is what you need").
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -99,18 +101,42 @@ class MatrixEmbedding(Embedding):
         """Rows of A, times B."""
         left = F.embedding(ids, self.left)
         if self.extra is not None:
-            last = F.pad(self.extra, (0, self.num_embeddings - len(self.extra)))
-            left = torch.cat((left, last[ids].unsqueeze(1)), 1)
+            left = torch.cat((left, self._last()[ids].unsqueeze(1)), 1)
         return self.decode(left, ids)
 
     def decode(self, left: Tensor, ids: Tensor) -> Tensor:
         """The rows ``ids`` (n,), had they ``left`` (n, ceil(k)) in A: (n, d)."""
+        with torch.autocast(ids.device.type, enabled=False):
+            left, right = self._operands(left, ids)
+            return left @ right
+
+    def project(self, hidden: Tensor, table: Tensor | None = None) -> Tensor:
+        """Scores of every token, by way of k numbers: B first, then A, and no table."""
+        if table is not None:
+            return super().project(hidden, table)
+        left = self.left if self.extra is None else torch.cat((self.left, self._last().unsqueeze(1)), 1)
+        left, right = self._operands(left, torch.arange(self.num_embeddings, device=self._device()))
+        scores = F.linear(F.linear(hidden.reshape(-1, self.embedding_dim), right), left)
+        return scores.view(*hidden.shape[:-1], self.num_embeddings)
+
+    @contextmanager
+    def hold_table(self) -> Iterator[None]:
+        """Nothing is held: neither lookups nor projections need a table."""
+        yield
+
+    def _last(self) -> Tensor:
+        """The last column of A, zero for the words without."""
+        assert self.extra is not None
+        return F.pad(self.extra, (0, self.num_embeddings - len(self.extra)))
+
+    def _operands(self, left: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """``left`` and B, whose product are the rows ``ids``."""
         right = self.right * self.gain
         if self.bias is not None:
             left = F.pad(left, (0, 1), value=1.0)
             right = torch.cat((right, self.bias.unsqueeze(0)))
         real = self._real(ids)
-        return (left if real is None else left * real.unsqueeze(1)) @ right
+        return (left if real is None else left * real.unsqueeze(1)), right
 
 
 def _extra_rows(rows: int, k: float) -> int:

@@ -22,13 +22,13 @@ def all_pairs(left: Tensor, right: Tensor, num_rows: int, dim: int, padding_idx:
 
     Args:
         left: L, (I, A, S).
-        right: P, (K, S, C), in the dtype of ``left``.
+        right: P, (K, S, C).
         num_rows: V, at most I K.
         dim: d, at most A C.
         padding_idx: the row that is zero.
 
     Returns:
-        (V, d) in the dtype of ``left``; half precision is computed in float32, whatever autocast says.
+        (V, d) in the dtype of ``right``; half precision is computed in float32, whatever autocast says.
     """
     return _AllPairs.apply(left, right, num_rows, dim, padding_idx)
 
@@ -38,7 +38,7 @@ class _AllPairs(torch.autograd.Function):
     def forward(ctx: Any, left: Tensor, right: Tensor, num_rows: int, dim: int, padding_idx: int | None) -> Tensor:
         ctx.save_for_backward(left, right)
         ctx.padding_idx = padding_idx
-        out = left.new_empty(num_rows, dim)
+        out = right.new_empty(num_rows, dim)
         with torch.autocast(left.device.type, enabled=False):
             wide, columns = _matrices(left, right)
             for chunk in _chunks(left, right, num_rows):
@@ -77,8 +77,8 @@ class _AllPairs(torch.autograd.Function):
 
 
 def _matrices(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-    """L, and P as (S, K C), in float32 if they are in half precision."""
-    dtype = torch.float32 if left.dtype in (torch.float16, torch.bfloat16) else left.dtype
+    """L, and P as (S, K C), in float32 at least."""
+    dtype = torch.promote_types(right.dtype, torch.float32)
     return left.to(dtype), right.to(dtype).transpose(0, 1).flatten(1)
 
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import math
 import warnings
+from itertools import pairwise
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
@@ -86,30 +88,28 @@ class ProductQuantisedEmbedding(Embedding):
         rows, counts = table[chosen].cpu().numpy(), None if weights is None else weights[chosen].cpu().numpy()
         found = torch.zeros(len(rows), self.settings()["codes"], dtype=torch.uint8)
         self.codebooks.zero_()
-        pieces = self._pieces(table.device)
-        for piece in range(found.shape[1]):
-            columns = (pieces == piece).nonzero().squeeze(1)
+        for piece, columns in enumerate(self._pieces()):
             model = KMeans(
                 min(len(self.codebooks), len(rows)), n_init=1, max_iter=ITERATIONS, random_state=piece, init="random"
             )
             with warnings.catch_warnings():
                 # Fewer distinct pieces than centroids: some are not used, which is no fault.
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                found[:, piece] = torch.from_numpy(
-                    model.fit_predict(rows[:, columns.cpu().numpy()], sample_weight=counts)
-                )
+                found[:, piece] = torch.from_numpy(model.fit_predict(rows[:, columns], sample_weight=counts))
             self.codebooks[: model.n_clusters, columns] = torch.from_numpy(model.cluster_centers_).to(table)
         codes = self.codes_version_1.codes
         codes[chosen] = found.to(codes.device)
         return True
 
     def rows(self, ids: Tensor) -> Tensor:
-        """Every column from its codebook, at its piece's code."""
-        chosen = self.codes_version_1.of(ids).long().index_select(1, self._pieces(ids.device))
-        rows, real = self.codebooks.gather(0, chosen), self._real(ids)
+        """Every piece from its codebook."""
+        codes, real = self.codes_version_1.of(ids).int(), self._real(ids)
+        pieces = [F.embedding(code, self.codebooks[:, at]) for code, at in zip(codes.T, self._pieces(), strict=True)]
+        rows = torch.cat(pieces, 1)
         return rows if real is None else rows * real.unsqueeze(1)
 
-    def _pieces(self, device: torch.device) -> Tensor:
-        """Which piece a column is of, (d,)."""
-        columns = torch.arange(self.embedding_dim, device=device)
-        return columns * self.codes_version_1.codes.shape[1] // self.embedding_dim
+    def _pieces(self) -> list[slice]:
+        """The columns of each piece."""
+        pieces = self.codes_version_1.codes.shape[1]
+        bounds = [-(-piece * self.embedding_dim // pieces) for piece in range(pieces + 1)]
+        return [slice(*both) for both in pairwise(bounds)]

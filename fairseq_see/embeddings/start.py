@@ -118,7 +118,7 @@ def align_vectors(
         vectors.mul_(OWN).add_(common)
     parameters = [vectors for vectors, _, _ in tables]
     match_variance(parameters, sums, len(table), padding_idx, order)
-    square = mean_squared_length(table.__getitem__, len(table), padding_idx)
+    square = mean_squared_length(table.__getitem__, len(table), padding_idx, table.device)
     if square:
         for vectors in parameters:
             vectors.mul_(square ** (0.5 / order))
@@ -143,22 +143,25 @@ def match_variance(
     """
     if any(table.is_meta for table in tables):
         return
-    square = mean_squared_length(rows_of, rows, padding_idx)
+    square = mean_squared_length(rows_of, rows, padding_idx, tables[0].device)
     if square:
         for table in tables:
             table.mul_(square ** (-0.5 / (degree or len(tables))))
 
 
 @torch.no_grad()
-def mean_squared_length(rows_of: Callable[[Tensor], Tensor], rows: int, padding_idx: int | None) -> float:
+def mean_squared_length(
+    rows_of: Callable[[Tensor], Tensor], rows: int, padding_idx: int | None, device: torch.device
+) -> float:
     """The mean sum of squares of the rows, which is 1 if their variance is 1/d; 0 if there are none.
 
     Args:
         rows_of: ids (n,) -> (n, d).
         rows: V.
         padding_idx: a row that does not count.
+        device: of the ids.
     """
-    ids = torch.arange(0, rows, -(-rows // CALIBRATION_ROWS), device="cpu")
+    ids = torch.arange(0, rows, -(-rows // CALIBRATION_ROWS), device=device)
     if padding_idx is not None:
         ids = ids[ids != padding_idx]
     squares = sum(float(rows_of(chunk).double().square().sum()) for chunk in ids.split(4096))

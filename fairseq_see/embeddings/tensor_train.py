@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
+from fairseq_see.embeddings.base import FEW, Embedding, infeasible, meets, register
 from fairseq_see.embeddings.decompose import level, tensor_train
 from fairseq_see.embeddings.pairs import all_pairs
 from fairseq_see.embeddings.roots import ceil_root
@@ -96,22 +96,36 @@ class TensorTrainEmbedding(Embedding):
         return True
 
     def rows(self, ids: Tensor) -> Tensor:
-        """Multiply the cores' slices."""
-        left, v3 = self._left(), len(self.third)
-        step = max(1, CHUNK_NUMBERS // left[0].numel())
-        parts = [torch.bmm(left[chunk // v3], self.third[chunk % v3]).flatten(1) for chunk in ids.split(step)]
-        out = torch.cat(parts)[:, : self.embedding_dim]
+        """Multiply the cores' slices; half precision is computed in float32."""
+        pairs, last = ids // len(self.third), ids % len(self.third)
+        with torch.autocast(ids.device.type, enabled=False):
+            left = self._left(pairs if len(ids) <= FEW else None)
+            if len(ids) <= FEW:
+                pairs = torch.arange(len(ids), device=ids.device)
+            third, step = self.third.to(left.dtype), max(1, CHUNK_NUMBERS // left.shape[1:].numel())
+            chunks = zip(pairs.split(step), last.split(step), strict=True)
+            out = torch.cat([torch.bmm(left[pair], third[k]).flatten(1) for pair, k in chunks])
+        out = out[:, : self.embedding_dim].to(self.third.dtype)
         real = self._real(ids)
         return out if real is None else out * real.to(out.dtype).unsqueeze(1)
 
     def table(self) -> Tensor:
         """All rows, as one matrix product."""
-        return all_pairs(self._left(), self.third, self.num_embeddings, self.embedding_dim, self.padding_idx)
+        with torch.autocast(self._device().type, enabled=False):
+            left = self._left()
+        return all_pairs(left, self.third, self.num_embeddings, self.embedding_dim, self.padding_idx)
 
-    def _left(self) -> Tensor:
-        """The product of the first two cores, (v1 v2, d1 d2, R2): small beside any batch's slices of them."""
-        left = torch.einsum("iar,jbrs->ijabs", self.first * self.gain, self.second)
-        return left.flatten(2, 3).flatten(0, 1)
+    def _left(self, pairs: Tensor | None = None) -> Tensor:
+        """The product of the first two cores, (v1 v2, d1 d2, R2) in float32 at least; or ``pairs`` (n,) of their rows.
+
+        To make all of it costs less than to read the slices of more than a few words.
+        """
+        dtype = torch.promote_types(self.first.dtype, torch.float32)
+        first, second = self.first.to(dtype) * self.gain, self.second.to(dtype)
+        if pairs is None:
+            return torch.einsum("iar,jbrs->ijabs", first, second).flatten(2, 3).flatten(0, 1)
+        first, second = first[pairs // len(second)], second[pairs % len(second)]
+        return torch.einsum("nar,nbrs->nabs", first, second).flatten(1, 2)
 
 
 def factors(number: int) -> tuple[int, int, int]:

@@ -93,7 +93,7 @@ class LSTMEmbedding(Embedding):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             self.lstm = UnitLSTM(*own.vectors.shape).to(own.vectors)
-        square = mean_squared_length(self.rows, self.num_embeddings, self.padding_idx)
+        square = mean_squared_length(self.rows, self.num_embeddings, self.padding_idx, own.vectors.device)
         self.lstm = own
         return (square or 1.0) ** -0.5
 

@@ -105,5 +105,5 @@ class Word2KetXSEmbedding(Embedding):
             # A product without its second factor is zero.
             extra = F.pad(self.digits.extra, (0, 0, 0, 2 * self.base - len(self.digits.extra)))
             vectors = torch.cat((vectors, extra.view(self.base, 2, 1, -1)), 2)
-        left = vectors[:, 0].transpose(1, 2) * self.gain
+        left = vectors[:, 0].transpose(1, 2).to(torch.promote_types(vectors.dtype, torch.float32)) * self.gain
         return all_pairs(left, vectors[:, 1], self.num_embeddings, self.embedding_dim, self.padding_idx)

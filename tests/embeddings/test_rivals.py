@@ -8,6 +8,7 @@ import torch
 from tensorly.tt_matrix import tt_matrix_to_matrix
 
 from fairseq_see.embeddings import build, embedding_class
+from fairseq_see.embeddings.base import FEW
 from fairseq_see.embeddings.tensor_train import factors
 from fairseq_see.errors import InfeasibleRatio
 
@@ -29,6 +30,15 @@ def test_matrix_gives_a_fraction_of_k_to_the_first_words():
     left[:15, 2] = embedding.extra.detach()
     torch.testing.assert_close(embedding.table().detach(), embedding.gain * left @ embedding.right.detach())
     assert embedding.footprint().parameters == 2 * 30 + 15 + 3 * 12
+
+
+def test_matrix_scores_words_without_a_table(monkeypatch):
+    embedding = build("matrix", 30, 12, 1, k=2.5)
+    hidden = torch.randn(4, 12)
+    expected = hidden @ embedding.table().T
+    monkeypatch.setattr(embedding, "table", lambda: pytest.fail("made a table"))
+    with embedding.hold_table():
+        torch.testing.assert_close(embedding.project(hidden), expected)
 
 
 @pytest.mark.parametrize("k", [2, 2.5])
@@ -62,6 +72,8 @@ def test_tensor_train_equals_tensorly(rank):
     ]
     expected = embedding.gain * tt_matrix_to_matrix(cores)[:50, :26]
     torch.testing.assert_close(embedding.table().detach(), expected)
+    for ids in (torch.arange(FEW), torch.arange(FEW + 20)):
+        torch.testing.assert_close(embedding.rows(ids % 50).detach(), expected[ids % 50])
 
 
 @pytest.mark.parametrize("number", [1, 2, 7, 8, 60, 512, 768, 3172, 40_000, 50_257])
