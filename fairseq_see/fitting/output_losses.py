@@ -27,7 +27,7 @@ def cross_entropy(logits: Tensor, target: Tensor, smoothing: float, ignored: int
         logits: (..., V).
         target: ids (...).
         smoothing: the probability that is taken from the right token.
-        ignored: the id of targets that do not count.
+        ignored: the target of positions that do not count, perhaps no id of a token.
     """
     return _CrossEntropy.apply(_flat(logits), target.flatten(), smoothing, ignored)
 
@@ -53,10 +53,13 @@ def kl_divergence(
         t_squared: multiply by T^2, which keeps gradients as large as at T = 1 (Hinton et al. 2015); the paper does not.
         real: (...) bool, False at positions that do not count; None if all do.
     """
-    if tokens is not None and real is not None:
-        student, real = student[real], None
     if real is not None:
         real = real.flatten()
+        if tokens is not None:
+            # k numbers a position are less to copy than the student's V.
+            tokens, teacher = (
+                values.new_zeros(len(real), values.size(-1)).index_put((real,), values) for values in (tokens, teacher)
+            )
     loss = _Divergence.apply(_flat(student), _flat(teacher.detach()), real, tokens, temperature)
     return loss * temperature**2 if t_squared else loss
 
@@ -72,6 +75,7 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, target: Tensor, smoothing: float, ignored: int) -> tuple[Tensor, Tensor]:
         real = target.ne(ignored)
+        target = target.masked_fill(~real, 0)
         ctx.save_for_backward(logits, target, real)
         ctx.wrong = smoothing / (logits.size(-1) - 1)
         # What the right token's log-probability counts beyond what every token's does.

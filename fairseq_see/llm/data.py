@@ -52,8 +52,7 @@ def blocks(lines: Iterable[str], tokenizer: Any, length: int) -> list[Example]:
     What remains at the end is a shorter block, if there is something to predict in it.
     """
     kept = [line for line in lines if line.strip()]
-    ends = _end(tokenizer)
-    stream = [token for ids in tokenizer(kept)["input_ids"] for token in (*ids, *ends)] if kept else []
+    stream = [token for ids in tokenizer(kept)["input_ids"] for token in _ended(ids, tokenizer)] if kept else []
     cut = [stream[start : start + length] for start in range(0, len(stream), length)]
     return [{"input_ids": ids, "labels": list(ids)} for ids in cut if len(ids) > 1]
 
@@ -102,8 +101,7 @@ def _example(record: Mapping[str, Any], tokenizer: Any, length: int) -> Example:
     prompt, text = "", record.get("text")
     if text is None:
         prompt, text = (record["prompt"], record["completion"]) if "prompt" in record else prompt_and_answer(record)
-    ids = tokenizer(prompt + text)["input_ids"]
-    ids += _end(tokenizer) if ids[-1:] != _end(tokenizer) else []
+    ids = _ended(tokenizer(prompt + text)["input_ids"], tokenizer)
     alike = zip(ids, tokenizer(prompt)["input_ids"] if prompt else [], strict=False)
     given = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], alike))
     return {"input_ids": ids[:length], "labels": ([IGNORED] * given + ids[given:])[:length]}
@@ -123,8 +121,10 @@ def _parsed(line: str, where: str) -> dict[str, Any]:
     raise SeeError(f"{where} holds no text, no prompt with a completion, and no question of ARC (see docs/llm.md)")
 
 
-def _end(tokenizer: Any) -> list[int]:
-    return [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+def _ended(ids: list[int], tokenizer: Any) -> list[int]:
+    """Tokens with the one that ends a sequence behind them, which some tokenizers add and others do not."""
+    end = tokenizer.eos_token_id
+    return ids if end is None or ids[-1:] == [end] else [*ids, end]
 
 
 def _first_line(error: Exception) -> str:

@@ -26,7 +26,7 @@ from fairseq_see.fitting.distillation import (
     squared_error,
     zero_gradients,
 )
-from fairseq_see.fitting.output_losses import full, kl_divergence
+from fairseq_see.fitting.output_losses import cross_entropy, kl_divergence
 
 logger = logging.getLogger(__name__)
 
@@ -138,25 +138,25 @@ class DistillationTrainer(Trainer):
 
     def _sums(self, model: Any, inputs: dict[str, Any], weights: Weights) -> tuple[dict[str, Tensor], Any]:
         """Those losses that count, summed over positions, by name; what the student returned."""
-        ids, target = inputs["input_ids"], inputs["labels"][:, 1:]
-        predicted = target != IGNORED
+        # The last position predicts nothing.
+        ids, target = inputs["input_ids"], F.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
         mask = inputs.get("attention_mask")
         real = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.bool()
         losses: dict[str, Tensor] = {}
         student = observed_forward(model, inputs, bool(weights.hidden), bool(weights.ce))
         if weights.ce:
-            logits = full(student.output.logits[:, :-1][predicted])
+            logits = student.output.logits
             smoothing = self.args.label_smoothing_factor if model.training else 0.0
-            losses["ce"] = F.cross_entropy(logits, target[predicted], reduction="sum", label_smoothing=smoothing)
+            # transformers leaves the right token a share of what is taken from it, fairseq does not.
+            smoothing *= 1 - 1 / logits.size(-1)
+            losses["ce"], _ = cross_entropy(logits, target, smoothing, IGNORED)
         if not (weights.kl or weights.embedding or weights.hidden):
             return losses, student.output
         with torch.no_grad():
             teacher = observed_forward(self.teacher, inputs, bool(weights.hidden), bool(weights.kl))
         if weights.kl:
             ours, theirs = student.output.logits, teacher.output.logits
-            # The last position predicts nothing.
-            counted = F.pad(predicted, (0, 1))
-            losses["kl"] = kl_divergence(ours, theirs, None, self._temperature, self._t_squared, counted)
+            losses["kl"] = kl_divergence(ours, theirs, None, self._temperature, self._t_squared, target != IGNORED)
         if weights.embedding:
             losses["embedding"] = squared_error([(student.rows, teacher.rows)], real)
         if weights.hidden:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from fairseq_see.errors import SeeError
+from fairseq_see.fitting.output_losses import cross_entropy
 from fairseq_see.llm.data import Example, collate
 from fairseq_see.llm.distil import IGNORED
 
@@ -26,12 +27,13 @@ def perplexity(model: Any, examples: Sequence[Example], batch: int = 16) -> floa
     total, tokens = 0.0, 0
     for start in range(0, len(examples), batch):
         inputs = {name: value.to(model.device) for name, value in collate(examples[start : start + batch]).items()}
-        labels = inputs.pop("labels")[:, 1:]
-        logits = model(**inputs, use_cache=False).logits[:, :-1].float()
-        total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum").item()
+        # The last position predicts nothing.
+        labels = F.pad(inputs.pop("labels")[:, 1:], (0, 1), value=IGNORED)
+        _, likelihood = cross_entropy(model(**inputs, use_cache=False).logits, labels, 0.0, IGNORED)
+        total += likelihood.item()
         tokens += int((labels != IGNORED).sum())
     model.train(training)
-    return math.exp(total / tokens)
+    return math.exp(min(total / tokens, 700))
 
 
 def run_tasks(

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 from contextlib import redirect_stdout
 from functools import partial
@@ -36,6 +35,7 @@ from fairseq_see.files import replacing_folder, write_json
 from fairseq_see.fitting import Recipe
 from fairseq_see.fitting.distillation import Stages, Weights, parse_side
 from fairseq_see.llm import build_index, compress_embeddings, compressed_embeddings, data, evaluate, tokens
+from fairseq_see.llm.checkpoints import last_checkpoint
 from fairseq_see.llm.distil import DistillationTrainer
 from fairseq_see.report.provenance import facts
 from fairseq_see.steps import check_settings, once
@@ -243,17 +243,6 @@ def _from_hub(kind: Any, name: str, **options: Any) -> Any:
             f"cannot load {name}: {str(error).strip().splitlines()[0]} Give a folder with a causal language model and "
             "its tokenizer, or a name on the Hub; without a network it must be in the cache (HF_HOME)"
         ) from error
-
-
-def last_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that is whole: its last file, the state of the trainer, can be read."""
-    for checkpoint in sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.rpartition("-")[2])):
-        try:
-            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        return str(checkpoint)
-    return None
 
 
 def _device() -> str:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from datasets import Dataset
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
 from fairseq_see.llm import glue, squad
+from fairseq_see.llm.checkpoints import last_checkpoint
 
 
 class Schedule(NamedTuple):
@@ -103,5 +103,5 @@ def _trained(model: Any, tokenizer: Any, rows: Dataset, schedule: Schedule, fold
         report_to="none",
     )
     trainer = Trainer(model, arguments, DataCollatorWithPadding(tokenizer), rows, processing_class=tokenizer)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if folder.is_dir() else None)
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     return trainer

@@ -78,7 +78,7 @@ def read_vocabulary(
             kind, symbol = _symbol(token, "plain" if row in added else scheme)
         kinds[kind] += 1
         symbols.append(symbol)
-    return Vocabulary(tuple(symbols), tuple(counts or [1] * rows)), kinds
+    return Vocabulary(tuple(symbols), (1,) * rows if counts is None else tuple(map(int, counts))), kinds
 
 
 def build_index(

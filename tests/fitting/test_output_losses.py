@@ -91,17 +91,22 @@ def test_what_the_teacher_rules_out_adds_nothing(both):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
 @pytest.mark.parametrize("padded", [0, 3])
-def test_cross_entropy_is_torchs(piece, smoothing, padded):
+@pytest.mark.parametrize("ignored", [PAD, -100])
+def test_cross_entropy_is_torchs(piece, smoothing, padded, ignored):
     logits, target = (3 * numbers(2, 6, 11)).requires_grad_(), torch.arange(12).view(2, 6) % 9 + 2
-    target[1, :padded] = PAD
-    loss, likelihood = cross_entropy(logits, target, smoothing, PAD)
+    target[1, :padded] = ignored
+    loss, likelihood = cross_entropy(logits, target, smoothing, ignored)
     # torch gives the right token its share of what is taken from it, fairseq does not.
     expected = F.cross_entropy(
-        logits.flatten(0, 1), target.flatten(), ignore_index=PAD, reduction="sum", label_smoothing=smoothing * 11 / 10
+        logits.flatten(0, 1),
+        target.flatten(),
+        ignore_index=ignored,
+        reduction="sum",
+        label_smoothing=smoothing * 11 / 10,
     )
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(gradient_of(5 * loss, logits), gradient_of(5 * expected, logits))
-    alone = F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD, reduction="sum")
+    alone = F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=ignored, reduction="sum")
     torch.testing.assert_close(likelihood, alone.detach())
     assert not likelihood.requires_grad
 

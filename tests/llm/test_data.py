@@ -33,6 +33,22 @@ def test_a_text_is_one_stream_of_lines(tmp_path, tokenizer):
     assert len(blocks([lines[0]], tokenizer, len(tokenizer(lines[0])["input_ids"]))) == 1
 
 
+def test_a_tokenizer_that_ends_sequences_itself(tokenizer):
+    """None ends twice."""
+    end = tokenizer.eos_token_id
+
+    class Ending:
+        eos_token_id = end
+
+        def __call__(self, text):
+            texts = [text] if isinstance(text, str) else text
+            ids = [[*row, end] for row in tokenizer(texts)["input_ids"]]
+            return {"input_ids": ids[0] if isinstance(text, str) else ids}
+
+    lines = ["The river runs.", "A cat."]
+    assert blocks(lines, Ending(), 100) == blocks(lines, tokenizer, 100)
+
+
 def test_only_completions_are_learned(tmp_path, tokenizer):
     records = [{"text": "The bank."}, {"prompt": "The river", "completion": " runs past."}, QUESTION]
     path = tmp_path / "records.jsonl"

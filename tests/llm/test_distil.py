@@ -238,6 +238,15 @@ def test_half_precision_and_checkpointing(tmp_path, models):
             assert half[name] == pytest.approx(log[name], rel=0.05, abs=0.01), name
 
 
+def test_labels_are_smoothed_as_transformers_does(tmp_path, models):
+    teacher, student = models("llama")
+    batch = collate(examples(teacher.config.vocab_size, 3))
+    trainer = make(tmp_path, teacher, student, stages=Stages(Weights(), Weights(ce=1.0), 0), label_smoothing_factor=0.2)
+    loss = trainer.compute_loss(student.train(), batch)
+    expected = trainer.label_smoother(student(**batch), batch["labels"], shift_labels=True)
+    torch.testing.assert_close(loss, expected)
+
+
 def test_evaluation_is_cross_entropy(tmp_path, models):
     teacher, student = models("llama")
     data = examples(teacher.config.vocab_size, 2)

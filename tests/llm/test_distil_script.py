@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 from fairseq_see.cli.main import main
-from fairseq_see.llm.experiment import last_checkpoint
+from fairseq_see.llm.checkpoints import last_checkpoint
 from tests.conftest import ROOT
 from tests.llm.conftest import SENSES, TEXT, rows_for, tiny
 from tests.llm.test_lm_eval import attempts, questions, write_task  # noqa: F401

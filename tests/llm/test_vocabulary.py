@@ -1,6 +1,7 @@
 """Tokens of the three kinds of tokenizers as symbols, and the units that an index gives them."""
 
 import pytest
+import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -111,7 +112,8 @@ def test_added_tokens_are_words_as_they_are_written(senses):
 def test_counts_order_the_units(tokenizers, senses):
     tokenizer = tokenizers["bert"]
     rows = len(tokenizer)
-    counts = [1] * rows
+    # As token_counts gives them.
+    counts = torch.ones(rows, dtype=torch.long)
     counts[tokenizer.convert_tokens_to_ids("bank")] = 10**6
     index = build_index(tokenizer, rows, senses, counts=counts, language="en", order=3)
     assert set(index.sememes[3:8]) == {"institution", "finance", "land", "water", "edge"}
