@@ -83,7 +83,7 @@ def fit(
         embedding: any, in float32 or float64.
         table: (V, d), in the embedding's dtype and on its device; the padding row does not count.
         recipe: how.
-        weights: (V,) of the rows, none negative (default: all alike).
+        weights: (V,) of the rows, none negative and not all zero (default: all alike).
         state: a file to go on from if it is there, written after every epoch.
         name: for the progress bar.
 
@@ -96,9 +96,13 @@ def fit(
     if embedding.padding_idx is not None:
         table[embedding.padding_idx] = 0
         ids = ids[ids != embedding.padding_idx]
+    if not len(ids):
+        raise SeeError("the table to fit has no row but the padding row")
     if weights is not None:
+        if weights.shape != table.shape[:1] or not (weights >= 0).all() or not 0 < weights[ids].sum() < math.inf:
+            raise SeeError(f"the weights of the rows must be {len(table)} numbers, none negative and not all zero")
         weights = weights.to(table) / weights[ids].to(table).mean()
-    key = _key(embedding, table, recipe, weights)
+    key = "" if state is None else _key(embedding, table, recipe, weights)
     train, chosen_on = _split(ids, recipe)
     if recipe.encoder:
         module: Embedding | LinearEncoder = LinearEncoder(embedding, table, train, weights)
@@ -114,6 +118,7 @@ def fit(
         if state is not None:
             run.save(state, key)
     module.load_state_dict(run.best)
+    run.optimizer.zero_grad()
     if isinstance(module, LinearEncoder):
         module.leave_latents()
     return Fitted(closed_form, run.losses.index(min(run.losses)), run.losses)

@@ -1,5 +1,7 @@
 """The loop: it gets nearer, goes on where it was, keeps the best, and refuses what cannot be."""
 
+import math
+
 import pytest
 import torch
 
@@ -170,3 +172,18 @@ def test_impossible_tables_are_refused(table):
     table[3, 3] = torch.nan
     with pytest.raises(SeeError, match="finite"):
         fit(embedding(k=3), table, Recipe())
+    with pytest.raises(SeeError, match="no row but the padding row"):
+        fit(build("matrix", 1, 4, 0, k=1), torch.zeros(1, 4), Recipe())
+
+
+@pytest.mark.parametrize("weights", [[1.0] * 3, [0.0] * 60, [-1.0] * 60, [math.nan] * 60, [math.inf] * 60])
+def test_impossible_weights_are_refused(table, weights):
+    with pytest.raises(SeeError, match="must be 60 numbers, none negative and not all zero"):
+        fit(embedding(k=3), table, Recipe(), torch.tensor(weights, dtype=table.dtype))
+
+
+@pytest.mark.parametrize("recipe", [Recipe(epochs=1), Recipe(epochs=1, encoder=True)])
+def test_no_gradient_is_left_behind(table, recipe):
+    fitted = embedding(k=3)
+    fit(fitted, table, recipe)
+    assert all(parameter.grad is None for parameter in fitted.parameters())
