@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -37,6 +38,15 @@ class Kept(NamedTuple):
     logits: Tensor
 
 
+class _File(NamedTuple):
+    """A file that has been read: as many contents as samples, and one bound of their positions more."""
+
+    contents: Tensor
+    bounds: Tensor
+    tokens: Tensor
+    logits: Tensor
+
+
 class OutputCache:
     """The k largest outputs at every position, by sample.
 
@@ -52,9 +62,10 @@ class OutputCache:
     def __init__(self, folder: str | Path, key: Mapping[str, str], k: int) -> None:
         self.folder, self.k = Path(folder), k
         self._key = {"key": json.dumps({**key, "k": k}, sort_keys=True)}
-        self._kept: dict[int, Kept] = {}
-        self._new: list[int] = []
-        self._read: set[Path] = set()
+        self._new: dict[int, Kept] = {}
+        self._read: dict[Path, _File] = {}
+        # Where samples are: the number of a file, and of a sample in it. One int, as there may be millions.
+        self._places: dict[int, int] = {}
         self._read_new_files()
 
     def outputs(
@@ -71,9 +82,10 @@ class OutputCache:
         Raises:
             SeeError: a sample had other tokens when its outputs were kept.
         """
-        if not all(i in self._kept for i in ids):
+        if not all(map(self._knows, ids)):
             self._keep(ids, contents, lengths, compute())
-        found = [self._kept[i] for i in ids]
+        files = list(self._read.values())
+        found = [self._new[i] if i in self._new else _read(files, self._places[i]) for i in ids]
         if [kept.content for kept in found] != contents:
             raise SeeError(f"{self.folder} holds a teacher's outputs for other data; {_ANOTHER}")
         tokens, logits = (torch.cat(parts) for parts in zip(*(kept[1:] for kept in found), strict=True))
@@ -83,9 +95,9 @@ class OutputCache:
         """Write what is not written yet, and see what other processes have."""
         if not self._new:
             return
-        new = [self._kept[i] for i in self._new]
+        new = self._new.values()
         tensors = {
-            "ids": torch.tensor(self._new),
+            "ids": torch.tensor(list(self._new)),
             "contents": torch.tensor([kept.content for kept in new]),
             "lengths": torch.tensor([len(kept.tokens) for kept in new]),
             "tokens": torch.cat([kept.tokens for kept in new]),
@@ -94,7 +106,7 @@ class OutputCache:
         name = hashlib.sha256(tensors["ids"].numpy().tobytes()).hexdigest()[:16]
         with replacing(self.folder / f"{name}.safetensors") as temporary:
             save_file(tensors, temporary, metadata=self._key)
-        self._new = []
+        self._new = {}
         self._read_new_files()
 
     def _keep(self, ids: list[int], contents: list[int], lengths: list[int], logits: Tensor) -> None:
@@ -102,14 +114,16 @@ class OutputCache:
         values = (values - values[:, :1]).to("cpu", torch.float16)
         parts = zip(ids, contents, tokens.to("cpu", torch.int32).split(lengths), values.split(lengths), strict=True)
         for i, *kept in parts:
-            if i not in self._kept:
-                self._kept[i] = Kept(*kept)
-                self._new.append(i)
+            if not self._knows(i):
+                self._new[i] = Kept(*kept)
         if len(self._new) >= FILE_SAMPLES:
             self.flush()
 
+    def _knows(self, sample: int) -> bool:
+        return sample in self._places or sample in self._new
+
     def _read_new_files(self) -> None:
-        for path in sorted(set(self.folder.glob("*.safetensors")) - self._read):
+        for path in sorted(set(self.folder.glob("*.safetensors")) - self._read.keys()):
             try:
                 with safe_open(path, "pt") as file:
                     known = file.metadata() == self._key
@@ -119,11 +133,17 @@ class OutputCache:
                 raise SeeError(f"{path} is damaged or cannot be read ({error}); delete it") from error
             if not known:
                 raise SeeError(f"{self.folder} holds outputs of another teacher or another number of them; {_ANOTHER}")
-            lengths = tensors["lengths"].tolist()
-            outputs = zip(tensors["tokens"].split(lengths), tensors["logits"].split(lengths), strict=True)
-            samples = zip(tensors["ids"].tolist(), tensors["contents"].tolist(), outputs, strict=True)
-            self._kept |= {i: Kept(content, *output) for i, content, output in samples}
-            self._read.add(path)
+            bounds = F.pad(tensors["lengths"].cumsum(0), (1, 0))
+            first = len(self._read) << 32
+            self._places |= {i: first + nth for nth, i in enumerate(tensors["ids"].tolist())}
+            self._read[path] = _File(tensors["contents"], bounds, tensors["tokens"], tensors["logits"])
+
+
+def _read(files: list[_File], place: int) -> Kept:
+    """The sample at a place."""
+    file, nth = files[place >> 32], place & 0xFFFFFFFF
+    first, end = file.bounds[nth : nth + 2].tolist()
+    return Kept(int(file.contents[nth]), file.tokens[first:end], file.logits[first:end])
 
 
 _ANOTHER = "give another folder, or empty this one"
