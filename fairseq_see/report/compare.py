@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -198,7 +199,7 @@ def _column(result: Result, nominal: list[float]) -> float | None:
     if not result.compresses or result.asked:
         return result.asked if result.compresses else None
     near = [ratio for ratio in nominal if alike(ratio, result.ratio)]
-    return near[0] if near else round(result.ratio, 1)
+    return min(near, key=lambda ratio: abs(math.log(ratio / result.ratio)), default=round(result.ratio, 1))
 
 
 def _name_variants(cells: list[Cell]) -> None:
