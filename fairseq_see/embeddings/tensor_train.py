@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import FEW, Embedding, infeasible, meets, register
+from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
 from fairseq_see.embeddings.decompose import level, tensor_train
 from fairseq_see.embeddings.pairs import all_pairs
 from fairseq_see.embeddings.roots import ceil_root
@@ -26,6 +26,9 @@ from fairseq_see.errors import SeeError
 
 # Numbers of one gathered operand at a time: 32 MB.
 CHUNK_NUMBERS = 2**23
+
+# How much longer slices of the first two cores take that are read one by one than all of them in one product.
+SINGLY = 8
 
 
 @register("tensor_train")
@@ -99,8 +102,9 @@ class TensorTrainEmbedding(Embedding):
         """Multiply the cores' slices; half precision is computed in float32."""
         pairs, last = ids // len(self.third), ids % len(self.third)
         with torch.autocast(ids.device.type, enabled=False):
-            left = self._left(pairs if len(ids) <= FEW else None)
-            if len(ids) <= FEW:
+            few = SINGLY * len(ids) <= len(self.first) * len(self.second)
+            left = self._left(pairs if few else None)
+            if few:
                 pairs = torch.arange(len(ids), device=ids.device)
             third, step = self.third.to(left.dtype), max(1, CHUNK_NUMBERS // left.shape[1:].numel())
             chunks = zip(pairs.split(step), last.split(step), strict=True)
@@ -116,10 +120,7 @@ class TensorTrainEmbedding(Embedding):
         return all_pairs(left, self.third, self.num_embeddings, self.embedding_dim, self.padding_idx)
 
     def _left(self, pairs: Tensor | None = None) -> Tensor:
-        """The product of the first two cores, (v1 v2, d1 d2, R2) in float32 at least; or ``pairs`` (n,) of their rows.
-
-        To make all of it costs less than to read the slices of more than a few words.
-        """
+        """The product of the first two cores, (v1 v2, d1 d2, R2), or its rows ``pairs`` (n,); in float32 at least."""
         dtype = torch.promote_types(self.first.dtype, torch.float32)
         first, second = self.first.to(dtype) * self.gain, self.second.to(dtype)
         if pairs is None:
