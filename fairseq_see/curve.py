@@ -48,8 +48,8 @@ def best_perplexity(run: Path) -> float | None:
     values = [value for _, value in perplexities(run)]
     log = run / "valid.log"
     if not values and log.is_file():
-        said = re.findall(r"valid on .* ppl ([\d.]+)", log.read_text(encoding="utf-8", errors="replace"))
-        values = [float(value) for value in said[-1:]]
+        said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if "valid on " in line]
+        values = [float(value) for line in said[-1:] for name, value in _VALUE.findall(line) if name == "ppl"]
     return min((value for value in values if math.isfinite(value)), default=None)
 
 

@@ -1,6 +1,8 @@
 """A training log as a table."""
 
-from fairseq_see.curve import rows, seconds, write_curve
+import pytest
+
+from fairseq_see.curve import best_perplexity, rows, seconds, write_curve
 
 LOG = """\
 [2026-01-01 12:00:00,1][fairseq_cli.train][INFO] - {'epoch': 1, 'train': 'x'}
@@ -28,6 +30,15 @@ def test_the_curve_is_read_from_the_log(tmp_path):
     assert {len(line) for line in table} == {10}
     assert table[2][:6] == ["valid", "1", "78", "8.755", "8.338", "111"]
     assert write_curve(tmp_path / "absent.log", tmp_path / "curve.tsv") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [("23.5", 23.5), ("1.23457e+06", 1234570), ("1e-05", 1e-5), ("inf", None), ("nan", None)]
+)
+def test_the_perplexity_of_a_run_that_was_fitted_is_the_last_that_validating_said(said, expected, tmp_path):
+    line = "2026-01-01 12:00:00 | INFO | valid | valid on 'valid' subset | loss 5 | ppl {} | wps 9\n"
+    (tmp_path / "valid.log").write_text(line.format(2) + line.format(said) + "done\n")
+    assert best_perplexity(tmp_path) == expected
 
 
 def test_the_seconds_of_all_starts_count(tmp_path):

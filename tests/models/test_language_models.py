@@ -115,7 +115,7 @@ def evaluated(host, data, checkpoint, *words):
         found = r"Perplexity: ([\d.]+)"
     else:
         command = ("fairseq-validate", data, *BLOCKS, "--task", "masked_lm", "--batch-size", "8")
-        found = r"valid on 'valid' subset \|.* ppl ([\d.]+)"
+        found = r"valid on 'valid' subset \|.* ppl (\S+)"
     done = run_command(*command, *PLUGIN, "--path", checkpoint, *words)
     return float(re.search(found, done.stdout + done.stderr)[1])
 
