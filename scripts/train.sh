@@ -5,8 +5,8 @@
 # RUN overrides it, for example: model.see_method=see model.see_ratio=10 optimization.max_epoch=5
 #
 # RUN/checkpoints holds the model, RUN/dict*.txt its dictionaries, RUN/train.log everything fairseq says, RUN/curve.tsv the
-# losses in it, RUN/provenance.json the commit and the machine. An interrupted run goes on from its last checkpoint; a
-# finished one (RUN/done) is not trained again.
+# losses in it, RUN/provenance.json the commit and the machine. An interrupted run goes on from its last checkpoint; one
+# that has none begins anew, and its log is kept as RUN/train.log.before. A finished one (RUN/done) is not trained again.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
@@ -33,8 +33,12 @@ mkdir -p -- "$run/checkpoints" || die "cannot make the folder $run"
 run=$(cd -- "$run" && pwd)
 
 only_one "$run/.lock" "scripts/train.sh on $run"
-# A run that never got as far as a checkpoint may be tried again with other settings.
-some "$run"/checkpoints/*.pt || rm -f -- "$run/train.settings" "$run/done"
+# A run that never got as far as a checkpoint may be tried again with other settings, and begins its log anew: what the
+# last try came to is not this one's.
+if ! some "$run"/checkpoints/*.pt; then
+    rm -f -- "$run/train.settings" "$run/done" "$run/curve.tsv"
+    [[ ! -e $run/train.log ]] || mv -- "$run/train.log" "$run/train.log.before"
+fi
 {
     echo "configuration $(checksum "$config")"
     echo "data $(checksum "$data"/dict.*txt "$data"/train.*bin)"

@@ -134,7 +134,8 @@ class Work:
             limit = [f"optimization.stop_time_hours={before + training / 3600:.6f}"]
         _forget_limit(folder, limit)
         log = folder / "train.log"
-        known = log.stat().st_size if log.is_file() else 0
+        # Without a checkpoint, train.sh begins a new one.
+        known = log.stat().st_size if resumed and log.is_file() else 0
         status = self._script(
             self._printer(run.name), "train.sh", run.config, self._data / "data-bin", folder, *run.overrides, *limit
         )

@@ -77,6 +77,7 @@ def test_a_source_that_needs_what_is_not_packed_is_refused(tmp_path):
 # Stops like fairseq: with status 0 and a line in its log. A run's config is what it pretends.
 TRAIN = r"""
 echo "start $1 $(date +%s.%N)" >>"$(dirname "$0")/calls"; run=$3; mkdir -p "$run/checkpoints"
+ls "$run"/checkpoints/*.pt >/dev/null 2>&1 || rm -f "$run/train.log"
 echo "${*:4}" >>"$run/overrides"; cp "$(dirname "$0")/settings" "$run/train.settings" 2>/dev/null
 case "$1 $*" in
 broken*) echo "RuntimeError: no such thing" | tee "$run/train.log" >&2; exit 1 ;;
@@ -147,6 +148,13 @@ def test_a_time_limit_stops_and_a_later_call_goes_on(bundle, tmp_path):
     assert (run / "train.settings").read_text() == "data x\noverride optimization.stop_time_hours=7\n"
     assert not (run / "done").exists()
     assert bundle("endless")[0] == {"endless0": "finished"}
+
+
+def test_a_run_without_a_checkpoint_may_say_less_than_the_last_time(bundle, tmp_path):
+    log = tmp_path / "work/runs/endless0/train.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("a long story " * 100)
+    assert bundle("endless", deadline=time.time() + 3600, scoring=1800)[0] == {"endless0": "stopped"}
 
 
 def test_nothing_outlives_the_deadline(bundle):

@@ -83,6 +83,21 @@ def test_other_settings_are_refused_whatever_the_name_of_the_folder(train, tmp_p
     assert (tmp_path / "h[1] */done").exists()
 
 
+def test_what_a_run_said_that_left_no_checkpoint_is_not_said_by_the_next(train, tmp_path):
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    for name in ("train.log", "curve.tsv"):
+        (run / name).write_text("of other settings")
+    assert train("run", "common.seed=2").returncode == 0
+    assert (run / "train.log").read_text() == "" and not (run / "curve.tsv").exists()
+    assert (run / "train.log.before").read_text() == "of other settings"
+    # From a checkpoint, one log goes on.
+    (run / "train.log").write_text("so far")
+    (run / "done").unlink()
+    assert train("run", "common.seed=2").returncode == 0
+    assert (run / "train.log").read_text() == "so far"
+
+
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_who_ends_the_script_ends_the_training(data, train, tmp_path, ending):
     stub = tmp_path / "venv/bin/python"
