@@ -9,7 +9,8 @@
 #   OUT/METHOD              a model, and what fairseq said of it the last time
 #
 # The model has 2 layers of d = 216, unless options say otherwise: --encoder-layers 4 --max-epoch 10, for example. What
-# is there already is not made again; a training that was interrupted goes on.
+# is there already is not made again; a training that was interrupted goes on, and a higher --max-epoch prolongs one. Any
+# other option takes another folder.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
@@ -33,6 +34,18 @@ use_environment
 claim "$out"
 checksum "$dir/pieces/train.en" "$dir"/data-bin/dict.en.{txt,see} | keep_settings "$out/text.settings" ||
     die "$out is of another text or unit index than $dir has; choose another folder"
+for method in $methods; do
+    run=$out/$method
+    mkdir -p -- "$run" || die "cannot make the folder $run"
+    # A training that never got as far as a checkpoint may be tried again with other settings.
+    some "$run"/*.pt || rm -f -- "$run/train.settings"
+    # How long to train is no setting, so that a training can be prolonged.
+    {
+        [[ $method == dense ]] || echo "ratio $ratio"
+        ((${#options[@]} == 0)) || printf '%s\n' "${options[@]}" | sed '/^--max-epoch$/{N;d}; /^--max-epoch=/d'
+    } | keep_settings "$run/train.settings" ||
+        die "$run was trained with other settings; choose another folder, or remove it"
+done
 data=$out/data-bin
 
 # binarise NAME KIND OPTION...
@@ -63,7 +76,6 @@ task+=(--max-positions 128 --shorten-method truncate --required-batch-size-multi
 classify() {
     local method=$1 run=$out/$1 embedding=(--see-method "$1")
     [[ $method == dense ]] || embedding+=(--see-ratio "$ratio" --see-index "$data/input0")
-    mkdir -p -- "$run"
     logged "$run/train.log" python -m fairseq_cli.train "$data" --user-dir "$root/fairseq_see" --save-dir "$run" "${task[@]}" \
         --best-checkpoint-metric accuracy --maximize-best-checkpoint-metric \
         --arch see_roberta --encoder-layers 2 --encoder-embed-dim 216 --encoder-ffn-embed-dim 512 \

@@ -49,6 +49,40 @@ def test_classify_prints_the_accuracy(prepared, tmp_path):
     assert refused(script("classify.sh", other, tmp_path / "out", *words), "is of another text or unit index")
 
 
+def test_a_classifier_of_other_options_is_refused(prepared, tmp_path):
+    """Its python only leaves a checkpoint, or prints what validating one does."""
+    tools = tmp_path / "venv/bin"
+    tools.mkdir(parents=True)
+    (tools / "fairseq-see").touch(mode=0o755)
+    (tools / "python").write_text(
+        f'#!/usr/bin/env bash\necho "$@" >>{tmp_path}/called\nfolder=$*; folder=${{folder#*--save-dir }}\ncase $* in\n'
+        "*fairseq_cli.train*--lr\\ 9*) exit 1 ;;\n"
+        '*fairseq_cli.train*) touch "${folder%% *}/checkpoint_best.pt" ;;\n'
+        '*) echo "encoder embedding: x, 2,300 parameters for 72 x 64 (2.00x)"; echo "accuracy 97.5" ;;\nesac\n'
+    )
+    (tools / "python").chmod(0o755)
+    (tmp_path / "out/data-bin").mkdir(parents=True)
+
+    def classify(*words: str):
+        return script("classify.sh", prepared, tmp_path / "out", *words, FAIRSEQ_SEE_VENV=str(tools.parent))
+
+    # What left no checkpoint may be tried again with other options.
+    assert refused(classify("--lr", "9"), "failed")
+    assert classify("--encoder-layers", "1", "--max-epoch", "3").returncode == 0
+    assert "| `see` | 2,300 | 2.00x | 97.5 |" in classify("--max-epoch=4", "--encoder-layers", "1").stdout
+    called = (tmp_path / "called").read_text()
+    assert "--max-epoch=4" in called
+    for words, run in (
+        (("--encoder-layers", "2"), "dense"),
+        (("--encoder-layers", "1", "--dropout", "0.3"), "dense"),
+        ((), "dense"),
+        (("--encoder-layers", "1", "--ratio", "20"), "see"),
+    ):
+        assert refused(classify(*words), f"out/{run} was trained with other settings")
+    assert (tmp_path / "called").read_text() == called
+    assert classify("--methods", "dense", "--encoder-layers", "1", "--ratio", "20").returncode == 0
+
+
 @pytest.mark.slow
 def test_lm_prints_perplexities_and_goes_on_from_what_is_there(prepared, tmp_path):
     small = {
