@@ -45,6 +45,12 @@ absolute() {
     esac
 }
 
+# quoted_for_sh WORD: as any sh reads it; what %q of bash writes is sometimes for bash alone
+quoted_for_sh() {
+    local quote="'\\''"
+    printf "'%s'" "${1//\'/$quote}"
+}
+
 # need_ratio OPTION VALUE: ends unless it is a number from 1 on
 need_ratio() { [[ $2 =~ ^[1-9][0-9]*(\.[0-9]+)?$ ]] || die "$1 $2: not a number from 1 on"; }
 

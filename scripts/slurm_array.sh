@@ -63,6 +63,8 @@ cp -- "$work/runs.json" "$out/${name%.yaml}.runs.json"
 # A copy of its own, because the numbers of the array are its lines; and wrapped, because sbatch moves a script elsewhere.
 list=$logs/runs-$(checksum "$runs").yaml
 cp -- "$runs" "$list"
-command=$(printf '%q ' "$root/scripts/slurm_array.sh" "$list" "$dir" "$out" ${overrides[@]+"${overrides[@]}"})
+command=$(for word in "$root/scripts/slurm_array.sh" "$list" "$dir" "$out" ${overrides[@]+"${overrides[@]}"}; do
+    quoted_for_sh "$word" && echo -n " "
+done)
 sbatch --array="$(IFS=, && echo "${missing[*]}")" --job-name=fairseq_see --output="$logs/%A_%a.log" \
     --gres=gpu:1 ${options[@]+"${options[@]}"} --wrap="$command"

@@ -63,10 +63,11 @@ venv=$env
 # environment would not see that one's torch.
 {
     echo '#!/bin/sh'
-    printf 'export PYTHONPATH=%q${PYTHONPATH:+:$PYTHONPATH}\n' "$here/source:$env/fairseq:$env/lib"
-    printf 'exec %q "$@"\n' "$python"
+    printf 'export PYTHONPATH=%s${PYTHONPATH:+:$PYTHONPATH}\n' "$(quoted_for_sh "$here/source:$env/fairseq:$env/lib")"
+    printf 'exec %s "$@"\n' "$(quoted_for_sh "$python")"
 } >"$env/bin/python.tmp"
-printf '#!/bin/sh\nexec %q -m fairseq_see.cli.main "$@"\n' "$env/bin/python" >"$env/bin/fairseq-see.tmp"
+printf '#!/bin/sh\nexec %s -m fairseq_see.cli.main "$@"\n' "$(quoted_for_sh "$env/bin/python")" \
+    >"$env/bin/fairseq-see.tmp"
 for name in python fairseq-see; do
     chmod +x "$env/bin/$name.tmp"
     mv -- "$env/bin/$name.tmp" "$env/bin/$name"

@@ -240,6 +240,16 @@ def test_a_wrong_working_command_is_told_in_one_line(unpacked, words, message):
     assert not (unpacked / "work").exists()
 
 
+def test_the_python_of_an_archive_starts_wherever_it_was_unpacked(unpacked):
+    """There are no wheels, so that pip ends the script; it has written its python by then."""
+    there = unpacked.rename(unpacked.with_name("l'été"))
+    (there / "bundle.txt").write_text("python {}.{}\n".format(*sys.version_info))
+    done = command("bash", there / "run_bundle.sh", cwd=there, PYTHON=sys.executable, LC_ALL="C")
+    assert "pip failed" in done.stderr, done.stderr
+    path = command(there / "work/env/bin/python", "-c", "import sys; print(*sys.path)", cwd=there, PYTHONUTF8="1")
+    assert f"{there}/source {there}/work/env/fairseq {there}/work/env/lib" in path.stdout, path.stderr
+
+
 def test_run_bundle_tells_its_use(unpacked):
     done = command("bash", unpacked / "run_bundle.sh", "--help", cwd=unpacked)
     assert (done.returncode, done.stderr.split()[:2]) == (0, ["bash", "run_bundle.sh"])

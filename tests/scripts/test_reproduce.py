@@ -228,15 +228,17 @@ def test_a_slurm_array_of_what_is_missing(checkout, tmp_path):
     fake.write_text(
         '#!/usr/bin/env bash\nprintf "%s\\n" "$@" >sbatch.txt\n'
         "for word; do case $word in --array=*) array=${word#*=} ;; --wrap=*) command=${word#*=} ;; esac; done\n"
-        'for task in ${array//,/ }; do SLURM_ARRAY_TASK_ID=$task bash -c "$command" || exit; done\n'
+        'for task in ${array//,/ }; do SLURM_ARRAY_TASK_ID=$task sh -c "$command" || exit; done\n'
     )
     fake.chmod(0o755)
     path = f"{fake.parent}{os.pathsep}{os.environ['PATH']}"
     (checkout / "out/r1").mkdir(parents=True)
     for name in ("done", "test.scores.json"):
         (checkout / "out/r1" / name).touch()
-    words = ("slurm_array.sh", "runs.yaml", "prepared", "out", "optimization.max_update=7", "--", "--time", "1:00:00")
-    done = start(checkout, *words, PATH=path)
+    words = ("slurm_array.sh", "runs.yaml", "prepared", "out", "optimization.max_update=7", "+note=l'été")
+    words += ("--", "--time", "1:00:00")
+    # Where bash quotes letters like é in a way of its own.
+    done = start(checkout, *words, PATH=path, LC_ALL="C")
     assert done.returncode == 0, done.stderr
     options = (checkout / "sbatch.txt").read_text().splitlines()
     assert (
@@ -245,7 +247,7 @@ def test_a_slurm_array_of_what_is_missing(checkout, tmp_path):
     assert not (checkout / "out/r1/train.log").exists()
     assert len(read_json(checkout / "out/runs.runs.json")) == 4
     said = (checkout / "out/r2/train.log").read_text().split()
-    assert said[1:] == ["demo_zh_en", "common.seed=2", "optimization.max_update=7"]
+    assert said[1:] == ["demo_zh_en", "common.seed=2", "optimization.max_update=7", "+note=l'été"]
     assert "all 4 runs are in" in start(checkout, *words, PATH=path).stderr
     # Cut off between two test sets.
     (checkout / "prepared/tests.txt").write_text("test\ttest\ntest1\tnews\n")
