@@ -140,7 +140,11 @@ if ((status)); then
     # A refusal is one line, of ours or of Hydra's about an override; anything else is a traceback.
     tail -n 12 -- "$run/train.log" | sed -nE '/^error: /p
         s/^Could not override (.*)\.$/error: the configuration has no \1; an option that it lacks is added by +KEY=VALUE/p
-        s/^omegaconf\.errors\.[A-Za-z]+: /error: /p' | tail -n 1 | grep . >&2 ||
+        s/^omegaconf\.errors\.[A-Za-z]+: /error: /p
+        /^Error parsing override /{N; s/.*override .(.*).\n/error: an override cannot be read: \1: /p}
+        s/^LexerNoViableAltException: /error: an override cannot be read: /p
+        s/^(no viable alternative|(mismatched|extraneous) input|token recognition error)/error: an override cannot be read: &/p' |
+        tail -n 1 | grep . >&2 ||
         tail -n 12 -- "$run/train.log" | cut -c1-500 >&2
     say "training ended with status $status; all it said is in $run/train.log"
     exit "$status"

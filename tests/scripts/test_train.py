@@ -132,8 +132,14 @@ def test_what_fairseq_says_last_is_in_the_log(train, tmp_path):
 
 
 def test_an_override_that_the_configuration_does_not_take_is_one_line(data, tmp_path):
-    for override, message in (("model.see_method=foo", "Invalid value 'foo'"), ("model.foo=3", "has no 'model.foo'")):
-        done = script("train.sh", "small_zh_en", data, tmp_path / message, override)
+    for override, message in (
+        ("model.see_method=foo", "Invalid value 'foo'"),
+        ("model.foo=3", "has no 'model.foo'"),
+        ("optimization.lr=[0.1", "an override cannot be read: no viable alternative at input '[0.1'"),
+        ("model.dropout=}0.3", "an override cannot be read: model.dropout=}0.3: extraneous input '}'"),
+        ("model.see_method='abc", "an override cannot be read: model.see_method='abc"),
+    ):
+        done = script("train.sh", "small_zh_en", data, tmp_path / override, override)
         shown = [line for line in done.stderr.splitlines() if not line.startswith("training ")]
         assert done.returncode == 1 and len(shown) == 1 and shown[0].startswith("error: ") and message in shown[0]
 
