@@ -51,6 +51,12 @@ quoted_for_sh() {
     printf "'%s'" "${1//\'/$quote}"
 }
 
+# quoted_for_hydra VALUE: one that hydra reads as it stands, whatever is in it
+quoted_for_hydra() {
+    local value=${1//\\/\\\\}
+    printf "'%s'" "${value//\'/\\\'}"
+}
+
 # need_ratio OPTION VALUE: ends unless it is a number from 1 on
 need_ratio() { [[ $2 =~ ^[1-9][0-9]*(\.[0-9]+)?$ ]] || die "$1 $2: not a number from 1 on"; }
 

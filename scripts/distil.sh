@@ -47,10 +47,10 @@ need_ratio --ratio "$ratio"
 
 # The models that recipes of fairseq-see fit make.
 declare -A model_of=(
-    [svd]="model.see_method: matrix"
-    [direction]="model.see_method: matrix, ++model.see_bias: true"
-    [see]="model.see_method: see"
-    [morphte]="model.see_method: morphte"
+    [svd]="model.see_method=matrix"
+    [direction]="model.see_method=matrix ++model.see_bias=true"
+    [see]="model.see_method=see"
+    [morphte]="model.see_method=morphte"
 )
 for method in $methods; do
     [[ -n ${model_of[$method]-} ]] || die "unknown method $method; there are: svd, direction, see, morphte"
@@ -82,24 +82,26 @@ done
 if [[ -n $trainings ]]; then
     # The trainings, as a list for scripts/sweep.sh: rate, warm-up and length are the same for all.
     list=$out/distil-${ratio}x.yaml
-    {
-        echo "runs:"
-        for method in $methods; do
-            common="lr_scheduler._name: polynomial_decay, lr_scheduler.warmup_updates: $((updates / 6)),"
-            common+=" ++lr_scheduler.total_num_update: $updates, optimization.max_update: $updates, optimization.max_epoch: 0,"
-            common+=" ${model_of[$method]}, model.see_ratio: $ratio"
-            taught="criterion.teacher: \"'$teacher'\","
-            taught+=" checkpoint.finetune_from_model: \"'$out/$method-${ratio}x-fit/checkpoints/checkpoint_best.pt'\""
-            for training in $trainings; do
-                case $training in
-                distilled) with="config: $config, overrides: {$common, $taught, criterion.start_updates: $start}" ;;
-                unstaged) with="config: $config, overrides: {$common, $taught}" ;;
-                scratch) with="config: $scratch_config, overrides: {$common}" ;;
-                esac
-                echo "  - {name: $method-${ratio}x-$training, $with}"
-            done
+    for method in $methods; do
+        read -r -a model <<<"${model_of[$method]}"
+        common=(lr_scheduler._name=polynomial_decay "lr_scheduler.warmup_updates=$((updates / 6))"
+            "++lr_scheduler.total_num_update=$updates" "optimization.max_update=$updates" optimization.max_epoch=0
+            "${model[@]}" "model.see_ratio=$ratio")
+        fitted=$out/$method-${ratio}x-fit/checkpoints/checkpoint_best.pt
+        taught=("criterion.teacher=$(quoted_for_hydra "$teacher")"
+            "checkpoint.finetune_from_model=$(quoted_for_hydra "$fitted")")
+        for training in $trainings; do
+            case $training in
+            distilled) given=("$config" "${common[@]}" "${taught[@]}" "criterion.start_updates=$start") ;;
+            unstaged) given=("$config" "${common[@]}" "${taught[@]}") ;;
+            scratch) given=("$scratch_config" "${common[@]}") ;;
+            esac
+            (IFS=$'\t' && echo "$method-${ratio}x-$training"$'\t'"${given[*]}")
         done
-    } >"$list.tmp"
+    done | python -c 'import sys, yaml
+rows = [line.rstrip("\n").split("\t") for line in sys.stdin]
+runs = [{"name": name, "config": config, "overrides": overrides} for name, config, *overrides in rows]
+yaml.safe_dump({"runs": runs}, sys.stdout, sort_keys=False)' >"$list.tmp"
     mv -- "$list.tmp" "$list"
     "$root/scripts/sweep.sh" "$list" "$dir" "$out" ${jobs[@]+"${jobs[@]}"} ${overrides[@]+"${overrides[@]}"} &
     sweep=$!

@@ -87,12 +87,6 @@ if last.is_file() and not is_zipfile(last):
         last.with_suffix(".whole").rename(last)
 PY
 
-# A value that hydra reads as it stands, whatever is in it.
-quoted() {
-    local value=${1//\\/\\\\}
-    printf "'%s'" "${value//\'/\\\'}"
-}
-
 # A key that the configuration has not may be given twice; hydra adds it once.
 given=()
 for override in "$@"; do
@@ -127,9 +121,9 @@ exec 3> >(tee -a -- "$run/train.log" | progress)
 reader=$!
 # In the background, so that whoever ends this script ends the training, too.
 python -u -m fairseq_cli.hydra_train --config-dir "$(dirname -- "$config")" --config-name "$(basename -- "$config" .yaml)" \
-    "++common.user_dir=$(quoted "$root/fairseq_see")" ++common.log_format=simple \
-    "task.data=$(quoted "$data")" "++checkpoint.save_dir=$(quoted "$run/checkpoints")" \
-    "hydra.run.dir=$(quoted "$run")" ++hydra.job.chdir=false hydra.output_subdir=hydra \
+    "++common.user_dir=$(quoted_for_hydra "$root/fairseq_see")" ++common.log_format=simple \
+    "task.data=$(quoted_for_hydra "$data")" "++checkpoint.save_dir=$(quoted_for_hydra "$run/checkpoints")" \
+    "hydra.run.dir=$(quoted_for_hydra "$run")" ++hydra.job.chdir=false hydra.output_subdir=hydra \
     ${given[@]+"${given[@]}"} >&3 2>&1 3>&- &
 trainer=$!
 trap 'kill "$trainer" 2>/dev/null; exit 130' HUP INT TERM

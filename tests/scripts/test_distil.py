@@ -1,10 +1,17 @@
 """scripts/distil.sh: a trained model compressed, taught by the one it was, and trained from nothing."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from tests.conftest import ROOT
 from tests.scripts.test_prepare import contents, refused, script, write_beginning
 
 
@@ -53,6 +60,51 @@ def test_distil_makes_and_scores_a_fit_and_trainings(tmp_path):
 
     before = made()
     assert script(*words).returncode == 0 and made() == before
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """A checkout whose fit.sh, train.sh and score.sh only leave what is looked at; with a teacher and its data."""
+    folder = tmp_path / 'a node\'s "disk"'
+    shutil.copytree(ROOT / "scripts", folder / "scripts")
+    for name in ("fairseq_see", "configs"):
+        (folder / name).symlink_to(ROOT / name)
+    for name, body in (
+        ("fit.sh", 'mkdir -p "$2"; echo "valid on | ppl 20.5 |" >"$2/valid.log"'),
+        ("train.sh", 'mkdir -p "$3"; printf "%s\\n" "${@:4}" >"$3/called"; cp "${3%-*}-fit/valid.log" "$3"'),
+        ("score.sh", """echo '{"bleu": 12.34}' >"$1/test.scores.json" """),
+    ):
+        (folder / "scripts" / name).write_text(f"#!/usr/bin/env bash\n{body}\n")
+    for name in ("prepared/data-bin", "dense/checkpoints"):
+        (folder / name).mkdir(parents=True)
+    (folder / "dense/checkpoints/checkpoint_best.pt").touch()
+    return folder
+
+
+def distil(checkout: Path, *words: str) -> subprocess.CompletedProcess:
+    env = {**os.environ, "FAIRSEQ_SEE_VENV": sys.prefix}
+    command = ["bash", "scripts/distil.sh", "dense", "prepared", "out", "--jobs", "1", *words]
+    return subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, check=False)
+
+
+def test_trainings_are_told_their_teacher_whatever_its_path(checkout):
+    done = distil(checkout, "--methods", "direction", "--ratio", "5", "--updates", "60", "--start", "7", "a.b=c")
+    assert done.returncode == 0, done.stderr
+    assert "| direction-5x-unstaged | 20.5 | 12.3 |" in done.stdout
+    shared = {
+        **{"lr_scheduler._name": "polynomial_decay", "lr_scheduler.warmup_updates": 10},
+        **{"lr_scheduler.total_num_update": 60, "optimization.max_update": 60, "optimization.max_epoch": 0},
+        **{"model.see_method": "matrix", "model.see_bias": True, "model.see_ratio": 5, "a.b": "c"},
+    }
+    taught = {
+        "criterion.teacher": str(checkout / "dense/checkpoints/checkpoint_best.pt"),
+        "checkpoint.finetune_from_model": str(checkout / "out/direction-5x-fit/checkpoints/checkpoint_best.pt"),
+    }
+    staged = taught | {"criterion.start_updates": 7}
+    for training, more in (("distilled", staged), ("unstaged", taught), ("scratch", {})):
+        said = (checkout / f"out/direction-5x-{training}/called").read_text().splitlines()
+        read = OverridesParser.create().parse_overrides(said)
+        assert {override.key_or_group: override.value() for override in read} == shared | more
 
 
 @pytest.mark.parametrize(
