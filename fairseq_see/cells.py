@@ -24,6 +24,7 @@ from fairseq_see.files import read_lines, replacing
 from fairseq_see.recipes import Overrides, joined, length, read_recipes
 from fairseq_see.runs import bare
 from fairseq_see.units.controls import CONTROLS
+from fairseq_see.units.selection import check_order_and_rank
 
 METHODS = ("dense", "matrix", "tensor_train", "word2ket", "morphte", "see_paper", "see")
 LSTMS = ("dense", "morph_lstm", "sememe_lstm")
@@ -100,7 +101,8 @@ def cells(
         grid: of ``grid``.
 
     Raises:
-        SeeError: the table has no choice of methods or ratios, or there is no such method.
+        SeeError: the table has no choice of methods or ratios, there is no such method, or no index of such an order or
+            rank.
     """
     if methods and table not in ("table2", "table5"):
         raise SeeError(f"{table} has no methods to choose; leave out --methods")
@@ -150,6 +152,7 @@ def _lines() -> list[tuple[int, int, int]]:
 
 def _sensitivity(settings: Sequence[tuple[int, int, int]], seed: int) -> Iterator[Cell]:
     for rank, order, m in settings:
+        check_order_and_rank(order, rank)
         index = "" if (rank, order) == (RANK, ORDER) else f"rank{rank}-order{order}"
         options = ("--rank", str(rank), "--order", str(order)) if index else ()
         overrides = {"model.see_method": "see", "model.see_m": m}

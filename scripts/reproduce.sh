@@ -177,7 +177,7 @@ if [[ $stop != prepare && $table != table3 ]] &&
     in_half_precision "$root/configs/$config.yaml" ${overrides[@]+"${overrides[@]}"}; then
     python -m fairseq_see.gpu --required
 fi
-[[ -z $recipes || $table == table3 ]] || list_cells "$work/list.yaml"
+[[ $table == table3 ]] || list_cells "$work/list.yaml"
 if [[ $prepared != "$text" ]]; then
     for side in zh en; do
         for set in train dev test; do

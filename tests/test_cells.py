@@ -141,6 +141,8 @@ def test_a_warm_up_that_is_no_number_is_refused(warmup):
         (("table5", (), [10.0]), "no ratios to choose"),
         (("table5", ["see"]), "see compresses"),
         (("table2", ["nothing"]), "nothing"),
+        (("grid", (), (), (1,), None, Grid(orders=(2, 40))), "order 40 is out of range; choose 2 to 16"),
+        (("grid", (), (), (1,), None, Grid(ranks=(101,))), "rank 101 is out of range; choose 1 to 100"),
     ],
 )
 def test_what_a_table_does_not_have_is_refused(words, message):

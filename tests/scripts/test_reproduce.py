@@ -104,6 +104,9 @@ def test_words_that_are_refused(text, tmp_path):
     assert refused(
         script("reproduce.sh", "practitioner", "--dataset", text, "--methods", "see", "--list"), "no methods"
     )
+    # Told before anything is prepared.
+    grid = ("grid", "--dataset", text, "--scale", "tiny", "--orders", "1", "--out", tmp_path / "o")
+    assert refused(script("reproduce.sh", *grid), "order 1 is out of range; choose 2 to 16")
     assert not (tmp_path / "o").exists()
 
 
