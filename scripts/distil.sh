@@ -125,5 +125,6 @@ print("|---|---:|" + "---:|" * len(tests))
 for run in runs:
     files = [run / f"{test}.scores.json" for test in tests]
     scores = [f"{json.loads(file.read_text())['bleu']:.1f}" if file.is_file() else "" for file in files]
-    print(f"| {run.name} | {best_perplexity(run):.1f} | {' | '.join(scores)} |")
+    perplexity = best_perplexity(run)
+    print(f"| {run.name} | {'' if perplexity is None else f'{perplexity:.1f}'} | {' | '.join(scores)} |")
 PY

@@ -107,6 +107,14 @@ def test_trainings_are_told_their_teacher_whatever_its_path(checkout):
         assert {override.key_or_group: override.value() for override in read} == shared | more
 
 
+def test_a_run_without_a_perplexity_has_an_empty_cell(checkout):
+    (checkout / "out/other").mkdir(parents=True)
+    (checkout / "out/other/test.scores.json").write_text('{"bleu": 5}')
+    done = distil(checkout, "--methods", "svd", "--trainings", "")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[2:] == ["| other |  | 5.0 |", "| svd-10x-fit | 20.5 | 12.3 |"]
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
