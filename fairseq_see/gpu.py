@@ -38,6 +38,9 @@ def check(required: bool) -> None:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if required and not count:
         raise SeeError(f"torch {torch.__version__} sees no GPU, which this setting needs; --scale small does without")
+    # ROCm names architectures by chips (gfx90a), from which no capability can be read.
+    if torch.version.hip:
+        return
     architectures = torch.cuda.get_arch_list()
     for number in range(count):
         capability = torch.cuda.get_device_capability(number)

@@ -32,6 +32,9 @@ def test_a_build_without_the_gpu_is_told_in_one_line(monkeypatch):
         gpu.check(required=False)
     monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_70", "sm_75"])
     gpu.check(required=True)
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["gfx90a"])
+    monkeypatch.setattr(torch.version, "hip", "6.2")
+    gpu.check(required=True)
 
 
 def test_no_gpu_is_an_error_only_where_one_is_required(monkeypatch):
