@@ -11,10 +11,12 @@ die() {
     exit 2
 }
 
-# The comment at the top of the calling script is its help.
+# The comment at the top of the calling script is its help; asked for (usage 0), it is what the script has to print.
 usage() {
-    awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0" >&2
-    exit "${1:-2}"
+    local status=${1:-2}
+    ((status == 0)) || exec >&2
+    awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"
+    exit "$status"
 }
 
 # The environment of FAIRSEQ_SEE_VENV or .venv where there is one; otherwise whatever is on PATH.

@@ -189,5 +189,5 @@ def test_reading_glue_refuses_other_lines(tmp_path):
 
 def test_script_tells_its_use():
     done = script("compress_bert.sh", "--help")
-    assert done.returncode == 0 and "--model bert-base-uncased" in done.stderr
+    assert done.returncode == 0 and "--model bert-base-uncased" in done.stdout
     assert (ROOT / "scripts/compress_bert.sh").stat().st_mode & 0o111

@@ -152,5 +152,5 @@ def test_bad_input_ends_in_one_line(place, tmp_path, capfd, attempts, changes, m
 
 
 def test_the_scripts_own_errors(tmp_path):
-    assert "Phi-3-mini-4k-instruct" in run_script("--help").stderr
+    assert "Phi-3-mini-4k-instruct" in run_script("--help").stdout
     assert run_script("--model", "x").returncode == 2

@@ -252,7 +252,7 @@ def test_the_python_of_an_archive_starts_wherever_it_was_unpacked(unpacked):
 
 def test_run_bundle_tells_its_use(unpacked):
     done = command("bash", unpacked / "run_bundle.sh", "--help", cwd=unpacked)
-    assert (done.returncode, done.stderr.split()[:2]) == (0, ["bash", "run_bundle.sh"])
+    assert (done.returncode, done.stdout.split()[:2]) == (0, ["bash", "run_bundle.sh"])
     text = (ROOT / "scripts/bundle/run_bundle.sh").read_text()
     assert "set -euo pipefail" in text and os.access(ROOT / "scripts/bundle/run_bundle.sh", os.X_OK)
 

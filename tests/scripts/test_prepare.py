@@ -517,8 +517,13 @@ def test_scripts_are_good_bash(path):
 )
 def test_scripts_tell_their_use(name):
     done = script(name, "--help")
-    assert done.returncode == 0
-    assert done.stderr.startswith(f"scripts/{name}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"scripts/{name}")
+
+
+def test_a_command_without_words_is_told_its_use_as_an_error():
+    done = script("train.sh")
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith("scripts/train.sh")
 
 
 def test_setup_refuses_what_it_does_not_know():
