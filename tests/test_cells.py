@@ -101,6 +101,9 @@ def test_every_text_has_a_list_of_its_own(tmp_path):
         "practitioner-joined": ["dense-shared"],
     }
     assert "+model.share_all_embeddings=true" in lists["practitioner-joined"][0].overrides
+    # That of the usual text is not left over for a table that trains nothing on it.
+    write_lists([cell for cell in found if cell.data], "small_zh_en", tmp_path / "practitioner.yaml")
+    assert {path.stem for path in tmp_path.iterdir()} == names.keys() - {"practitioner"}
 
 
 def test_recipes_are_for_a_method_and_all_that_is_made_of_it(tmp_path):

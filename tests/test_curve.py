@@ -52,3 +52,6 @@ def test_the_seconds_of_all_starts_count(tmp_path):
     # Killed before the first checkpoint: the same updates again, and only that time counts.
     log.write_text(LOG + LOG)
     assert seconds(tmp_path) == 36
+    # Not as far as that yet: the rows are in the order of training, and both starts count.
+    log.write_text(LOG + "".join(LOG.splitlines(keepends=True)[:2]))
+    assert seconds(tmp_path) == 36 + 23

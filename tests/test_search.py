@@ -109,6 +109,8 @@ def test_the_best_and_where_it_lies(tmp_path):
     (said,) = remarks([*see, crashed], chosen)
     assert said == "see: warm-up 20 is the highest of those tried; the best may lie beyond it"
     assert any("rate 0.004 is the highest" in line for line in remarks(see, chosen))
+    # One value has no edge.
+    assert remarks(see[:1], best(see[:1])) == []
     dense = make(tmp_path, Trial("dense", 0.001, 10, 80), done=False, end=CRASH)
     said = remarks([dense, *see], chosen)
     assert "the methods have not had the same trials (dense 1, see 6, of 6 different ones)" in said
