@@ -6,7 +6,7 @@ from itertools import chain
 import numpy as np
 
 from fairseq_see.errors import SeeError
-from fairseq_see.units.controls import RANDOM, check_control, coded, exchanged, sharing_pairs
+from fairseq_see.units.controls import RANDOM, check_control, coded, earlier_sharers, exchanged
 from fairseq_see.units.coverage import Coverage
 from fairseq_see.units.hownet import Match, Sense, Senses
 from fairseq_see.units.index import MASK, UnitIndex, padding_names
@@ -106,11 +106,11 @@ def build_index(
         if kept:
             coverage.with_senses.add(n)
         words_senses.append(kept)
-    pairs = sharing_pairs(words_senses)
-    coverage.sharing_pairs = len(pairs)
+    coverage.sharing_pairs = sum(map(len, earlier_sharers(words_senses)))
     if control == "random-senses":
-        words_senses = exchanged(words_senses, vocabulary.counts, languages, seed)
-        coverage.true_pairs = len(np.intersect1d(pairs, sharing_pairs(words_senses)))
+        before, words_senses = words_senses, exchanged(words_senses, vocabulary.counts, languages, seed)
+        both = zip(earlier_sharers(before), earlier_sharers(words_senses), strict=True)
+        coverage.true_pairs = sum(len(real & random) for real, random in both)
 
     report("numbering the units")
     spares = None

@@ -7,10 +7,9 @@ the senses of words that have them by their lemma only (English).
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units.hownet import Sense
@@ -95,17 +94,14 @@ def coded(
     return told_apart(result, others, names)
 
 
-def sharing_pairs(words: Sequence[list[Sense]]) -> NDArray[np.int64]:
-    """The pairs of words i < j that have a sense in common, as sorted numbers i * len(words) + j."""
-    owners: dict[Sense, list[int]] = defaultdict(list)
+def earlier_sharers(words: Sequence[list[Sense]]) -> Iterator[set[int]]:
+    """For each word the rows of the earlier words that have a sense in common with it.
+
+    Word by word, because all pairs at once may be as many as the square of the words.
+    """
+    owners: dict[Sense, set[int]] = defaultdict(set)
     for row, senses in enumerate(words):
-        for sense in senses:
-            owners[sense].append(row)
-    pairs = [np.zeros(0, np.int64)]
-    for rows in owners.values():
-        first, second = np.triu_indices(len(rows), 1)
-        sharers = np.array(rows, np.int64)
-        pairs.append(sharers[first] * len(words) + sharers[second])
-    # A sort is many times faster than numpy's unique, which hashes.
-    found = np.sort(np.concatenate(pairs))
-    return found[np.diff(found, prepend=-1) > 0]
+        shared = [owners[sense] for sense in senses]
+        yield set().union(*shared)
+        for rows in shared:
+            rows.add(row)
