@@ -57,6 +57,15 @@ def test_schemes(tmp_path: Path, lines: str, scheme: str, splits: dict[str, tupl
     assert {token: vocabulary.split(token) for token in splits} == splits
 
 
+@pytest.mark.parametrize(("pieces", "scheme"), [(1, "plain"), (20, "sentencepiece")])
+def test_a_stray_mark_makes_no_scheme(tmp_path: Path, pieces: int, scheme: str) -> None:
+    """One in a dictionary of whole words; and few in one of Chinese pieces, which nobody split into words before."""
+    marked = "".join(f"▁{number} 1\n" for number in range(pieces))
+    vocabulary = load(tmp_path, marked + "".join(f"词{number} 1\n" for number in range(900)))
+    assert vocabulary.scheme == scheme
+    assert vocabulary.split("词7") == ("词7", "" if scheme == "plain" else "##")
+
+
 def test_specials(tmp_path: Path) -> None:
     vocabulary = load(tmp_path, "the 1\n")
     for token in ("<s>", "<unk>", "<2zh>", "<mask>", "<0xE4>", "madeupword0007"):
