@@ -102,6 +102,23 @@ def write_json(path: str | Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def save_checkpoint(path: str | Path, state: Any) -> None:
+    """Write with ``torch.save``, in place of what was there.
+
+    Raises:
+        SeeError: the folder is missing, not writable or full.
+    """
+    # Here, not above: who only reads text needs no torch.
+    import torch
+
+    with replacing(path) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:
+            # Torch has no other name for a full disk.
+            raise OSError(f"{str(error).splitlines()[0]}; is the disk full?") from error
+
+
 def read_lines(path: str | Path) -> list[str]:
     r"""The lines of a UTF-8 file without their ends; only ``\n`` and ``\r\n`` end a line.
 

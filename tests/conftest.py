@@ -3,8 +3,11 @@
 import importlib.util
 import os
 import random
+import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,17 @@ def run_command(*words: str | Path, input: str | None = None) -> subprocess.Comp
     if done.returncode:
         pytest.fail(f"{words[0]} ended with status {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
     return done
+
+
+@contextmanager
+def full_disk(room: int = 8192) -> Iterator[None]:
+    """No file can be longer than so many bytes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def write_toy_corpus(folder: Path, pairs: int, seed: int) -> None:

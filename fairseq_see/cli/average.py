@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import check_outputs, replacing
+from fairseq_see.files import check_outputs, save_checkpoint
 
 HELP = "average the weights of checkpoints of one run into a new checkpoint"
 
@@ -18,7 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Average floating-point weights in float64; everything else must agree and is kept as it is."""
     check_outputs({"--output": args.output}, args.checkpoints)
-    import torch
     from tqdm import tqdm
 
     from fairseq_see.models.tables import AVERAGED, load_checkpoint
@@ -42,6 +41,5 @@ def run(args: argparse.Namespace) -> None:
     # The optimizer's moments belong to one of the checkpoints, not to their mean.
     first.pop("last_optimizer_state", None)
     first["extra_state"] = {**(first.get("extra_state") or {}), AVERAGED: count}
-    with replacing(args.output) as temporary:
-        torch.save(first, temporary)
+    save_checkpoint(args.output, first)
     print(f"{args.output}: mean of {count} checkpoints")

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import replacing, replacing_folder
+from fairseq_see.files import replacing_folder, save_checkpoint
 from fairseq_see.units.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write one or both, and tell the bytes."""
-    import torch
-
     from fairseq_see.models.dense import dense_twin
     from fairseq_see.models.tables import load_checkpoint, load_embeddings, options_in
 
@@ -57,8 +55,7 @@ def run(args: argparse.Namespace) -> None:
         dictionaries = _find_dictionaries(args, options_in(cfg["task"]), embeddings)
         _write_small(args.output, {**state, "cfg": cfg}, embeddings, dictionaries)
     if args.to_dense:
-        with replacing(args.to_dense) as temporary:
-            torch.save(twin, temporary)
+        save_checkpoint(args.to_dense, twin)
         size = args.to_dense.stat().st_size
         print(f"{args.to_dense}: {size:,} bytes; fairseq's transformer, for fairseq without --user-dir")
 

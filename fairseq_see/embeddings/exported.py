@@ -146,6 +146,7 @@ def write(folder: Path, state: dict[str, Tensor], config: dict[str, Any]) -> dic
 
     Raises:
         SeeError: a number is too large for half precision.
+        OSError: the folder is not writable or full.
     """
     stored: dict[str, Tensor] = {}
     first: dict[Any, str] = {}
@@ -162,7 +163,11 @@ def write(folder: Path, state: dict[str, Tensor], config: dict[str, Any]) -> dic
             stored[name] = tensor.clone()
         else:
             shared[name] = kept
-    save_file(stored, folder / WEIGHTS, {"shared": json.dumps(shared)})
+    try:
+        save_file(stored, folder / WEIGHTS, {"shared": json.dumps(shared)})
+    except SafetensorError as error:
+        # A full disk, as the next line tells it.
+        raise OSError(str(error)) from error
     text = json.dumps({"format": FORMAT, "version": VERSION, **config}, default=_plain, ensure_ascii=False, indent=1)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     return stored

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
-from fairseq_see.files import replacing
+from fairseq_see.files import save_checkpoint
 from fairseq_see.fitting.encoder import LinearEncoder
 from fairseq_see.fitting.losses import Mix, alpha_at, parse_loss
 
@@ -179,10 +179,7 @@ class _Run:
 
     def save(self, path: Path, key: str) -> None:
         state = {"key": key, "epoch": self.epoch, "losses": self.losses, "best": self.best}
-        with replacing(path) as temporary:
-            torch.save(
-                {**state, "module": self.module.state_dict(), "optimizer": self.optimizer.state_dict()}, temporary
-            )
+        save_checkpoint(path, {**state, "module": self.module.state_dict(), "optimizer": self.optimizer.state_dict()})
 
     def _backward(self, ids: Tensor, alpha: float) -> float:
         self.optimizer.zero_grad()

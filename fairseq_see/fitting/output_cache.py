@@ -105,7 +105,10 @@ class OutputCache:
         }
         name = hashlib.sha256(tensors["ids"].numpy().tobytes()).hexdigest()[:16]
         with replacing(self.folder / f"{name}.safetensors") as temporary:
-            save_file(tensors, temporary, metadata=self._key)
+            try:
+                save_file(tensors, temporary, metadata=self._key)
+            except SafetensorError as error:
+                raise OSError(str(error)) from error
         self._new = {}
         self._read_new_files()
 

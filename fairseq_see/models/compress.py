@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
-from fairseq_see.files import replacing
+from fairseq_see.files import save_checkpoint
 from fairseq_see.models.hosts import Host, host_of
 from fairseq_see.models.tables import load_checkpoint, load_embeddings, options_in
 
@@ -111,8 +111,7 @@ class Exchange:
         }
         # Its moments are those of other parameters.
         state.pop("last_optimizer_state", None)
-        with replacing(path) as temporary:
-            torch.save(state, temporary)
+        save_checkpoint(path, state)
 
     def _build(self, task: Any, checkpoint: Path, replaced: tuple[str, ...]) -> Any:
         """The model, with the rest of its parameters, to be sure that they are all there is."""

@@ -12,6 +12,7 @@ import torch
 
 from fairseq_see.cli.main import main
 from fairseq_see.embeddings import build
+from tests.conftest import full_disk
 from tests.embeddings.conftest import random_index
 
 
@@ -185,6 +186,15 @@ def test_bad_input(tmp_path, capsys, words, message):
     assert len(error) == 1 and message in error[0]
     assert not (tmp_path / "OUT").exists()
     assert not list(tmp_path.glob(".OUT*"))
+
+
+def test_a_full_disk_ends_in_one_line(tmp_path, capsys):
+    path = str(checkpoint(tmp_path / "GOOD"))
+    with full_disk():
+        assert main(["average", path, path, "-o", str(tmp_path / "mean.pt")]) == 2
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert error.startswith(f"error: cannot write {tmp_path}/mean.pt: ") and error.endswith("; is the disk full?")
+    assert [path.name for path in tmp_path.iterdir()] == ["GOOD"]
 
 
 class Exploding:

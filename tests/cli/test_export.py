@@ -21,7 +21,7 @@ from fairseq_see.embeddings.stored_index import packed_state
 from fairseq_see.errors import SeeError
 from fairseq_see.models.tables import load_embeddings
 from tests.cli.test_checkpoints import Exploding
-from tests.conftest import ROOT, run_command
+from tests.conftest import ROOT, full_disk, run_command
 from tests.embeddings.conftest import random_index
 from tests.models.conftest import RECIPE
 
@@ -274,6 +274,15 @@ def test_numbers_that_half_precision_cannot_hold_are_refused(good, tmp_path, cap
     torch.save(state, good)
     assert main(["export", str(good), "-o", str(tmp_path / "small")]) == 2
     assert "encoder.layers.0.fc1.bias has numbers that half precision cannot hold" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [good]
+
+
+@pytest.mark.parametrize("option", ["--output", "--to-dense"])
+def test_a_full_disk_ends_in_one_line(good, tmp_path, capsys, option):
+    with full_disk():
+        assert main(["export", str(good), option, str(tmp_path / "out")]) == 2
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert error.startswith(f"error: cannot write {tmp_path}/out: ")
     assert list(tmp_path.iterdir()) == [good]
 
 

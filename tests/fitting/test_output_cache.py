@@ -6,6 +6,7 @@ import torch
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting import output_cache
 from fairseq_see.fitting.output_cache import OutputCache, content_hashes
+from tests.conftest import full_disk
 
 LENGTHS = {3: 2, 8: 1, 5: 4}
 LOGITS = {i: torch.randn(n, 9, generator=torch.Generator().manual_seed(i)) * 5 for i, n in LENGTHS.items()}
@@ -75,6 +76,14 @@ def test_a_damaged_file_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(SeeError, match=r"is damaged or cannot be read .*; delete it"):
         OutputCache(tmp_path, {"teacher": "a"}, 4)
+
+
+def test_a_full_disk_is_told(tmp_path):
+    cache = OutputCache(tmp_path, {"teacher": "a"}, 4)
+    ask(cache, 3)
+    with full_disk(100), pytest.raises(SeeError, match=r"cannot write .*\.safetensors: "):
+        cache.flush()
+    assert not list(tmp_path.iterdir())
 
 
 def test_hashes_are_of_tokens_and_not_of_padding():
