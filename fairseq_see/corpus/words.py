@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from multiprocessing import get_context
+from tempfile import TemporaryDirectory
 
 LANGUAGES = ("zh", "en")
 
@@ -19,7 +20,9 @@ def _splitter(language: str) -> Callable[[str], Iterable[str]]:
         import jieba
 
         jieba.setLogLevel("ERROR")
-        jieba.initialize()
+        # It loads what it finds in the folder of temporary files, where anyone may have put it. (And saves no time.)
+        with TemporaryDirectory() as jieba.dt.tmp_dir:
+            jieba.initialize()
         return jieba.cut
     from sacremoses import MosesTokenizer
 

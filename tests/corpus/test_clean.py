@@ -1,3 +1,7 @@
+import marshal
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,6 +23,7 @@ from fairseq_see.corpus.clean import (
     normalise,
 )
 from fairseq_see.errors import SeeError
+from tests.conftest import ROOT
 
 
 def write(folder: Path, zh: str | bytes, en: str | bytes) -> tuple[Path, Path]:
@@ -163,6 +168,21 @@ def test_a_missing_file_is_named(tmp_path):
 )
 def test_words(language, line, expected):
     assert words.split(line, language) == expected
+
+
+def test_words_are_not_those_of_a_cache_that_others_can_write(tmp_path):
+    (tmp_path / "jieba.cache").write_bytes(marshal.dumps(({"帮": 0, "帮他": 10**9}, 10**9)))
+    done = subprocess.run(
+        [sys.executable, "-m", "fairseq_see.corpus.words", "split", "--lang", "zh"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        input="你应该帮他。\n",
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("你 应该 帮 他 。\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["jieba.cache"]
 
 
 def test_words_are_joined_as_people_write_them():
