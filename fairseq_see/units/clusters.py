@@ -54,12 +54,16 @@ def clustered_senses(
         seed: of k-means.
 
     Raises:
-        SeeError: the table is of another dictionary, not finite, or has fewer words than clusters.
+        SeeError: the table is of another dictionary, not finite, or has fewer words than clusters; or the seed is out
+            of range.
     """
     if len(table) != len(vocabulary):
         raise SeeError(f"the table has {len(table)} rows, the dictionary {len(vocabulary)} symbols")
     if not np.isfinite(table).all():
         raise SeeError("the table has numbers that are not finite; its training went wrong")
+    # Each level takes the next seed, and scikit-learn takes 32 bits.
+    if not 0 <= seed <= 2**32 - order:
+        raise SeeError(f"seed {seed} is out of range; choose 0 to {2**32 - order}")
     rows: dict[str, int] = {}
     for row, symbol in enumerate(vocabulary.symbols):
         surface, mark = vocabulary.split(symbol)

@@ -63,6 +63,8 @@ def test_kmeans_of_a_file_and_of_a_checkpoint(folder, capsys):
         ((*KMEANS, "{folder}/table.npy", "--output", "{folder}/table.npy"), "is one of the inputs"),
         ((*KMEANS, "{folder}/table.npy", "--output", "{folder}"), "is a folder; write a file"),
         ((*KMEANS, "{folder}/table.npy", "--clusters", "56"), "56 clusters of 55 words"),
+        ((*KMEANS, "{folder}/table.npy", "--seed", "-1"), "seed -1 is out of range; choose 0 to 4294967293"),
+        ((*KMEANS, "{folder}/table.npy", "--seed", "4294967294"), "seed 4294967294 is out of range"),
         ((*KMEANS, "{folder}/dict.en.txt"), "not a whole checkpoint"),
         ((*KMEANS, "{folder}/none.npy"), "cannot read"),
         (("kmeans", "{folder}/other.txt", *KMEANS[2:], "{folder}/table.npy"), "does not tell the language"),
