@@ -119,6 +119,11 @@ def save_checkpoint(path: str | Path, state: Any) -> None:
             raise OSError(f"{str(error).splitlines()[0]}; is the disk full?") from error
 
 
+def shown_name(path: str | Path) -> str:
+    """The name of a file or folder as text; what is not UTF-8 in it becomes a replacement character."""
+    return os.fsencode(Path(path).name).decode("utf-8", "replace")
+
+
 def read_lines(path: str | Path) -> list[str]:
     r"""The lines of a UTF-8 file without their ends; only ``\n`` and ``\r\n`` end a line.
 

@@ -40,6 +40,8 @@ def run(args: argparse.Namespace) -> None:
     """Print a table of senses for each word, and its rows of the index."""
     if any(not word or len(word) > LONGEST_WORD for word in args.words):
         raise SeeError(f"a word must have 1 to {LONGEST_WORD} characters")
+    if any("\ud800" <= character <= "\udfff" for word in args.words for character in word):
+        raise SeeError("a word is not UTF-8; convert it, for example with iconv")
     if bool(args.index) != bool(args.dict):
         raise SeeError("--index and --dict belong together: give both or neither")
     index, vocabulary = None, None

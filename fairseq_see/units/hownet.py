@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import read_lines, replacing
+from fairseq_see.files import read_lines, replacing, shown_name
 from fairseq_see.units.script import LANGUAGES
 
 Sense = tuple[str, ...]
@@ -74,7 +74,7 @@ class Senses:
         if not lines:
             raise SeeError(f"{path} is empty; expected lines of language, word, sense number and sememes")
         digest = hashlib.sha256("".join(f"{line}\n" for line in lines).encode("utf-8")).hexdigest()
-        return cls(entries, f"{Path(path).name} (sha256 {digest[:12]})")
+        return cls(entries, f"{shown_name(path)} (sha256 {digest[:12]})")
 
     def save(self, path: str | Path) -> None:
         """Write the lines that ``load`` reads.

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,7 @@ def test_words_in_neither(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
         (["--hownet", "{folder}/missing.tsv", "power"], "cannot read"),
         ([""], "1 to 1000 characters"),
         (["x" * 1001], "1 to 1000 characters"),
+        (["power", os.fsdecode(b"caf\xe9")], "a word is not UTF-8"),
     ],
 )
 def test_errors(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], problem: str) -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,12 @@ def test_bad_lines_are_named(tmp_path: Path, line: str, problem: str) -> None:
         Senses.load(path)
     assert problem in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_source_is_text_whatever_the_file_is_called(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"s\xe9.tsv")
+    path.write_text("en\tgossip\t1\ttalk|谈话\n", encoding="utf-8")
+    assert Senses.load(path).source.startswith("s\ufffd.tsv (sha256 ")
 
 
 def test_bad_files(tmp_path: Path) -> None:
