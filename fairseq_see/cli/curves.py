@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fairseq_see.curve import perplexities
 from fairseq_see.errors import SeeError
-from fairseq_see.files import replacing
+from fairseq_see.files import replacing, shown_name
 
 HELP = "draw the validation perplexity of runs over their updates"
 
@@ -32,13 +32,18 @@ def run(args: argparse.Namespace) -> None:
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
-    for path, points in curves.items():
-        axes.plot(*zip(*points, strict=True), label=path.name, linewidth=1.6, marker="o", markersize=3)
+    lines = [
+        axes.plot(*zip(*points, strict=True), linewidth=1.6, marker="o", markersize=3)[0] for points in curves.values()
+    ]
     axes.set(xlabel="updates", ylabel="perplexity on the validation set", yscale="log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(which="both", linewidth=0.4, alpha=0.4)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    # Not as labels of the lines, of which matplotlib leaves out those that begin with _.
+    legend = axes.legend(lines, map(shown_name, curves), frameon=False)
+    for text in legend.get_texts():
+        # A $ in a name begins no formula.
+        text.set_parse_math(False)
     with replacing(args.output) as temporary:
         figure.savefig(temporary, format=form, dpi=150)
 

@@ -1,5 +1,7 @@
 """fairseq-see curves: logs to a picture."""
 
+import os
+
 import pytest
 
 from fairseq_see.cli import curves
@@ -31,6 +33,13 @@ def test_a_picture_is_written(tmp_path, form, magic):
     assert output.read_bytes().startswith(magic)
     if form == "svg":
         assert all(f"<!-- {name} -->" in output.read_text() for name in ("dense", "see20", "updates"))
+
+
+def test_names_of_folders_are_shown_as_they_are(tmp_path):
+    paths = [write_log(tmp_path / name, (100, 75.5)) for name in ("_hidden", "a$^$", os.fsdecode(b"not\xffutf8"))]
+    output = tmp_path / "curves.svg"
+    assert main(["curves", *paths, "--output", str(output)]) == 0
+    assert all(f"<!-- {name} -->" in output.read_text("utf-8") for name in ("_hidden", "a$^$", "not\ufffdutf8"))
 
 
 @pytest.mark.parametrize(
