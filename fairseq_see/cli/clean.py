@@ -1,6 +1,7 @@
 """``fairseq-see clean``: raw parallel text -> text fit for training."""
 
 import argparse
+import math
 import sys
 
 from rich import box
@@ -91,8 +92,9 @@ def _show(report: Report) -> None:
 def _positive(number: type) -> type:
     def parse(text: str) -> float:
         value = number(text)
-        if not value > 0:
-            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        # JSON, which the report is, has no infinity.
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is not a finite number above 0")
         return value
 
     parse.__name__ = number.__name__

@@ -57,7 +57,9 @@ def test_limits_are_options(files, capsys):
     assert "nothing is left" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", [["--max-words", "0"], ["--max-ratio", "x"], ["--max-ratio", "nan"]])
+@pytest.mark.parametrize(
+    "option", [["--max-words", "0"], ["--max-ratio", "x"], ["--max-ratio", "nan"], ["--max-ratio", "inf"]]
+)
 def test_senseless_limits_are_refused(files, option):
     with pytest.raises(SystemExit):
         main(["clean", *files, *option])
