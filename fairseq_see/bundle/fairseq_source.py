@@ -12,6 +12,7 @@ import io
 import re
 import sys
 import tarfile
+import zlib
 from pathlib import Path
 
 from fairseq_see.errors import SeeError, ends_in_one_line
@@ -63,7 +64,7 @@ def cut_down(sdist: Path, output: Path) -> None:
     """Write the smaller source archive.
 
     Raises:
-        SeeError: the archive is not fairseq's, or needs a package that a bundle does not have.
+        SeeError: the archive is damaged, is not fairseq's, or needs a package that a bundle does not have.
     """
     try:
         with tarfile.open(sdist) as archive:
@@ -72,7 +73,7 @@ def cut_down(sdist: Path, output: Path) -> None:
                 for member in archive.getmembers()
                 if member.isfile()
             }
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise SeeError(f"cannot read {sdist}: {error}") from error
     version = files.get("fairseq/version.txt", b"").decode().strip()
     if not version or not set(DROPPED) <= files.keys():

@@ -1,5 +1,6 @@
 """The archive for machines without network: its parts here, the whole of it in a clean environment (slow)."""
 
+import gzip
 import importlib.metadata
 import io
 import json
@@ -61,6 +62,16 @@ def test_the_source_of_fairseq_is_cut_down(tmp_path):
     }
     compile(setup, "setup.py", "exec")
     assert "version='0.12.9'" in setup and "cuda" not in setup.lower()
+
+
+def test_a_damaged_source_is_refused(tmp_path):
+    whole = sdist(tmp_path / "in.tar.gz", **{"fairseq/data.py": "x" * 20_000}).read_bytes()
+    # After 9,000 bytes, what no compressor writes.
+    broken = gzip.compress(gzip.decompress(whole)[:9000]) + gzip.compress(b"")[:10] + b"\xff" * 64
+    for damaged in (whole[: len(whole) // 2], broken):
+        (tmp_path / "in.tar.gz").write_bytes(damaged)
+        with pytest.raises(SeeError, match=r"cannot read .*in\.tar\.gz: "):
+            fairseq_source.cut_down(tmp_path / "in.tar.gz", tmp_path / "out.tar.gz")
 
 
 def test_a_source_that_needs_what_is_not_packed_is_refused(tmp_path):
