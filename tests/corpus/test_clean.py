@@ -47,6 +47,7 @@ def cleaned(folder: Path, zh: str | bytes, en: str | bytes, **options):
         ("en", "a\x0bb\x85c\u2028d\re", "a b c d e"),
         ("en", "soft\u00adhyphen \x00nul \x1b[0m", "softhyphen nul [0m"),
         ("en", "cafe\u0301", "café"),
+        ("en", "cafe\u200b\u0301 ｅ\u0301", "café é"),
         ("en", "½ ﬁ", "½ ﬁ"),
         # Younger than some versions of Python, which take them for unassigned; and what never will be a character.
         ("zh", "\U0001fae8\U00031350\ufdd0\U0001ffff", "\U0001fae8\U00031350"),
@@ -56,7 +57,7 @@ def test_normalise(language, line, expected):
     assert normalise(line, language) == expected
 
 
-@given(st.text(), st.sampled_from(["zh", "en"]))
+@given(st.text() | st.text("eｅ\u0301\u0327\u200b\u0085 \u1100\u1161\u2000\u212a"), st.sampled_from(["zh", "en"]))
 def test_normalised_lines_are_one_line_and_stay_as_they_are(line, language):
     once = normalise(line, language)
     assert len(once.splitlines()) <= 1
