@@ -16,6 +16,7 @@ from typing import Any
 
 from fairseq_see.errors import SeeError
 from fairseq_see.files import check_outputs, replacing
+from fairseq_see.units.script import language_of
 
 # Full-width forms are their ASCII partners plus 0xFEE0.
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
@@ -24,7 +25,6 @@ _FULL_WIDTH_ALPHANUMERIC = {code: ascii for code, ascii in _FULL_WIDTH.items() i
 # Scripts written without spaces: Han with its extensions, Japanese kana, Hangul excluded (it has spaces).
 _IDEOGRAPHS = "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _UNITS = re.compile(rf"[{_IDEOGRAPHS}]|[^\s{_IDEOGRAPHS}]+")
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]")
 _RUNS = re.compile(rf"[^\s{_IDEOGRAPHS}]+")
 
 MAX_WORD = 1000
@@ -199,7 +199,7 @@ def clean(
             if counts[0] != counts[1] or not isinstance(raw_zh, str) or not isinstance(raw_en, str):
                 continue
             pair = normalise(raw_zh, "zh"), normalise(raw_en, "en")
-            report.without_chinese += bool(pair[0]) and not _HAN.search(pair[0])
+            report.without_chinese += bool(pair[0]) and language_of(pair[0]) != "zh"
             reason = fault(*pair, limits)
             if reason is None and not keep_duplicates:
                 digest = hashlib.blake2b("\n".join(pair).encode(), digest_size=12).digest()

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from fairseq_see.errors import SeeError
 from fairseq_see.files import split_lines
+from fairseq_see.units.script import language_of
 
 Pair = tuple[str, str]
 
@@ -19,7 +20,6 @@ _TAG = re.compile(
 )
 _ELEMENT = re.compile(r"<(?P<end>/?)(?P<name>doc|seg)\b(?P<attributes>[^>]*)>", re.IGNORECASE)
 _ID = re.compile(r"\bid\s*=\s*[\"']?([^\"'\s>]*)", re.IGNORECASE)
-_HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 class Segment(NamedTuple):
@@ -105,7 +105,7 @@ def column_pairs(table: str, where: str) -> list[Pair]:
     """
     rows = [line.split("\t") for line in split_lines(table)]
     pairs = [(_spaced(row[1]), _spaced(row[0])) if len(row) == 2 else ("", "") for row in rows]
-    if sum(bool(_HAN.search(en)) for _, en in pairs) > sum(bool(_HAN.search(zh)) for zh, _ in pairs):
+    if sum(language_of(en) == "zh" for _, en in pairs) > sum(language_of(zh) == "zh" for zh, _ in pairs):
         raise SeeError(f"{where}: the first column is Chinese; it should be English, and the second Chinese")
     return pairs
 

@@ -1,4 +1,4 @@
-"""Which of the two languages a word is written in."""
+"""Which of the two languages a text is written in."""
 
 import re
 from pathlib import Path
@@ -11,9 +11,9 @@ LANGUAGES = ("zh", "en")
 _HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 
 
-def language_of(word: str) -> str:
-    """``zh`` for a word with any Chinese character, else ``en``."""
-    return "zh" if _HAN.search(word) else "en"
+def language_of(text: str) -> str:
+    """``zh`` for a word or a line with any Chinese character, else ``en``."""
+    return "zh" if _HAN.search(text) else "en"
 
 
 def language_in_name(dictionary: Path) -> str:

@@ -23,6 +23,7 @@ from fairseq_see.corpus.clean import (
     normalise,
 )
 from fairseq_see.errors import SeeError
+from fairseq_see.units.script import language_of
 from tests.conftest import ROOT
 
 
@@ -101,6 +102,12 @@ def test_duplicates_are_pairs_not_sides(tmp_path):
     zh, en = "是\n是\n是\n", "yes\nis\nyes\n"
     assert cleaned(tmp_path, zh, en)[1][1] == ["yes", "is"]
     assert cleaned(tmp_path, zh, en, keep_duplicates=True)[1][1] == ["yes", "is", "yes"]
+
+
+def test_lines_without_chinese_are_those_that_an_index_takes_for_none(tmp_path):
+    zh = ["一", "〇", "々", "\ufa0e", "\U00020000", "one", "かな"]
+    report, _ = cleaned(tmp_path, "\n".join(zh), "\n".join("abcdefg"))
+    assert report.without_chinese == sum(language_of(line) != "zh" for line in zh) == 2
 
 
 def test_a_test_set_keeps_every_line(tmp_path):

@@ -99,5 +99,6 @@ def test_columns():
     table = "1929 or 1989?\t1929年还是1989年?\n\t\nalone\t\nno tab\nthree\t三\t3\n"
     empty = ("", "")
     assert column_pairs(table, "x") == [("1929年还是1989年?", "1929 or 1989?"), empty, ("", "alone"), empty, empty]
-    with pytest.raises(SeeError, match="first column is Chinese"):
-        column_pairs("一\tone\n", "x")
+    for one in ("一", "〇", "\uf900", "\U00020000"):
+        with pytest.raises(SeeError, match="first column is Chinese"):
+            column_pairs(f"{one}\tone\n", "x")
