@@ -31,6 +31,17 @@ def test_matrix_gives_a_fraction_of_k_to_the_first_words():
     assert embedding.footprint().parameters == 2 * 30 + 15 + 3 * 12
 
 
+@pytest.mark.parametrize("method", ["matrix", "tensor_train", "word2ket", "word2ketxs"])
+def test_rows_keep_their_digits_under_autocast(method):
+    embedding = build(method, 300, 64, ratio=2)
+    ids = torch.arange(0, 300, 7)
+    expected = embedding.double().rows(ids).float()
+    embedding.float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for rows in (embedding.rows(ids), embedding.table()[ids]):
+            torch.testing.assert_close(rows, expected)
+
+
 def test_matrix_scores_words_without_a_table(monkeypatch):
     embedding = build("matrix", 30, 12, 1, k=2.5)
     hidden = torch.randn(4, 12)
