@@ -219,7 +219,7 @@ def test_stages_follow_updates_and_epochs(task, teacher):
 
 
 def test_the_students_table_is_built_once_a_step_and_not_at_all_in_the_start_stage(task, teacher, monkeypatch):
-    student, sample = build(task)[0], make_samples(task)(0, 1)
+    student, sample = build(task, see_method="word2ketxs", see_ratio=2)[0], make_samples(task)(0, 1)
     criterion = make_criterion(task, teacher, start_updates=1)
     embedding, calls = student.decoder.embed_tokens, []
     table = embedding.table
