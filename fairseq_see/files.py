@@ -119,6 +119,21 @@ def save_checkpoint(path: str | Path, state: Any) -> None:
             raise OSError(f"{str(error).splitlines()[0]}; is the disk full?") from error
 
 
+def write_tensors(path: Path, tensors: dict[str, Any], metadata: dict[str, str]) -> None:
+    """Write a safetensors file, within ``replacing`` or ``replacing_folder``.
+
+    Raises:
+        OSError: the folder is not writable or full, for which safetensors has an error of its own.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(tensors, path, metadata)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
+
+
 def shown_name(path: str | Path) -> str:
     """The name of a file or folder as text; what is not UTF-8 in it becomes a replacement character."""
     return os.fsencode(Path(path).name).decode("utf-8", "replace")

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from fairseq_see.embeddings.base import Embedding, embedding_class
 from fairseq_see.embeddings.stored_index import unpacked_state
 from fairseq_see.errors import SeeError
+from fairseq_see.files import write_tensors
 
 FORMAT = "fairseq-see export"
 VERSION = 1
@@ -163,11 +163,7 @@ def write(folder: Path, state: dict[str, Tensor], config: dict[str, Any]) -> dic
             stored[name] = tensor.clone()
         else:
             shared[name] = kept
-    try:
-        save_file(stored, folder / WEIGHTS, {"shared": json.dumps(shared)})
-    except SafetensorError as error:
-        # A full disk, as the next line tells it.
-        raise OSError(str(error)) from error
+    write_tensors(folder / WEIGHTS, stored, {"shared": json.dumps(shared)})
     text = json.dumps({"format": FORMAT, "version": VERSION, **config}, default=_plain, ensure_ascii=False, indent=1)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     return stored

@@ -62,7 +62,7 @@ def read_factors(units: Tensor, extra: Tensor | None, index: Tensor, vectors: in
     n, groups, order = index.shape
     ids = index.permute(2, 0, 1).reshape(-1)
     width = units.shape[1] // vectors
-    read = units.index_select(0, ids).to(_wide(units.dtype)).view(order, n, groups * vectors, width)
+    read = units.index_select(0, ids).to(wide(units.dtype)).view(order, n, groups * vectors, width)
     if extra is None:
         return read
     more = extra.index_select(0, ids.clamp(max=len(extra) - 1)).to(read.dtype).view(order, n, groups, width)
@@ -100,7 +100,7 @@ class _KroneckerSum(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         units, extra, index, weight = ctx.saved_tensors
-        grad_units = torch.zeros_like(units, dtype=_wide(units.dtype))
+        grad_units = torch.zeros_like(units, dtype=wide(units.dtype))
         grad_extra = None if extra is None else torch.zeros_like(extra, dtype=grad_units.dtype)
         dim, stored = grad_out.shape[1], index.shape[1] * ctx.vectors
         for rows in _chunks(units, index, ctx.vectors):
@@ -144,8 +144,9 @@ def _factor(gain: float, weight: Tensor | None, rows: slice, dtype: torch.dtype)
     return gain if weight is None else gain * weight[rows, None, None].to(dtype)
 
 
-def _wide(dtype: torch.dtype) -> torch.dtype:
-    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """What numbers of a dtype are computed in: half precision in float32."""
+    return torch.promote_types(dtype, torch.float32)
 
 
 def _split(order: int) -> int:

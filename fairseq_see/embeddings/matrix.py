@@ -99,10 +99,7 @@ class MatrixEmbedding(Embedding):
 
     def rows(self, ids: Tensor) -> Tensor:
         """Rows of A, times B."""
-        left = F.embedding(ids, self.left)
-        if self.extra is not None:
-            left = torch.cat((left, self._last()[ids].unsqueeze(1)), 1)
-        return self.decode(left, ids)
+        return self.decode(self._latents(ids), ids)
 
     def decode(self, left: Tensor, ids: Tensor) -> Tensor:
         """The rows ``ids`` (n,), had they ``left`` (n, ceil(k)) in A: (n, d)."""
@@ -114,8 +111,7 @@ class MatrixEmbedding(Embedding):
         """Scores of every token, by way of k numbers: B first, then A, and no table."""
         if table is not None:
             return super().project(hidden, table)
-        left = self.left if self.extra is None else torch.cat((self.left, self._last().unsqueeze(1)), 1)
-        left, right = self._operands(left, torch.arange(self.num_embeddings, device=self._device()))
+        left, right = self._operands(self._latents(), torch.arange(self.num_embeddings, device=self._device()))
         scores = F.linear(F.linear(hidden.reshape(-1, self.embedding_dim), right), left)
         return scores.view(*hidden.shape[:-1], self.num_embeddings)
 
@@ -124,10 +120,13 @@ class MatrixEmbedding(Embedding):
         """Nothing is held: neither lookups nor projections need a table."""
         yield
 
-    def _last(self) -> Tensor:
-        """The last column of A, zero for the words without."""
-        assert self.extra is not None
-        return F.pad(self.extra, (0, self.num_embeddings - len(self.extra)))
+    def _latents(self, ids: Tensor | None = None) -> Tensor:
+        """The rows ``ids`` (n,) of A, or all of them: (n, ceil(k)), the last column zero for the words without."""
+        left = self.left if ids is None else F.embedding(ids, self.left)
+        if self.extra is None:
+            return left
+        last = F.pad(self.extra, (0, self.num_embeddings - len(self.extra)))
+        return torch.cat((left, (last if ids is None else last[ids]).unsqueeze(1)), 1)
 
     def _operands(self, left: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
         """``left`` and B, whose product are the rows ``ids``."""

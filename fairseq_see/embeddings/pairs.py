@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fairseq_see.embeddings.kronecker import wide
+
 # Numbers of the table that are made at a time: 4 MB, which stay in a core's cache until they are in their order.
 CHUNK_NUMBERS = 2**20
 
@@ -40,15 +42,12 @@ class _AllPairs(torch.autograd.Function):
         ctx.padding_idx = padding_idx
         out = right.new_empty(num_rows, dim)
         with torch.autocast(left.device.type, enabled=False):
-            wide, columns = _matrices(left, right)
+            rows_of_left, columns = _matrices(left, right)
             for chunk in _chunks(left, right, num_rows):
                 rows = out[chunk.start * len(right) : chunk.stop * len(right)]
-                product = torch.mm(wide[chunk].flatten(0, 1), columns)
+                product = torch.mm(rows_of_left[chunk].flatten(0, 1), columns)
                 pairs = product.view(-1, left.shape[1], len(right), right.shape[2]).transpose(1, 2)
-                if pairs[0].numel() == len(right) * dim and len(rows) == pairs.shape[0] * len(right):
-                    rows.view(pairs.shape).copy_(pairs)
-                else:
-                    rows.copy_(pairs.flatten(2).flatten(0, 1)[: len(rows), :dim])
+                rows.copy_(pairs.flatten(2).flatten(0, 1)[: len(rows), :dim])
         if padding_idx is not None:
             out[padding_idx] = 0
         return out
@@ -59,26 +58,26 @@ class _AllPairs(torch.autograd.Function):
         left, right = ctx.saved_tensors
         width = left.shape[1] * right.shape[2]
         with torch.autocast(left.device.type, enabled=False):
-            wide, columns = _matrices(left, right)
-            grad_left, grad_columns = torch.zeros_like(wide), torch.zeros_like(columns)
+            rows_of_left, columns = _matrices(left, right)
+            grad_left, grad_columns = torch.zeros_like(rows_of_left), torch.zeros_like(columns)
             for chunk in _chunks(left, right, len(grad)):
                 first, count = chunk.start * len(right), (chunk.stop - chunk.start) * len(right)
                 rows = grad[first : first + count]
-                padded = wide.new_zeros(count, width)
+                padded = rows_of_left.new_zeros(count, width)
                 padded[: len(rows), : rows.shape[1]] = rows
                 if ctx.padding_idx is not None and first <= ctx.padding_idx < first + count:
                     padded[ctx.padding_idx - first] = 0
                 pairs = padded.view(-1, len(right), left.shape[1], right.shape[2]).transpose(1, 2).flatten(2)
                 pairs = pairs.flatten(0, 1)
                 grad_left[chunk] = torch.mm(pairs, columns.T).view(-1, *left.shape[1:])
-                grad_columns.addmm_(wide[chunk].flatten(0, 1).T, pairs)
+                grad_columns.addmm_(rows_of_left[chunk].flatten(0, 1).T, pairs)
         grad_right = grad_columns.view(right.shape[1], len(right), right.shape[2]).transpose(0, 1)
         return grad_left.to(left.dtype), grad_right.to(right.dtype), None, None, None
 
 
 def _matrices(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     """L, and P as (S, K C), in float32 at least."""
-    dtype = torch.promote_types(right.dtype, torch.float32)
+    dtype = wide(right.dtype)
     return left.to(dtype), right.to(dtype).transpose(0, 1).flatten(1)
 
 

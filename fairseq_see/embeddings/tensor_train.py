@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
 from fairseq_see.embeddings.decompose import level, tensor_train
+from fairseq_see.embeddings.kronecker import wide
 from fairseq_see.embeddings.pairs import all_pairs
 from fairseq_see.embeddings.roots import ceil_root
 from fairseq_see.embeddings.start import gain_of, match_variance
@@ -121,7 +122,7 @@ class TensorTrainEmbedding(Embedding):
 
     def _left(self, pairs: Tensor | None = None) -> Tensor:
         """The product of the first two cores, (v1 v2, d1 d2, R2), or its rows ``pairs`` (n,); in float32 at least."""
-        dtype = torch.promote_types(self.first.dtype, torch.float32)
+        dtype = wide(self.first.dtype)
         first, second = self.first.to(dtype) * self.gain, self.second.to(dtype)
         if pairs is None:
             return torch.einsum("iar,jbrs->ijabs", first, second).flatten(2, 3).flatten(0, 1)

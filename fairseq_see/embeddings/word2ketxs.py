@@ -20,7 +20,7 @@ from torch import Tensor
 
 from fairseq_see.embeddings.base import Embedding, register
 from fairseq_see.embeddings.decompose import truncated_svd
-from fairseq_see.embeddings.kronecker import factor_width
+from fairseq_see.embeddings.kronecker import factor_width, wide
 from fairseq_see.embeddings.pairs import all_pairs
 from fairseq_see.embeddings.roots import ceil_root
 from fairseq_see.embeddings.start import gain_of, start_vectors
@@ -105,5 +105,5 @@ class Word2KetXSEmbedding(Embedding):
             # A product without its second factor is zero.
             extra = F.pad(self.digits.extra, (0, 0, 0, 2 * self.base - len(self.digits.extra)))
             vectors = torch.cat((vectors, extra.view(self.base, 2, 1, -1)), 2)
-        left = vectors[:, 0].transpose(1, 2).to(torch.promote_types(vectors.dtype, torch.float32)) * self.gain
+        left = vectors[:, 0].transpose(1, 2).to(wide(vectors.dtype)) * self.gain
         return all_pairs(left, vectors[:, 1], self.num_embeddings, self.embedding_dim, self.padding_idx)

@@ -20,11 +20,11 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import replacing
+from fairseq_see.files import replacing, write_tensors
 
 # Samples of a file. So many outputs may be lost when a run is interrupted.
 FILE_SAMPLES = 4096
@@ -63,7 +63,8 @@ class OutputCache:
         self.folder, self.k = Path(folder), k
         self._key = {"key": json.dumps({**key, "k": k}, sort_keys=True)}
         self._new: dict[int, Kept] = {}
-        self._read: dict[Path, _File] = {}
+        self._read: set[Path] = set()
+        self._files: list[_File] = []
         # Where samples are: the number of a file, and of a sample in it. One int, as there may be millions.
         self._places: dict[int, int] = {}
         self._read_new_files()
@@ -84,8 +85,7 @@ class OutputCache:
         """
         if not all(map(self._knows, ids)):
             self._keep(ids, contents, lengths, compute())
-        files = list(self._read.values())
-        found = [self._new[i] if i in self._new else _read(files, self._places[i]) for i in ids]
+        found = [self._new[i] if i in self._new else self._sample(self._places[i]) for i in ids]
         if [kept.content for kept in found] != contents:
             raise SeeError(f"{self.folder} holds a teacher's outputs for other data; {_ANOTHER}")
         tokens, logits = (torch.cat(parts) for parts in zip(*(kept[1:] for kept in found), strict=True))
@@ -105,10 +105,7 @@ class OutputCache:
         }
         name = hashlib.sha256(tensors["ids"].numpy().tobytes()).hexdigest()[:16]
         with replacing(self.folder / f"{name}.safetensors") as temporary:
-            try:
-                save_file(tensors, temporary, metadata=self._key)
-            except SafetensorError as error:
-                raise OSError(str(error)) from error
+            write_tensors(temporary, tensors, self._key)
         self._new = {}
         self._read_new_files()
 
@@ -126,7 +123,7 @@ class OutputCache:
         return sample in self._places or sample in self._new
 
     def _read_new_files(self) -> None:
-        for path in sorted(set(self.folder.glob("*.safetensors")) - self._read.keys()):
+        for path in sorted(set(self.folder.glob("*.safetensors")) - self._read):
             try:
                 with safe_open(path, "pt") as file:
                     known = file.metadata() == self._key
@@ -137,16 +134,15 @@ class OutputCache:
             if not known:
                 raise SeeError(f"{self.folder} holds outputs of another teacher or another number of them; {_ANOTHER}")
             bounds = F.pad(tensors["lengths"].cumsum(0), (1, 0))
-            first = len(self._read) << 32
+            first = len(self._files) << 32
             self._places |= {i: first + nth for nth, i in enumerate(tensors["ids"].tolist())}
-            self._read[path] = _File(tensors["contents"], bounds, tensors["tokens"], tensors["logits"])
+            self._files.append(_File(tensors["contents"], bounds, tensors["tokens"], tensors["logits"]))
+            self._read.add(path)
 
-
-def _read(files: list[_File], place: int) -> Kept:
-    """The sample at a place."""
-    file, nth = files[place >> 32], place & 0xFFFFFFFF
-    first, end = file.bounds[nth : nth + 2].tolist()
-    return Kept(int(file.contents[nth]), file.tokens[first:end], file.logits[first:end])
+    def _sample(self, place: int) -> Kept:
+        file, nth = self._files[place >> 32], place & 0xFFFFFFFF
+        first, end = file.bounds[nth : nth + 2].tolist()
+        return Kept(int(file.contents[nth]), file.tokens[first:end], file.logits[first:end])
 
 
 _ANOTHER = "give another folder, or empty this one"

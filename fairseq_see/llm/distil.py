@@ -138,8 +138,7 @@ class DistillationTrainer(Trainer):
 
     def _sums(self, model: Any, inputs: dict[str, Any], weights: Weights) -> tuple[dict[str, Tensor], Any]:
         """Those losses that count, summed over positions, by name; what the student returned."""
-        # The last position predicts nothing.
-        ids, target = inputs["input_ids"], F.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
+        ids, target = inputs["input_ids"], targets(inputs["labels"])
         mask = inputs.get("attention_mask")
         real = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.bool()
         losses: dict[str, Tensor] = {}
@@ -171,6 +170,11 @@ class DistillationTrainer(Trainer):
             logger.info(self._stages.announced(weights, self.state.global_step))
             self._stage = weights
         return weights
+
+
+def targets(labels: Tensor) -> Tensor:
+    """What each position (B, T) predicts: the next label; the last nothing."""
+    return F.pad(labels[:, 1:], (0, 1), value=IGNORED)
 
 
 class Pass(NamedTuple):

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting.output_losses import cross_entropy
 from fairseq_see.llm.data import Example, collate
-from fairseq_see.llm.distil import IGNORED
+from fairseq_see.llm.distil import IGNORED, targets
 
 # Measures of multiple choice: the most probable answer, and the most probable one for each of its characters.
 MEASURES = ("acc", "acc_norm")
@@ -27,8 +26,7 @@ def perplexity(model: Any, examples: Sequence[Example], batch: int = 16) -> floa
     total, tokens = 0.0, 0
     for start in range(0, len(examples), batch):
         inputs = {name: value.to(model.device) for name, value in collate(examples[start : start + batch]).items()}
-        # The last position predicts nothing.
-        labels = F.pad(inputs.pop("labels")[:, 1:], (0, 1), value=IGNORED)
+        labels = targets(inputs.pop("labels"))
         _, likelihood = cross_entropy(model(**inputs, use_cache=False).logits, labels, 0.0, IGNORED)
         total += likelihood.item()
         tokens += int((labels != IGNORED).sum())
