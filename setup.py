@@ -44,7 +44,7 @@ setup(
             "fairseq-fixed>=0.12.3.1; python_version >= '3.11'",
             "fairseq>=0.12.2; python_version < '3.11'",
         ],
-        # For fairseq_see.llm alone: compressed embeddings in Hugging Face models.
+        # For fairseq_see.hf alone: compressed embeddings in Hugging Face models.
         "llm": ["transformers>=5.23,<6", "accelerate>=1.15", "datasets>=5", "lm-eval>=0.4.13"],
         "dev": [
             "pytest>=7",

@@ -40,17 +40,17 @@ from transformers import (
     __version__,
 )
 
+from experiments.cached_step import check_settings, once
+from experiments.llm.data import Example, blocks, collate
+from experiments.llm.evaluate import perplexity
+from experiments.llm.experiment import last_checkpoint
+from experiments.llm.tokens import distances, reach, token_counts
 from fairseq_see.errors import ends_in_one_line
-from fairseq_see.files import read_lines, replacing, replacing_folder, write_json
 from fairseq_see.fitting import RECIPES
 from fairseq_see.fitting.distillation import Stages, Weights
-from fairseq_see.llm import build_index, compress_embeddings, compressed_embeddings
-from fairseq_see.llm.data import Example, blocks, collate
-from fairseq_see.llm.distil import DistillationTrainer
-from fairseq_see.llm.evaluate import perplexity
-from fairseq_see.llm.experiment import last_checkpoint
-from fairseq_see.llm.tokens import distances, reach, token_counts
-from fairseq_see.steps import check_settings, once
+from fairseq_see.hf import build_index, compress_embeddings, compressed_embeddings
+from fairseq_see.hf.distillation import DistillationTrainer
+from fairseq_see.io import read_lines, replacing, replacing_folder, write_json
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 END = "<|endoftext|>"

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from fairseq_see.files import write_json
-from fairseq_see.report.provenance import facts
+from experiments.report.provenance import facts
+from fairseq_see.io import write_json
 
 STATUS = Path("/proc/self/status")
 

@@ -22,11 +22,11 @@ from scipy.stats import spearmanr
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
+from experiments.llm.bert import METHODS, compress
 from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.files import read_lines
 from fairseq_see.fitting import measure
-from fairseq_see.llm import build_index
-from fairseq_see.llm.bert import METHODS, compress
+from fairseq_see.hf import build_index
+from fairseq_see.io import read_lines
 
 ROOT = Path(__file__).resolve().parents[1]
 SENTENCES = 1000

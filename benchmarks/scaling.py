@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fairseq_see.embeddings import Embedding, build
 from fairseq_see.errors import InfeasibleRatio
-from fairseq_see.files import replacing
+from fairseq_see.io import replacing
 
 USUAL = {"V": 40_000, "d": 512, "ratio": 20, "tokens": 4096}
 VALUES = {

@@ -74,7 +74,7 @@ platforms() {
 pip_() { python -m pip --disable-pip-version-check --no-input -q "$@"; }
 
 say "[1/5] runs"
-python -m fairseq_see.runs "$runs" "$root/configs" "$stage/runs.json" | cut -f 1 | sed 's/^/      /' >&2
+python -m experiments.run_list "$runs" "$root/configs" "$stage/runs.json" | cut -f 1 | sed 's/^/      /' >&2
 
 say "[2/5] wheels for Python $version, $platform"
 pinned "${packages[@]}" >"$work/packages.txt"
@@ -92,7 +92,7 @@ say "[3/5] fairseq's source"
 pip_ download --no-deps --no-build-isolation --no-binary=:all: -d "$work/fairseq" "$(pinned fairseq-fixed)" ||
     die "cannot download fairseq's source; see above"
 sdist=$(compgen -G "$work/fairseq/*.tar.gz") || die "fairseq's source is no .tar.gz; see $(pinned fairseq-fixed)"
-python -m fairseq_see.bundle.fairseq_source "$sdist" "$stage/fairseq/$(basename -- "$sdist")"
+python -m experiments.offline.fairseq_source "$sdist" "$stage/fairseq/$(basename -- "$sdist")"
 
 say "[4/5] data and source"
 cp -rL -- "$data/data-bin" "$stage/data/data-bin"
@@ -104,8 +104,8 @@ cp -- "$data/tests.txt" "$stage/data/"
 while IFS=$'\t' read -r _ name; do
     for kind in raw tok; do cp -- "$data/$kind/$name.en" "$stage/data/$kind/"; done
 done <"$data/tests.txt"
-tar -C "$root" --exclude=__pycache__ -cf - LICENSE configs fairseq_see scripts | tar -C "$stage/source" -xf -
-python -c 'from fairseq_see.report.provenance import commit; print(commit())' >"$stage/source/COMMIT"
+tar -C "$root" --exclude=__pycache__ -cf - LICENSE configs experiments fairseq_see scripts | tar -C "$stage/source" -xf -
+python -c 'from experiments.report.provenance import commit; print(commit())' >"$stage/source/COMMIT"
 mv -- "$stage/source/scripts/bundle/run_bundle.sh" "$stage/run_bundle.sh"
 printf 'python %s\nplatform %s\n' "$version" "$platform" >"$stage/bundle.txt"
 

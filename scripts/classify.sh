@@ -59,7 +59,7 @@ binarise() {
 if [[ ! -e $data ]]; then
     say "making the sets"
     mkdir -p -- "$out/text"
-    python -m fairseq_see.corpus.questions "$dir/pieces/train.en" "$out/text" >&2
+    python -m experiments.corpus.questions "$dir/pieces/train.en" "$out/text" >&2
     rm -rf -- "$data.tmp"
     binarise input0 input --srcdict "$dir/data-bin/dict.en.txt"
     binarise label label

@@ -29,7 +29,7 @@ use_environment() {
         die "no environment in $venv (FAIRSEQ_SEE_VENV); run scripts/setup.sh"
     fi
     command -v fairseq-see >/dev/null || die "fairseq-see is not installed; run scripts/setup.sh"
-    export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+    export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" PYTHONSAFEPATH=1
     # Threads that wait actively slow each other down many times over on a machine that is also doing something else.
     export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
     # glibc gives large blocks back at once, and every update asks for them anew: to touch fresh memory takes longer than to

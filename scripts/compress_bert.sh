@@ -10,7 +10,7 @@
 #   autoencoder  their autoencoder: a linear one, whose loss watches the direction of rows
 #   see          SEE's vectors, fitted to the table; takes a --lexicon
 #
-#   DIR/METHOD-RATIOx/model      the compressed model; from_pretrained loads it after import fairseq_see.llm
+#   DIR/METHOD-RATIOx/model      the compressed model; from_pretrained loads it after import fairseq_see.hf
 #   DIR/METHOD-RATIOx/TASK.json  scores and settings; table.json, how near the rows are
 #   DIR/dense                    the same of the model as it was
 #
@@ -33,4 +33,4 @@ done
 [[ -n $out ]] || usage
 use_environment
 claim "$out"
-exec python -m fairseq_see.llm.bert "${words[@]}"
+exec python -m experiments.llm.bert "${words[@]}"

@@ -12,7 +12,7 @@
 #   OUT/METHOD-RATIOx-scratch    the compressed model, trained from nothing in as many updates, without a teacher
 #
 # TEACHER is a finished run of scripts/train.sh with dense tables, DIR its data (scripts/prepare.sh, index.sh). Each folder is a
-# run that `fairseq-see report OUT` reads. What is there already is not made again.
+# run that `python -m experiments report OUT` reads. What is there already is not made again.
 #
 #   --methods  recipes of fairseq-see fit: svd, truncated SVD; direction, the linear autoencoder of Balazy et al. 2021; see
 #              and morphte, fitted by Adam
@@ -116,7 +116,7 @@ python - "$out" <<'PY'
 import json, sys
 from pathlib import Path
 
-from fairseq_see.curve import best_perplexity
+from experiments.training_log import best_perplexity
 
 runs = [run for run in sorted(Path(sys.argv[1]).iterdir()) if any(run.glob("*.scores.json"))]
 tests = sorted({file.name.removesuffix(".scores.json") for run in runs for file in run.glob("*.scores.json")})

@@ -8,7 +8,7 @@
 #
 # with rank 5, order 3, 5x, Adam at 4e-5, batches of 32, two epochs of the start stage: all of them defaults. --data FILE
 # learns from any text, or a .jsonl of text, of prompts with completions, or of questions as ARC has them. The options are
-# those of fairseq-see distil_llm, which --help there and docs/llm.md tell.
+# those of python -m experiments distil_llm, which --help there and docs/llm.md tell.
 #
 # FOLDER/results.json has all measures, FOLDER/distilled the model. What is there already is not done again; an interrupted
 # training goes on from its last epoch. Needs scripts/setup.sh --llm. Nothing is fetched with HF_HUB_OFFLINE=1; the model
@@ -31,4 +31,4 @@ use_environment
 claim "$output"
 # lm-eval and datasets would otherwise tell a server what they load.
 export HF_HUB_DISABLE_TELEMETRY=1 HF_UPDATE_DOWNLOAD_COUNTS=0 TOKENIZERS_PARALLELISM=false
-exec python -m fairseq_see.cli.main distil_llm --output "$output" ${options[@]+"${options[@]}"}
+exec python -m experiments distil_llm --output "$output" ${options[@]+"${options[@]}"}

@@ -64,6 +64,6 @@ unpack_corpus() {
         fi
         shift 3
     done
-    python -m fairseq_see.corpus.unpack "$corpus" "${from:-$out/downloads}" "$out/text" | sed 's/^/      /' >&2
+    python -m experiments.corpus.unpack "$corpus" "${from:-$out/downloads}" "$out/text" | sed 's/^/      /' >&2
     say "ready: $out/text"
 }

@@ -2,7 +2,7 @@
 # scripts/fit.sh RUN OUT --see-method METHOD | --recipe NAME [OPTION of fairseq-see fit ...]
 #
 # Compresses the tables of a trained run (of scripts/train.sh) into a run of its own, which scripts/score.sh scores and
-# fairseq-see report compares like a trained one; for example quantised, without training anything further:
+# python -m experiments report compares like a trained one; for example quantised, without training anything further:
 #
 #   scripts/fit.sh runs/dense runs/int8 --see-method int8 --epochs 0
 #
@@ -34,7 +34,7 @@ if cmp -s -- "$out/done" "$out/fit.settings"; then
     exit 0
 fi
 cp -- "$run"/dict.*txt "$out/"
-python -m fairseq_see.report.provenance "$out/provenance.json"
+python -m experiments.report.provenance "$out/provenance.json"
 say "fitting $out to $run"
 if ! fairseq-see fit "$checkpoint" --output "$out/checkpoints/checkpoint_best.pt" --json "$@" \
     >"$out/fit.json.tmp" 2>"$out/fit.log"; then

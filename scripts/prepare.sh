@@ -13,7 +13,7 @@
 #   --like DIR          in place of these three: the pieces and dictionaries of DIR, prepared before. For further text
 #                       for a model that was trained on DIR; --train and --dev may be left out
 #   --max-words N, --max-chars N, --max-ratio X
-#                       limits of a pair, as fairseq-see clean has them
+#                       limits of a pair, as python -m experiments clean has them
 #   --max-pairs N       only the first N fit pairs of the training data
 #   --workers N         processes (default: all processors)
 #
@@ -154,15 +154,15 @@ clean_text() {
     # The report is written last: it stands for the three.
     there "$out/clean/$name.json" && return 0
     mkdir -p -- "$out/clean"
-    fairseq-see clean --zh="$prefix.zh" --en="$prefix.en" --output "$out/clean/$name" \
+    python -m experiments clean --zh="$prefix.zh" --en="$prefix.en" --output "$out/clean/$name" \
         --report "$out/clean/$name.json" ${limits[@]+"${limits[@]}"} "$@" >/dev/null || forget
 }
 
 # A reference stays as it is, but for marks that some tools take for the end of a line.
-reference() { python -c 'import sys; from fairseq_see.corpus.clean import lines_of
+reference() { python -c 'import sys; from experiments.corpus.clean import lines_of
 for line in lines_of(sys.argv[1]): print(" ".join(line.splitlines()))' "$1"; }
 
-split_words() { python -m fairseq_see.corpus.words split --lang "$1" --workers "$2" <"$3"; }
+split_words() { python -m experiments.corpus.tokenize split --lang "$1" --workers "$2" <"$3"; }
 
 # learn LANGUAGE WORDS. subword-nmt only uses more than one process on named files; it may find no more pairs to merge,
 # which is no error.
@@ -170,7 +170,7 @@ learn() {
     say "      $1"
     case $subwords in
     bpe) subword-nmt learn-bpe --symbols "$size" --num-workers "$workers" --input "$2" ;;
-    sentencepiece) python -m fairseq_see.corpus.pieces learn --size "$size" --lang "$1" "$2" ;;
+    sentencepiece) python -m experiments.corpus.sentencepiece_model learn --size "$size" --lang "$1" "$2" ;;
     esac
 }
 
@@ -178,7 +178,7 @@ learn() {
 into_pieces() {
     case $subwords in
     bpe) subword-nmt apply-bpe --codes "$1" --input "$2" --num-workers "$(workers_for "$2")" ;;
-    sentencepiece) python -m fairseq_see.corpus.pieces apply --model "$1" "$2" ;;
+    sentencepiece) python -m experiments.corpus.sentencepiece_model apply --model "$1" "$2" ;;
     esac
 }
 
@@ -198,8 +198,8 @@ next "cleaning"
 [[ -z $train ]] || clean_text train "$train" ${max_pairs:+--max-pairs "$max_pairs"}
 [[ -z $dev ]] || clean_text dev "$dev" --keep-duplicates
 for i in "${!names[@]}"; do clean_text "${names[i]}" "${prefixes[i]}" --no-filter; done
-into "$out/report.json" python -m fairseq_see.corpus.summary --json "$out/clean" "${sets[@]}"
-into "$out/report.txt" python -m fairseq_see.corpus.summary "$out/clean" "${sets[@]}"
+into "$out/report.json" python -m experiments.corpus.summary --json "$out/clean" "${sets[@]}"
+into "$out/report.txt" python -m experiments.corpus.summary "$out/clean" "${sets[@]}"
 sed 's/^/      /' "$out/report.txt" >&2
 
 next "keeping the references"

@@ -31,4 +31,4 @@ wait "$sweep"
 trap - EXIT INT TERM
 part "comparison"
 use_environment
-fairseq-see report "$folder/dense" "$folder/see10"
+python -m experiments report "$folder/dense" "$folder/see10"

@@ -140,7 +140,7 @@ list_cells() {
         plan=(--plan "$work/plan.json")
     fi
     [[ ! -e $prepared/tests.txt ]] || options+=(--tests "$prepared/tests.txt")
-    python -m fairseq_see.cells "$table" "$config" "$1" "$out/cells" ${options[@]+"${options[@]}"} \
+    python -m experiments.paper_tables "$table" "$config" "$1" "$out/cells" ${options[@]+"${options[@]}"} \
         ${recipes:+--recipes "$recipes"} ${updates:+--updates "$updates"} ${plan[@]+"${plan[@]}"} >"$work/cells"
 }
 
@@ -175,7 +175,7 @@ prepare() {
 # Not after an hour of preparing.
 if [[ $stop != prepare && $table != table3 ]] &&
     in_half_precision "$root/configs/$config.yaml" ${overrides[@]+"${overrides[@]}"}; then
-    python -m fairseq_see.gpu --required
+    python -m experiments.check_gpu --required
 fi
 [[ $table == table3 ]] || list_cells "$work/list.yaml"
 if [[ $prepared != "$text" ]]; then
@@ -198,7 +198,7 @@ else
     [[ -e $prepared/data-bin/dict.zh.see ]] || die "--hownet or --openhownet is missing: HowNet's senses"
 fi
 if [[ $table == table3 ]]; then
-    python -m fairseq_see.statistics "$prepared/data-bin" "$root/configs/$config.yaml"
+    python -m experiments.table3 "$prepared/data-bin" "$root/configs/$config.yaml"
     exit 0
 fi
 list_cells "$list"

@@ -6,7 +6,7 @@
 #
 #   RUN/NAME.hyp.tok      the translations, a line for each line of the test set, as words
 #   RUN/NAME.hyp          the same as ordinary text
-#   RUN/NAME.ref.tok, .ref  the references, for `fairseq-see report --out`
+#   RUN/NAME.ref.tok, .ref  the references, for `python -m experiments report --out`
 #   RUN/NAME.scores.json  bleu, chrf and their signatures (sacrebleu, ordinary text against the raw references), and
 #                         tokenised_bleu: case-sensitive BLEU of the words, the measure of the papers
 #
@@ -78,7 +78,7 @@ PY
 # score NAME
 score() {
     local name=$1 scores=$run/$1.scores.json
-    python -m fairseq_see.corpus.words join --lang en <"$run/$name.hyp.tok" >"$run/$name.hyp.tmp"
+    python -m experiments.corpus.tokenize join --lang en <"$run/$name.hyp.tok" >"$run/$name.hyp.tmp"
     mv -- "$run/$name.hyp.tmp" "$run/$name.hyp"
     python -m sacrebleu "$dir/raw/$name.en" -i "$run/$name.hyp" -m bleu chrf -w 4 --format json >"$scores.text"
     python -m sacrebleu "$dir/tok/$name.en" -i "$run/$name.hyp.tok" -m bleu -w 4 --tokenize none --force --format json \

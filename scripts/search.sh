@@ -57,7 +57,7 @@ list=$out/search.yaml
 # Before anything is made.
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
-left=$(python -m fairseq_see.search "${search[@]}" --list "$work/search.yaml")
+left=$(python -m experiments.tune "${search[@]}" --list "$work/search.yaml")
 
 claim "$out"
 {
@@ -81,4 +81,4 @@ if ((left)); then
     trap 'rm -rf -- "$work"' EXIT
     trap - INT TERM
 fi
-python -m fairseq_see.search "${search[@]}"
+python -m experiments.tune "${search[@]}"

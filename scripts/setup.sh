@@ -6,7 +6,7 @@
 #
 #   --polyglot  adds polyglot (GPL), for fairseq-see index --morphology polyglot. The Debian packages it is compiled with
 #               are installed if they are missing and this user is root or may use sudo without a password.
-#   --llm       adds transformers, accelerate, datasets and lm-eval, for fairseq_see.llm (docs/llm.md)
+#   --llm       adds transformers, accelerate, datasets and lm-eval, for fairseq_see.hf (docs/llm.md)
 #   --dev       adds what the tests need, polyglot included
 #
 #   PYTHON           the python3 (3.11 or later) that makes the environment; a torch that it can import is used

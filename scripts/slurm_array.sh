@@ -28,7 +28,7 @@ runs=$(absolute "${paths[0]}") dir=$(absolute "${paths[1]}") out=$(absolute "${p
 use_environment
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
-python -m fairseq_see.runs "$runs" "$root/configs" "$work/runs.json" >"$work/runs"
+python -m experiments.run_list "$runs" "$root/configs" "$work/runs.json" >"$work/runs"
 
 if [[ -n ${SLURM_ARRAY_TASK_ID:-} ]]; then
     IFS=$'\t' read -r -a run < <(sed -n "${SLURM_ARRAY_TASK_ID}p" "$work/runs") ||

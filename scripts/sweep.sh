@@ -4,7 +4,7 @@
 # Trains and scores every run of a list, such as configs/methods.yaml, on DIR (made by scripts/prepare.sh and index.sh):
 # OUT/NAME for each (default: DIR/NAME), as scripts/train.sh and score.sh make it. What is finished is not done again. A
 # run that fails does not stop the others; all that failed are named at the end, and the status is then not 0. The list
-# is kept as OUT/LIST.runs.json, from which `fairseq-see report OUT --out DIR` knows what has not been run yet.
+# is kept as OUT/LIST.runs.json, from which `python -m experiments report OUT --out DIR` knows what has not been run yet.
 #
 #   RUNS.yaml    a list under "runs": each run has a name, a config (a YAML of configs/) and, if it likes, overrides (key:
 #                value) and a grid (key: [values], a run for each combination)
@@ -52,7 +52,7 @@ trap 'mapfile -t left < <(jobs -rp); for group in "${left[@]}"; do kill -- "-$gr
 rm -rf -- "$work"' EXIT
 trap 'exit 130' INT TERM
 list=${runs##*/}
-python -m fairseq_see.runs "$runs" "$root/configs" "$out/${list%.yaml}.runs.json" >"$work/runs"
+python -m experiments.run_list "$runs" "$root/configs" "$out/${list%.yaml}.runs.json" >"$work/runs"
 
 # one NAME CONFIG OVERRIDE...
 one() {

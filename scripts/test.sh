@@ -3,7 +3,7 @@
 #
 # Installs what the tests need, if it is not there, and runs them.
 #
-#   --llm   those of fairseq_see.llm (tests/llm), which need transformers; without it, all others
+#   --llm   those of fairseq_see.hf (tests/llm), which need transformers; without it, all others
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 

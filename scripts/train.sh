@@ -67,7 +67,7 @@ if cmp -s -- "$run/done" "$run/train.settings"; then
 fi
 echo "$indexes" >"$run/train.indexes"
 # A torch that was not built for this GPU is told before the model is built.
-if in_half_precision "$config" "$@"; then python -m fairseq_see.gpu; fi
+if in_half_precision "$config" "$@"; then python -m experiments.check_gpu; fi
 
 # A checkpoint is written whole, but checkpoint_last.pt is a copy that a kill may have cut short: take the newest whole
 # one instead.
@@ -114,7 +114,7 @@ progress() {
     done
 }
 
-python -m fairseq_see.report.provenance "$run/provenance.json"
+python -m experiments.report.provenance "$run/provenance.json"
 say "training $run (everything it says: $run/train.log)"
 status=0
 exec 3> >(tee -a -- "$run/train.log" | progress)
@@ -144,7 +144,7 @@ if ((status)); then
     exit "$status"
 fi
 # The losses in the log, as a table.
-python -c 'import sys; from pathlib import Path; from fairseq_see.curve import write_curve
+python -c 'import sys; from pathlib import Path; from experiments.training_log import write_curve
 write_curve(*map(Path, sys.argv[1:]))' "$run/train.log" "$run/curve.tsv"
 cp -- "$run/train.settings" "$run/done.tmp"
 mv -- "$run/done.tmp" "$run/done"

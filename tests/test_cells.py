@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from fairseq_see.cells import (
+from experiments.paper_tables import (
     METHODS,
     Base,
     Cell,
@@ -16,8 +16,8 @@ from fairseq_see.cells import (
     with_recipes,
     write_lists,
 )
+from experiments.run_list import read_yaml
 from fairseq_see.errors import SeeError
-from fairseq_see.runs import read_yaml
 from tests.conftest import ROOT
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairseq_see.curve import best_perplexity, rows, seconds, write_curve
+from experiments.training_log import best_perplexity, rows, seconds, write_curve
 
 LOG = """\
 [2026-01-01 12:00:00,1][fairseq_cli.train][INFO] - {'epoch': 1, 'train': 'x'}

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from fairseq_see.files import replacing, replacing_folder
+from fairseq_see.io import replacing, replacing_folder
 
 
 @pytest.fixture

@@ -3,21 +3,21 @@
 import pytest
 import torch
 
-from fairseq_see import gpu
+from experiments import check_gpu
 from fairseq_see.errors import SeeError
 
 VOLTA, AMPERE = (7, 0), (8, 6)
 
 
 def test_machine_code_is_for_later_minors_of_its_major():
-    assert gpu.covers(VOLTA, ["sm_50", "sm_60", "sm_70"])
-    assert not gpu.covers(VOLTA, ["sm_75", "sm_80", "sm_90", "sm_100", "sm_120"])
-    assert not gpu.covers(VOLTA, ["sm_60"]) and gpu.covers(AMPERE, ["sm_80"])
-    assert gpu.covers((12, 0), ["sm_120"]) and gpu.covers((9, 0), ["sm_90a"])
+    assert check_gpu.covers(VOLTA, ["sm_50", "sm_60", "sm_70"])
+    assert not check_gpu.covers(VOLTA, ["sm_75", "sm_80", "sm_90", "sm_100", "sm_120"])
+    assert not check_gpu.covers(VOLTA, ["sm_60"]) and check_gpu.covers(AMPERE, ["sm_80"])
+    assert check_gpu.covers((12, 0), ["sm_120"]) and check_gpu.covers((9, 0), ["sm_90a"])
 
 
 def test_intermediate_code_is_for_all_later_ones():
-    assert gpu.covers(AMPERE, ["compute_70"]) and not gpu.covers(VOLTA, ["compute_75"])
+    assert check_gpu.covers(AMPERE, ["compute_70"]) and not check_gpu.covers(VOLTA, ["compute_75"])
 
 
 def test_a_build_without_the_gpu_is_told_in_one_line(monkeypatch):
@@ -29,16 +29,16 @@ def test_a_build_without_the_gpu_is_told_in_one_line(monkeypatch):
     with pytest.raises(
         SeeError, match=r"Tesla V100-SXM2-16GB is sm_70, and torch .* was built for sm_75 sm_80; install"
     ):
-        gpu.check(required=False)
+        check_gpu.check(required=False)
     monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_70", "sm_75"])
-    gpu.check(required=True)
+    check_gpu.check(required=True)
     monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["gfx90a"])
     monkeypatch.setattr(torch.version, "hip", "6.2")
-    gpu.check(required=True)
+    check_gpu.check(required=True)
 
 
 def test_no_gpu_is_an_error_only_where_one_is_required(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    gpu.check(required=False)
+    check_gpu.check(required=False)
     with pytest.raises(SeeError, match="sees no GPU"):
-        gpu.check(required=True)
+        check_gpu.check(required=True)

@@ -34,8 +34,8 @@ def test_does_not_import_what_it_does_not_need(module, unwanted):
 
 
 def test_the_part_for_transformers_says_what_it_needs():
-    done = python("import sys; sys.modules['transformers'] = None; import fairseq_see.llm")
-    assert "SeeError: fairseq_see.llm needs the package transformers: pip install 'fairseq_see[llm]'" in done.stderr
+    done = python("import sys; sys.modules['transformers'] = None; import fairseq_see.hf")
+    assert "SeeError: fairseq_see.hf needs the package transformers: pip install 'fairseq_see[llm]'" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_the_part_for_transformers_says_what_it_needs():
     [
         "import fairseq_see, fairseq",
         "import fairseq, fairseq_see",
-        "import fairseq_see.models.tables",
+        "import fairseq_see.models.builder",
         "import fairseq_see.criterions",
         "import fairseq_see.embeddings, fairseq.models",
         "import fairseq_see, importlib.util; importlib.util.find_spec('fairseq'); import fairseq",
@@ -67,5 +67,5 @@ def test_registers_in_whatever_order(imports):
 
 
 def test_an_error_inside_the_plugin_is_not_swallowed():
-    done = python("import sys; sys.modules['fairseq_see.models.tables'] = None; import fairseq, fairseq_see")
-    assert done.returncode and "fairseq_see.models.tables" in done.stderr
+    done = python("import sys; sys.modules['fairseq_see.models.builder'] = None; import fairseq, fairseq_see")
+    assert done.returncode and "fairseq_see.models.builder" in done.stderr

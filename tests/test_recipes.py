@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from experiments.hyperparameters import check_recipe, joined, read_recipes, write_recipes
 from fairseq_see.errors import SeeError
-from fairseq_see.recipes import check_recipe, joined, read_recipes, write_recipes
 
 
 def test_what_is_written_is_read(tmp_path):

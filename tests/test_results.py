@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from fairseq_see.recipes import read_recipes
+from experiments.hyperparameters import read_recipes
 from tests.conftest import ROOT
 
 RESULTS = ROOT / "docs/results"

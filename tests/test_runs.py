@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from experiments.run_list import Run, read_json, read_yaml, values_of, write_json
 from fairseq_see.embeddings import REGISTRY
 from fairseq_see.errors import SeeError
-from fairseq_see.runs import Run, read_json, read_yaml, values_of, write_json
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "configs"

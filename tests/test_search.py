@@ -7,10 +7,10 @@ import sys
 import pytest
 import yaml
 
+from experiments.hyperparameters import read_recipes
+from experiments.run_list import read_yaml
+from experiments.tune import Trial, best, grid, main, outcome, remarks, tried
 from fairseq_see.errors import SeeError
-from fairseq_see.recipes import read_recipes
-from fairseq_see.runs import read_yaml
-from fairseq_see.search import Trial, best, grid, main, outcome, remarks, tried
 from tests.conftest import ROOT
 
 VALID = "[2026-01-01 12:00:02,1][valid][INFO] - epoch 001 | valid on 'valid' subset | ppl {} | num_updates {}\n"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from experiments.table3 import statistics
 from fairseq_see.errors import SeeError
-from fairseq_see.statistics import statistics
 from fairseq_see.units import UnitIndex
 from tests.conftest import ROOT
 

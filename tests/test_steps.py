@@ -2,8 +2,8 @@
 
 import pytest
 
+from experiments.cached_step import check_settings, once
 from fairseq_see.errors import SeeError
-from fairseq_see.steps import check_settings, once
 
 
 def test_a_step_is_done_once_and_a_failed_one_again(tmp_path):

@@ -13,8 +13,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from fairseq_see.files import replacing
-from fairseq_see.report.seeds import Spread
+from experiments.report.seeds import Spread
+from fairseq_see.io import replacing
 
 HERE = Path(__file__).parent
 # Folder of the records and pattern of their names, without the seed: label, colour, marker.

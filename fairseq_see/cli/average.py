@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import check_outputs, save_checkpoint
+from fairseq_see.io import check_outputs, save_checkpoint
 
 HELP = "average the weights of checkpoints of one run into a new checkpoint"
 
@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> None:
     check_outputs({"--output": args.output}, args.checkpoints)
     from tqdm import tqdm
 
-    from fairseq_see.models.tables import AVERAGED, load_checkpoint
+    from fairseq_see.models.builder import AVERAGED, load_checkpoint
 
     first = load_checkpoint(args.checkpoints[0])
     sums = {name: value.double() if value.is_floating_point() else value for name, value in first["model"].items()}

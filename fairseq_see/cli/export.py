@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import replacing_folder, save_checkpoint
+from fairseq_see.io import replacing_folder, save_checkpoint
 from fairseq_see.units.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write one or both, and tell the bytes."""
-    from fairseq_see.models.dense import dense_twin
-    from fairseq_see.models.tables import load_checkpoint, load_embeddings, options_in
+    from fairseq_see.models.builder import load_checkpoint, load_embeddings, options_in
+    from fairseq_see.models.to_dense import dense_twin
 
     if not args.output and not args.to_dense:
         raise SeeError("say what to write: --output FOLDER, --to-dense FILE.pt, or both")
@@ -64,8 +64,8 @@ def _write_small(
     folder: Path, state: dict[str, Any], embeddings: dict[str, "Embedding"], dictionaries: dict[str, Path]
 ) -> None:
     from fairseq_see.embeddings import exported
-    from fairseq_see.embeddings.stored_index import packed_state
-    from fairseq_see.models.tables import options_in, updates_of
+    from fairseq_see.embeddings.buffers import packed_state
+    from fairseq_see.models.builder import options_in, updates_of
 
     resolved = json.loads(options_in(state["cfg"]["model"]).pop("see_resolved"))
     model = dict(state["model"])

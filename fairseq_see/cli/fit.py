@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import check_outputs
+from fairseq_see.io import check_outputs
 
 if TYPE_CHECKING:
     from fairseq_see.fitting import Method, Recipe

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import check_outputs, read_lines, replacing
+from fairseq_see.io import check_outputs, read_lines, replacing
 from fairseq_see.units import Senses, Vocabulary, build_index, openhownet
 from fairseq_see.units.controls import CONTROLS, check_control
-from fairseq_see.units.describe import made_from
+from fairseq_see.units.inspection import made_from
 from fairseq_see.units.morphology import DEFAULT_SEGMENTERS, SEGMENTERS
 from fairseq_see.units.script import LANGUAGES, language_in_name
 from fairseq_see.units.segmenters import segmenters_for
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--hownet",
         metavar="TSV",
         type=Path,
-        help="language, word, sense number, sememes; HowNet's, or others that fairseq-see lexicon makes",
+        help="language, word, sense number, sememes; HowNet's, or others that python -m experiments lexicon makes",
     )
     senses.add_argument(
         "--openhownet",

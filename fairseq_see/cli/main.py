@@ -6,7 +6,7 @@ import logging
 import os
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 import fairseq_see.cli
@@ -20,10 +20,23 @@ def subcommands() -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; bad input ends in one line on stderr and status 2."""
-    parser = argparse.ArgumentParser(prog="fairseq-see", description="Compressed embeddings for translation models.")
+    modules = {name: f"fairseq_see.cli.{name}" for name in subcommands()}
+    return run_command("fairseq-see", "Compressed embeddings for translation models.", modules, argv)
+
+
+def run_command(prog: str, description: str, modules: Mapping[str, str], argv: Sequence[str] | None) -> int:
+    """Parse a command line and run the module of its subcommand.
+
+    Args:
+        prog: name of the program.
+        description: what it is for, in a sentence.
+        modules: module by subcommand; each has ``HELP``, ``add_arguments`` and ``run``.
+        argv: the words of the command line; None takes the process's.
+    """
+    parser = argparse.ArgumentParser(prog=prog, description=description)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in subcommands():
-        module = import_module(f"fairseq_see.cli.{name}")
+    for name, path in modules.items():
+        module = import_module(path)
         command = commands.add_parser(name, help=module.HELP, description=module.HELP, allow_abbrev=False)
         module.add_arguments(command)
         command.set_defaults(run=module.run)

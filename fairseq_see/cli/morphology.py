@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from fairseq_see.files import read_lines
+from fairseq_see.io import read_lines
 from fairseq_see.units.morphology.polyglot import write_model
 from fairseq_see.units.script import LANGUAGES
 

@@ -30,7 +30,7 @@ from fairseq_see.fitting.distillation import (
 )
 from fairseq_see.fitting.output_cache import OutputCache, content_hashes
 from fairseq_see.fitting.output_losses import kl_divergence
-from fairseq_see.models.tables import exit_on_error
+from fairseq_see.models.builder import exit_on_error
 from fairseq_see.models.teacher import (
     Pass,
     Teacher,

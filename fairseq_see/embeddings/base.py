@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fairseq_see.embeddings.buffers import StoredIndex
 from fairseq_see.embeddings.stored_codes import StoredCodes
-from fairseq_see.embeddings.stored_index import StoredIndex
 from fairseq_see.errors import InfeasibleRatio, SeeError
 
 REGISTRY: dict[str, type[Embedding]] = {}

@@ -22,9 +22,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from fairseq_see.embeddings.base import Embedding, embedding_class
-from fairseq_see.embeddings.stored_index import unpacked_state
+from fairseq_see.embeddings.buffers import unpacked_state
 from fairseq_see.errors import SeeError
-from fairseq_see.files import write_tensors
+from fairseq_see.io import write_tensors
 
 FORMAT = "fairseq-see export"
 VERSION = 1

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fairseq_see.embeddings.stored_index import StoredIndex
+from fairseq_see.embeddings.buffers import StoredIndex
 from fairseq_see.embeddings.unit_vectors import UnitVectors
 
 

@@ -31,10 +31,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import FEW, Embedding, register
+from fairseq_see.embeddings.buffers import FEWER_UNITS, StoredIndex, index_to_plan
 from fairseq_see.embeddings.few import FewRows
+from fairseq_see.embeddings.init import align_vectors, gain_of, row_norm, start_vectors
 from fairseq_see.embeddings.kronecker import factor_width
-from fairseq_see.embeddings.start import align_vectors, gain_of, row_norm, start_vectors
-from fairseq_see.embeddings.stored_index import FEWER_UNITS, StoredIndex, index_to_plan
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
 from fairseq_see.embeddings.decompose import level, tensor_train
+from fairseq_see.embeddings.init import gain_of, match_variance
 from fairseq_see.embeddings.kronecker import wide
 from fairseq_see.embeddings.pairs import all_pairs
 from fairseq_see.embeddings.roots import ceil_root
-from fairseq_see.embeddings.start import gain_of, match_variance
 from fairseq_see.errors import SeeError
 
 # Numbers of one gathered operand at a time: 32 MB.

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from fairseq_see.embeddings.base import Embedding, infeasible, meets
-from fairseq_see.embeddings.start import mean_squared_length
-from fairseq_see.embeddings.stored_index import StoredIndex, index_to_plan
+from fairseq_see.embeddings.buffers import StoredIndex, index_to_plan
+from fairseq_see.embeddings.init import mean_squared_length
 from fairseq_see.units import UnitIndex
 
 # Gates that the words of one chunk may have in all their steps together: 64 MB in float32.

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, register
 from fairseq_see.embeddings.decompose import canonical
+from fairseq_see.embeddings.init import gain_of, start_vectors
 from fairseq_see.embeddings.kronecker import factor_width
-from fairseq_see.embeddings.start import gain_of, start_vectors
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
 

@@ -20,10 +20,10 @@ from torch import Tensor
 
 from fairseq_see.embeddings.base import Embedding, register
 from fairseq_see.embeddings.decompose import truncated_svd
+from fairseq_see.embeddings.init import gain_of, start_vectors
 from fairseq_see.embeddings.kronecker import factor_width, wide
 from fairseq_see.embeddings.pairs import all_pairs
 from fairseq_see.embeddings.roots import ceil_root
-from fairseq_see.embeddings.start import gain_of, start_vectors
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
 

@@ -5,7 +5,7 @@ What a whole model learns from another one is in ``distillation`` and ``output_c
 
 from fairseq_see.fitting.fit import Recipe, fit
 from fairseq_see.fitting.losses import parse_loss
-from fairseq_see.fitting.recipes import RECIPES, Method, method_named
-from fairseq_see.fitting.report import measure
+from fairseq_see.fitting.metrics import measure
+from fairseq_see.fitting.presets import RECIPES, Method, method_named
 
 __all__ = ["RECIPES", "Method", "Recipe", "fit", "measure", "method_named", "parse_loss"]

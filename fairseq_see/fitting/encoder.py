@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.embeddings.decompose import weighted_mean, weighted_svd
-from fairseq_see.embeddings.matrix import MatrixEmbedding
+from fairseq_see.embeddings.low_rank import MatrixEmbedding
 from fairseq_see.errors import SeeError
 
 

@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
-from fairseq_see.files import save_checkpoint
 from fairseq_see.fitting.encoder import LinearEncoder
 from fairseq_see.fitting.losses import Mix, alpha_at, parse_loss
+from fairseq_see.io import save_checkpoint
 
 OPTIMIZERS = ("adam", "lbfgs")
 

@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import replacing, write_tensors
+from fairseq_see.io import replacing, write_tensors
 
 # Samples of a file. So many outputs may be lost when a run is interrupted.
 FILE_SAMPLES = 4096

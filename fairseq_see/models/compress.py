@@ -14,9 +14,9 @@ from torch import Tensor
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
-from fairseq_see.files import save_checkpoint
-from fairseq_see.models.hosts import Host, host_of
-from fairseq_see.models.tables import load_checkpoint, load_embeddings, options_in
+from fairseq_see.io import save_checkpoint
+from fairseq_see.models.architectures import Host, host_of
+from fairseq_see.models.builder import load_checkpoint, load_embeddings, options_in
 
 
 class Side(NamedTuple):

@@ -8,7 +8,7 @@ from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 
 from fairseq_see.embeddings import REGISTRY
 from fairseq_see.embeddings.base import INFERENCE_MODES
-from fairseq_see.embeddings.start import INITS
+from fairseq_see.embeddings.init import INITS
 
 
 @dataclass

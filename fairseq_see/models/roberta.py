@@ -19,9 +19,9 @@ from omegaconf import OmegaConf, open_dict
 from torch import nn
 
 from fairseq_see.embeddings import Embedding
+from fairseq_see.models.builder import Tables, exit_on_error
 from fairseq_see.models.options import EmbeddingOptions, set_defaults
-from fairseq_see.models.stock import TiedOutput, add_embedding_options
-from fairseq_see.models.tables import Tables, exit_on_error
+from fairseq_see.models.replace import TiedOutput, add_embedding_options
 
 
 class SEERobertaLMHead(RobertaLMHead):

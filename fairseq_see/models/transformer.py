@@ -23,8 +23,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
+from fairseq_see.models.builder import Tables, exit_on_error
 from fairseq_see.models.options import EmbeddingOptions, set_defaults
-from fairseq_see.models.tables import Tables, exit_on_error
 
 
 # Flat, unlike fairseq's TransformerConfig: a subclass of that nested class fails in OmegaConf, and a flat one leaves

@@ -13,8 +13,8 @@ from fairseq.models.transformer import TransformerConfig
 from fairseq.models.transformer_lm import TransformerLanguageModel, TransformerLanguageModelConfig
 
 from fairseq_see.errors import SeeError
+from fairseq_see.models.builder import Tables, exit_on_error
 from fairseq_see.models.options import EmbeddingOptions, set_defaults
-from fairseq_see.models.tables import Tables, exit_on_error
 from fairseq_see.models.transformer import SEETransformerDecoder
 
 UNSUPPORTED = (

@@ -2,8 +2,8 @@
 
 from fairseq_see.units.build import build_index
 from fairseq_see.units.coverage import Coverage
-from fairseq_see.units.hownet import Senses
 from fairseq_see.units.index import UnitIndex
+from fairseq_see.units.senses import Senses
 from fairseq_see.units.vocabulary import Vocabulary
 
 __all__ = ["Coverage", "Senses", "UnitIndex", "Vocabulary", "build_index"]

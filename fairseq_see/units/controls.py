@@ -12,9 +12,9 @@ from collections.abc import Hashable, Iterator, Sequence
 import numpy as np
 
 from fairseq_see.errors import SeeError
-from fairseq_see.units.hownet import Sense
 from fairseq_see.units.index import padding_names
 from fairseq_see.units.inventory import Morphemes, told_apart
+from fairseq_see.units.senses import Sense
 
 CONTROLS = ("random-senses", "no-senses", "no-morphemes", "no-lemmas")
 RANDOM = ("random-senses", "no-morphemes")

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from fairseq_see.units.hownet import HOW
+from fairseq_see.units.senses import HOW
 
 
 @dataclass

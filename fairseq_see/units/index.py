@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import replacing
+from fairseq_see.io import replacing
 from fairseq_see.units.vocabulary import SPECIALS, Vocabulary
 
 MAGIC = b"fairseq-see unit index "

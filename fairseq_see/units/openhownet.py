@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from fairseq_see.errors import SeeError
-from fairseq_see.units.hownet import LONGEST_WORD, Sense, Senses
+from fairseq_see.units.senses import LONGEST_WORD, Sense, Senses
 
 FILES = ("sememe_all", "sememe_triples_taxonomy.txt", "HowNet_dict_complete")
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fairseq_see.errors import SeeError
-from fairseq_see.units.hownet import Sense
+from fairseq_see.units.senses import Sense
 
 ORDERS = range(2, 17)
 RANKS = range(1, 101)

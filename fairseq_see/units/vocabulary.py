@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fairseq_see.errors import SeeError
-from fairseq_see.files import read_lines
+from fairseq_see.io import read_lines
 
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 

@@ -120,12 +120,12 @@ use_environment
 # fairseq would train each run on all GPUs it sees, with batches as many times as large.
 export CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES-0}
 [[ ${#cpu[@]} -eq 0 ]] || export CUDA_VISIBLE_DEVICES=
-"$own" -m fairseq_see.bundle.machine device ${cpu[@]+"${cpu[@]}"} --json "$work/machine.json" 2>"$work/device.log" || {
+"$own" -m experiments.offline.machine device ${cpu[@]+"${cpu[@]}"} --json "$work/machine.json" 2>"$work/device.log" || {
     tail -n 3 -- "$work/device.log" >&2
     exit 2
 }
 
 say "[4/4] runs, after $((EPOCHSECONDS - start)) s"
-exec "$own" -m fairseq_see.bundle.work --bundle "$here" --work "$work" --out "$out" --parallel "$parallel" \
+exec "$own" -m experiments.offline.work --bundle "$here" --work "$work" --out "$out" --parallel "$parallel" \
     --start "$start" ${minutes:+--minutes "$minutes"} --score-minutes "$score" \
     ${flags[@]+"${flags[@]}"} ${cpu[@]+"${cpu[@]}"} ${only[@]+--only "${only[@]}"}

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from fairseq_see.cli.main import main
+from experiments.__main__ import main as laboratory
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def files(tmp_path):
 
 
 def test_clean_writes_both_sides_a_table_and_a_report(files, tmp_path, capsys):
-    assert main(["clean", *files, "--report", str(tmp_path / "report.json")]) == 0
+    assert laboratory(["clean", *files, "--report", str(tmp_path / "report.json")]) == 0
     assert (tmp_path / "sub/out.zh").read_text(encoding="utf-8") == "你好\n"
     assert (tmp_path / "sub/out.en").read_text(encoding="utf-8") == "Hello\n"
     printed = capsys.readouterr().out
@@ -28,32 +28,32 @@ def test_clean_writes_both_sides_a_table_and_a_report(files, tmp_path, capsys):
 
 def test_a_report_over_a_text_is_refused(files, tmp_path, capsys):
     for text, what in (("a.zh", "one of the inputs"), ("sub/out.en", "what the en text writes")):
-        assert main(["clean", *files, "--report", str(tmp_path / text)]) == 2
+        assert laboratory(["clean", *files, "--report", str(tmp_path / text)]) == 2
         assert f"--report {tmp_path / text} is {what}; write it to another file" in capsys.readouterr().err
     assert (tmp_path / "a.zh").read_text(encoding="utf-8").startswith("你好") and not (tmp_path / "sub").exists()
 
 
 def test_a_folder_in_the_place_of_an_output_is_told_before_the_work(files, tmp_path, capsys):
     (tmp_path / "sub/out.en").mkdir(parents=True)
-    assert main(["clean", *files]) == 2
+    assert laboratory(["clean", *files]) == 2
     assert f"the en text {tmp_path / 'sub/out.en'} is a folder; write a file" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "sub").iterdir()] == ["out.en"]
 
 
 def test_a_pipe_stays_a_pipe(files, tmp_path, capsys):
     os.mkfifo(tmp_path / "pipe")
-    assert main(["clean", *files, "--report", str(tmp_path / "pipe")]) == 2
+    assert laboratory(["clean", *files, "--report", str(tmp_path / "pipe")]) == 2
     assert "is no ordinary file" in capsys.readouterr().err and not (tmp_path / "sub").exists()
     assert (tmp_path / "pipe").is_fifo()
 
 
 def test_no_filter_keeps_every_line(files, tmp_path):
-    assert main(["clean", *files, "--no-filter"]) == 0
+    assert laboratory(["clean", *files, "--no-filter"]) == 0
     assert (tmp_path / "sub/out.en").read_text() == "Hello\nHello\nNothing\n"
 
 
 def test_limits_are_options(files, capsys):
-    assert main(["clean", *files, "--max-words", "1"]) == 2
+    assert laboratory(["clean", *files, "--max-words", "1"]) == 2
     assert "nothing is left" in capsys.readouterr().err
 
 
@@ -62,18 +62,18 @@ def test_limits_are_options(files, capsys):
 )
 def test_senseless_limits_are_refused(files, option):
     with pytest.raises(SystemExit):
-        main(["clean", *files, *option])
+        laboratory(["clean", *files, *option])
 
 
 def test_files_given_the_wrong_way_round_are_pointed_out(files, capsys):
     files[1], files[3] = files[3], files[1]
-    assert main(["clean", *files]) == 0
+    assert laboratory(["clean", *files]) == 0
     assert "no Chinese character" in capsys.readouterr().err
 
 
 def test_different_numbers_of_lines_end_in_one_line(files, tmp_path, capsys):
     (tmp_path / "a.en").write_text("Hello\n")
-    assert main(["clean", *files]) == 2
+    assert laboratory(["clean", *files]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
@@ -82,5 +82,5 @@ def test_different_numbers_of_lines_end_in_one_line(files, tmp_path, capsys):
 
 
 def test_cleaning_needs_neither_torch_nor_fairseq():
-    code = "import sys, fairseq_see.cli.clean; print({'torch', 'fairseq'} & set(sys.modules))"
+    code = "import sys, experiments.corpus.clean_cli; print({'torch', 'fairseq'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

@@ -1,11 +1,11 @@
-"""fairseq-see curves: logs to a picture."""
+"""python -m experiments curves: logs to a picture."""
 
 import os
 
 import pytest
 
-from fairseq_see.cli import curves
-from fairseq_see.cli.main import main
+from experiments import curves
+from experiments.__main__ import main as laboratory
 
 LINE = (
     "[2026-01-02 03:04:05,678][valid][INFO] - epoch {0:03} | "
@@ -29,7 +29,7 @@ def test_points_are_those_of_the_log_and_the_later_counts(tmp_path):
 def test_a_picture_is_written(tmp_path, form, magic):
     paths = [write_log(tmp_path / name, (100, 75.5), (200, 13.25)) for name in ("dense", "see20")]
     output = tmp_path / f"curves.{form}"
-    assert main(["curves", *paths, "--output", str(output)]) == 0
+    assert laboratory(["curves", *paths, "--output", str(output)]) == 0
     assert output.read_bytes().startswith(magic)
     if form == "svg":
         assert all(f"<!-- {name} -->" in output.read_text() for name in ("dense", "see20", "updates"))
@@ -38,7 +38,7 @@ def test_a_picture_is_written(tmp_path, form, magic):
 def test_names_of_folders_are_shown_as_they_are(tmp_path):
     paths = [write_log(tmp_path / name, (100, 75.5)) for name in ("_hidden", "a$^$", os.fsdecode(b"not\xffutf8"))]
     output = tmp_path / "curves.svg"
-    assert main(["curves", *paths, "--output", str(output)]) == 0
+    assert laboratory(["curves", *paths, "--output", str(output)]) == 0
     assert all(f"<!-- {name} -->" in output.read_text("utf-8") for name in ("_hidden", "a$^$", "not\ufffdutf8"))
 
 
@@ -47,6 +47,6 @@ def test_names_of_folders_are_shown_as_they_are(tmp_path):
 )
 def test_bad_input(tmp_path, capsys, name, message):
     (tmp_path / "run").mkdir()
-    assert main(["curves", str(tmp_path / "run"), "-o", str(tmp_path / name)]) == 2
+    assert laboratory(["curves", str(tmp_path / "run"), "-o", str(tmp_path / name)]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / name).exists()

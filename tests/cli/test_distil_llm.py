@@ -1,11 +1,11 @@
-"""``fairseq-see distil_llm`` where the packages it needs are not installed; tests/llm has the rest."""
+"""``python -m experiments distil_llm`` where the packages it needs are not installed; tests/llm has the rest."""
 
 import subprocess
 import sys
 
 from tests.conftest import ROOT
 
-HIDDEN = "import sys; sys.modules['transformers'] = None; from fairseq_see.cli.main import main; "
+HIDDEN = "import sys; sys.modules['transformers'] = None; from experiments.__main__ import main; "
 
 
 def test_says_what_is_missing(tmp_path):
@@ -13,4 +13,4 @@ def test_says_what_is_missing(tmp_path):
     command = [sys.executable, "-c", f"{HIDDEN}sys.exit(main({words!r}))"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert "fairseq_see.llm needs the package transformers" in done.stderr
+    assert "fairseq_see.hf needs the package transformers" in done.stderr

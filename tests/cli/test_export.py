@@ -16,10 +16,10 @@ from safetensors.torch import load_file, save
 
 from fairseq_see.cli.main import main
 from fairseq_see.embeddings import REGISTRY, build, embedding_class, load
+from fairseq_see.embeddings.buffers import packed_state
 from fairseq_see.embeddings.exported import write
-from fairseq_see.embeddings.stored_index import packed_state
 from fairseq_see.errors import SeeError
-from fairseq_see.models.tables import load_embeddings
+from fairseq_see.models.builder import load_embeddings
 from tests.cli.test_checkpoints import Exploding
 from tests.conftest import ROOT, full_disk, run_command
 from tests.embeddings.conftest import random_index

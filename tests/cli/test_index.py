@@ -143,7 +143,7 @@ def test_no_permission(folder: Path, capsys: pytest.CaptureFixture[str], monkeyp
         # In place of a read-only folder, which does not stop root.
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("fairseq_see.files.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("fairseq_see.io.tempfile.mkstemp", refuse)
     assert index(folder, "dict.zh.txt") == 2
     error = capsys.readouterr().err
     assert "cannot write" in error and "Permission denied" in error

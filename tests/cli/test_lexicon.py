@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from experiments.__main__ import main as laboratory
 from fairseq_see.cli.main import main
-from fairseq_see.models.tables import load_embeddings
+from fairseq_see.models.builder import load_embeddings
 from fairseq_see.units import Senses
 from tests.cli.test_checkpoints import checkpoint
 from tests.units.test_wordnet import write_wordnet
@@ -24,7 +25,7 @@ def folder(tmp_path):
 
 
 def lexicon(folder, *words):
-    return main(["lexicon", *(str(word).format(folder=folder) for word in words)])
+    return laboratory(["lexicon", *(str(word).format(folder=folder) for word in words)])
 
 
 KMEANS = ("kmeans", "{folder}/dict.en.txt", "--clusters", "5", "--output", "{folder}/out.tsv", "--table")

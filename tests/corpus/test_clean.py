@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairseq_see.corpus import words
-from fairseq_see.corpus.clean import (
+from experiments.corpus import tokenize
+from experiments.corpus.clean import (
     DUPLICATE,
     EMPTY,
     LONG_WORD,
@@ -175,13 +175,13 @@ def test_a_missing_file_is_named(tmp_path):
     ],
 )
 def test_words(language, line, expected):
-    assert words.split(line, language) == expected
+    assert tokenize.split(line, language) == expected
 
 
 def test_words_are_not_those_of_a_cache_that_others_can_write(tmp_path):
     (tmp_path / "jieba.cache").write_bytes(marshal.dumps(({"帮": 0, "帮他": 10**9}, 10**9)))
     done = subprocess.run(
-        [sys.executable, "-m", "fairseq_see.corpus.words", "split", "--lang", "zh"],
+        [sys.executable, "-m", "experiments.corpus.tokenize", "split", "--lang", "zh"],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(tmp_path)},
         input="你应该帮他。\n",
@@ -194,11 +194,11 @@ def test_words_are_not_those_of_a_cache_that_others_can_write(tmp_path):
 
 
 def test_words_are_joined_as_people_write_them():
-    assert words.join("It 's good , isn 't it ?", "en") == "It's good, isn't it?"
-    assert words.join("A & B", "en") == "A & B"
-    assert words.join("你 应该 。", "zh") == "你应该。"
+    assert tokenize.join("It 's good , isn 't it ?", "en") == "It's good, isn't it?"
+    assert tokenize.join("A & B", "en") == "A & B"
+    assert tokenize.join("你 应该 。", "zh") == "你应该。"
 
 
 def test_many_processes_keep_the_order():
     lines = [f"Line {i}, please." for i in range(1200)]
-    assert list(words.split_all(lines, "en", workers=2)) == [f"Line {i} , please ." for i in range(1200)]
+    assert list(tokenize.split_all(lines, "en", workers=2)) == [f"Line {i} , please ." for i in range(1200)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairseq_see.corpus.formats import Segment, column_pairs, line_pairs, segment_pairs, segments, talk_pairs
+from experiments.corpus.formats import Segment, column_pairs, line_pairs, segment_pairs, segments, talk_pairs
 from fairseq_see.errors import SeeError
 
 SGM = """<srcset setid="newstest2017" srclang="any">

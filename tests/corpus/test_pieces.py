@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from fairseq_see.corpus import pieces
+from experiments.corpus import sentencepiece_model
 from fairseq_see.errors import SeeError
 from tests.conftest import ROOT
 
@@ -25,7 +25,7 @@ def english() -> list[str]:
 @pytest.fixture(scope="module")
 def model(english: list[str], tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("pieces") / "spm.en.model"
-    path.write_bytes(pieces.learn(english, 800, "en"))
+    path.write_bytes(sentencepiece_model.learn(english, 800, "en"))
     return str(path)
 
 
@@ -36,7 +36,7 @@ def joined(line: str) -> str:
 
 def test_joining_the_pieces_gives_the_words(english: list[str], model: str) -> None:
     lines = [*english, "", "it ' s « 1/2 ﬁne » … Ｙｅｓ ，"]
-    cut = list(pieces.apply(lines, model))
+    cut = list(sentencepiece_model.apply(lines, model))
     assert [joined(line) for line in cut[:-1]] == lines[:-1]
     # Nothing is normalised, nothing unknown is passed on.
     assert "Ｙ" not in cut[-1] and "Y" not in cut[-1] and "<unk>" in cut[-1].split()
@@ -49,19 +49,19 @@ def test_the_model_has_the_size_asked_for_and_no_symbols_of_fairseq(english: lis
     spelled = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
     assert len(set(spelled)) == 800 + 1
     assert [piece for piece in spelled if piece.startswith("<")] == ["<unk>"]
-    assert {piece for line in pieces.apply(english, model) for piece in line.split()} <= set(spelled)
+    assert {piece for line in sentencepiece_model.apply(english, model) for piece in line.split()} <= set(spelled)
 
 
 def test_frequent_words_are_pieces_though_a_space_follows_them_everywhere(english: list[str], model: str) -> None:
     """In the text as it stands, "this" is no candidate for a piece, and sentencepiece would cut it into "thi s"."""
     frequent = ["this", "that", "yesterday", "because"]
     assert all(f" {word} " in f" {' '.join(english)} " for word in frequent)
-    assert next(pieces.apply([" ".join(frequent)], model)) == " ".join(f"▁{word}" for word in frequent)
+    assert next(sentencepiece_model.apply([" ".join(frequent)], model)) == " ".join(f"▁{word}" for word in frequent)
 
 
 def test_words_are_rearranged_but_neither_lost_nor_added() -> None:
     lines = ["b a b", "", *["a c"] * 50]
-    arranged = list(pieces._rearranged(lines))
+    arranged = list(sentencepiece_model._rearranged(lines))
     assert sorted(" ".join(arranged).split()) == sorted(" ".join(lines).split())
     assert all(len(set(line.split())) == 1 for line in arranged)
     assert all(before.split()[0] <= after.split()[0] for before, after in pairwise(arranged))
@@ -70,7 +70,7 @@ def test_words_are_rearranged_but_neither_lost_nor_added() -> None:
 def test_the_same_words_give_the_same_bytes(english: list[str], tmp_path) -> None:
     """In another process, with another hash seed, in another order."""
     program = (
-        "import sys; from fairseq_see.corpus.pieces import learn\n"
+        "import sys; from experiments.corpus.sentencepiece_model import learn\n"
         "sys.stdout.buffer.write(learn(sys.stdin.read().split('\\n'), 300, 'en'))"
     )
     models = []
@@ -87,24 +87,24 @@ def test_the_same_words_give_the_same_bytes(english: list[str], tmp_path) -> Non
 def test_rare_chinese_characters_are_left_out_and_english_ones_are_not() -> None:
     text = ["中 国 人"] * 1000 + ["鼱"]
     for language, known in (("zh", False), ("en", True)):
-        assert ("鼱".encode() in pieces.learn(text, 6 + known, language)) is known
+        assert ("鼱".encode() in sentencepiece_model.learn(text, 6 + known, language)) is known
 
 
 def test_a_size_that_does_not_fit_is_told_with_the_one_that_does(english: list[str]) -> None:
     with pytest.raises(SeeError, match=r"the en text is too small for 50000 pieces; the largest size is \d+$") as error:
-        pieces.learn(english, 50000, "en")
+        sentencepiece_model.learn(english, 50000, "en")
     largest = int(str(error.value).split()[-1])
-    assert pieces.learn(english, largest, "en")
+    assert sentencepiece_model.learn(english, largest, "en")
     with pytest.raises(SeeError, match=f"the largest size is {largest}$"):
-        pieces.learn(english, largest + 1, "en")
+        sentencepiece_model.learn(english, largest + 1, "en")
     with pytest.raises(SeeError, match=r"too many characters for 5 pieces; the smallest size is \d+$") as error:
-        pieces.learn(english, 5, "en")
+        sentencepiece_model.learn(english, 5, "en")
     least = int(str(error.value).split()[-1])
-    assert pieces.learn(english, least, "en")
+    assert sentencepiece_model.learn(english, least, "en")
     with pytest.raises(SeeError, match=f"the smallest size is {least}$"):
-        pieces.learn(english, least - 1, "en")
+        sentencepiece_model.learn(english, least - 1, "en")
     with pytest.raises(SeeError, match="cannot learn from the en text") as error:
-        pieces.learn([""], 5, "en")
+        sentencepiece_model.learn([""], 5, "en")
     assert "\n" not in str(error.value)
 
 
@@ -113,4 +113,4 @@ def test_what_is_no_model_is_refused(tmp_path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "m").write_bytes(content)
     with pytest.raises(SeeError, match="no sentencepiece model"):
-        list(pieces.apply(["a"], str(tmp_path / "m")))
+        list(sentencepiece_model.apply(["a"], str(tmp_path / "m")))

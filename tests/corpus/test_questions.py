@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from fairseq_see.corpus import questions
+from experiments.corpus import questions
 from fairseq_see.errors import SeeError
 
 

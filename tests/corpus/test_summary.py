@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from fairseq_see.corpus import summary
-from fairseq_see.corpus.clean import Limits, Report, clean
+from experiments.corpus import summary
+from experiments.corpus.clean import Limits, Report, clean
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fairseq_see.embeddings import REGISTRY, build, embedding_class, options_of
-from fairseq_see.embeddings.stored_index import StoredIndex, packed_state
+from fairseq_see.embeddings.buffers import StoredIndex, packed_state
 from fairseq_see.errors import InfeasibleRatio, SeeError
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import padding_names

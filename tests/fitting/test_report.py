@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fairseq_see.fitting import measure
-from fairseq_see.fitting.report import neighbour_overlap
+from fairseq_see.fitting.metrics import neighbour_overlap
 
 
 def brute_force(x, y, ids, k):

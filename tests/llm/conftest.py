@@ -21,7 +21,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from fairseq_see.llm import build_index
+from fairseq_see.hf import build_index
 from fairseq_see.units import Senses
 
 TEXT = [

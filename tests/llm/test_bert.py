@@ -11,10 +11,10 @@ import torch
 from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, Trainer
 
+from experiments.llm import bert, bert_data, glue
+from experiments.llm.finetune import Schedule, classify
+from experiments.llm.masked_lm import perplexity
 from fairseq_see.errors import SeeError
-from fairseq_see.llm import bert, bert_data, glue
-from fairseq_see.llm.finetune import Schedule, classify
-from fairseq_see.llm.masked_lm import perplexity
 from tests.conftest import ROOT
 from tests.llm import small
 from tests.scripts.test_prepare import contents, refused, script

@@ -11,8 +11,8 @@ from transformers import LlamaForCausalLM
 from fairseq_see.embeddings import REGISTRY, Embedding
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting import Recipe
-from fairseq_see.llm import compress_embeddings, compressed_embeddings, materialise
-from fairseq_see.llm.host import ProjectionHead
+from fairseq_see.hf import compress_embeddings, compressed_embeddings, materialise
+from fairseq_see.hf.surgery import ProjectionHead
 from tests.llm.conftest import FAMILIES, batch_for, rows_for, tiny
 
 TIED = ("llama-tied", "gpt2", "bert", "t5")

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from experiments.llm.data import blocks, collate, prompt_and_answer, read
 from fairseq_see.errors import SeeError
-from fairseq_see.llm.data import blocks, collate, prompt_and_answer, read
-from fairseq_see.llm.distil import IGNORED
+from fairseq_see.hf.distillation import IGNORED
 
 QUESTION = {
     "question": "What lends money?",

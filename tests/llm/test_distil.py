@@ -11,12 +11,12 @@ import pytest
 import torch
 from transformers import TrainingArguments
 
+from experiments.llm.data import collate
+from experiments.llm.tokens import distances, reach, token_counts
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting.distillation import Stages, Weights
-from fairseq_see.llm import compress_embeddings, compressed_embeddings
-from fairseq_see.llm.data import collate
-from fairseq_see.llm.distil import IGNORED, PAPER, DistillationTrainer
-from fairseq_see.llm.tokens import distances, reach, token_counts
+from fairseq_see.hf import compress_embeddings, compressed_embeddings
+from fairseq_see.hf.distillation import IGNORED, PAPER, DistillationTrainer
 from tests.conftest import ROOT
 from tests.llm.conftest import rows_for, tiny
 

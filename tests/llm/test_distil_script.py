@@ -1,4 +1,4 @@
-"""``scripts/distil_llm.sh`` and ``fairseq-see distil_llm``: an experiment from the model to its results."""
+"""``scripts/distil_llm.sh`` and ``python -m experiments distil_llm``: an experiment from the model to its results."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from fairseq_see.cli.main import main
-from fairseq_see.llm.checkpoints import last_checkpoint
+from experiments.__main__ import main as laboratory
+from experiments.llm.checkpoints import last_checkpoint
 from tests.conftest import ROOT
 from tests.llm.conftest import SENSES, TEXT, rows_for, tiny
 from tests.llm.test_lm_eval import attempts, questions, write_task  # noqa: F401
@@ -82,17 +82,17 @@ def test_results(done, place):
 def test_what_is_done_is_not_done_again(done, place, attempts):  # noqa: F811
     folder, _ = done
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.*") if path.name != "results.json"}
-    assert main(["distil_llm", *settings(place, folder)]) == 0
+    assert laboratory(["distil_llm", *settings(place, folder)]) == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert not attempts
 
 
 def test_other_settings_need_another_folder(done, place, capsys):
-    assert main(["distil_llm", *settings(place, done[0], lr=0.1)]) == 2
+    assert laboratory(["distil_llm", *settings(place, done[0], lr=0.1)]) == 2
     assert "was made with --lr 0.01, not 0.1; choose another folder" in capsys.readouterr().err
     text = (place / "text.txt").read_text()
     (place / "text.txt").write_text(text + "More.\n")
-    assert main(["distil_llm", *settings(place, done[0])]) == 2
+    assert laboratory(["distil_llm", *settings(place, done[0])]) == 2
     assert "text.txt (another content)" in capsys.readouterr().err
     (place / "text.txt").write_text(text)
 
@@ -109,7 +109,7 @@ def test_an_interrupted_training_goes_on(done, place, tmp_path):
     state = newest / "trainer_state.json"
     state.write_text(state.read_text()[:100])
     assert last_checkpoint(folder / "training") == str(folder / "training" / "checkpoint-14")
-    assert main(["distil_llm", *settings(place, folder)]) == 0
+    assert laboratory(["distil_llm", *settings(place, folder)]) == 0
     found = load_file(folder / "distilled" / "model.safetensors")
     assert found.keys() == expected.keys() and all(found[name].equal(expected[name]) for name in expected)
     results = [json.loads((path / "results.json").read_text())["models"] for path in (folder, done[0])]
@@ -119,7 +119,7 @@ def test_an_interrupted_training_goes_on(done, place, tmp_path):
 def test_tables_alone_may_be_trained(place, tmp_path):
     changes = {"train": "tables", "see-m": 1, "see-ratio": None, "epochs": 1, "tasks": None, "task-folder": None}
     options = settings(place, tmp_path / "run", **changes)
-    assert main(["distil_llm", *options]) == 0
+    assert laboratory(["distil_llm", *options]) == 0
     before, after = (load_file(tmp_path / "run" / name / "model.safetensors") for name in ("compressed", "distilled"))
     changed = {name for name, value in after.items() if not value.equal(before[name])}
     assert changed and all(".embed_tokens." in name for name in changed)
@@ -145,7 +145,7 @@ def test_tables_alone_may_be_trained(place, tmp_path):
 )
 def test_bad_input_ends_in_one_line(place, tmp_path, capfd, attempts, changes, message):  # noqa: F811
     changes = {"tasks": None, "task-folder": None, "valid": None, **changes}
-    assert main(["distil_llm", *settings(place, tmp_path / "run", **changes)]) == 2
+    assert laboratory(["distil_llm", *settings(place, tmp_path / "run", **changes)]) == 2
     errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and re.search(message, errors[0]), errors
     assert not (tmp_path / "run" / "results.json").exists()

@@ -8,7 +8,7 @@ import sys
 
 from transformers import AutoModelForCausalLM, TrainingArguments
 
-from fairseq_see.llm import compress_embeddings
+from fairseq_see.hf import compress_embeddings
 from tests.conftest import ROOT
 from tests.llm.conftest import tiny
 

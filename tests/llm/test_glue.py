@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fairseq_see.llm.glue import METRICS, TASKS, scores
+from experiments.llm.glue import METRICS, TASKS, scores
 
 
 def logits(*labels: int) -> np.ndarray:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from experiments.llm.evaluate import run_tasks
 from fairseq_see.errors import SeeError
-from fairseq_see.llm import compress_embeddings
-from fairseq_see.llm.evaluate import run_tasks
+from fairseq_see.hf import compress_embeddings
 from tests.llm.conftest import TEXT, rows_for, tiny
 
 TASK = """task: {name}

@@ -19,7 +19,7 @@ from transformers import (
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
-from fairseq_see.llm import EmbeddingConfig, compress_embeddings, materialise
+from fairseq_see.hf import EmbeddingConfig, compress_embeddings, materialise
 from tests.llm.conftest import batch_for, tiny
 
 

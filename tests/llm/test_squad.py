@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from transformers import BertTokenizerFast
 
+from experiments.llm import bert_data, squad
 from fairseq_see.errors import SeeError
-from fairseq_see.llm import bert_data, squad
 from tests.llm import small
 
 

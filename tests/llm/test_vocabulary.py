@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from fairseq_see.errors import SeeError
-from fairseq_see.llm import build_index, read_vocabulary
+from fairseq_see.hf import build_index, read_vocabulary
 from tests.llm.conftest import TEXT
 
 
@@ -66,7 +66,7 @@ def test_symbols(tokens, special, symbols, kinds):
 
 def test_the_alphabet_of_bytes_is_that_of_the_library():
     """Each byte's character, as the pre-tokenizer itself writes it."""
-    from fairseq_see.llm.vocabulary import _byte_alphabet
+    from fairseq_see.hf.vocabulary import _byte_alphabet
 
     assert set(_byte_alphabet()) == set(pre_tokenizers.ByteLevel.alphabet())
     text = "".join(map(chr, range(0x20, 0x300))) + "你好 🙂"

@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
+from experiments.llm.data import collate
 from fairseq_see.fitting.distillation import Stages, Weights
-from fairseq_see.llm import compress_embeddings
-from fairseq_see.llm.data import collate
-from fairseq_see.llm.distil import IGNORED, DistillationTrainer
+from fairseq_see.hf import compress_embeddings
+from fairseq_see.hf.distillation import IGNORED, DistillationTrainer
 from tests.llm.conftest import tiny
 
 ROWS = 64

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from fairseq_see.cli.main import main
 from fairseq_see.embeddings import load
 from fairseq_see.errors import SeeError
-from fairseq_see.models.hosts import HOSTS
-from fairseq_see.models.tables import load_embeddings
+from fairseq_see.models.architectures import HOSTS
+from fairseq_see.models.builder import load_embeddings
 from tests.conftest import run_command
 
 SMALL = [

@@ -11,8 +11,8 @@ from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from fairseq_see.embeddings import Embedding
-from fairseq_see.models.stock import replace_embeddings
-from fairseq_see.models.tables import load_embeddings
+from fairseq_see.models.builder import load_embeddings
+from fairseq_see.models.replace import replace_embeddings
 from tests.conftest import run_command
 from tests.test_readme import BLOCKS
 

@@ -1,6 +1,6 @@
 """Words by frequency, counted by hand."""
 
-from fairseq_see.report.bands import NAMES, by_band
+from experiments.report.bands import NAMES, by_band
 
 FREQUENCIES = {"the": 5000, "a": 1000, "cat": 999, "sat": 10, "mat": 9, "dog": 1}
 

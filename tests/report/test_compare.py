@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fairseq_see.report.compare import _column
+from experiments.report.compare import _column
 
 
 @pytest.mark.parametrize(

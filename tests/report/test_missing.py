@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from fairseq_see.report.missing import Planner, unscored, unstarted
-from fairseq_see.report.runs import read_results
+from experiments.report.missing import Planner, unscored, unstarted
+from experiments.report.runs import read_results
 from tests.report.conftest import LOG, make_run, write
 
 SETTINGS = ["configuration x", "override model.see_method=matrix", "override +model.see_ratio=20"]

@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
+from experiments.report import provenance
 from fairseq_see.errors import SeeError
-from fairseq_see.report import provenance
 
 
 def test_a_change_of_code_or_machine_is_added_and_nothing_else(tmp_path, monkeypatch):
@@ -20,7 +20,7 @@ def test_a_change_of_code_or_machine_is_added_and_nothing_else(tmp_path, monkeyp
 
 
 def test_packed_source_tells_which_commit_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "fairseq_see/report/provenance.py"))
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "experiments/report/provenance.py"))
     assert provenance.commit() == "unknown"
     (tmp_path / "COMMIT").write_text("abc1234-dirty\n")
     assert provenance.commit() == "abc1234-dirty"

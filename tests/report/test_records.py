@@ -5,14 +5,14 @@ import shutil
 
 import pytest
 
-from fairseq_see.cli.main import main
-from fairseq_see.report import provenance
-from fairseq_see.report.records import portable
+from experiments.__main__ import main as laboratory
+from experiments.report import provenance
+from experiments.report.records import portable
 from tests.report.conftest import REFERENCES, make_run, write
 
 
 def records(data, *more):
-    status = main(["report", str(data.parent / "runs"), *more, "--records", str(data.parent / "records")])
+    status = laboratory(["report", str(data.parent / "runs"), *more, "--records", str(data.parent / "records")])
     folder = data.parent / "records"
     return status, {path.stem: path for path in folder.iterdir()} if folder.is_dir() else {}
 
@@ -82,7 +82,7 @@ def test_what_was_fitted_has_a_record_too(data):
 
 def test_a_run_that_is_named_by_a_dot_has_a_name(data, monkeypatch):
     monkeypatch.chdir(make_run(data, "dense-seed1"))
-    assert main(["report", ".", "--records", str(data.parent / "here")]) == 0
+    assert laboratory(["report", ".", "--records", str(data.parent / "here")]) == 0
     assert [path.name for path in (data.parent / "here").iterdir()] == ["dense-seed1.json"]
 
 

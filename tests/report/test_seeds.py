@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from experiments.report.runs import read_results
+from experiments.report.seeds import Spread, by_setting
 from fairseq_see.errors import SeeError
-from fairseq_see.report.runs import read_results
-from fairseq_see.report.seeds import Spread, by_setting
 from tests.embeddings.conftest import random_index
 from tests.report.conftest import make_run
 

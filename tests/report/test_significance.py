@@ -7,8 +7,8 @@ import sys
 import pytest
 from sacrebleu.metrics import BLEU
 
-from fairseq_see.report.significance import Comparison, compare, paired_bootstrap
-from fairseq_see.report.tables import _verdict
+from experiments.report.significance import Comparison, compare, paired_bootstrap
+from experiments.report.tables import _verdict
 from tests.report.conftest import REFERENCES, write
 
 BASELINE = ["the cat sat on the mat .", "a dog barked at a cat .", "birds sang in the tree .", "we saw rain ."]

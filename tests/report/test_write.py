@@ -12,10 +12,10 @@ from html.parser import HTMLParser
 import pytest
 from sacrebleu.metrics import BLEU
 
-from fairseq_see.cli.main import main
-from fairseq_see.report import plots
-from fairseq_see.report.compare import sections
-from fairseq_see.report.folders import read_folders
+from experiments.__main__ import main as laboratory
+from experiments.report import plots
+from experiments.report.compare import sections
+from experiments.report.folders import read_folders
 from tests.embeddings.conftest import random_index
 from tests.report.conftest import REFERENCES, make_run, write
 
@@ -49,7 +49,7 @@ class Page(HTMLParser):
 
 
 def report(data, *more):
-    return main(["report", str(data.parent / "runs"), "--out", str(data.parent / "out"), *more])
+    return laboratory(["report", str(data.parent / "runs"), "--out", str(data.parent / "out"), *more])
 
 
 def read(data, form):
@@ -217,7 +217,7 @@ def test_bad_input(data, tmp_path, capsys, words, message):
     damaged = make_run(data, "damaged")
     (damaged / "test.scores.json").write_text("{")
     damaged.rename(tmp_path / "DAMAGED")
-    status = main([str(tmp_path / word) if word[0].isupper() else word for word in words])
+    status = laboratory([str(tmp_path / word) if word[0].isupper() else word for word in words])
     printed = capsys.readouterr()
     assert status == 2 and not printed.out and not (tmp_path / "OUT").exists()
     assert printed.err.startswith("error: ") and printed.err.count("\n") == 1 and message in printed.err

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from fairseq_see.bundle import fairseq_source, work
-from fairseq_see.cli.main import main
+from experiments.__main__ import main as laboratory
+from experiments.offline import fairseq_source, work
+from experiments.run_list import Run
 from fairseq_see.errors import SeeError
-from fairseq_see.runs import Run
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "configs"
@@ -383,7 +383,9 @@ def test_the_archive_trains_without_network(toy, tmp_path):
         assert len((result / "toy.hyp").read_text().splitlines()) == 40
         assert json.loads((result / "run.json").read_text())["valid"]["ppl"]
     # At home they are runs like those of this machine.
-    assert main(["report", str(tmp_path / "results"), "--out", str(tmp_path / "report"), "--data", str(data)]) == 0
+    assert (
+        laboratory(["report", str(tmp_path / "results"), "--out", str(tmp_path / "report"), "--data", str(data)]) == 0
+    )
     report = (tmp_path / "report/report.md").read_text()
     assert "stop_time_hours" not in report and "### Paired bootstrap" in report
     assert "results/endless was scored before its training ended" in report

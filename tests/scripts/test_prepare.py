@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_see.units import UnitIndex, Vocabulary
-from fairseq_see.units.describe import indexed_symbols
+from fairseq_see.units.inspection import indexed_symbols
 from tests.conftest import ROOT, run_command
 from tests.openhownet import concept, write_resources
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fairseq_see.cli.main import main
-from fairseq_see.runs import read_json, read_yaml
+from experiments.__main__ import main as laboratory
+from experiments.run_list import read_json, read_yaml
 from tests.conftest import ROOT
 from tests.scripts.test_prepare import contents, refused, script, write_beginning
 
@@ -50,7 +50,7 @@ def test_missing_cells_are_made_and_the_others_left_alone(text, tmp_path):
     fit = ("fit.sh", tmp_path / "cells/dense-seed1", quantised, "--see-method", "int8", "--epochs", "0")
     assert script(*fit).returncode == 0
     assert script("score.sh", quantised, tmp_path / "prepared").returncode == 0
-    assert main(["report", str(tmp_path / "cells"), "--out", str(tmp_path / "out")]) == 0
+    assert laboratory(["report", str(tmp_path / "cells"), "--out", str(tmp_path / "out")]) == 0
     assert re.search(r"\| int8 \| fitted to dense-seed1 in closed form \|", (tmp_path / "out/report.md").read_text())
     assert {side["method"] for side in json.loads((quantised / "fit.json").read_text())} == {"int8"}
     assert "is fitted already" in script(*fit).stderr

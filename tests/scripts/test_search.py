@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from fairseq_see.cli.main import main
+from experiments.__main__ import main as laboratory
 from tests.scripts.test_prepare import contents, refused, script, write_beginning
 
 
@@ -58,7 +58,7 @@ def test_a_search_its_recipes_and_a_record_of_what_they_train(tmp_path):
     assert "dropout: 0.2" in (run / "hydra/config.yaml").read_text()
 
     records = tmp_path / "records"
-    assert main(["report", str(run.parent), "--records", str(records)]) == 0
+    assert laboratory(["report", str(run.parent), "--records", str(records)]) == 0
     (file,) = records.iterdir()
     record = json.loads(file.read_text())
     assert file.name == "matrix-20x-seed1.json" and file.stat().st_size < 4096 and str(tmp_path) not in file.read_text()

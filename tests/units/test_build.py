@@ -264,7 +264,7 @@ def test_the_bytes_do_not_depend_on_the_hash_seed(lexicon: Path, tmp_path: Path)
 
 def test_importing_loads_neither_torch_nor_fairseq_nor_text_libraries() -> None:
     program = (
-        "import sys, fairseq_see.units, fairseq_see.units.morphology, fairseq_see.units.describe\n"
+        "import sys, fairseq_see.units, fairseq_see.units.morphology, fairseq_see.units.inspection\n"
         "print({'torch', 'fairseq', 'morfessor', 'simplemma', 'rich'} & set(sys.modules))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from experiments.lexicons.clusters import clustered_senses, read_table, residual_kmeans
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Vocabulary
-from fairseq_see.units.clusters import clustered_senses, read_table, residual_kmeans
 
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Senses, UnitIndex, Vocabulary, build_index
 from fairseq_see.units.controls import SMALLEST_BAND, earlier_sharers, exchanged, frequency_bands
-from fairseq_see.units.hownet import Sense
 from fairseq_see.units.morphology import Characters
+from fairseq_see.units.senses import Sense
 from fairseq_see.units.vocabulary import SPECIALS
 from tests.units.conftest import zipfian
 

@@ -1,5 +1,5 @@
 from fairseq_see.units import Senses, Vocabulary, build_index
-from fairseq_see.units.describe import describe, indexed_symbols
+from fairseq_see.units.inspection import describe, indexed_symbols
 from fairseq_see.units.morphology import Characters, Morfessor, Segmenter
 from fairseq_see.units.selection import SelectedSense, select
 

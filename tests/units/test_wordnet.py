@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from experiments.lexicons.wordnet import wordnet_senses
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Senses
-from fairseq_see.units.wordnet import wordnet_senses
 
 FILES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 

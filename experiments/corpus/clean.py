@@ -1,0 +1,234 @@
+"""Cleaning of line-aligned Chinese-English text.
+
+Two steps, each usable alone: ``normalise`` makes one line regular without changing what it says, ``fault`` says why a
+pair of lines should not be trained on. ``clean`` runs both over two files and counts.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from fairseq_see.errors import SeeError
+from fairseq_see.io import check_outputs, replacing
+from fairseq_see.units.script import language_of
+
+# Full-width forms are their ASCII partners plus 0xFEE0.
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_FULL_WIDTH_ALPHANUMERIC = {code: ascii for code, ascii in _FULL_WIDTH.items() if chr(ascii).isalnum()}
+
+# Scripts written without spaces: Han with its extensions, Japanese kana, Hangul excluded (it has spaces).
+_IDEOGRAPHS = "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_UNITS = re.compile(rf"[{_IDEOGRAPHS}]|[^\s{_IDEOGRAPHS}]+")
+_RUNS = re.compile(rf"[^\s{_IDEOGRAPHS}]+")
+
+MAX_WORD = 1000
+"""Characters of the longest word; segmenters and BPE need quadratic time for longer ones."""
+
+EMPTY, TOO_LONG, LONG_WORD, RATIO, DUPLICATE = "empty", "too long", "long word", "length ratio", "duplicate"
+REASONS = (EMPTY, TOO_LONG, LONG_WORD, RATIO, DUPLICATE)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a pair may look like.
+
+    Attributes:
+        max_words: words of the English side; on the Chinese side each ideograph counts as a word.
+        max_chars: characters of either side.
+        max_ratio: number of words of the longer side over that of the shorter one.
+    """
+
+    max_words: int = 250
+    max_chars: int = 2000
+    max_ratio: float = 9.0
+
+
+@dataclass
+class Report:
+    """How many pairs were read and kept, and why the others were not.
+
+    With ``filtered`` false all were kept, and ``faults`` tells what filtering would have dropped.
+    """
+
+    read: int = 0
+    kept: int = 0
+    filtered: bool = True
+    without_chinese: int = 0
+    faults: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def beyond(self) -> int:
+        """Fit pairs that ``max_pairs`` left out."""
+        return self.read - self.kept - sum(self.faults.values()) if self.filtered else 0
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Report":
+        """What :meth:`as_dict` gave."""
+        return cls(**{**values, "limits": Limits(**values["limits"])})
+
+
+def normalise(line: str, language: str) -> str:
+    """One line in one form: composed characters, single spaces, nothing invisible.
+
+    Full-width letters and digits become ASCII. Full-width punctuation is proper Chinese and stays on the ``zh`` side;
+    on any other side it becomes ASCII too. (NFKC would fold both, and ligatures and fractions besides.)
+    """
+    line = line.translate(_FULL_WIDTH_ALPHANUMERIC if language == "zh" else _FULL_WIDTH)
+    if not line.isascii() or not line.isprintable():
+        line = "".join(" " if c.isspace() else c for c in line if c.isspace() or not _invisible(c))
+    # Last: a letter and its accent may have had something invisible between them, or the letter been full-width.
+    return unicodedata.normalize("NFC", " ".join(line.split()))
+
+
+def _invisible(character: str) -> bool:
+    # Cc: control characters. Cf: zero-width marks, soft hyphens, writing directions. Noncharacters, but not all of Cn,
+    # which has the characters that are younger than this Python.
+    code = ord(character)
+    noncharacter = 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE
+    return noncharacter or unicodedata.category(character) in ("Cc", "Cf")
+
+
+def count_words(line: str) -> int:
+    """Number of words, where every ideograph is one."""
+    return sum(1 for _ in _UNITS.finditer(line))
+
+
+def longest_word(line: str) -> int:
+    """Characters of the longest run without a space or an ideograph."""
+    return max((len(run) for run in _RUNS.findall(line)), default=0)
+
+
+def cut_words(line: str) -> str:
+    """The line with every word longer than ``MAX_WORD`` cut to that."""
+    return _RUNS.sub(lambda run: run.group()[:MAX_WORD], line)
+
+
+def fault(zh: str, en: str, limits: Limits) -> str | None:
+    """Why a normalised pair is not fit for training, one of ``REASONS``; None if it is."""
+    if not zh or not en:
+        return EMPTY
+    if max(longest_word(zh), longest_word(en)) > MAX_WORD:
+        return LONG_WORD
+    if max(len(zh), len(en)) > limits.max_chars:
+        return TOO_LONG
+    short, long = sorted((count_words(zh), count_words(en)))
+    if long > limits.max_words:
+        return TOO_LONG
+    if long > limits.max_ratio * short:
+        return RATIO
+    return None
+
+
+def lines_of(path: str | Path) -> Iterator[str]:
+    """The lines of a UTF-8 file one by one, without their ends and without a byte order mark.
+
+    Raises:
+        SeeError: no such file, not readable, or not UTF-8 (line and byte are told).
+    """
+    offset = 0
+    try:
+        with open(path, "rb") as file:
+            for number, raw in enumerate(file, 1):
+                try:
+                    line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError as error:
+                    # An object that begins with the mark is decoded without it: count from the line's first byte.
+                    start = error.start + (len(raw) - len(error.object))
+                    place = f"line {number}, byte {offset + start}"
+                    raise SeeError(f"{path} is not UTF-8 ({place}); convert it, for example with iconv") from error
+                offset += len(raw)
+                yield line.removesuffix("\n").removesuffix("\r")
+    except OSError as error:
+        raise SeeError(f"cannot read {path}: {error.strerror}") from error
+
+
+def written(output: str | Path) -> dict[str, str]:
+    """The files that :func:`clean` writes, by what they are to the user."""
+    return {f"the {side} text": f"{output}.{side}" for side in ("zh", "en")}
+
+
+def clean(
+    zh: str | Path,
+    en: str | Path,
+    output: str | Path,
+    *,
+    limits: Limits | None = None,
+    keep_duplicates: bool = False,
+    max_pairs: int | None = None,
+    filtered: bool = True,
+) -> Report:
+    """Write ``output``.zh and ``output``.en: the pairs of the two files, normalised, without the unfit ones.
+
+    Args:
+        zh: the Chinese file, a sentence a line.
+        en: the English file, aligned with it.
+        output: path of the two new files without their ends.
+        limits: what is fit.
+        keep_duplicates: keep a pair that has been seen before.
+        max_pairs: keep only the first so many pairs.
+        filtered: False keeps every line, as a test set needs; only words too long for any tool are cut.
+
+    Raises:
+        SeeError: a file cannot be read or written, is empty or would be written over, the numbers of lines differ, or
+            nothing is left.
+    """
+    check_outputs(written(output), (zh, en))
+    limits = limits or Limits()
+    report = Report(filtered=filtered, limits=limits)
+    seen: set[bytes] = set()
+    missing = object()
+    counts = [0, 0]
+    with ExitStack() as stack:
+        zh_path, en_path = (stack.enter_context(replacing(path)) for path in written(output).values())
+        zh_out = stack.enter_context(open(zh_path, "w", encoding="utf-8", newline="\n"))
+        en_out = stack.enter_context(open(en_path, "w", encoding="utf-8", newline="\n"))
+        for raw_zh, raw_en in zip_longest(lines_of(zh), lines_of(en), fillvalue=missing):
+            counts[0] += raw_zh is not missing
+            counts[1] += raw_en is not missing
+            if counts[0] != counts[1] or not isinstance(raw_zh, str) or not isinstance(raw_en, str):
+                continue
+            pair = normalise(raw_zh, "zh"), normalise(raw_en, "en")
+            report.without_chinese += bool(pair[0]) and language_of(pair[0]) != "zh"
+            reason = fault(*pair, limits)
+            if reason is None and not keep_duplicates:
+                digest = hashlib.blake2b("\n".join(pair).encode(), digest_size=12).digest()
+                if digest in seen:
+                    reason = DUPLICATE
+                seen.add(digest)
+            if reason is not None:
+                report.faults[reason] += 1
+                if filtered:
+                    continue
+                pair = cut_words(pair[0]), cut_words(pair[1])
+            if max_pairs is None or report.kept < max_pairs:
+                report.kept += 1
+                zh_out.write(pair[0] + "\n")
+                en_out.write(pair[1] + "\n")
+        report.read = counts[0]
+        _check(zh, en, counts, report)
+    return report
+
+
+def _check(zh: str | Path, en: str | Path, counts: list[int], report: Report) -> None:
+    for path, count in zip((zh, en), counts, strict=True):
+        if count == 0:
+            raise SeeError(f"{path} is empty; it should hold one sentence a line")
+    if counts[0] != counts[1]:
+        raise SeeError(
+            f"{zh} has {counts[0]:,} lines and {en} has {counts[1]:,}: "
+            "they are not aligned; line n of one must translate line n of the other"
+        )
+    if report.kept == 0:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.faults.items() if count)
+        raise SeeError(f"nothing is left of {zh} and {en} ({reasons}); are they aligned? are the limits too tight?")

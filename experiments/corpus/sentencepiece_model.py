@@ -1,0 +1,129 @@
+"""Words to pieces of words: sentencepiece's unigram model (Kudo 2018, arXiv 1804.10959).
+
+It is trained on, and applied to, text that ``words`` has split. So a piece never reaches beyond a word, ``▁`` always
+begins one, and ``pieces.replace(" ", "").replace("▁", " ")`` is the words again. (A ``▁`` of the text's own becomes a
+space by that.)
+
+The scripts run it: ``python -m experiments.corpus.sentencepiece_model learn --size 8000 --lang zh WORDS > MODEL``, then
+``python -m experiments.corpus.sentencepiece_model apply --model MODEL WORDS > PIECES``.
+"""
+
+import argparse
+import io
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from experiments.corpus.clean import lines_of
+from fairseq_see.errors import SeeError, ends_in_one_line
+
+COVERAGE = {"zh": 0.9995, "en": 1.0, "joined": 0.9999}
+"""Share of a text's characters that pieces must be able to spell; the rarest beyond it become ``<unk>``.
+
+Chinese has thousands of rare characters, each of which would take the place of a piece. English has so few that the
+same share would take capital letters and digits. Of a joined text about a quarter of the characters is Chinese.
+"""
+
+_BESIDE = 20
+
+
+def learn(lines: Iterable[str], size: int, language: str) -> bytes:
+    """Train a model; the same words give the same bytes, whatever their order.
+
+    (There is no randomness in the training, and it adds up in the order of its threads: their number is fixed.)
+
+    Args:
+        lines: words with spaces between them.
+        size: number of pieces, ``<unk>`` not counted.
+        language: ``zh``, ``en`` or ``joined``.
+
+    Raises:
+        SeeError: the text has too few words or too many characters for ``size``; the message names the limit.
+    """
+    from sentencepiece import SentencePieceTrainer
+
+    model = io.BytesIO()
+    try:
+        SentencePieceTrainer.train(
+            sentence_iterator=_rearranged(lines),
+            model_writer=model,
+            vocab_size=size + 1,
+            character_coverage=COVERAGE[language],
+            normalization_rule_name="identity",  # cleaning has normalised, and keeps full-width marks
+            bos_id=-1,  # fairseq has its own
+            eos_id=-1,
+            num_threads=16,
+            max_sentence_length=2**30,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise SeeError(_reason(str(error), size, language)) from error
+    return model.getvalue()
+
+
+def _rearranged(lines: Iterable[str]) -> Iterator[str]:
+    """The words as often as they occur, but next to themselves.
+
+    A string becomes a candidate for a piece only if different characters follow it somewhere in the text (the inner
+    nodes of a suffix tree). In text that is split into words, a space follows most words wherever they are: "this"
+    would be no candidate, and "thi" be one. Here the end of a line follows it too.
+    """
+    counts = Counter(word for line in lines for word in line.split())
+    for word, count in sorted(counts.items()):
+        for done in range(0, count, _BESIDE):
+            yield " ".join([word] * min(_BESIDE, count - done))
+
+
+def _reason(message: str, size: int, language: str) -> str:
+    if found := re.search(r"set it to a value <= (\d+)", message):
+        return f"the {language} text is too small for {size} pieces; the largest size is {int(found[1]) - 1}"
+    if found := re.search(r"required_chars\. \d+ vs (\d+)", message):
+        least = int(found[1]) - 1
+        return f"the {language} text has too many characters for {size} pieces; the smallest size is {least}"
+    return f"sentencepiece cannot learn from the {language} text: {' '.join(message.split())}"
+
+
+def apply(lines: Iterable[str], model: str) -> Iterator[str]:
+    """The pieces of each line with a space between them.
+
+    What the model cannot spell is ``<unk>`` and not itself, so that a dictionary holds pieces of the model alone.
+
+    Raises:
+        SeeError: ``model`` is no file of a sentencepiece model.
+    """
+    from sentencepiece import SentencePieceProcessor
+
+    try:
+        processor = SentencePieceProcessor(model_file=model)
+    except (OSError, RuntimeError) as error:
+        raise SeeError(f"{model} is no sentencepiece model, or cannot be read") from error
+    pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
+    for line in lines:
+        yield " ".join(pieces[i] for i in processor.encode(line))
+
+
+def main() -> int:
+    """Learn or apply a model; the result goes to standard output."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.corpus.sentencepiece_model", description=main.__doc__)
+    actions = parser.add_subparsers(dest="action", required=True)
+    learning = actions.add_parser("learn")
+    learning.add_argument("--size", type=int, required=True)
+    learning.add_argument("--lang", choices=COVERAGE, required=True)
+    applying = actions.add_parser("apply")
+    applying.add_argument("--model", required=True)
+    for action in (learning, applying):
+        action.add_argument("words", metavar="WORDS", help="text that is split into words")
+    args = parser.parse_args()
+    lines = lines_of(args.words)
+    with ends_in_one_line():
+        if args.action == "learn":
+            sys.stdout.buffer.write(learn(lines, args.size, args.lang))
+        else:
+            for line in apply(lines, args.model):
+                sys.stdout.buffer.write(f"{line}\n".encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Text to words and back: jieba for Chinese, Moses' rules for English.
+
+A filter: ``python -m experiments.corpus.tokenize split --lang zh < text > words``. (sacremoses' own
+command cannot leave ``&`` and quotes unescaped, and jieba's keeps the spaces of the text as words.)
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from multiprocessing import get_context
+from tempfile import TemporaryDirectory
+
+LANGUAGES = ("zh", "en")
+
+
+@cache
+def _splitter(language: str) -> Callable[[str], Iterable[str]]:
+    if language == "zh":
+        import jieba
+
+        jieba.setLogLevel("ERROR")
+        # It loads what it finds in the folder of temporary files, where anyone may have put it. (And saves no time.)
+        with TemporaryDirectory() as jieba.dt.tmp_dir:
+            jieba.initialize()
+        return jieba.cut
+    from sacremoses import MosesTokenizer
+
+    moses = MosesTokenizer(lang=language)
+    return lambda line: moses.tokenize(line, escape=False)
+
+
+@cache
+def _joiner(language: str) -> Callable[[str], str]:
+    if language == "zh":
+        return lambda line: line.replace(" ", "")
+    from sacremoses import MosesDetokenizer
+
+    moses = MosesDetokenizer(lang=language)
+    return lambda line: moses.detokenize(line.split(), unescape=False)
+
+
+def split(line: str, language: str) -> str:
+    """The words of a line, with one space between them."""
+    return " ".join(" ".join(_splitter(language)(line)).split())
+
+
+def join(line: str, language: str) -> str:
+    """The line that people would write for words with spaces between them."""
+    return _joiner(language)(line)
+
+
+def _split_pair(task: tuple[str, str]) -> str:
+    return split(*task)
+
+
+def split_all(lines: Iterable[str], language: str, workers: int = 1) -> Iterator[str]:
+    """``split`` over many lines, in their order."""
+    tasks = ((line, language) for line in lines)
+    if workers <= 1:
+        yield from map(_split_pair, tasks)
+        return
+    with get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap(_split_pair, tasks, chunksize=500)
+
+
+def main() -> None:
+    """Filter standard input to standard output."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.corpus.tokenize", description="Split text, or join words."
+    )
+    parser.add_argument("action", choices=("split", "join"))
+    parser.add_argument("--lang", required=True, choices=LANGUAGES)
+    parser.add_argument("--workers", type=int, default=1, help="processes that split")
+    args = parser.parse_args()
+    # Only \n ends a line: other marks of Unicode or a lone \r must not move lines against each other.
+    sys.stdin.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    lines = (line.rstrip("\n") for line in sys.stdin)
+    if args.action == "split":
+        results = split_all(lines, args.lang, args.workers)
+    else:
+        results = (join(line, args.lang) for line in lines)
+    for line in results:
+        print(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""``python -m experiments curves``: how trainings went, as a picture."""
+
+import argparse
+from pathlib import Path
+
+from experiments.training_log import perplexities
+from fairseq_see.errors import SeeError
+from fairseq_see.io import replacing, shown_name
+
+HELP = "draw the validation perplexity of runs over their updates"
+
+FORMATS = ("png", "svg", "pdf")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folders of scripts/train.sh")
+    parser.add_argument(
+        "--output", "-o", metavar="FILE", type=Path, required=True, help=f"picture: .{', .'.join(FORMATS)}"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read the logs and draw them."""
+    form = args.output.suffix.removeprefix(".")
+    if form not in FORMATS:
+        raise SeeError(f"{args.output}: the name must end in .{', .'.join(FORMATS)}")
+    curves = {path: _perplexities(path) for path in args.runs}
+
+    # Here, not above: it takes a second to import, and every subcommand's module is imported to build the parser.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    lines = [
+        axes.plot(*zip(*points, strict=True), linewidth=1.6, marker="o", markersize=3)[0] for points in curves.values()
+    ]
+    axes.set(xlabel="updates", ylabel="perplexity on the validation set", yscale="log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.grid(which="both", linewidth=0.4, alpha=0.4)
+    axes.spines[["top", "right"]].set_visible(False)
+    # Not as labels of the lines, of which matplotlib leaves out those that begin with _.
+    legend = axes.legend(lines, map(shown_name, curves), frameon=False)
+    for text in legend.get_texts():
+        # A $ in a name begins no formula.
+        text.set_parse_math(False)
+    with replacing(args.output) as temporary:
+        figure.savefig(temporary, format=form, dpi=150)
+
+
+def _perplexities(run: Path) -> list[tuple[int, float]]:
+    """Updates and validation perplexity, in the order of training."""
+    points = perplexities(run)
+    if not points:
+        raise SeeError(f"no validation in {run / 'train.log'}; scripts/train.sh writes it after each epoch")
+    return points

@@ -1,0 +1,105 @@
+"""``python -m experiments lexicon``: senses from another source than HowNet, as a table for ``--hownet``."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.lexicons.clusters import clustered_senses, read_table
+from experiments.lexicons.wordnet import DEBIAN_FOLDER, wordnet_senses
+from fairseq_see.errors import SeeError
+from fairseq_see.io import check_outputs
+from fairseq_see.units import Senses, Vocabulary
+from fairseq_see.units.script import LANGUAGES, language_in_name
+from fairseq_see.units.selection import check_order_and_rank
+
+HELP = "make a table of senses from WordNet, or from the clusters of a trained table"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The two sources and their options."""
+    sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
+
+    text = "English words: synsets of WordNet and what they are a kind of"
+    wordnet = sources.add_parser("wordnet", help=text, description=text)
+    wordnet.add_argument(
+        "--wordnet",
+        metavar="FOLDER",
+        type=Path,
+        default=DEBIAN_FOLDER,
+        help="WordNet's folder dict (default: %(default)s, where Debian's package wordnet-base has it)",
+    )
+    wordnet.add_argument(
+        "--synsets",
+        metavar="N",
+        type=int,
+        default=2000,
+        help="units: the synsets that most senses fall under (default: %(default)s, about as many as HowNet's sememes)",
+    )
+    wordnet.set_defaults(make=_wordnet)
+
+    text = "words of a dictionary: clusters of their rows in a trained embedding table"
+    kmeans = sources.add_parser("kmeans", help=text, description=text)
+    kmeans.add_argument("dictionary", metavar="DICT", type=Path, help="fairseq dictionary of the table")
+    kmeans.add_argument(
+        "--table",
+        metavar="FILE",
+        type=Path,
+        required=True,
+        help="rows in the order of the dictionary: a checkpoint of see_transformer, .npy or .safetensors",
+    )
+    kmeans.add_argument("--side", choices=("encoder", "decoder"), help="which table of a checkpoint")
+    kmeans.add_argument("--lang", choices=[*LANGUAGES, "joined"], help="default: from the name dict.LANG.txt")
+    kmeans.add_argument("--clusters", metavar="K", type=int, required=True, help="clusters of each of the ORDER levels")
+    kmeans.add_argument("--seed", type=int, default=1, help="of k-means (default: %(default)s)")
+    kmeans.set_defaults(make=_kmeans)
+
+    for source in (wordnet, kmeans):
+        source.add_argument("--order", type=int, default=3, help="units in a sense (default: %(default)s)")
+        source.add_argument("--output", metavar="TSV", type=Path, required=True, help="language, word, number, units")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Make the senses, save them, count them."""
+    check_order_and_rank(args.order, rank=2)
+    check_outputs({"--output": args.output}, (getattr(args, name, None) for name in ("dictionary", "table")))
+    senses = args.make(args)
+    senses.save(args.output)
+    kept = [sense for language in LANGUAGES for word in senses.words(language) for sense in senses.of(word, language)]
+    words = sum(len(senses.words(language)) for language in LANGUAGES)
+    units = len({unit for sense in kept for unit in sense})
+    print(f"wrote {args.output}: {words:,} words, {len(kept):,} senses, {units:,} units")
+
+
+def _wordnet(args: argparse.Namespace) -> Senses:
+    if args.synsets < 1:
+        raise SeeError(f"--synsets {args.synsets}: at least 1")
+    senses, dropped = wordnet_senses(args.wordnet, args.order, args.synsets)
+    print(f"{dropped:,} senses fall under none of the {args.synsets:,} synsets and are left out")
+    return senses
+
+
+def _kmeans(args: argparse.Namespace) -> Senses:
+    language = args.lang or language_in_name(args.dictionary)
+    vocabulary = Vocabulary.load(args.dictionary)
+    return clustered_senses(
+        vocabulary, _table(args), language, clusters=args.clusters, order=args.order, seed=args.seed
+    )
+
+
+def _table(args: argparse.Namespace) -> NDArray[np.float32]:
+    if args.table.suffix in (".npy", ".safetensors"):
+        if args.side:
+            raise SeeError("--side chooses a table of a checkpoint; leave it out")
+        return read_table(args.table)
+    # Here, not above: torch and fairseq take seconds to import.
+    import torch
+
+    from fairseq_see.models.builder import load_embeddings
+
+    embeddings = load_embeddings(args.table)
+    if args.side not in embeddings:
+        raise SeeError(f"{args.table} has tables of the {' and the '.join(embeddings)}; choose one with --side")
+    with torch.no_grad():
+        return embeddings[args.side].table().float().numpy()

@@ -1,0 +1,99 @@
+"""Units that a trained table knows by itself: residual k-means of its rows, in place of annotated sememes.
+
+Level 1 clusters the rows, every further level what the levels before left over (residual vector quantisation, Chen,
+Guan and Wang 2010). A word has one sense, its cluster at each level: words that the table has near one another share
+their first units.
+"""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairseq_see.errors import SeeError
+from fairseq_see.units.script import language_of
+from fairseq_see.units.senses import Sense, Senses, can_be_entry
+from fairseq_see.units.vocabulary import Vocabulary
+
+
+def read_table(path: Path) -> NDArray[np.float32]:
+    """The matrix (V, d) of a ``.npy`` file, or of a ``.safetensors`` file that holds no other.
+
+    Raises:
+        SeeError: not such a file.
+    """
+    from safetensors.numpy import load_file
+
+    try:
+        if path.suffix == ".npy":
+            arrays = [np.load(path, allow_pickle=False)]
+        else:
+            arrays = [array for array in load_file(path).values() if array.ndim == 2]
+    except OSError as error:
+        raise SeeError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:
+        # Each library has errors of its own for what is one case to the user.
+        raise SeeError(f"{path} is not a whole {path.suffix} file of a type that numpy has: {error}") from error
+    if len(arrays) != 1 or arrays[0].ndim != 2 or arrays[0].dtype.kind != "f":
+        raise SeeError(f"{path} does not hold one matrix of real numbers, words by dimensions")
+    return arrays[0].astype(np.float32)
+
+
+def clustered_senses(
+    vocabulary: Vocabulary, table: NDArray[np.float32], language: str, *, clusters: int, order: int = 3, seed: int = 1
+) -> Senses:
+    """One sense of ``order`` units for every symbol that reads as a word: special symbols and marked pieces have none.
+
+    Args:
+        vocabulary: V symbols.
+        table: (V, d), its rows in the order of the symbols.
+        language: ``zh``, ``en``, or ``joined``: by the script of each word.
+        clusters: of each level; the units are ``order`` times as many.
+        order: levels, and units in a sense.
+        seed: of k-means.
+
+    Raises:
+        SeeError: the table is of another dictionary, not finite, or has fewer words than clusters; or the seed is out
+            of range.
+    """
+    if len(table) != len(vocabulary):
+        raise SeeError(f"the table has {len(table)} rows, the dictionary {len(vocabulary)} symbols")
+    if not np.isfinite(table).all():
+        raise SeeError("the table has numbers that are not finite; its training went wrong")
+    # Each level takes the next seed, and scikit-learn takes 32 bits.
+    if not 0 <= seed <= 2**32 - order:
+        raise SeeError(f"seed {seed} is out of range; choose 0 to {2**32 - order}")
+    rows: dict[str, int] = {}
+    for row, symbol in enumerate(vocabulary.symbols):
+        surface, mark = vocabulary.split(symbol)
+        if not vocabulary.is_special(symbol) and not mark and can_be_entry(surface):
+            rows.setdefault(surface, row)
+    if not 2 <= clusters <= len(rows):
+        raise SeeError(f"{clusters} clusters of {len(rows)} words; choose 2 or more, and no more than words")
+    ids = residual_kmeans(table[list(rows.values())], clusters, order, seed)
+    entries: dict[str, dict[str, list[Sense]]] = {}
+    for word, levels in zip(rows, ids.tolist(), strict=True):
+        sense = tuple(f"k{level}:{cluster}" for level, cluster in enumerate(levels, 1))
+        entries.setdefault(language_of(word) if language == "joined" else language, {})[word] = [sense]
+    return Senses(entries, "k-means")
+
+
+def residual_kmeans(rows: NDArray[np.float32], clusters: int, levels: int, seed: int) -> NDArray[np.int64]:
+    """Cluster ids (n, levels) of rows (n, d), which are brought to length 1: their length tells frequency, not meaning.
+
+    The same rows and seed give the same clusters on the same machine.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    rest = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    ids = []
+    for level in range(levels):
+        model = KMeans(clusters, n_init=1, max_iter=100, random_state=seed + level)
+        with warnings.catch_warnings():
+            # Fewer distinct rows than clusters: some clusters are not used, which is no fault.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            ids.append(model.fit_predict(rest))
+        rest = rest - model.cluster_centers_[ids[-1]]
+    return np.stack(ids, 1)

@@ -1,0 +1,1 @@
+"""Experiments with Hugging Face models: a language model distilled, BERT compressed."""

@@ -1,0 +1,92 @@
+"""How good a causal language model is: perplexity, and tasks of lm-eval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from experiments.llm.data import Example, collate
+from fairseq_see.errors import SeeError
+from fairseq_see.fitting.output_losses import cross_entropy
+from fairseq_see.hf.distillation import IGNORED, targets
+
+# Measures of multiple choice: the most probable answer, and the most probable one for each of its characters.
+MEASURES = ("acc", "acc_norm")
+
+
+@torch.no_grad()
+def perplexity(model: Any, examples: Sequence[Example], batch: int = 16) -> float:
+    """exp of the mean negative log likelihood of all target tokens, each counted once."""
+    training = model.training
+    model.eval()
+    total, tokens = 0.0, 0
+    for start in range(0, len(examples), batch):
+        inputs = {name: value.to(model.device) for name, value in collate(examples[start : start + batch]).items()}
+        labels = targets(inputs.pop("labels"))
+        _, likelihood = cross_entropy(model(**inputs, use_cache=False).logits, labels, 0.0, IGNORED)
+        total += likelihood.item()
+        tokens += int((labels != IGNORED).sum())
+    model.train(training)
+    return math.exp(min(total / tokens, 700))
+
+
+def run_tasks(
+    model: Any,
+    tokenizer: Any,
+    tasks: Sequence[str],
+    folder: Path | None = None,
+    batch: int = 8,
+    limit: int | None = None,
+) -> dict[str, dict[str, float]]:
+    """Scores of a model in tasks of lm-eval, without examples in the prompt.
+
+    Args:
+        model: a causal language model.
+        tokenizer: its tokenizer.
+        tasks: names, as ``arc_easy``.
+        folder: where further tasks are described, one YAML each.
+        batch: sequences at a time.
+        limit: questions of each task (default: all).
+
+    Returns:
+        for each task ``acc``, ``acc_norm`` (as far as it has them), their standard errors as ``acc_stderr`` and
+        ``acc_norm_stderr``, and ``questions``.
+
+    Raises:
+        SeeError: no such task, or its data is neither here nor within reach.
+    """
+    try:
+        from lm_eval import simple_evaluate
+        from lm_eval.models.huggingface import HFLM
+        from lm_eval.tasks import TaskManager
+    except ModuleNotFoundError as error:
+        raise SeeError(f"tasks need the package {error.name}: pip install 'fairseq_see[llm]'") from error
+
+    # lm-eval's own tasks are ten thousand files, which take it a quarter of a minute to read.
+    manager = TaskManager(include_path=None if folder is None else str(folder), include_defaults=False)
+    if not set(tasks) <= set(manager.all_tasks):
+        manager = TaskManager(include_path=None if folder is None else str(folder))
+    if unknown := sorted(set(tasks) - set(manager.all_tasks)):
+        raise SeeError(f"lm-eval has no task {unknown[0]!r}; lm-eval ls tasks lists them, --tasks FOLDER adds your own")
+    subject = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch)
+    try:
+        found = simple_evaluate(
+            subject, tasks=list(tasks), num_fewshot=0, limit=limit, task_manager=manager, log_samples=False
+        )
+    except (OSError, ConnectionError, ValueError) as error:
+        raise SeeError(f"lm-eval cannot do {', '.join(tasks)}: {str(error).splitlines()[0]}") from error
+    return {
+        task: {
+            **{
+                name.removesuffix(",none"): value
+                for name, value in scores.items()
+                if name.split(",")[0].removesuffix("_stderr") in MEASURES
+            },
+            "questions": found["n-samples"][task]["effective"],
+        }
+        for task, scores in found["results"].items()
+    }

@@ -1,0 +1,77 @@
+"""Sizes of dictionaries, unit indexes and the dense model: Table 3 of the paper.
+
+python -m experiments.table3 DATA CONFIG.yaml
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from fairseq_see.errors import SeeError, ends_in_one_line
+
+
+def statistics(data: Path, config: Path) -> dict[str, float]:
+    """The columns of Table 3, in its terms, and what it leaves open told apart.
+
+    Args:
+        data: a folder with ``dict.{zh,en}.txt`` and ``dict.{zh,en}.see``.
+        config: a configuration whose model is ``see_transformer``.
+
+    Returns:
+        ``|V|`` (rows of the table) and ``|M|`` (sememes in use; the paper's letter for them), and morphemes in use, for
+        each side; S and E, the parameters of the dense model and of its tables, a tied output counted once; P = E / S.
+
+    Raises:
+        SeeError: an index is missing, or not of this dictionary.
+    """
+    from fairseq.tasks.translation import TranslationConfig, TranslationTask
+    from omegaconf import OmegaConf
+
+    from fairseq_see.models.transformer import SEETransformerConfig, SEETransformerModel
+    from fairseq_see.units import UnitIndex, Vocabulary
+
+    found: dict[str, float] = {}
+    for side in ("zh", "en"):
+        path = data / f"dict.{side}.see"
+        if not path.is_file():
+            raise SeeError(f"no unit index at {path}; scripts/index.sh makes it")
+        vocabulary, index = Vocabulary.load(data / f"dict.{side}.txt"), UnitIndex.load(path)
+        index.check_dictionary(vocabulary)
+        found |= {
+            f"|V| {side}": len(vocabulary),
+            f"|M| {side}": len(index.sememes) - index.order,  # without padding
+            f"morphemes {side}": len(index.morphemes) - index.order,
+        }
+    given = {name: value for name, value in OmegaConf.load(config).model.items() if name != "_name"}
+    cfg = OmegaConf.merge(OmegaConf.structured(SEETransformerConfig), given, {"see_method": "dense"})
+    task = TranslationTask.setup_task(
+        OmegaConf.merge(
+            OmegaConf.structured(TranslationConfig), {"data": str(data), "source_lang": "zh", "target_lang": "en"}
+        )
+    )
+    model = SEETransformerModel.build_model(cfg, task)
+    total = sum(parameter.numel() for parameter in model.parameters())
+    tables = {id(half.embed_tokens): half.embed_tokens for half in (model.encoder, model.decoder)}
+    embeddings = sum(parameter.numel() for table in tables.values() for parameter in table.parameters())
+    return found | {"S": total, "E": embeddings, "P": embeddings / total}
+
+
+def main() -> int:
+    """Print a table."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.table3", description=main.__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("config", type=Path)
+    args = parser.parse_args()
+    logging.disable(logging.INFO)
+    with ends_in_one_line():
+        found = statistics(args.data, args.config)
+    cells = [f"{value:.1%}" if name == "P" else f"{value:,}" for name, value in found.items()]
+    print("| " + " | ".join(name.replace("|", r"\|") for name in found) + " |")
+    print("|" + "---:|" * len(cells))
+    print("| " + " | ".join(cells) + " |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""Compressed embeddings in Hugging Face models: wrap, train, save, load, and go back to a stock model.
+
+    model = compress_embeddings(AutoModelForCausalLM.from_pretrained(name), tokenizer, index=build_index(...))
+    ...                                               train it like any model
+    model.save_pretrained(folder)                     no dense copy of a table is in it
+    AutoModelForCausalLM.from_pretrained(folder)      works wherever this module has been imported
+    materialise(model)                                the stock model, with full tables
+
+Needs transformers and accelerate (``pip install 'fairseq_see[llm]'``); nothing else of the package does.
+"""
+
+from fairseq_see.errors import SeeError
+
+try:
+    import transformers  # noqa: F401
+except ModuleNotFoundError as error:
+    raise SeeError(
+        f"fairseq_see.hf needs the package {error.name}: pip install 'fairseq_see[llm]', or scripts/setup.sh --llm"
+    ) from error
+
+from fairseq_see.hf.compress import compress_embeddings, compressed_embeddings, materialise
+from fairseq_see.hf.loading import EmbeddingConfig
+from fairseq_see.hf.vocabulary import build_index, read_vocabulary
+
+__all__ = [
+    "EmbeddingConfig",
+    "build_index",
+    "compress_embeddings",
+    "compressed_embeddings",
+    "materialise",
+    "read_vocabulary",
+]

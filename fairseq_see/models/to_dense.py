@@ -1,0 +1,59 @@
+"""The model of stock fairseq that computes the same as one of ours: its compressed tables written out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import torch
+from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterionConfig
+from fairseq.models import ARCH_MODEL_REGISTRY
+
+from fairseq_see.embeddings import Embedding
+from fairseq_see.errors import SeeError
+from fairseq_see.models.builder import slim_state, updates_of
+from fairseq_see.models.options import EmbeddingOptions
+from fairseq_see.models.transformer import SEETransformerModel
+
+
+def dense_twin(state: dict[str, Any], embeddings: dict[str, Embedding]) -> dict[str, Any]:
+    """A checkpoint of fairseq's ``transformer`` with the tables of ``embeddings``, which loads without this package.
+
+    Args:
+        state: the checkpoint of a ``see_transformer``.
+        embeddings: its embeddings by side.
+
+    Returns:
+        a checkpoint of plain values and tensors, without an optimizer.
+
+    Raises:
+        SeeError: the model is another one.
+    """
+    options = state["cfg"]["model"]
+    name = options.get("_name") if isinstance(options, dict) else getattr(options, "arch", None)
+    if ARCH_MODEL_REGISTRY.get(name) is not SEETransformerModel:
+        raise SeeError(f"only a see_transformer can be made a dense one, this model is {name!r}")
+    ours = {option.name for option in fields(EmbeddingOptions)}
+    # Not a namespace, as fairseq itself would save: torch's safe loading, which is its default, refuses that.
+    transformer = {key: value for key, value in options.items() if key not in ours} | {"_name": "transformer"}
+    # What is left may hold a namespace or numpy's numbers too.
+    cfg = json.loads(json.dumps({**state["cfg"], "model": transformer}, default=_plain))
+    cfg["common"]["user_dir"] = None
+    criterion = cfg.get("criterion") or {}
+    if str(criterion.get("_name")).startswith("see_"):
+        # Stock fairseq has the loss that they come to for a model alone, by another name.
+        known = {field.name for field in fields(LabelSmoothedCrossEntropyCriterionConfig)}
+        cfg["criterion"] = {key: value for key, value in criterion.items() if key in known}
+        cfg["criterion"]["_name"] = "label_smoothed_cross_entropy"
+    model = {key: value for key, value in state["model"].items() if ".embed_tokens." not in key}
+    with torch.no_grad():
+        tables = {side: embedding.table() for side, embedding in embeddings.items()}
+    for side in ("encoder", "decoder"):
+        model[f"{side}.embed_tokens.weight"] = tables.get(side, tables["encoder"])
+    model.setdefault("decoder.output_projection.weight", model["decoder.embed_tokens.weight"])
+    return slim_state(cfg, model, updates_of(state))
+
+
+def _plain(value: Any) -> Any:
+    return vars(value) if hasattr(value, "__dict__") else value.item()
