@@ -45,9 +45,9 @@ from experiments.llm.data import Example, blocks, collate
 from experiments.llm.evaluate import perplexity
 from experiments.llm.experiment import last_checkpoint
 from experiments.llm.tokens import distances, reach, token_counts
+from fairseq_see.distillation.stages import Stages, Weights
 from fairseq_see.errors import ends_in_one_line
 from fairseq_see.fitting import RECIPES
-from fairseq_see.fitting.distillation import Stages, Weights
 from fairseq_see.hf import build_index, compress_embeddings, compressed_embeddings
 from fairseq_see.hf.distillation import DistillationTrainer
 from fairseq_see.io import read_lines, replacing, replacing_folder, write_json

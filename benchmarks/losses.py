@@ -14,7 +14,7 @@ from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_l
 from measure import extra_memory, finish, in_turn, markdown, options
 from torch import Tensor
 
-from fairseq_see.fitting.output_losses import cross_entropy, kl_divergence
+from fairseq_see.losses.chunked import cross_entropy, kl_divergence
 
 PAD, SMOOTHING = 1, 0.1
 

@@ -3,7 +3,7 @@
 #
 # Installs what the tests need, if it is not there, and runs them.
 #
-#   --llm   those of fairseq_see.hf (tests/llm), which need transformers; without it, all others
+#   --llm   those of fairseq_see.hf (tests/hf, tests/experiments/llm), which need transformers; without it, all others
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
@@ -20,6 +20,6 @@ use_environment
 cd -- "$root"
 if [[ -n $llm ]]; then
     export HF_HUB_OFFLINE=1
-    exec python -m pytest tests/llm "$@"
+    exec python -m pytest tests/hf tests/experiments/llm "$@"
 fi
-exec python -m pytest --ignore=tests/llm "$@"
+exec python -m pytest --ignore=tests/hf --ignore=tests/experiments/llm "$@"

@@ -83,7 +83,7 @@ def main() -> None:
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     with replacing(output) as temporary:
-        # tests/test_results.py tells by it whether the picture is of the records that are there.
+        # tests/experiments/test_results.py tells by it whether the picture is of the records that are there.
         figure.savefig(temporary, format="png", dpi=110, metadata={"Description": digest(drawn)})
 
 

@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Compress, distil, measure before and after."""
     # Here, not above: transformers takes seconds to import, and need not be installed, which the first of them reports.
-    import fairseq_see.hf  # noqa: F401, I001
+    import fairseq_see.hf  # noqa: F401
     from experiments.llm.experiment import Experiment
 
     Experiment(args).run()

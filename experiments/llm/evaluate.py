@@ -11,8 +11,8 @@ import torch
 
 from experiments.llm.data import Example, collate
 from fairseq_see.errors import SeeError
-from fairseq_see.fitting.output_losses import cross_entropy
 from fairseq_see.hf.distillation import IGNORED, targets
+from fairseq_see.losses.chunked import cross_entropy
 
 # Measures of multiple choice: the most probable answer, and the most probable one for each of its characters.
 MEASURES = ("acc", "acc_norm")

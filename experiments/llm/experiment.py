@@ -33,10 +33,10 @@ from experiments.cached_step import check_settings, once
 from experiments.llm import data, evaluate, tokens
 from experiments.llm.checkpoints import last_checkpoint
 from experiments.report.provenance import facts
+from fairseq_see.distillation.stages import Stages, Weights, parse_side
 from fairseq_see.embeddings import embedding_class
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting import Recipe
-from fairseq_see.fitting.distillation import Stages, Weights, parse_side
 from fairseq_see.hf import build_index, compress_embeddings, compressed_embeddings
 from fairseq_see.hf.distillation import DistillationTrainer
 from fairseq_see.io import replacing_folder, write_json

@@ -11,7 +11,7 @@ from fairseq.models import BaseFairseqModel, FairseqDecoder
 from fairseq.models.transformer import TransformerModelBase
 from torch import Tensor
 
-from fairseq_see.fitting.output_losses import cross_entropy
+from fairseq_see.losses.chunked import cross_entropy
 
 # A plain softmax of the decoder's output, in two wordings.
 PLAIN = (BaseFairseqModel.get_normalized_probs, TransformerModelBase.get_normalized_probs)

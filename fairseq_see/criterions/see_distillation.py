@@ -1,6 +1,6 @@
 """``see_distillation``: SEE's multi-stage fine-tuning by a trained teacher (arXiv 2412.12204, eq. 5 to 9).
 
-Stages and losses: ``fairseq_see/fitting/distillation.py``; how to use it: ``docs/distillation.md``. Validation is that
+Stages and losses: ``fairseq_see/distillation/stages.py``; how to use it: ``docs/distillation.md``. Validation is that
 of ``label_smoothed_cross_entropy`` and needs no teacher, so losses of both stages, and of other runs, compare.
 """
 
@@ -20,16 +20,16 @@ from omegaconf import II
 from torch import Tensor
 
 from fairseq_see.criterions.see_cross_entropy import CrossEntropyCriterion
-from fairseq_see.errors import SeeError
-from fairseq_see.fitting.distillation import (
+from fairseq_see.distillation.output_cache import OutputCache, content_hashes
+from fairseq_see.distillation.stages import (
     Stages,
     Weights,
     parse_layers,
     squared_error,
     zero_gradients,
 )
-from fairseq_see.fitting.output_cache import OutputCache, content_hashes
-from fairseq_see.fitting.output_losses import kl_divergence
+from fairseq_see.errors import SeeError
+from fairseq_see.losses.chunked import kl_divergence
 from fairseq_see.models.builder import exit_on_error
 from fairseq_see.models.teacher import (
     Pass,

@@ -1,7 +1,4 @@
-"""Fit a compressed embedding to a dense table: losses, the loop, and measures of the result. Plain PyTorch.
-
-What a whole model learns from another one is in ``distillation`` and ``output_cache``.
-"""
+"""Fit a compressed embedding to a dense table: losses, the loop, and measures of the result. Plain PyTorch."""
 
 from fairseq_see.fitting.fit import Recipe, fit
 from fairseq_see.fitting.losses import parse_loss

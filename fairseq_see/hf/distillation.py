@@ -1,6 +1,6 @@
 """SEE's multi-stage distillation (arXiv 2412.12204, eq. 5 to 9) with the Trainer of Hugging Face.
 
-Stages and losses are those of ``fairseq_see/fitting/distillation.py``. Every loss is a sum over positions, divided by
+Stages and losses are those of ``fairseq_see/distillation/stages.py``. Every loss is a sum over positions, divided by
 the number of target tokens of an update, so gradients do not depend on how an update is split into batches.
 """
 
@@ -18,15 +18,15 @@ from accelerate.utils import extract_model_from_parallel
 from torch import Tensor
 from transformers import GenerationMixin, PreTrainedModel, Trainer
 
-from fairseq_see.errors import SeeError
-from fairseq_see.fitting.distillation import (
+from fairseq_see.distillation.stages import (
     Stages,
     Weights,
     parse_side,
     squared_error,
     zero_gradients,
 )
-from fairseq_see.fitting.output_losses import cross_entropy, kl_divergence
+from fairseq_see.errors import SeeError
+from fairseq_see.losses.chunked import cross_entropy, kl_divergence
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from fairseq.modules import LayerDropModuleList
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from fairseq_see.distillation.stages import Layers
 from fairseq_see.errors import SeeError
-from fairseq_see.fitting.distillation import Layers
 from fairseq_see.models.builder import load_checkpoint, options_in
 
 

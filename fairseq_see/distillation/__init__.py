@@ -1,0 +1,1 @@
+"""Distillation of a whole model: its stages and weights, and the cached outputs of a teacher."""

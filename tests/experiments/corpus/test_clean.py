@@ -1,0 +1,204 @@
+import marshal
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.corpus import tokenize
+from experiments.corpus.clean import (
+    DUPLICATE,
+    EMPTY,
+    LONG_WORD,
+    RATIO,
+    TOO_LONG,
+    Limits,
+    clean,
+    count_words,
+    fault,
+    normalise,
+)
+from fairseq_see.errors import SeeError
+from fairseq_see.units.script import language_of
+from tests.helpers import ROOT
+
+
+def write(folder: Path, zh: str | bytes, en: str | bytes) -> tuple[Path, Path]:
+    for name, text in (("raw.zh", zh), ("raw.en", en)):
+        (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
+    return folder / "raw.zh", folder / "raw.en"
+
+
+def cleaned(folder: Path, zh: str | bytes, en: str | bytes, **options):
+    report = clean(*write(folder, zh, en), folder / "out", **options)
+    return report, [(folder / f"out.{side}").read_text(encoding="utf-8").splitlines() for side in ("zh", "en")]
+
+
+@pytest.mark.parametrize(
+    ("language", "line", "expected"),
+    [
+        ("zh", "你好，世界。", "你好，世界。"),
+        ("zh", "ＡＢＣ１２３！（是）", "ABC123！（是）"),
+        ("en", "Ｙｅｓ！", "Yes!"),
+        ("zh", "\u3000你\u3000 好\u200b\ufeff\t", "你 好"),
+        ("en", "a\x0bb\x85c\u2028d\re", "a b c d e"),
+        ("en", "soft\u00adhyphen \x00nul \x1b[0m", "softhyphen nul [0m"),
+        ("en", "cafe\u0301", "café"),
+        ("en", "cafe\u200b\u0301 ｅ\u0301", "café é"),
+        ("en", "½ ﬁ", "½ ﬁ"),
+        # Younger than some versions of Python, which take them for unassigned; and what never will be a character.
+        ("zh", "\U0001fae8\U00031350\ufdd0\U0001ffff", "\U0001fae8\U00031350"),
+    ],
+)
+def test_normalise(language, line, expected):
+    assert normalise(line, language) == expected
+
+
+@given(st.text() | st.text("eｅ\u0301\u0327\u200b\u0085 \u1100\u1161\u2000\u212a"), st.sampled_from(["zh", "en"]))
+def test_normalised_lines_are_one_line_and_stay_as_they_are(line, language):
+    once = normalise(line, language)
+    assert len(once.splitlines()) <= 1
+    assert once == once.strip()
+    assert "  " not in once
+    assert normalise(once, language) == once
+
+
+def test_each_ideograph_is_a_word():
+    assert count_words("我有3.5个 GPU。") == len(["我", "有", "3.5", "个", "GPU。"])
+
+
+@pytest.mark.parametrize(
+    ("zh", "en", "expected"),
+    [
+        ("你好", "hello", None),
+        ("", "hello", EMPTY),
+        ("你好", "", EMPTY),
+        ("好" * 11, "word " * 7, TOO_LONG),
+        ("好" * 10, "word " * 7, None),
+        ("好", "long-long-word " * 3, TOO_LONG),
+        ("好" * 7, "good", RATIO),
+        ("好" * 6, "good", None),
+        ("好", "x" * 1001, LONG_WORD),
+    ],
+)
+def test_fault(zh, en, expected):
+    assert fault(zh, en.strip(), Limits(max_words=10, max_chars=40, max_ratio=6)) == expected
+
+
+def test_files_are_cleaned_and_everything_is_counted(tmp_path):
+    zh = "\ufeff你好 。\r\n\n再见\n再见\n" + "很" * 40 + "\n水\n"
+    en = "Hello.\r\nempty\nBye\nBye\nvery\n" + "x" * 10_000 + "\n"
+    report, lines = cleaned(tmp_path, zh, en)
+    assert lines == [["你好 。", "再见"], ["Hello.", "Bye"]]
+    assert (report.read, report.kept) == (6, 2)
+    assert report.faults == {EMPTY: 1, TOO_LONG: 0, LONG_WORD: 1, RATIO: 1, DUPLICATE: 1}
+
+
+def test_duplicates_are_pairs_not_sides(tmp_path):
+    zh, en = "是\n是\n是\n", "yes\nis\nyes\n"
+    assert cleaned(tmp_path, zh, en)[1][1] == ["yes", "is"]
+    assert cleaned(tmp_path, zh, en, keep_duplicates=True)[1][1] == ["yes", "is", "yes"]
+
+
+def test_lines_without_chinese_are_those_that_an_index_takes_for_none(tmp_path):
+    zh = ["一", "〇", "々", "\ufa0e", "\U00020000", "one", "かな"]
+    report, _ = cleaned(tmp_path, "\n".join(zh), "\n".join("abcdefg"))
+    assert report.without_chinese == sum(language_of(line) != "zh" for line in zh) == 2
+
+
+def test_a_test_set_keeps_every_line(tmp_path):
+    report, lines = cleaned(tmp_path, "一\n\n一\n", f"one\nnothing\n{'x' * 5000}\n", filtered=False)
+    assert lines == [["一", "", "一"], ["one", "nothing", "x" * 1000]]
+    assert (report.kept, report.faults[EMPTY], report.faults[LONG_WORD]) == (3, 1, 1)
+
+
+def test_only_the_first_pairs(tmp_path):
+    report, lines = cleaned(tmp_path, "一\n\n二\n三\n", "one\nx\ntwo\nthree\n", max_pairs=2)
+    assert lines == [["一", "二"], ["one", "two"]]
+    assert (report.read, report.kept) == (4, 2)
+
+
+def test_words_that_are_long_do_not_hang(tmp_path):
+    started = time.monotonic()
+    report, _ = cleaned(tmp_path, "一\n" + "好" * 10_000 + "\n", "one\n" + "x" * 100_000 + "\n")
+    assert report.kept == 1
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("zh", "en", "message"),
+    [
+        ("一\n二\n", "one\n", r"raw\.zh has 2 lines and .*raw\.en has 1"),
+        ("一\n", "one\ntwo\nthree\n", r"raw\.zh has 1 lines and .*raw\.en has 3"),
+        ("", "one\n", r"raw\.zh is empty"),
+        ("一\n", "", r"raw\.en is empty"),
+        ("一\n二\n".encode() + b"\xff\n", "one\ntwo\nthree\n", r"raw\.zh is not UTF-8 \(line 3, byte 8\)"),
+        ("\ufeffab".encode() + b"\xff\n", "one\n", r"raw\.zh is not UTF-8 \(line 1, byte 5\)"),
+        ("你好".encode("gb18030"), "one\n", r"raw\.zh is not UTF-8 \(line 1, byte 0\)"),
+        ("\n\n", "one\ntwo\n", r"nothing is left .*2 empty"),
+    ],
+)
+def test_bad_files_are_refused_and_nothing_is_written(tmp_path, zh, en, message):
+    with pytest.raises(SeeError, match=message):
+        cleaned(tmp_path, zh, en)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw.en", "raw.zh"]
+
+
+def test_nothing_is_written_over_what_is_read(tmp_path):
+    texts = "中文\n中文\n", "a b\na b\n"
+    write(tmp_path, *texts)
+    source, target = (tmp_path / f"raw.{side}" for side in ("zh", "en"))
+    (tmp_path / "link").symlink_to(tmp_path)
+    for output in (tmp_path / "raw", tmp_path / "link/raw"):
+        with pytest.raises(SeeError, match=r"raw\.zh is one of the inputs"):
+            clean(source, target, output)
+    assert (source.read_text(encoding="utf-8"), target.read_text(encoding="utf-8")) == texts
+
+
+def test_a_missing_file_is_named(tmp_path):
+    write(tmp_path, "一\n", "one\n")
+    with pytest.raises(SeeError, match=r"cannot read .*absent: No such file"):
+        clean(tmp_path / "absent", tmp_path / "raw.en", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("language", "line", "expected"),
+    [
+        ("zh", "你应该 帮他GPU工作的。", "你 应该 帮 他 GPU 工作 的 。"),
+        ("en", 'It\'s "A&B" [x] | <y>.', 'It \'s " A & B " [ x ] | < y > .'),
+        ("en", "", ""),
+        ("zh", "", ""),
+    ],
+)
+def test_words(language, line, expected):
+    assert tokenize.split(line, language) == expected
+
+
+def test_words_are_not_those_of_a_cache_that_others_can_write(tmp_path):
+    (tmp_path / "jieba.cache").write_bytes(marshal.dumps(({"帮": 0, "帮他": 10**9}, 10**9)))
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.corpus.tokenize", "split", "--lang", "zh"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        input="你应该帮他。\n",
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("你 应该 帮 他 。\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["jieba.cache"]
+
+
+def test_words_are_joined_as_people_write_them():
+    assert tokenize.join("It 's good , isn 't it ?", "en") == "It's good, isn't it?"
+    assert tokenize.join("A & B", "en") == "A & B"
+    assert tokenize.join("你 应该 。", "zh") == "你应该。"
+
+
+def test_many_processes_keep_the_order():
+    lines = [f"Line {i}, please." for i in range(1200)]
+    assert list(tokenize.split_all(lines, "en", workers=2)) == [f"Line {i} , please ." for i in range(1200)]

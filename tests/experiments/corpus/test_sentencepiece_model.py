@@ -1,0 +1,116 @@
+import os
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+
+from experiments.corpus import sentencepiece_model
+from fairseq_see.errors import SeeError
+from tests.helpers import ROOT
+
+
+def words_of(name: str, lines: int = 2000) -> list[str]:
+    """English of the demonstration corpus, with a space before every mark, as Moses would write it."""
+    with open(ROOT / f"data/{name}", encoding="utf-8") as file:
+        text = [line.strip() for line, _ in zip(file, range(lines), strict=False)]
+    return [line.replace(".", " .").replace(",", " ,").replace("?", " ?") for line in text]
+
+
+@pytest.fixture(scope="module")
+def english() -> list[str]:
+    return words_of("train.en")
+
+
+@pytest.fixture(scope="module")
+def model(english: list[str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("pieces") / "spm.en.model"
+    path.write_bytes(sentencepiece_model.learn(english, 800, "en"))
+    return str(path)
+
+
+def joined(line: str) -> str:
+    """As fairseq does it for ``--remove-bpe sentencepiece``."""
+    return line.replace(" ", "").replace("▁", " ").strip()
+
+
+def test_joining_the_pieces_gives_the_words(english: list[str], model: str) -> None:
+    lines = [*english, "", "it ' s « 1/2 ﬁne » … Ｙｅｓ ，"]
+    cut = list(sentencepiece_model.apply(lines, model))
+    assert [joined(line) for line in cut[:-1]] == lines[:-1]
+    # Nothing is normalised, nothing unknown is passed on.
+    assert "Ｙ" not in cut[-1] and "Y" not in cut[-1] and "<unk>" in cut[-1].split()
+
+
+def test_the_model_has_the_size_asked_for_and_no_symbols_of_fairseq(english: list[str], model: str) -> None:
+    from sentencepiece import SentencePieceProcessor
+
+    processor = SentencePieceProcessor(model_file=model)
+    spelled = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
+    assert len(set(spelled)) == 800 + 1
+    assert [piece for piece in spelled if piece.startswith("<")] == ["<unk>"]
+    assert {piece for line in sentencepiece_model.apply(english, model) for piece in line.split()} <= set(spelled)
+
+
+def test_frequent_words_are_pieces_though_a_space_follows_them_everywhere(english: list[str], model: str) -> None:
+    """In the text as it stands, "this" is no candidate for a piece, and sentencepiece would cut it into "thi s"."""
+    frequent = ["this", "that", "yesterday", "because"]
+    assert all(f" {word} " in f" {' '.join(english)} " for word in frequent)
+    assert next(sentencepiece_model.apply([" ".join(frequent)], model)) == " ".join(f"▁{word}" for word in frequent)
+
+
+def test_words_are_rearranged_but_neither_lost_nor_added() -> None:
+    lines = ["b a b", "", *["a c"] * 50]
+    arranged = list(sentencepiece_model._rearranged(lines))
+    assert sorted(" ".join(arranged).split()) == sorted(" ".join(lines).split())
+    assert all(len(set(line.split())) == 1 for line in arranged)
+    assert all(before.split()[0] <= after.split()[0] for before, after in pairwise(arranged))
+
+
+def test_the_same_words_give_the_same_bytes(english: list[str], tmp_path) -> None:
+    """In another process, with another hash seed, in another order."""
+    program = (
+        "import sys; from experiments.corpus.sentencepiece_model import learn\n"
+        "sys.stdout.buffer.write(learn(sys.stdin.read().split('\\n'), 300, 'en'))"
+    )
+    models = []
+    for seed, lines in (("0", english[:500]), ("12345", english[:500][::-1])):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(
+            command, input="\n".join(lines).encode(), env=environment, capture_output=True, check=True
+        )
+        models.append(done.stdout)
+    assert models[0] == models[1] != b""
+
+
+def test_rare_chinese_characters_are_left_out_and_english_ones_are_not() -> None:
+    text = ["中 国 人"] * 1000 + ["鼱"]
+    for language, known in (("zh", False), ("en", True)):
+        assert ("鼱".encode() in sentencepiece_model.learn(text, 6 + known, language)) is known
+
+
+def test_a_size_that_does_not_fit_is_told_with_the_one_that_does(english: list[str]) -> None:
+    with pytest.raises(SeeError, match=r"the en text is too small for 50000 pieces; the largest size is \d+$") as error:
+        sentencepiece_model.learn(english, 50000, "en")
+    largest = int(str(error.value).split()[-1])
+    assert sentencepiece_model.learn(english, largest, "en")
+    with pytest.raises(SeeError, match=f"the largest size is {largest}$"):
+        sentencepiece_model.learn(english, largest + 1, "en")
+    with pytest.raises(SeeError, match=r"too many characters for 5 pieces; the smallest size is \d+$") as error:
+        sentencepiece_model.learn(english, 5, "en")
+    least = int(str(error.value).split()[-1])
+    assert sentencepiece_model.learn(english, least, "en")
+    with pytest.raises(SeeError, match=f"the smallest size is {least}$"):
+        sentencepiece_model.learn(english, least - 1, "en")
+    with pytest.raises(SeeError, match="cannot learn from the en text") as error:
+        sentencepiece_model.learn([""], 5, "en")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"the 7\n"])
+def test_what_is_no_model_is_refused(tmp_path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "m").write_bytes(content)
+    with pytest.raises(SeeError, match="no sentencepiece model"):
+        list(sentencepiece_model.apply(["a"], str(tmp_path / "m")))

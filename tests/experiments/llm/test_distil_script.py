@@ -1,0 +1,156 @@
+"""``scripts/distil_llm.sh`` and ``python -m experiments distil_llm``: an experiment from the model to its results."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from experiments.__main__ import main as laboratory
+from experiments.llm.checkpoints import last_checkpoint
+from tests.experiments.llm.test_lm_eval import attempts, questions, write_task  # noqa: F401
+from tests.helpers import ROOT
+from tests.hf.conftest import SENSES, TEXT, rows_for, tiny
+
+
+def run_script(*words: str | Path) -> subprocess.CompletedProcess:
+    here = Path(sys.executable).parent
+    env = {**os.environ, "PATH": f"{here}:{os.environ['PATH']}", "FAIRSEQ_SEE_VENV": str(here.parent)}
+    command = ["bash", ROOT / "scripts/distil_llm.sh", *words]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, tokenizers) -> Path:
+    """A folder with a model, a text, senses and a task."""
+    folder = tmp_path_factory.mktemp("distil")
+    tiny("phi3", rows_for(tokenizers["phi3"])).save_pretrained(folder / "model")
+    tokenizers["phi3"].save_pretrained(folder / "model")
+    (folder / "text.txt").write_text("\n".join(TEXT * 4) + "\n", encoding="utf-8")
+    entries = [(word, i, senses) for word, groups in SENSES["en"].items() for i, senses in enumerate(groups, 1)]
+    lines = [f"en\t{word}\t{i}\t{' '.join(f'{s}|{s}' for s in senses)}\n" for word, i, senses in entries]
+    (folder / "senses.tsv").write_text("".join(lines), encoding="utf-8")
+    write_task(folder)
+    return folder
+
+
+def settings(place: Path, output: Path, **changes) -> list[str | Path]:
+    options = {
+        **{"model": place / "model", "data": place / "text.txt", "valid": place / "text.txt", "output": output},
+        **{"hownet": place / "senses.tsv", "see-ratio": 2, "order": 2, "rank": 3, "length": 32},
+        **{"epochs": 3, "start-epochs": 1, "lr": 0.01, "batch": 4, "micro-batch": 2},
+        **{"tasks": "endings", "task-folder": place},
+        **changes,
+    }
+    return [str(word) for name, value in options.items() if value is not None for word in (f"--{name}", value)]
+
+
+@pytest.fixture(scope="module")
+def done(place) -> tuple[Path, str]:
+    """A finished experiment, and what the script printed."""
+    run = run_script(*settings(place, place / "run"))
+    assert not run.returncode, run.stderr[-3000:]
+    return place / "run", run.stdout
+
+
+def test_results(done, place):
+    folder, printed = done
+    results = json.loads((folder / "results.json").read_text())
+    models, tokens = results["models"], results["tokens"]
+    assert list(models) == ["original", "compressed", "distilled"] and results["made"]["commit"]
+    rows = models["original"]["tables"]["parameters"] / 32
+    assert 2 <= models["original"]["tables"]["parameters"] / models["compressed"]["tables"]["parameters"] <= 2.06
+    assert models["distilled"]["parameters"] == models["compressed"]["parameters"] < models["original"]["parameters"]
+    assert models["distilled"]["perplexity"] < 0.5 * models["compressed"]["perplexity"]
+    for name, measures in models.items():
+        assert measures["tasks"]["endings"]["questions"] == len(questions())
+        assert f"{measures['perplexity']:.2f}" in printed and name in printed
+    assert tokens["dense"]["parameters"] == pytest.approx(tokens["dense"]["share"])
+    assert tokens["compressed"]["vocabulary"] == rows == sum(group["rows"] for group in tokens["rows"].values())
+    assert tokens["rows"]["seen"]["cosine"][1] > tokens["rows"]["seen"]["cosine"][0]
+    assert f"{tokens['compressed']['distinct']:,} of {int(rows):,} tokens were seen" in printed
+    # 14 batches of 2 in 7 updates an epoch, logged every 10 updates.
+    first, second = (log for log in json.loads((folder / "log.json").read_text()) if "grad_norm" in log)
+    assert first["step"] == 10 and {"embedding_loss", "hidden_loss", "kl_loss", "ce_loss"} <= second.keys()
+
+
+def test_what_is_done_is_not_done_again(done, place, attempts):  # noqa: F811
+    folder, _ = done
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.*") if path.name != "results.json"}
+    assert laboratory(["distil_llm", *settings(place, folder)]) == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert not attempts
+
+
+def test_other_settings_need_another_folder(done, place, capsys):
+    assert laboratory(["distil_llm", *settings(place, done[0], lr=0.1)]) == 2
+    assert "was made with --lr 0.01, not 0.1; choose another folder" in capsys.readouterr().err
+    text = (place / "text.txt").read_text()
+    (place / "text.txt").write_text(text + "More.\n")
+    assert laboratory(["distil_llm", *settings(place, done[0])]) == 2
+    assert "text.txt (another content)" in capsys.readouterr().err
+    (place / "text.txt").write_text(text)
+
+
+def test_an_interrupted_training_goes_on(done, place, tmp_path):
+    """As if it had been killed while it wrote its last checkpoint."""
+    folder = tmp_path / "run"
+    shutil.copytree(done[0], folder)
+    expected = load_file(folder / "distilled" / "model.safetensors")
+    shutil.rmtree(folder / "distilled")
+    for name in ("distilled.json", "log.json", "tokens.json", "results.json"):
+        (folder / name).unlink()
+    newest = Path(last_checkpoint(folder / "training"))
+    state = newest / "trainer_state.json"
+    state.write_text(state.read_text()[:100])
+    assert last_checkpoint(folder / "training") == str(folder / "training" / "checkpoint-14")
+    assert laboratory(["distil_llm", *settings(place, folder)]) == 0
+    found = load_file(folder / "distilled" / "model.safetensors")
+    assert found.keys() == expected.keys() and all(found[name].equal(expected[name]) for name in expected)
+    results = [json.loads((path / "results.json").read_text())["models"] for path in (folder, done[0])]
+    assert results[0] == results[1]
+
+
+def test_tables_alone_may_be_trained(place, tmp_path):
+    changes = {"train": "tables", "see-m": 1, "see-ratio": None, "epochs": 1, "tasks": None, "task-folder": None}
+    options = settings(place, tmp_path / "run", **changes)
+    assert laboratory(["distil_llm", *options]) == 0
+    before, after = (load_file(tmp_path / "run" / name / "model.safetensors") for name in ("compressed", "distilled"))
+    changed = {name for name, value in after.items() if not value.equal(before[name])}
+    assert changed and all(".embed_tokens." in name for name in changed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "nobody/nothing"}, "cannot load nobody/nothing: .* Give a folder with a causal language model"),
+        ({"data": None}, "nothing to learn from; give --task arc or --data FILE"),
+        ({"data": "no/such/file"}, "cannot read no/such/file"),
+        ({"data": None, "task": "arc"}, "cannot get ARC-Challenge of allenai/ai2_arc: .*without a network"),
+        ({"hownet": "no/such/table"}, "cannot read no/such/table"),
+        ({"hownet": None}, "no token has a sense"),
+        ({"see-ratio": 1e6}, "cannot compress"),
+        ({"see-method": "sea"}, "unknown embedding method 'sea'"),
+        ({"batch": 5}, "--batch 5 is no multiple of --micro-batch 2"),
+        ({"lr": 0}, "--lr above 0"),
+        ({"see-m": 3}, "give either --see-ratio or --see-m, not both"),
+        ({"distil-layers": "9"}, "no layers 9:9 in models of 2 layers"),
+        ({"start-beta": -1}, "weight of the embedding loss in the start stage"),
+    ],
+)
+def test_bad_input_ends_in_one_line(place, tmp_path, capfd, attempts, changes, message):  # noqa: F811
+    changes = {"tasks": None, "task-folder": None, "valid": None, **changes}
+    assert laboratory(["distil_llm", *settings(place, tmp_path / "run", **changes)]) == 2
+    errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and re.search(message, errors[0]), errors
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_the_scripts_own_errors(tmp_path):
+    assert "Phi-3-mini-4k-instruct" in run_script("--help").stdout
+    assert run_script("--model", "x").returncode == 2

@@ -1,0 +1,345 @@
+"""``fairseq-see export``: what is written loads into fairseq's commands, into plain PyTorch and into stock fairseq."""
+
+import json
+import re
+import subprocess
+import sys
+from argparse import Namespace
+
+import pytest
+import torch
+from fairseq import checkpoint_utils, options, tasks
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq.models.transformer import TransformerModel
+from omegaconf import OmegaConf
+from safetensors.torch import load_file, save
+
+from fairseq_see.cli.main import main
+from fairseq_see.embeddings import REGISTRY, build, embedding_class, load
+from fairseq_see.embeddings.buffers import packed_state
+from fairseq_see.embeddings.exported import write
+from fairseq_see.errors import SeeError
+from fairseq_see.models.builder import load_embeddings
+from tests.fairseq.cli.test_checkpoints import Exploding
+from tests.fairseq.models.conftest import RECIPE
+from tests.helpers import ROOT, full_disk, run_command
+from tests.unit.embeddings.conftest import random_index
+
+PLUGIN = ("--user-dir", ROOT / "fairseq_see")
+
+
+@pytest.fixture(scope="module")
+def trained(toy, tmp_path_factory):
+    """A checkpoint of fairseq-train, the same in half precision, its export with both forms, and a test set."""
+    folder = tmp_path_factory.mktemp("trained")
+    words = (*RECIPE, "--criterion", "see_cross_entropy", "--see-ratio", "3", "--max-epoch", "6")
+    run_command("fairseq-train", toy / "data-bin", *words, "--save-dir", folder)
+    state = torch.load(folder / "checkpoint_best.pt", weights_only=True)
+    state["model"] = {name: x.half() if x.is_floating_point() else x for name, x in state["model"].items()}
+    torch.save(state, folder / "half.pt")
+    done = run_command(
+        *("fairseq-see", "export", folder / "checkpoint_best.pt"),
+        *("--output", folder / "small", "--to-dense", folder / "dense.pt"),
+    )
+    (folder / "printed").write_text(done.stdout)
+    return folder
+
+
+def translations(toy, data, *model):
+    """Hypotheses and their scores of a test set, as fairseq-interactive gives them."""
+    text = "".join((toy / "test/toy.zh").read_text(encoding="utf-8").splitlines(keepends=True)[:20])
+    languages = ("-s", "zh", "-t", "en")
+    done = run_command("fairseq-interactive", data, *languages, "--path", *model, "--beam", "5", input=text)
+    found = re.findall(r"^H-(\d+)\t(\S+)\t(.*)$", done.stdout, re.M)
+    assert len(found) == 20 and len({sentence for _, _, sentence in found}) > 5
+    return found
+
+
+@pytest.mark.slow
+def test_exported_and_dense_models_translate_as_the_checkpoint(trained, toy):
+    """Each as the checkpoint of its precision: rounding to half may turn a near tie of hypotheses."""
+    full = translations(toy, toy / "data-bin", trained / "checkpoint_best.pt", *PLUGIN)
+    half = translations(toy, toy / "data-bin", trained / "half.pt", *PLUGIN)
+    # The exported folder has its own dictionaries.
+    assert translations(toy, trained / "small", trained / "small/model.safetensors", *PLUGIN) == half
+    # Without the plugin. Its products are added up in another order.
+    dense = translations(toy, toy / "data-bin", trained / "dense.pt")
+    assert [sentence for *_, sentence in dense] == [sentence for *_, sentence in full]
+    for (_, score, _), (_, expected, _) in zip(dense, full, strict=True):
+        assert float(score) == pytest.approx(float(expected), abs=1e-4)
+    # Its loss has the name that stock fairseq knows it by.
+    words = ("--path", trained / "dense.pt", "--task", "translation", "--max-tokens", "400")
+    run_command("fairseq-validate", toy / "data-bin", *words)
+
+
+@pytest.mark.slow
+def test_generate_and_validate_take_an_export(trained, toy):
+    model = ("--path", trained / "small/model.safetensors", *PLUGIN)
+    done = run_command(
+        "fairseq-generate", toy / "data-bin", *model, "--model-overrides", "{'see_inference':'factored'}"
+    )
+    assert len(re.findall("^H-", done.stdout, re.M)) == 40
+    run_command("fairseq-validate", toy / "data-bin", *model, "--task", "translation", "--max-tokens", "400")
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_an_export(trained, toy, tmp_path):
+    run_command(
+        *("fairseq-train", toy / "data-bin", *RECIPE, "--see-ratio", "3", "--max-epoch", "1", "--lr", "1e-9"),
+        *("--finetune-from-model", trained / "small/model.safetensors", "--save-dir", tmp_path),
+    )
+    state = torch.load(tmp_path / "checkpoint_last.pt", weights_only=True)
+    name = "decoder.embed_tokens.morphemes.vectors"
+    exported = load_file(trained / "small/model.safetensors")[name]
+    torch.testing.assert_close(state["model"][name], exported.float(), atol=1e-6, rtol=0)
+
+
+def test_plain_pytorch_reads_an_export_without_fairseq(trained):
+    code = (
+        "import sys, torch\n"
+        "from fairseq_see.embeddings import load\n"
+        f"embedding = load({str(trained / 'small')!r}, side='decoder')\n"
+        "vectors = embedding(torch.tensor([[5, 6, 1]]))\n"
+        "assert vectors.shape == (1, 3, 64) and not vectors[0, 2].any()\n"
+        "assert embedding.project(vectors).argmax(-1)[0, :2].tolist() == [5, 6]\n"
+        "assert not [name for name in sys.modules if name.partition('.')[0] == 'fairseq']\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+
+
+def test_what_is_printed_is_what_lies_on_disk(trained):
+    printed = (trained / "printed").read_text()
+    rows = dict(re.findall(r"│ ([a-z, ]+?) +│ +([\d,]+) │", printed))
+    sizes = {name: int(number.replace(",", "")) for name, number in rows.items()}
+    assert sizes.pop("in all") == sum(sizes.values())
+    assert sum(sizes.values()) == sum(path.stat().st_size for path in (trained / "small").iterdir())
+    for side, embedding in load_embeddings(trained / "checkpoint_best.pt").items():
+        assert sizes[f"{side} embedding"] == embedding.footprint().bytes
+    names = sorted(path.name for path in (trained / "small").iterdir())
+    assert names == ["config.json", "dict.en.txt", "dict.zh.txt", "model.safetensors"]
+    weights = load_file(trained / "small/model.safetensors")
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float16, torch.uint8}
+
+
+def untrained(path, data, *words):
+    """Save the checkpoint of a model as it was built, and return the model."""
+    cfg = convert_namespace_to_omegaconf(
+        options.parse_args_and_arch(options.get_training_parser(), [str(data), *RECIPE, *words])
+    )
+    # Without the options of checkpoints, as fairseq-see fit builds a model: what is made of a trained table is trained
+    # by nobody.
+    built = OmegaConf.create({"task": cfg.task, "model": cfg.model}, flags={"allow_objects": True})
+    torch.manual_seed(1)
+    model = tasks.setup_task(cfg.task).build_model(built.model)
+    state = {
+        "cfg": OmegaConf.to_container(OmegaConf.merge(cfg, built), resolve=True, enum_to_str=True),
+        "model": model.state_dict(),
+        "optimizer_history": [{"num_updates": 7}],
+        "last_optimizer_state": {"moments": torch.ones(10_000)},
+    }
+    torch.save(state, path)
+    return model.eval()
+
+
+def scores(model):
+    """What a model says to two sentences."""
+    tokens = torch.tensor([[5, 6, 7, 2], [8, 9, 10, 2]])
+    with torch.no_grad():
+        return model.eval()(tokens, torch.tensor([4, 4]), tokens)[0]
+
+
+def loaded(path, data):
+    """A model as fairseq's commands load it."""
+    (model,), cfg, _ = checkpoint_utils.load_model_ensemble_and_task([str(path)], arg_overrides={"data": str(data)})
+    return model, cfg
+
+
+SMALL = (
+    *("--encoder-embed-dim", "27", "--decoder-embed-dim", "27", "--encoder-layers", "1", "--decoder-layers", "1"),
+    *("--encoder-attention-heads", "1", "--decoder-attention-heads", "1"),
+)
+UNTIED = ("--arch", "see_transformer", "--encoder-normalize-before", "--layernorm-embedding")
+
+
+@pytest.mark.parametrize(
+    ("method", "data", "words"),
+    [
+        *((method, "data-bin", ()) for method in sorted(REGISTRY)),
+        *(("see", data, words) for data, words in (("data-bin", UNTIED), ("joined", ("--share-all-embeddings",)))),
+    ],
+)
+def test_every_method_and_tying_comes_back(toy, tmp_path, capsys, method, data, words):
+    ratio = ("--see-ratio", "2") if embedding_class(method).compresses else ()
+    model = untrained(tmp_path / "full.pt", toy / data, "--see-method", method, *ratio, *words, *SMALL)
+    out = ("-o", str(tmp_path / "small"), "--to-dense", str(tmp_path / "dense.pt"))
+    assert main(["export", str(tmp_path / "full.pt"), *out]) == 0
+
+    dense, cfg = loaded(tmp_path / "dense.pt", toy / data)
+    assert type(dense) is TransformerModel and "see_method" not in cfg.model
+    torch.testing.assert_close(scores(dense), scores(model))
+
+    model.load_state_dict({name: x.half() if x.is_floating_point() else x for name, x in model.state_dict().items()})
+    small, _ = loaded(tmp_path / "small/model.safetensors", toy / data)
+    assert scores(small).equal(scores(model))
+    assert (small.encoder.embed_tokens is small.decoder.embed_tokens) == ("--share-all-embeddings" in words)
+    for side in ("encoder", "decoder"):
+        original, embedding = getattr(model, side).embed_tokens, load(tmp_path / "small", side)
+        tokens, hidden = torch.tensor([[3, 1, 4], [1, 5, 9]]), torch.randn(2, 27)
+        with torch.no_grad():
+            assert embedding(tokens).equal(original(tokens)) and embedding.table().equal(original.table())
+            assert embedding.project(hidden).equal(original.project(hidden))
+        assert embedding.footprint() == original.footprint()
+
+    # The small model is as good a source as the checkpoint, but for its precision.
+    again = ("-o", str(tmp_path / "again"), "--to-dense", str(tmp_path / "again.pt"))
+    assert main(["export", str(tmp_path / "small"), *again]) == 0
+    for file in (tmp_path / "small").iterdir():
+        assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
+    torch.testing.assert_close(scores(loaded(tmp_path / "again.pt", toy / data)[0]), scores(small))
+
+
+def test_shared_tables_are_stored_once_even_after_averaging(toy, tmp_path):
+    untrained(tmp_path / "full.pt", toy / "joined", "--see-ratio", "2", "--share-all-embeddings", *SMALL)
+    full = str(tmp_path / "full.pt")
+    assert main(["average", full, full, "-o", str(tmp_path / "mean.pt")]) == 0
+    for name in ("full", "mean"):
+        assert main(["export", str(tmp_path / f"{name}.pt"), "-o", str(tmp_path / name)]) == 0
+        assert not [key for key in load_file(tmp_path / name / "model.safetensors") if "decoder.embed_tokens" in key]
+        assert load(tmp_path / name, "decoder").table().equal(load(tmp_path / name).table())
+
+
+@pytest.mark.parametrize("ratio", [10, 80])
+def test_bytes_at_a_real_size(tmp_path, ratio):
+    """What a ratio in parameters comes to on disk, with an index of random units: nothing of it can be compressed."""
+    words, dim = 8000, 512
+    index = random_index(words, rank=5, sememes=600, morphemes=1900, groups=2500)
+    embedding = build("see", words, dim, 1, index=index, ratio=ratio)
+    stored = write(tmp_path, packed_state(embedding), {})
+    size = sum(tensor.nbytes for tensor in stored.values())
+    assert size == embedding.footprint().bytes
+    assert size <= 2 * words * dim / ratio + len(index.packed())
+    # 16 bits for each id of groups, senses and morphemes, and one byte for the number of senses, at most.
+    assert len(index.packed()) <= words + 2 * (index.groups.size + index.sense_groups.size + index.word_morphemes.size)
+    assert size < (tmp_path / "model.safetensors").stat().st_size < size + 1000
+
+
+@pytest.fixture
+def good(toy, tmp_path):
+    untrained(tmp_path / "GOOD", toy / "data-bin", "--see-ratio", "2", *SMALL)
+    return tmp_path / "GOOD"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["GOOD"], "say what to write"),
+        (["MISSING", "-o", "OUT"], "cannot read"),
+        (["TRUNCATED", "-o", "OUT"], "not a whole checkpoint"),
+        (["UNSAFE", "-o", "OUT", "--to-dense", "OUT.PT"], "loads safely"),
+        (["STOCK", "-o", "OUT"], "does not hold a model with an embedding of fairseq_see"),
+        (["OTHER", "--to-dense", "OUT"], "only a see_transformer can be made a dense one, this model is 'my_lstm'"),
+        (["GOOD", "-o", "FOLDER"], "holds other files than an exported model, notes.txt"),
+        (["GOOD", "-o", "FOREIGN"], "is not of an exported model"),
+        (["GOOD", "-o", "UNSAFE"], "exists and is no folder"),
+        (["GOOD", "--to-dense", "GOOD"], "exists; remove it"),
+        (["GOOD", "-o", "OUT", "--data", "FOLDER"], "has not the dictionaries of both languages"),
+        (["GOOD", "-o", "OUT", "--data", "WRONG"], "is not the dictionary of this model"),
+        (["FOLDER", "--to-dense", "OUT"], "cannot read"),
+    ],
+)
+def test_bad_input(good, tmp_path, capsys, words, message):
+    (tmp_path / "TRUNCATED").write_bytes(good.read_bytes()[:-100])
+    torch.save({"model": {}, "cfg": Exploding()}, tmp_path / "UNSAFE")
+    torch.save({"model": {}, "cfg": {"model": {"_name": "transformer"}}}, tmp_path / "STOCK")
+    state = torch.load(good, weights_only=True)
+    state["cfg"]["model"] = Namespace(arch="my_lstm", see_resolved=state["cfg"]["model"]["see_resolved"])
+    torch.save(state, tmp_path / "OTHER")
+    for name in ("FOLDER", "FOREIGN", "WRONG"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "FOLDER/notes.txt").touch()
+    (tmp_path / "FOREIGN/config.json").write_text('{"model_type": "bert"}')
+    for language in ("zh", "en"):
+        (tmp_path / f"WRONG/dict.{language}.txt").write_text("a 1\n")
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["export", *(str(tmp_path / word) if word.isupper() else word for word in words)]) == 2
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert message in error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_numbers_that_half_precision_cannot_hold_are_refused(good, tmp_path, capsys):
+    state = torch.load(good, weights_only=True)
+    state["model"]["encoder.layers.0.fc1.bias"][0] = 1e6
+    torch.save(state, good)
+    assert main(["export", str(good), "-o", str(tmp_path / "small")]) == 2
+    assert "encoder.layers.0.fc1.bias has numbers that half precision cannot hold" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [good]
+
+
+@pytest.mark.parametrize("option", ["--output", "--to-dense"])
+def test_a_full_disk_ends_in_one_line(good, tmp_path, capsys, option):
+    with full_disk():
+        assert main(["export", str(good), option, str(tmp_path / "out")]) == 2
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert error.startswith(f"error: cannot write {tmp_path}/out: ")
+    assert list(tmp_path.iterdir()) == [good]
+
+
+def test_an_export_takes_the_place_of_an_earlier_one(good, tmp_path, capsys):
+    assert main(["export", str(good), "-o", str(tmp_path / "small")]) == 0
+    first = (tmp_path / "small/model.safetensors").stat().st_ino
+    assert main(["export", str(good), "-o", str(tmp_path / "small")]) == 0
+    assert (tmp_path / "small/model.safetensors").stat().st_ino != first
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["GOOD", "small"]
+
+
+def test_without_dictionaries(good, tmp_path, capsys):
+    state = torch.load(good, weights_only=True)
+    state["cfg"]["task"]["data"] = str(tmp_path / "gone")
+    torch.save(state, good)
+    assert main(["export", str(good), "-o", str(tmp_path / "small")]) == 0
+    assert f"no dictionaries in {tmp_path}/gone, exporting without them" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "small").iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_damaged_exports(good, tmp_path, capsys):
+    assert main(["export", str(good), "-o", str(tmp_path / "small")]) == 0
+    weights, config = tmp_path / "small/model.safetensors", tmp_path / "small/config.json"
+    content, text = weights.read_bytes(), config.read_text()
+    changed = bytearray(content)
+    changed[
+        content.index(load_file(weights)["encoder.embed_tokens.index_version_1.packed_index"].numpy().tobytes())
+    ] ^= 1
+    for damaged, message in (
+        (content[:-100], "model.safetensors is damaged"),
+        (b"no tensors", "model.safetensors is damaged"),
+        (changed, "damaged unit index"),
+        (save(load_file(weights), {"shared": "["}), "model.safetensors is damaged"),
+        (save(load_file(weights), {"shared": "[1]"}), "model.safetensors is damaged"),
+    ):
+        weights.write_bytes(damaged)
+        with pytest.raises(SeeError, match=message):
+            load(tmp_path / "small")
+    weights.write_bytes(content)
+    newer = json.dumps(json.loads(text) | {"version": 2})
+    undescribed = json.dumps({name: value for name, value in json.loads(text).items() if name != "embeddings"})
+    for damaged in (undescribed, text.replace('"order": 3', '"order": 0')):
+        assert damaged != text
+        config.write_text(damaged)
+        with pytest.raises(SeeError, match="does not describe the encoder's table"):
+            load(tmp_path / "small")
+    for damaged, message in (
+        (text[:-9], "config.json is damaged"),
+        (newer, "is of version 2"),
+        ("[]", "not of an exp"),
+        (json.dumps(json.loads(text) | {"more": {"argparse.Namespace": 3}}), "config.json is damaged"),
+    ):
+        config.write_text(damaged)
+        with pytest.raises(SeeError, match=message):
+            load(tmp_path / "small")
+        with pytest.raises(SystemExit, match=f"^error: .*{message}"):
+            loaded(weights, tmp_path)
+    config.write_text(text)
+    with pytest.raises(SeeError, match="no embedding of a side 'middle'"):
+        load(tmp_path / "small", "middle")

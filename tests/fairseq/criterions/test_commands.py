@@ -1,0 +1,87 @@
+"""Distillation by the real commands, from a teacher that stock fairseq trained."""
+
+import logging
+import re
+
+import pytest
+import torch
+
+from tests.fairseq.models.conftest import RECIPE, train  # noqa: F401
+from tests.helpers import ROOT, run_command
+
+SHAPE = {
+    f"{side}_{name}": value
+    for side in ("encoder", "decoder")
+    for name, value in (("embed_dim", 64), ("ffn_embed_dim", 128), ("layers", 2), ("attention_heads", 2))
+}
+
+
+@pytest.fixture(scope="module")
+def teacher(toy, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("teacher")
+    shape = [word for name, value in SHAPE.items() for word in (f"--{name.replace('_', '-')}", value)]
+    tied = "--share-decoder-input-output-embed"
+    words = ("--arch", "transformer", *shape, tied, "--max-epoch", "8", "--save-dir", folder)
+    run_command("fairseq-train", toy / "data-bin", *RECIPE, *words)
+    return folder / "checkpoint_last.pt"
+
+
+def logged(log, split, name):
+    """The values that a log has of something, in order."""
+    return [float(value) for value in re.findall(rf"\[{split}\].*?[|,] {name}[= ]([\d.]+)", log)]
+
+
+@pytest.mark.slow
+def test_a_run_of_the_yaml_learns_and_translates(toy, teacher, tmp_path):
+    done = run_command(
+        *("fairseq-hydra-train", "--config-dir", ROOT / "configs", "--config-name", "distil_zh_en"),
+        *(f"common.user_dir={ROOT / 'fairseq_see'}", f"task.data={toy / 'data-bin'}", f"criterion.teacher={teacher}"),
+        *(f"checkpoint.save_dir={tmp_path}", f"hydra.run.dir={tmp_path}", "common.log_interval=5"),
+        *(f"model.{name}={value}" for name, value in SHAPE.items()),
+        *("model.see_ratio=3", "dataset.max_tokens=400", "optimization.max_epoch=8", "criterion.start_updates=20"),
+        "lr_scheduler.warmup_updates=5",
+    )
+    log = done.stdout + done.stderr
+    assert re.findall(r"(\w+) stage from update (\d+)", log) == [("start", "0"), ("formal", "20")]
+    # What a stage learns, falls: the first line of the stage, and its last.
+    for name in ("embedding_loss", "hidden_loss", "kl_loss", "ce_loss"):
+        values = logged(log, "train_inner", name)
+        assert values[-1] < values[0], (name, values)
+    perplexity = logged(log, "valid", "ppl")
+    assert len(perplexity) == 8 and perplexity[-1] < perplexity[0] / 2
+    state = torch.load(tmp_path / "checkpoint_best.pt", weights_only=True)
+    assert state["criterion"] is None and not [name for name in state["model"] if "teacher" in name]
+    assert state["extra_state"]["best"] == pytest.approx(min(logged(log, "valid", "loss")), abs=1e-3)
+    words = ("--user-dir", ROOT / "fairseq_see", "--path", tmp_path / "checkpoint_best.pt", "--beam", "2")
+    printed = run_command("fairseq-generate", toy / "data-bin", *words).stdout
+    assert len(re.findall(r"^H-\d+\t", printed, re.M)) == 40
+
+
+@pytest.mark.parametrize(
+    ("length", "stop", "after_stop"),
+    [
+        (("--start-updates", "9"), "1", ["start 7", "formal 9"]),
+        (("--start-updates", "9"), "2", ["formal 14"]),
+        (("--start-epochs", "1"), "1", ["formal 7"]),
+    ],
+)
+def test_resuming_before_and_after_the_border_is_exact(toy, teacher, tmp_path, train, caplog, length, stop, after_stop):  # noqa: F811
+    caplog.set_level(logging.INFO, logger="fairseq_see")
+    words = ("--criterion", "see_distillation", "--teacher", str(teacher), *length, "--max-epoch", "3")
+    words += ("--see-method", "matrix", "--see-ratio", "2")
+    straight = train(toy / "data-bin", tmp_path / "straight", *words)
+    train(toy / "data-bin", tmp_path / "stopped", *words, "--max-epoch", stop)
+    caplog.clear()
+    resumed = train(toy / "data-bin", tmp_path / "stopped", *words)
+    assert re.findall(r"(\w+ )stage from update (\d+)", caplog.text) == [
+        tuple(re.split("(?<= )", text)) for text in after_stop
+    ]
+    assert all(value.equal(resumed["model"][name]) for name, value in straight["model"].items())
+
+
+def test_bad_input_ends_before_anything_is_written(toy, tmp_path, train):  # noqa: F811
+    words = ("--criterion", "see_distillation", "--see-method", "matrix", "--see-ratio", "2")
+    for options in (("--teacher", "x.pt", "--distil-alpha=-1"), ("--teacher", str(tmp_path / "x.pt"))):
+        with pytest.raises(SystemExit, match=r"^error: [^\n]+$"):
+            train(toy / "data-bin", tmp_path / "run", *words, *options)
+    assert not list(tmp_path.glob("run/*.pt"))

@@ -1,0 +1,267 @@
+"""``fairseq-see fit`` on models that fairseq trained: what it writes, translates; what it reads, stays as it is."""
+
+import dataclasses
+import json
+import re
+
+import pytest
+import torch
+from fairseq import checkpoint_utils
+from fairseq.models.transformer import TransformerConfig
+from safetensors.torch import load_file
+
+from fairseq_see.cli.main import main
+from fairseq_see.embeddings import load
+from fairseq_see.errors import SeeError
+from fairseq_see.models.architectures import HOSTS
+from fairseq_see.models.builder import load_embeddings
+from tests.helpers import run_command
+
+SMALL = [
+    word
+    for side in ("encoder", "decoder")
+    for name, value in (("embed-dim", 64), ("ffn-embed-dim", 128), ("layers", 1), ("attention-heads", 2))
+    for word in (f"--{side}-{name}", str(value))
+]
+SMALL_LSTM = ["--encoder-embed-dim", "64", "--decoder-embed-dim", "64", "--decoder-out-embed-dim", "64"]
+TIED = "--share-decoder-input-output-embed"
+
+
+@pytest.fixture(scope="module")
+def trained(toy, tmp_path_factory):
+    """Checkpoints by name, trained when they are first asked for."""
+    from tests.fairseq.models.conftest import RECIPE
+
+    folder, options = tmp_path_factory.mktemp("trained"), {}
+    options["stock"] = (toy / "data-bin", "--arch", "transformer", *SMALL, TIED)
+    options["untied"] = (toy / "data-bin", "--arch", "transformer", *SMALL)
+    options["shared"] = (toy / "joined", "--arch", "transformer", *SMALL, "--share-all-embeddings")
+    options["dense"] = (toy / "data-bin", "--see-method", "dense", *SMALL)
+    options["lstm"] = (toy / "data-bin", "--arch", "lstm", *SMALL_LSTM)
+
+    def checkpoint(name):
+        path = folder / name / "checkpoint_last.pt"
+        if not path.is_file():
+            data, *words = options[name]
+            run_command("fairseq-train", data, *RECIPE, *words, "--save-dir", folder / name)
+        return path
+
+    return checkpoint
+
+
+@pytest.mark.parametrize("option", [{"cross_self_attention": True}, {"decoder_xformers_att_config": "{}"}])
+def test_what_would_compute_another_thing_is_refused(option):
+    with pytest.raises(SeeError, match=f"trained with {next(iter(option))}, which see_transformer does not have"):
+        HOSTS[0].options({"encoder_layers": 2, **option})
+
+
+def generated(data, checkpoint):
+    """What fairseq-generate prints of every sentence: hypothesis and score."""
+    words = ("--beam", "2", "--user-dir", "fairseq_see", "--required-batch-size-multiple", "1")
+    printed = run_command("fairseq-generate", data, "--path", checkpoint, *words).stdout
+    found = re.findall(r"^H-(\d+)\t(\S+)\t(.*)$", printed, re.M)
+    assert len(found) == 40
+    return {number: (text, float(score)) for number, score, text in found}
+
+
+def fitted(checkpoint, output, *words):
+    before = checkpoint.read_bytes()
+    assert main(["fit", str(checkpoint), "--output", str(output), *words]) == 0
+    assert checkpoint.read_bytes() == before
+    assert [path.name for path in output.parent.iterdir()] == [output.name]
+    return torch.load(output, weights_only=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["stock", "untied", "shared"])
+def test_dense_tables_of_a_stock_model_translate_alike(toy, trained, tmp_path, name):
+    """Nothing is lost in turning it into ours; whatever is compressed afterwards is the embeddings' doing alone."""
+    data, checkpoint = toy / ("joined" if name == "shared" else "data-bin"), trained(name)
+    state = fitted(checkpoint, tmp_path / "out.pt", "--see-method", "dense", "--epochs", "0")
+    # Stock fairseq's padding row drifts under a tied softmax; ours is zero.
+    before = torch.load(checkpoint, weights_only=True)
+    for key, value in before["model"].items():
+        if "embed_tokens" in key or (name != "untied" and "output_projection" in key):
+            value[1] = 0
+    torch.save(before, tmp_path / "without_padding.pt")
+    expected, found = generated(data, tmp_path / "without_padding.pt"), generated(data, tmp_path / "out.pt")
+    assert {number: text for number, (text, _) in found.items()} == {n: text for n, (text, _) in expected.items()}
+    assert [score for _, score in found.values()] == pytest.approx([s for _, s in expected.values()], abs=1e-4)
+    for key, value in before["model"].items():
+        if "embed_tokens" not in key and not (name != "untied" and "output_projection" in key):
+            assert value.equal(state["model"][key]), key
+    assert "last_optimizer_state" not in state
+    assert {key: state["cfg"][key] for key in state["cfg"] if key != "model"} == {
+        key: before["cfg"][key] for key in before["cfg"] if key != "model"
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--see-method", "see", "--see-ratio", "2", "--lr", "0.02", "--loss", "mse:1,cosine:0.1"],
+        ["--see-method", "matrix", "--see-ratio", "3", "--encoder", "linear", "--bias", "--loss", "direction"],
+        ["--see-method", "tensor_train", "--see-ratio", "2", "--weights", "frequency"],
+        ["--see-method", "product_quantised", "--see-ratio", "3", "--loss", "mse"],
+    ],
+)
+def test_a_compressed_model_generates_and_can_be_tuned(toy, trained, tmp_path, train, capsys, words):
+    checkpoint, output = trained("dense"), tmp_path / "fit/out.pt"
+    state = fitted(checkpoint, output, *words, "--epochs", "4", "--batch-rows", "16", "--json")
+    sides = json.loads(capsys.readouterr().out)
+    generated(toy / "data-bin", output)
+    before = load_embeddings(checkpoint)
+    for side, (name, embedding) in zip(sides, load_embeddings(output).items(), strict=True):
+        rows, ratio = torch.arange(embedding.num_embeddings) != 1, float(words[3])
+        assert side["side"] == name and ratio <= side["ratio"] <= 1.03 * ratio
+        assert side["parameters"] == embedding.footprint().parameters
+        # Whatever the method has in training: the rows of a table that is there have lengths.
+        assert getattr(embedding, "norm", None) is None
+        error = (embedding.table() - before[name].table())[rows].square().mean()
+        assert side["bands"][0]["mse"] == pytest.approx(error.item(), rel=1e-4)
+        assert min(side["losses"]) == side["losses"][side["epoch"]]
+    assert state["cfg"]["model"]["_name"] == "see_transformer"
+
+    tuning = ["--finetune-from-model", str(output), "--arch", "see_transformer", *SMALL, TIED, "--max-epoch", "1"]
+    method = [word.replace("--bias", "--see-bias") for word in words]
+    taken = [word for i, word in enumerate(method) if word.startswith("--see") or method[i - 1] in method[:4:2]]
+    # So small a rate that what it starts from shows.
+    end = train(toy / "data-bin", tmp_path / "tuned", *tuning, *taken, "--lr", "1e-9")
+    for key, value in end["model"].items():
+        torch.testing.assert_close(value, state["model"][key], atol=1e-6, rtol=1e-5)
+
+
+def test_a_recipe_is_its_options_and_those_given_win(trained, tmp_path):
+    spelled = ["--see-method", "matrix", "--encoder", "linear", "--bias", "--loss", "direction", "--batch-rows", "32"]
+    common = ["--see-ratio", "2", "--epochs", "1"]
+    one = fitted(trained("stock"), tmp_path / "a/out.pt", "--recipe", "direction", *common)
+    other = fitted(trained("stock"), tmp_path / "b/out.pt", *spelled, *common)
+    assert "1 epochs of direction, linear encoder" in one["cfg"]["model"]["see_resolved"]
+    assert one["cfg"]["model"]["see_bias"] and one["model"].keys() == other["model"].keys()
+    assert all(value.equal(other["model"][key]) for key, value in one["model"].items())
+    svd = fitted(trained("stock"), tmp_path / "c/out.pt", "--recipe", "svd", "--see-ratio", "2")
+    assert "in closed form" in svd["cfg"]["model"]["see_resolved"]
+
+
+@pytest.mark.parametrize("words", [["int8"], ["product_quantised", "--see-ratio", "2"]])
+def test_what_is_made_of_a_trained_table_is_not_trained(toy, tmp_path, train, words):
+    with pytest.raises(SystemExit, match=r"^error: .* is made of a trained table, not trained: fairseq-see fit"):
+        train(toy / "data-bin", tmp_path, "--see-method", *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_quantised_tables_average_and_ship_in_a_byte_a_code(toy, trained, tmp_path, capsys):
+    fitted(trained("stock"), tmp_path / "a/out.pt", "--see-method", "int8", "--epochs", "0")
+    full, mean = str(tmp_path / "a/out.pt"), str(tmp_path / "mean.pt")
+    assert main(["average", full, full, full, "-o", mean]) == 0
+    assert main(["export", mean, "-o", str(tmp_path / "small")]) == 0
+    shipped = load_file(tmp_path / "small/model.safetensors")
+    for side, embedding in load_embeddings(tmp_path / "a/out.pt").items():
+        assert shipped[f"{side}.embed_tokens.codes_version_1.codes"].dtype == torch.int8
+        assert load(tmp_path / "small", side).table().equal(embedding.table())
+        table = load_embeddings(mean)[side].table()
+        stock = torch.load(trained("stock"), weights_only=True)["model"][f"{side}.embed_tokens.weight"]
+        stock[1] = 0
+        assert ((table - stock).abs() <= 0.51 * stock.abs().amax(1, keepdim=True) / 127 + 1e-9).all()
+
+
+def test_the_nested_configuration_of_fairseq_hydra_train_is_read_too(trained, tmp_path):
+    state = torch.load(trained("stock"), weights_only=True)
+    nested = dataclasses.asdict(TransformerConfig.from_namespace(state["cfg"]["model"]))
+    assert nested["encoder"]["embed_dim"] == 64
+    plain = {name: value for name, value in nested.items() if isinstance(value, (dict, str, int, float))}
+    plain["encoder"].pop("quant_noise", None)
+    state["cfg"]["model"] = {**plain, "activation_fn": "relu", "_name": "transformer"}
+    (tmp_path / "nested").mkdir()
+    torch.save(state, tmp_path / "nested/model.pt")
+    words = ["--see-method", "matrix", "--see-ratio", "2", "--epochs", "0"]
+    flat = fitted(trained("stock"), tmp_path / "a/out.pt", *words)
+    found = fitted(tmp_path / "nested/model.pt", tmp_path / "b/out.pt", *words)
+    assert found["cfg"]["model"]["encoder_ffn_embed_dim"] == 128
+    assert flat["model"].keys() == found["model"].keys()
+    assert all(value.equal(found["model"][key]) for key, value in flat["model"].items())
+
+
+def test_a_tied_output_may_stay_what_it_was(trained, tmp_path):
+    state = fitted(trained("stock"), tmp_path / "out.pt", "--see-method", "matrix", "--see-ratio", "2", "--input-only")
+    table = torch.load(trained("stock"), weights_only=True)["model"]["decoder.embed_tokens.weight"]
+    assert state["model"]["decoder.output_projection.weight"].equal(table)
+    (model,), _, _ = checkpoint_utils.load_model_ensemble_and_task([str(tmp_path / "out.pt")])
+    assert model.decoder.output_projection.weight.equal(table) and model.decoder.embed_tokens.method == "matrix"
+
+
+def test_shared_tables_are_fitted_once(toy, trained, tmp_path, capsys):
+    fitted(trained("shared"), tmp_path / "out.pt", "--see-method", "matrix", "--see-ratio", "2", "--json")
+    (side,) = json.loads(capsys.readouterr().out)
+    assert side["side"] == "encoder" and 2 <= side["ratio"] <= 2.06
+    (model,), _, _ = checkpoint_utils.load_model_ensemble_and_task([str(tmp_path / "out.pt")])
+    assert model.encoder.embed_tokens is model.decoder.embed_tokens
+
+
+def test_an_interrupted_fit_goes_on(trained, tmp_path, monkeypatch, capsys):
+    from fairseq_see.fitting.fit import _Run
+
+    words = ["--see-method", "see", "--see-ratio", "2", "--epochs", "3"]
+    straight = fitted(trained("stock"), tmp_path / "a/out.pt", *words)
+    save, calls, output = _Run.save, [], tmp_path / "b/out.pt"
+
+    def save_and_stop(self, *args):
+        save(self, *args)
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Run, "save", save_and_stop)
+        assert main(["fit", str(trained("stock")), "-o", str(output), *words]) == 130
+    names = ["out.pt.decoder.fit", "out.pt.encoder.fit"]
+    assert sorted(path.name for path in output.parent.iterdir()) == names
+    assert main(["fit", str(trained("stock")), "-o", str(output), *words, "--seed", "2"]) == 2
+    assert "of a fit with other settings" in capsys.readouterr().err
+    resumed = fitted(trained("stock"), output, *words)
+    assert resumed["model"].keys() == straight["model"].keys()
+    assert all(value.equal(resumed["model"][key]) for key, value in straight["model"].items())
+    out = capsys.readouterr().out
+    assert "kept from epoch" in out and "10 neighbours" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("stock", ["--see-ratio", "2"], "give --see-method METHOD, or --recipe NAME"),
+        ("stock", ["--recipe", "autoencoder"], "unknown recipe 'autoencoder'; there are: svd, direction"),
+        ("stock", ["--recipe", "direction", "--see-method", "see"], "takes no option 'bias'"),
+        ("stock", ["--see-method", "sea"], "unknown embedding method 'sea'"),
+        ("stock", ["--see-method", "matrix"], "needs 'k', or a ratio"),
+        ("stock", ["--see-method", "word2ket", "--see-ratio", "80"], "nearest ratio"),
+        ("stock", ["--see-method", "matrix", "--see-ratio", "2", "--loss", "huber"], "'huber' is unknown"),
+        ("stock", ["--see-method", "see", "--see-ratio", "2", "--bias"], "takes no option 'bias'"),
+        ("stock", ["--see-method", "see", "--see-ratio", "2", "--encoder", "linear"], "goes with --see-method matrix"),
+        ("stock", ["--see-method", "see", "--see-ratio", "2", "--see-index", "NONE"], "no unit index at"),
+        ("stock", ["--see-method", "dense", "--data", "NONE"], "give the model's data folder with --data"),
+        ("stock", ["--see-method", "dense", "--data", "SMALLER"], "give the data folder of its training"),
+        ("stock", ["--see-method", "dense", "--output", "CHECKPOINT"], "is one of the inputs"),
+        ("stock", ["--see-method", "dense", "--output", "FOLDER"], "is a folder; write a file"),
+        ("lstm", ["--see-method", "dense"], "is of no model whose tables can be exchanged"),
+        ("shared", ["--see-method", "dense", "--input-only"], "shares one table between"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(toy, trained, tmp_path, capsys, name, words, message):
+    smaller = tmp_path / "smaller"
+    smaller.mkdir()
+    for path in (toy / "data-bin").iterdir():
+        text = path.read_bytes()
+        (smaller / path.name).write_bytes(text.partition(b"\n")[2] if path.name == "dict.en.txt" else text)
+    checkpoint = trained(name)
+    before = checkpoint.read_bytes()
+    places = {"NONE": tmp_path / "none", "SMALLER": smaller, "CHECKPOINT": checkpoint, "FOLDER": smaller}
+    output = tmp_path / "out/out.pt"
+    assert (
+        main(["fit", str(checkpoint), "--output", str(output), *[str(places.get(word, word)) for word in words]]) == 2
+    )
+    printed = capsys.readouterr()
+    errors = [line for line in printed.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and message in errors[0] and not printed.out
+    assert not output.parent.exists() or not list(output.parent.iterdir())
+    assert checkpoint.read_bytes() == before

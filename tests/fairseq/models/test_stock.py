@@ -1,0 +1,136 @@
+"""Embeddings in fairseq's own models: the README's architecture through the real commands, and what may be tied."""
+
+import copy
+import pickle
+import re
+import shutil
+
+import pytest
+import torch
+from fairseq import options, tasks
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+from fairseq_see.embeddings import Embedding
+from fairseq_see.models.builder import load_embeddings
+from fairseq_see.models.replace import replace_embeddings
+from tests.fairseq.test_readme import BLOCKS
+from tests.helpers import run_command
+
+OPTIMISER = (
+    *("--criterion", "see_cross_entropy", "--optimizer", "adam", "--lr", "0.005", "--max-tokens", "400"),
+    *("--update-epoch-batch-itr", "True", "--no-epoch-checkpoints", "--no-progress-bar", "--num-workers", "0"),
+)
+
+
+@pytest.fixture(scope="module")
+def user_dir(tmp_path_factory):
+    """The README's folder, as a reader writes it."""
+    (block,) = (code for code in BLOCKS if "@register_model(" in code)
+    folder = tmp_path_factory.mktemp("user") / "my_lstm"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(block, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "inference"),
+    [
+        (("--see-ratio", "2"), ()),
+        (("--see-method", "sememe_lstm"), ("--model-overrides", "{'see_inference': 'factored'}")),
+    ],
+)
+def test_the_readmes_architecture_trains_resumes_and_generates(user_dir, toy, tmp_path, method, inference):
+    data, save_dir = tmp_path / "data-bin", tmp_path / "run"
+    shutil.copytree(toy / "data-bin", data)
+    train = ("fairseq-train", data, "--user-dir", user_dir, "--arch", "see_lstm_small", *OPTIMISER, *method)
+    train = (*train, "--save-dir", save_dir, "--max-epoch")
+    run_command(*train, "1")
+    # The index travels inside the checkpoint.
+    for index in data.glob("*.see"):
+        index.unlink()
+    done = run_command(*train, "2")
+    assert re.search(r"Loaded checkpoint .*checkpoint_last.pt \(epoch 2 @", done.stdout + done.stderr)
+    with pytest.raises(pytest.fail.Exception, match=r"\nerror: .* was trained with --see-ratio (2.0|None), not 3.0;"):
+        run_command(*train, "3", "--see-ratio", "3")
+    model = ("--user-dir", user_dir, "--path", save_dir / "checkpoint_last.pt")
+    generated = run_command("fairseq-generate", data, *model, *inference).stdout
+    assert len(re.findall(r"^D-", generated, re.M)) == 40
+    assert load_embeddings(save_dir / "checkpoint_last.pt").keys() == {"encoder", "decoder"}
+    run_command("fairseq-see", "export", save_dir / "checkpoint_last.pt", "--output", tmp_path / "small")
+    model = ("--user-dir", user_dir, "--path", tmp_path / "small/model.safetensors")
+    generated = run_command("fairseq-generate", data, *model, *inference).stdout
+    assert len(re.findall(r"^D-", generated, re.M)) == 40
+
+
+def build(data, arch, *words, ratio=2):
+    """A stock model with replaced embeddings, and its task."""
+    parser = options.get_training_parser()
+    args = options.parse_args_and_arch(parser, [str(data), "--arch", arch, *OPTIMISER, *words])
+    cfg = convert_namespace_to_omegaconf(args)
+    cfg.model.see_ratio = ratio
+    task = tasks.setup_task(cfg.task)
+    torch.manual_seed(1)
+    model = task.build_model(cfg.model)
+    return replace_embeddings(model, cfg.model, task), task
+
+
+TIE = "--share-decoder-input-output-embed"
+LSTM = ("lstm", "--encoder-embed-dim", "27", "--decoder-embed-dim", "27", "--decoder-out-embed-dim", "27")
+LIGHTCONV = (
+    *("lightconv_iwslt_de_en", "--encoder-layers", "1", "--decoder-layers", "1", "--encoder-embed-dim", "64"),
+    *("--decoder-embed-dim", "64", "--encoder-kernel-size-list", "[3]", "--decoder-kernel-size-list", "[3]"),
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "words", "embeddings", "matrices"),
+    [
+        ("data-bin", LSTM, 2, 1),
+        ("data-bin", (*LSTM, TIE), 2, 0),
+        ("joined", (*LSTM, "--share-all-embeddings"), 1, 0),
+        ("data-bin", LIGHTCONV, 2, 1),
+        ("data-bin", (*LIGHTCONV, TIE), 2, 0),
+        ("joined", (*LIGHTCONV, "--share-all-embeddings"), 1, 0),
+    ],
+)
+def test_ties_are_kept_and_no_dense_table_stays(toy, data, words, embeddings, matrices):
+    model, task = build(toy / data, *words)
+    assert len({module for module in model.modules() if isinstance(module, Embedding)}) == embeddings
+    rows = len(task.target_dictionary)
+    assert sum(parameter.shape[:1] == (rows,) for parameter in model.parameters() if parameter.dim() > 1) == matrices
+    tokens = torch.tensor([[5, 6, 7, 2], [8, 9, 10, 2]])
+    scores, _ = model.eval()(tokens, torch.tensor([4, 4]), tokens)
+    if not matrices:
+        # Scores of a tied output lie in the span of the table's columns.
+        table = model.decoder.embed_tokens.table().detach().double()
+        projected = scores.double() @ table @ torch.linalg.pinv(table)
+        torch.testing.assert_close(projected, scores.double(), atol=1e-5, rtol=0)
+    torch.nn.functional.cross_entropy(scores.flatten(0, 1), tokens.flatten()).backward()
+    for half in (model.encoder, model.decoder):
+        assert all(parameter.grad is not None for parameter in half.embed_tokens.parameters())
+    # What fairseq's moving average and its workers do.
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        with torch.no_grad():
+            for parameter in twin.decoder.embed_tokens.parameters():
+                parameter.mul_(2)
+        assert not torch.allclose(twin(tokens, torch.tensor([4, 4]), tokens)[0], scores)
+        torch.testing.assert_close(model(tokens, torch.tensor([4, 4]), tokens)[0], scores)
+
+
+@pytest.mark.parametrize(
+    ("words", "ratio", "message"),
+    [
+        (LSTM, 3000, "'see' cannot compress 3000x here; nearest ratio: "),
+        ((*LSTM, "--encoder-freeze-embed"), 2, "--encoder-freeze-embed does not go with --see-method; leave it out"),
+        (
+            ("fconv", "--share-input-output-embed", "--decoder-out-embed-dim", "512"),
+            2,
+            "this model ties its output in a way that cannot be replaced; leave it untied",
+        ),
+    ],
+)
+def test_what_cannot_be_built_is_refused_in_one_line(toy, words, ratio, message):
+    with pytest.raises(SystemExit, match=f"^error: {message}") as error:
+        build(toy / "data-bin", *words, ratio=ratio)
+    assert "\n" not in str(error.value)

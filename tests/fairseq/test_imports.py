@@ -1,0 +1,71 @@
+"""Who needs what: units only numpy, embeddings only torch, and the plugin registers whichever comes first."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers import ROOT
+
+
+def python(code: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("absent", "module"),
+    [
+        (("fairseq", "torch"), "fairseq_see.units"),
+        (("fairseq",), "fairseq_see.embeddings"),
+        (("fairseq",), "fairseq_see.fitting"),
+        (("fairseq", "torch", "transformers"), "fairseq_see.cli.main"),
+    ],
+)
+def test_imports_without(absent, module):
+    hide = "".join(f"sys.modules[{name!r}] = None; " for name in absent)
+    done = python(f"import sys; {hide}import {module}")
+    assert not done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(("module", "unwanted"), [("units", "torch"), ("units", "fairseq"), ("embeddings", "fairseq")])
+def test_does_not_import_what_it_does_not_need(module, unwanted):
+    done = python(f"import sys, fairseq_see.{module}; assert {unwanted!r} not in sys.modules")
+    assert not done.returncode, done.stderr
+
+
+def test_the_part_for_transformers_says_what_it_needs():
+    done = python("import sys; sys.modules['transformers'] = None; import fairseq_see.hf")
+    assert "SeeError: fairseq_see.hf needs the package transformers: pip install 'fairseq_see[llm]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import fairseq_see, fairseq",
+        "import fairseq, fairseq_see",
+        "import fairseq_see.models.builder",
+        "import fairseq_see.criterions",
+        "import fairseq_see.embeddings, fairseq.models",
+        "import fairseq_see, importlib.util; importlib.util.find_spec('fairseq'); import fairseq",
+        # An editable installation: only a finder of its own knows where it is.
+        """
+import importlib.machinery, sys
+usual = importlib.machinery.PathFinder.find_spec
+class Editable:
+    find_spec = staticmethod(lambda name, path=None, target=None: usual(name) if name == "fairseq" else None)
+class Others:
+    find_spec = staticmethod(lambda name, path=None, target=None: None if name == "fairseq" else usual(name, path))
+importlib.machinery.PathFinder.find_spec = Others.find_spec
+sys.meta_path.append(Editable)
+import fairseq_see, fairseq
+""",
+    ],
+)
+def test_registers_in_whatever_order(imports):
+    done = python(f"{imports}\nfrom fairseq.models import ARCH_MODEL_REGISTRY as a\nassert 'see_transformer_tiny' in a")
+    assert not done.returncode, done.stderr
+
+
+def test_an_error_inside_the_plugin_is_not_swallowed():
+    done = python("import sys; sys.modules['fairseq_see.models.builder'] = None; import fairseq, fairseq_see")
+    assert done.returncode and "fairseq_see.models.builder" in done.stderr

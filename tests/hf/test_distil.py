@@ -1,0 +1,323 @@
+"""Distillation with the Trainer: its losses, stages, accumulation and resuming; which tokens can learn."""
+
+import copy
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import TrainingArguments
+
+from experiments.llm.data import collate
+from experiments.llm.tokens import distances, reach, token_counts
+from fairseq_see.distillation.stages import Stages, Weights
+from fairseq_see.errors import SeeError
+from fairseq_see.hf import compress_embeddings, compressed_embeddings
+from fairseq_see.hf.distillation import IGNORED, PAPER, DistillationTrainer
+from tests.helpers import ROOT
+from tests.hf.conftest import rows_for, tiny
+
+STAGES = Stages(
+    start=Weights(embedding=5.0, hidden=0.4), formal=Weights(kl=0.7, embedding=3.0, hidden=0.2, ce=1.0), updates=1
+)
+
+
+def examples(rows, count=12, seed=0):
+    """Sequences of 4 to 9 tokens; of every other one the beginning is not to be learned."""
+    generator = torch.Generator().manual_seed(seed)
+    made = []
+    for i in range(count):
+        ids = torch.randint(3, rows, (4 + int(torch.randint(0, 6, (), generator=generator)),), generator=generator)
+        given = 2 * (i % 2)
+        made.append({"input_ids": ids.tolist(), "labels": [IGNORED] * given + ids.tolist()[given:]})
+    return made
+
+
+def arguments(folder: Path, **options) -> TrainingArguments:
+    options = {"per_device_train_batch_size": 2, "logging_steps": 1, "save_strategy": "no", **options}
+    options = {"learning_rate": 1e-2, "lr_scheduler_type": "constant", "max_grad_norm": 0.0, **options}
+    return TrainingArguments(str(folder), use_cpu=True, report_to="none", disable_tqdm=True, **options)
+
+
+def make(folder, teacher, student, data=None, stages=STAGES, layers="all", temperature=1.0, **options):
+    return DistillationTrainer(
+        *(student, arguments(folder, **options)),
+        teacher=teacher,
+        stages=stages,
+        layers=layers,
+        temperature=temperature,
+        train_dataset=data,
+        data_collator=collate,
+    )
+
+
+@pytest.fixture(scope="module")
+def models(tokenizers, indexes):
+    """Family -> a teacher, and a student that was it before its tables were compressed."""
+
+    def build(family):
+        teacher = tiny(family, rows_for(tokenizers[family]))
+        return teacher, compress_embeddings(copy.deepcopy(teacher), ratio=2, index=indexes[family])
+
+    return build
+
+
+def sentence_by_sentence(student, teacher, data, temperature):
+    """Eq. 5 to 8 without a mask, a batch or a hook: each sentence alone, only real tokens, tables in full."""
+    total = dict.fromkeys(("ce", "kl", "embedding", "hidden"), 0.0)
+    tables = [model.get_input_embeddings().weight for model in (student, teacher)]
+    for example in data:
+        ids, labels = example["input_ids"], example["labels"]
+        outputs = [model(torch.tensor([ids]), output_hidden_states=True) for model in (student, teacher)]
+        for t in range(1, len(ids)):
+            if labels[t] == IGNORED:
+                continue
+            q, p = (torch.softmax(output.logits[0, t - 1] / temperature, 0).tolist() for output in outputs)
+            total["kl"] += sum(a * (math.log(a) - math.log(b)) for a, b in zip(p, q, strict=True))
+            total["ce"] -= math.log(torch.softmax(outputs[0].logits[0, t - 1], 0)[ids[t]].item())
+        states = list(zip(*(output.hidden_states for output in outputs), strict=True))
+        for ours, theirs in states:
+            total["hidden"] += sum(float(d.square().mean()) for d in (ours - theirs)[0]) / len(states)
+        total["embedding"] += sum(float((tables[0][i] - tables[1][i]).square().mean()) for i in ids)
+    return total
+
+
+@pytest.mark.parametrize("family", ["phi3", "gpt2"])
+@pytest.mark.parametrize("stage", ["start", "formal"])
+def test_losses_are_the_papers(tmp_path, models, family, stage):
+    """Rows are those of the table also where, as in GPT-2, layer 0 is a row and a position."""
+    teacher, student = (model.double() for model in models(family))
+    for module in student.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    data = examples(teacher.config.vocab_size, 4)
+    trainer = make(tmp_path, teacher, student, temperature=2.0)
+    trainer.state.global_step = int(stage == "formal")
+    tokens = sum(label != IGNORED for example in data for label in example["labels"][1:])
+    with torch.no_grad():
+        expected = sentence_by_sentence(student, teacher, data, 2.0)
+    weights = STAGES.at(trainer.state.global_step, 1)
+    loss = trainer.compute_loss(student.train(), collate(data), num_items_in_batch=3 * tokens)
+    for name, weight in weights._asdict().items():
+        assert (name in trainer._logged) == (weight > 0)
+        if weight:
+            # Compressed tables compute in single precision.
+            found = float(trainer._logged[name][0]) * 3 * tokens
+            assert found == pytest.approx(expected[name], rel=1e-5), name
+    total = sum(weight * expected[name] for name, weight in weights._asdict().items())
+    assert loss.item() == pytest.approx(total / (3 * tokens), rel=1e-5)
+
+
+def test_chosen_layers_are_compared(tmp_path, models):
+    teacher, student = models("phi3")
+    batch = collate(examples(teacher.config.vocab_size, 2))
+    stages = Stages(Weights(), Weights(hidden=1.0))
+    trainer = make(tmp_path, teacher, student, stages=stages, layers="0,2:1")
+    loss = trainer.compute_loss(student.train(), batch, num_items_in_batch=1)
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    with torch.no_grad():
+        ours, theirs = (model(**inputs, output_hidden_states=True).hidden_states for model in (student, teacher))
+    difference = ((ours[0] - theirs[0]) ** 2 + (ours[2] - theirs[1]) ** 2).mean(-1) / 2
+    assert loss.item() == pytest.approx(difference[batch["attention_mask"].bool()].sum().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("updates", [0, 1])
+def test_an_update_may_be_split_into_batches(tmp_path, models, updates):
+    teacher, student = models("llama-tied")
+    data, weights, logs = examples(teacher.config.vocab_size, 4), [], []
+    for batch in (4, 1):
+        model = copy.deepcopy(student)
+        options = {"per_device_train_batch_size": batch, "gradient_accumulation_steps": 4 // batch}
+        stages = STAGES._replace(updates=updates)
+        trainer = make(tmp_path, teacher, model, data, stages, **options, optim="sgd", learning_rate=0.5, max_steps=1)
+        trainer.train()
+        weights.append(model.state_dict())
+        logs.append(trainer.state.log_history[0])
+    before = student.state_dict()
+    assert any(not torch.equal(before[name], value) for name, value in weights[0].items())
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[1][name], value, rtol=1e-4, atol=1e-6)
+    names = [name for name in logs[0] if name.endswith("loss")]
+    assert len(names) == (3 if updates else 5)
+    for name in names:
+        assert logs[1][name] == pytest.approx(logs[0][name], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_update_of_one(tmp_path):
+    """In both stages, of which the first uses neither the output layer nor the last norm."""
+    runs = []
+    for processes in (1, 2):
+        file = tmp_path / f"{processes}.pt"
+        words = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes)
+        command = [sys.executable, *map(str, words), "-m", "tests.hf.two_processes", str(file)]
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=500)
+        assert not done.returncode, done.stderr[-3000:]
+        runs.append(torch.load(file, weights_only=True))
+    for one, two in zip(*runs, strict=True):
+        assert two["log"] == pytest.approx(one["log"], rel=1e-4)
+        for name, value in one["weights"].items():
+            torch.testing.assert_close(two["weights"][name], value, rtol=1e-4, atol=1e-6)
+    assert len(runs[0][0]["log"]) == 5 and len(runs[0][1]["log"]) == 3
+
+
+def test_terms_are_logged_and_the_stage_changes_after_its_epochs(tmp_path, models):
+    teacher, student = models("phi3")
+    original, data = copy.deepcopy(teacher.state_dict()), examples(teacher.config.vocab_size, 6)
+    stages = STAGES._replace(updates=0, epochs=2)
+    trainer = make(tmp_path, teacher, student, data, stages, num_train_epochs=3, save_strategy="epoch")
+    trainer.train()
+    steps = [log for log in trainer.state.log_history if "loss" in log]
+    start, formal = {"embedding_loss", "hidden_loss"}, {"embedding_loss", "hidden_loss", "kl_loss", "ce_loss"}
+    found = [{name for name in log if name.endswith("_loss")} for log in steps]
+    assert found == [start] * 6 + [formal] * 3
+    for log, weights in zip(steps, [stages.start] * 6 + [stages.formal] * 3, strict=True):
+        terms = {name: log.get(f"{name}_loss", 0.0) for name in weights._fields}
+        assert log["loss"] == pytest.approx(sum(getattr(weights, name) * terms[name] for name in terms), rel=1e-4)
+    # The teacher is as it was, and in no checkpoint.
+    assert not teacher.training and not any(p.requires_grad or p.grad is not None for p in teacher.parameters())
+    assert all(torch.equal(value, original[name]) for name, value in teacher.state_dict().items())
+    saved = sum(path.stat().st_size for path in (tmp_path / "checkpoint-9").glob("*.safetensors"))
+    assert saved < 1.2 * sum(value.nbytes for value in student.state_dict().values())
+
+
+def test_a_log_of_several_updates_has_their_means(tmp_path, models):
+    teacher, student = models("phi3")
+    data, means = examples(teacher.config.vocab_size, 8), []
+    for every in (1, 4):
+        trainer = make(tmp_path, teacher, copy.deepcopy(student), data, max_steps=4, logging_steps=every)
+        trainer.train()
+        logs = [log for log in trainer.state.log_history if "loss" in log]
+        # The first update has no outputs: the mean of a loss is over the updates that computed it.
+        means.append({name: [log[name] for log in logs if name in log] for name in logs[-1] if name.endswith("_loss")})
+    assert len(means[0]["kl_loss"]) == 3 and len(means[0]["hidden_loss"]) == 4
+    for name, (mean,) in means[1].items():
+        assert mean == pytest.approx(sum(means[0][name]) / len(means[0][name]), rel=1e-4), name
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, models, step):
+    """GPT-2, whose dropout draws random numbers; resumed in the middle of the start stage and of an epoch after it."""
+    teacher, student = models("gpt2")
+    data, ends = examples(teacher.config.vocab_size, 6), []
+    stages = STAGES._replace(updates=0, epochs=1)
+    for resume in (None, str(tmp_path / f"checkpoint-{step}")):
+        model = copy.deepcopy(student)
+        trainer = make(tmp_path, teacher, model, data, stages, max_steps=6, save_strategy="steps", save_steps=2)
+        trainer.train(resume_from_checkpoint=resume)
+        losses = [{name: log[name] for name in log if name.endswith("loss")} for log in trainer.state.log_history]
+        ends.append((model.state_dict(), losses[:6]))
+    assert ends[0][1] == ends[1][1]
+    assert all(torch.equal(value, ends[1][0][name]) for name, value in ends[0][0].items())
+
+
+def test_half_precision_and_checkpointing(tmp_path, models):
+    """The teacher in bfloat16, the student's forward in autocast, activations computed again."""
+    teacher, student = models("phi3")
+    data, logs = examples(teacher.config.vocab_size, 8), []
+    for half in (False, True):
+        taught_by = copy.deepcopy(teacher).bfloat16() if half else teacher
+        trainer = make(
+            *(tmp_path, taught_by, copy.deepcopy(student), data),
+            **{
+                "stages": PAPER._replace(epochs=1),
+                "num_train_epochs": 2,
+                "bf16": half,
+                "activation_checkpointing": half,
+            },
+        )
+        trainer.train()
+        logs.append([log for log in trainer.state.log_history if "loss" in log])
+        assert all(p.dtype == torch.float32 for p in trainer.model.parameters())
+    for log, half in zip(*logs, strict=True):
+        for name in (name for name in log if name.endswith("loss")):
+            assert half[name] == pytest.approx(log[name], rel=0.05, abs=0.01), name
+
+
+def test_labels_are_smoothed_as_transformers_does(tmp_path, models):
+    teacher, student = models("llama")
+    batch = collate(examples(teacher.config.vocab_size, 3))
+    trainer = make(tmp_path, teacher, student, stages=Stages(Weights(), Weights(ce=1.0), 0), label_smoothing_factor=0.2)
+    loss = trainer.compute_loss(student.train(), batch)
+    expected = trainer.label_smoother(student(**batch), batch["labels"], shift_labels=True)
+    torch.testing.assert_close(loss, expected)
+
+
+def test_evaluation_is_cross_entropy(tmp_path, models):
+    teacher, student = models("llama")
+    data = examples(teacher.config.vocab_size, 2)
+    trainer = make(tmp_path, teacher, student, label_smoothing_factor=0.1, per_device_eval_batch_size=2)
+    found = trainer.evaluate(data)["eval_loss"]
+    with torch.no_grad():
+        expected = student.eval()(**collate(data)).loss.item()
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_cannot_be_compared_is_refused(tmp_path, models, tokenizers):
+    teacher, student = models("phi3")
+    rows = teacher.config.vocab_size
+    with pytest.raises(SeeError, match="teacher is the student itself"):
+        make(tmp_path, student, student)
+    with pytest.raises(SeeError, match="the teacher, a BertForMaskedLM, is no causal language model"):
+        make(tmp_path, tiny("bert", rows), student)
+    with pytest.raises(SeeError, match="the teacher, a T5ForConditionalGeneration, is no causal language model"):
+        make(tmp_path, tiny("t5", rows), student)
+    with pytest.raises(SeeError, match=f"teacher has {rows + 8} tokens, the student {rows}"):
+        make(tmp_path, tiny("llama", rows + 8), student)
+    with pytest.raises(SeeError, match="no layers 3:3 in models of 2 layers"):
+        make(tmp_path, teacher, student, layers="3")
+    with pytest.raises(SeeError, match="temperature"):
+        make(tmp_path, teacher, student, temperature=0.0)
+    with pytest.raises(SeeError, match="weight of the kl loss"):
+        make(tmp_path, teacher, student, stages=Stages(Weights(), Weights(kl=-1.0)))
+
+
+def test_tokens_of_a_dense_table_learn_alone(models):
+    teacher, _ = models("phi3")
+    rows = teacher.config.vocab_size
+    counts = token_counts([{"input_ids": [5, 7, 5]}, {"input_ids": [9]}], rows)
+    assert counts.sum() == 4 and counts[5] == 2 and counts[[7, 9]].tolist() == [1, 1]
+    found = reach(teacher.get_input_embeddings(), counts)
+    assert found == {
+        **{"tokens": 4, "distinct": 3, "vocabulary": rows, "share": 3 / rows},
+        **{"parameters": pytest.approx(3 / rows), "unseen_rows": 0.0},
+    }
+
+
+def test_tokens_of_a_compressed_table_share_what_they_learn(tokenizers, indexes):
+    """Against the unit index: numbers are reached through the units of words seen, rows through any of these units."""
+    index, seen = indexes["llama"], [300, 310]
+    model = tiny("llama", index.num_words)
+    table = compressed_embeddings(compress_embeddings(model, ratio=None, m=2.0, index=index))["input"]
+    used = []
+    for word in range(index.num_words):
+        groups = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]]
+        sememes, morphemes = index.groups[groups].ravel().tolist(), index.word_morphemes[word].tolist()
+        used.append({*(("sememe", unit) for unit in sememes), *(("morpheme", unit) for unit in morphemes)})
+    reached = set.union(*(used[word] for word in seen))
+    counts = torch.zeros(index.num_words, dtype=torch.int64)
+    counts[seen] = 1
+    found = reach(table, counts)
+    assert found["parameters"] == pytest.approx(len(reached) / (len(index.sememes) + len(index.morphemes)))
+    moving = sum(bool(units & reached) for units in used) - len(seen)
+    assert found["unseen_rows"] == pytest.approx(moving / (index.num_words - len(seen)))
+    assert 0 < moving < index.num_words - len(seen)
+
+
+def test_distances(models):
+    tables = [torch.nn.Embedding(4, 3) for _ in range(3)]
+    with torch.no_grad():
+        for table, value in zip(tables, (1.0, 2.0, 2.0), strict=True):
+            table.weight.fill_(value)
+        tables[2].weight[1] = 1.0
+    found = distances(*tables, torch.tensor([0, 3, 0, 1]))
+    assert found["unseen"] == {
+        **{"rows": 2, "moved": 0.0, "change": 0.0},
+        **{"relative_error": [1.0, 1.0], "cosine": [pytest.approx(1.0)] * 2},
+    }
+    assert found["seen"]["moved"] == 0.5 and found["seen"]["change"] == pytest.approx((3 / 24) ** 0.5)
+    assert found["seen"]["relative_error"] == [1.0, pytest.approx(0.5**0.5)]

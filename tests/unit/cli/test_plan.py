@@ -1,0 +1,89 @@
+import json
+import shutil
+
+import pytest
+
+from fairseq_see.cli.main import main
+from tests.helpers import run_command
+
+
+def plan(capsys, *words):
+    status = main(["plan", *map(str, words)])
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
+
+
+def test_plans_both_sides_within_the_tolerance(toy, capsys):
+    status, out, _ = plan(capsys, toy / "data-bin", "--dim", 64, "--ratios", 2, 4, "--methods", "see", "--json")
+    plans = json.loads(out)
+    assert status == 0 and [entry["side"] for entry in plans] == ["en", "en", "zh", "zh"]
+    for entry in plans:
+        assert entry["asked"] <= entry["ratio"] <= 1.03 * entry["asked"]
+        assert entry["ratio"] == pytest.approx(entry["rows"] * 64 / entry["parameters"])
+        assert entry["bytes"] > 2 * entry["parameters"]
+        # 64 words, four special symbols (with a count of 1 as fairseq counts), and fillers up to a multiple of 8.
+        assert entry["rows"] == 72 and entry["used_rows"] == 68
+
+
+def test_a_joined_dictionary_is_told_over_the_rows_a_side_uses(toy):
+    words = ("--dim", "64", "--ratios", "2", "--methods", "see", "--json")
+    done = run_command("fairseq-see", "plan", toy / "joined", *words)
+    assert done.stderr == "", "fairseq, which reads the training text here, has things to say at its import"
+    for entry in json.loads(done.stdout):
+        # Each side's 64 words and the end of a sentence.
+        assert entry["rows"] == 136 and entry["used_rows"] == 65
+        assert entry["ratio_over_used_rows"] == pytest.approx(entry["ratio"] * 65 / 136)
+
+
+def test_indexes_of_another_folder(toy, tmp_path, capsys):
+    words = (toy / "data-bin", "--dim", 64, "--ratios", 2, "--methods", "see", "--json")
+    assert main(["index", str(toy / "data-bin/dict.en.txt"), "--hownet", str(toy / "senses.tsv"), "--morphology",
+                 "characters", "--control", "no-senses", "--output", str(tmp_path / "dict.en.see")]) == 0  # fmt: skip
+    shutil.copy(toy / "data-bin/dict.zh.see", tmp_path)
+    capsys.readouterr()
+    (en, zh), (other_en, other_zh) = (
+        json.loads(plan(capsys, *words, *more)[1]) for more in ((), ("--index", tmp_path))
+    )
+    assert other_zh == zh and other_en["settings"]["m"] > en["settings"]["m"]
+
+
+def test_table_shows_refusals_and_whole_m(toy, capsys):
+    status, out, _ = plan(capsys, toy / "data-bin", "--dim", 64, "--ratios", 3, 3000, "--whole-m")
+    assert status == 0
+    assert "cannot compress 3000x" in out and "nearest ratio" in out and "m=" in out
+    assert "dense" not in out and "lstm" not in out
+
+
+def test_a_method_that_does_not_compress_is_planned_when_named(toy, capsys):
+    _, out, _ = plan(capsys, toy / "data-bin", "--dim", 64, "--ratios", 2, "--methods", "morph_lstm", "--json")
+    for entry in json.loads(out):
+        assert 0 < entry["nearest"] < 1 and "leave the ratio out" in entry["refused"]
+
+
+def test_dense_is_one_to_one(toy, capsys):
+    _, out, _ = plan(capsys, toy / "data-bin", "--dim", 64, "--ratios", 1, 2, "--methods", "dense", "--json")
+    for entry in json.loads(out):
+        assert ("refused" in entry) == (entry["asked"] == 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["EMPTY"], "holds no dict.LANG.txt"),
+        (["NOINDEX", "--methods", "see"], "no unit index at"),
+        (["DATA", "--methods", "sea"], "unknown embedding method 'sea'; there are: dense, "),
+        (["DATA", "--dim", "0"], "must be numbers above 0"),
+        (["SWAPPED", "--methods", "see"], "built for another dictionary"),
+    ],
+)
+def test_bad_input(toy, tmp_path, capsys, words, message):
+    for name in ("NOINDEX", "SWAPPED"):
+        shutil.copytree(toy / "data-bin", tmp_path / name)
+    (tmp_path / "EMPTY").mkdir()
+    for index in (tmp_path / "NOINDEX").glob("*.see"):
+        index.unlink()
+    shutil.copy(toy / "data-bin/dict.zh.see", tmp_path / "SWAPPED/dict.en.see")
+    where = toy / "data-bin" if words[0] == "DATA" else tmp_path / words[0]
+    status, out, err = plan(capsys, where, *words[1:])
+    assert status == 2 and not out
+    assert err.startswith("error: ") and message in err and err.count("\n") == 1

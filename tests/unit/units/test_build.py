@@ -1,0 +1,285 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from fairseq_see.errors import SeeError
+from fairseq_see.units import Senses, UnitIndex, Vocabulary, build_index
+from fairseq_see.units.morphology import Characters, Morfessor, Segmenter
+from tests.unit.units.conftest import zipfian
+
+SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
+ENGLISH = Morfessor(
+    {"power": ("power",), "powerful": ("power", "ful"), "able": ("able",), "abcd": ("a", "b", "c", "d")}
+)
+SEGMENTERS: dict[str, Segmenter] = {"zh": Characters(), "en": ENGLISH}
+
+
+def vocabulary(**counts: int) -> Vocabulary:
+    return Vocabulary(SPECIALS + tuple(counts), (1,) * 4 + tuple(counts.values()))
+
+
+def senses_of(index: UnitIndex, word: int) -> list[list[str]]:
+    slots = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]]
+    return [[index.sememes[i] for i in index.groups[slot]] for slot in slots]
+
+
+def morphemes_of(index: UnitIndex, word: int) -> list[str]:
+    return [index.morphemes[i] for i in index.word_morphemes[word]]
+
+
+def test_an_index_worked_out_by_hand(senses: Senses) -> None:
+    words = vocabulary(**{"power": 10, "POWERFUL": 1, "gossip": 5, "abcd": 2, "able@@": 3, "madeupword0000": 0})
+    index, coverage = build_index(words, senses, SEGMENTERS, order=3, rank=3, language="en")
+
+    # power: 4 sememes are cut to 3, sense 3 then repeats sense 1, senses 4 and 5 are beyond rank 3.
+    power = ["Power|势力", "politics|政", "group|群体"]
+    assert senses_of(index, 4) == [power, ["Ability|能力", "human|人", "<pad:3>"]]
+    assert senses_of(index, 5) == []
+    assert senses_of(index, 6) == [["talk|谈话", "unimportant|不重要", "<pad:3>"]]
+    assert [senses_of(index, word) for word in (0, 1, 2, 3, 7, 8, 9)] == [[]] * 7
+    assert morphemes_of(index, 0) == ["<s>", "<pad:2>", "<pad:3>"]
+    assert morphemes_of(index, 4) == ["power", "<pad:2>", "<pad:3>"]
+    assert morphemes_of(index, 5) == ["<CAPS>", "power", "ful"]
+    assert morphemes_of(index, 7) == ["a", "b", "cd"]
+    assert morphemes_of(index, 8) == ["able", "@@", "<pad:3>"]
+    assert morphemes_of(index, 9) == ["madeupword0000", "<pad:2>", "<pad:3>"]
+
+    # By running tokens, equals by name; "gossip" is cut by the Viterbi algorithm, whatever it gives.
+    assert index.sememes[:5] == ("<pad:1>", "<pad:2>", "<pad:3>", "Ability|能力", "Power|势力")
+    assert index.sememes[5:] == ("group|群体", "human|人", "politics|政", "talk|谈话", "unimportant|不重要")
+    gossip = [name for name in morphemes_of(index, 6) if not name.startswith("<pad")]
+    assert index.morphemes[:7] == ("<pad:1>", "<pad:2>", "<pad:3>", *SPECIALS)
+    # Never used, so it comes last: the first units are those that own most vectors.
+    assert index.morphemes[-1] == "madeupword0000"
+    rest = {"power": 11, "<CAPS>": 1, "ful": 1, "a": 2, "b": 2, "cd": 2, "able": 3, "@@": 3}
+    for name in gossip:
+        rest[name] = rest.get(name, 0) + 5
+    assert index.morphemes[7:-1] == tuple(sorted(rest, key=lambda name: (-rest[name], name)))
+    assert (index.order, index.rank, index.dictionary) == (3, 3, words.hash)
+
+    counts = coverage.as_dict()
+    assert counts == json.loads(json.dumps(counts))
+    assert counts["symbols"] == {"types": 10, "tokens": 25}
+    assert counts["specials"] == {"types": 5, "tokens": 4}
+    assert counts["pieces"] == {"types": 1, "tokens": 3}
+    assert counts["found"]["exact"] == {"types": 2, "tokens": 15}
+    assert counts["found"]["none"] == {"types": 2, "tokens": 3}
+    assert counts["with_senses"] == {"types": 2, "tokens": 15}
+    assert counts["senses_per_word"] == {"0": 2, "1": 1, "2": 1}
+    assert (counts["sememes"], counts["morphemes"]) == (7, len(index.morphemes) - 3)
+    assert (counts["distinct_groups"], counts["sense_slots"]) == (3, 3)
+    assert (counts["cut_sememes"], counts["duplicate_senses"], counts["senses_beyond_rank"]) == (1, 2, 2)
+    assert counts["collisions"] == counts["bucketed_morphemes"] == 0
+    assert "with senses" in coverage.render()
+
+
+def test_groups_are_shared_between_words(senses: Senses) -> None:
+    index, _ = build_index(vocabulary(ability=1, power=1), senses, SEGMENTERS, language="en")
+    assert senses_of(index, 4)[0] == senses_of(index, 5)[1]
+    assert index.sense_groups[0] == index.sense_groups[2]
+    assert len(index.groups) == 4
+    assert len(np.unique(index.groups, axis=0)) == 4
+
+
+def test_marked_pieces_get_senses_only_if_asked(senses: Senses) -> None:
+    words = vocabulary(**{"power@@": 2, "er": 1})
+    index, coverage = build_index(words, senses, SEGMENTERS, language="en")
+    assert senses_of(index, 4) == []
+    assert len(senses_of(index, 5)) == 1  # the last piece of a word looks like a word
+    assert asdict(coverage.pieces) == {"types": 1, "tokens": 2}
+    index, coverage = build_index(words, senses, SEGMENTERS, language="en", piece_senses=True)
+    assert len(senses_of(index, 4)) == 4
+    assert coverage.pieces.types == 0
+    assert coverage.found["exact"].types == 2
+
+
+def test_sentencepiece(senses: Senses) -> None:
+    """What has no mark goes on with a word, in Chinese too; a mark alone and a byte are no words."""
+    words = vocabulary(**{"▁power": 1, "power": 1, "▁中国": 1, "中国": 1, "▁able": 1, "▁": 1, "<0xE4>": 1, "▁<unk>": 1})
+    index, coverage = build_index(words, senses, SEGMENTERS)
+    assert [len(senses_of(index, word)) for word in range(4, 12)] == [4, 0, 1, 0, 0, 0, 0, 0]
+    assert morphemes_of(index, 4) == ["power", "<pad:2>", "<pad:3>"]
+    assert morphemes_of(index, 5) == ["power", "##", "<pad:3>"]
+    assert morphemes_of(index, 7) == ["中", "国", "##"]
+    assert morphemes_of(index, 9) == ["▁", "<pad:2>", "<pad:3>"]
+    assert morphemes_of(index, 10) == ["<0xE4>", "<pad:2>", "<pad:3>"]
+    assert morphemes_of(index, 3) != morphemes_of(index, 11)
+    assert (coverage.pieces.types, coverage.specials.types) == (3, 5)
+
+    index, coverage = build_index(words, senses, SEGMENTERS, piece_senses=True)
+    assert [len(senses_of(index, word)) for word in range(4, 12)] == [4, 4, 1, 1, 0, 0, 0, 0]
+    assert coverage.pieces.types == 1
+
+
+def test_joined_dictionaries_go_by_script(senses: Senses) -> None:
+    words = vocabulary(中国=1, power=1, 打=1, 卡拉OK=1)
+    index, _ = build_index(words, senses, SEGMENTERS, language="joined")
+    assert [len(senses_of(index, word)) for word in range(4, 8)] == [1, 4, 3, 0]
+    assert morphemes_of(index, 7) == ["卡", "拉", "OK"]
+    chinese, _ = build_index(words, senses, {"zh": Characters()}, language="zh")
+    assert senses_of(chinese, 5) == []
+    assert morphemes_of(chinese, 5) == ["p", "o", "wer"]
+
+
+def test_without_senses() -> None:
+    index, coverage = build_index(vocabulary(power=1), None, SEGMENTERS, language="en")
+    assert len(index.groups) == len(index.sense_groups) == 0
+    assert index.sememes == ("<pad:1>", "<pad:2>", "<pad:3>")
+    assert coverage.with_senses.types == 0
+
+
+def test_equal_words_are_told_apart(senses: Senses) -> None:
+    """A symbol that overwrites fairseq's own is in the dictionary twice, as may be a word."""
+    words = Vocabulary((*SPECIALS, "power", "<unk>", "power", "power"), (1,) * 8)
+    index, coverage = build_index(words, senses, SEGMENTERS, language="en")
+    assert [morphemes_of(index, word) for word in range(3, 8)] == [
+        ["<unk>", "<pad:2>", "<pad:3>"],
+        ["power", "<pad:2>", "<pad:3>"],
+        ["<unk>", "<pad:2>", "<same:1>"],
+        ["power", "<pad:2>", "<same:1>"],
+        ["power", "<pad:2>", "<same:2>"],
+    ]
+    assert coverage.collisions == 3
+
+
+def test_text_cannot_pass_for_a_unit_of_ours() -> None:
+    tokens = ("<pad:1>", "<same:1>", "<s>@@", "x<s>", "<Cap>")
+    words = Vocabulary(SPECIALS + tokens, (1,) * 9)
+    index, _ = build_index(words, None, {"en": Whole()}, language="en", order=2)
+    assert [morphemes_of(index, word)[0] for word in range(4, 9)] == [
+        "\\<pad:1>", "\\<same:1>", "\\<s>", "x", "\\<Cap>",
+    ]  # fmt: skip
+    assert morphemes_of(index, 7) == ["x", "\\<s>"]
+
+
+class Whole:
+    """Cuts nothing but after an x."""
+
+    name: ClassVar[str] = "whole"
+
+    @classmethod
+    def train(cls, words: Iterable[str]) -> "Whole":
+        return cls()
+
+    def segment(self, word: str) -> list[str]:
+        return ["x", word[1:]] if word[0] == "x" else [word]
+
+
+def test_limited_inventories() -> None:
+    """3,600 words of 60 characters: padding, specials and characters are 67 units."""
+    characters = [chr(0x4E00 + i) for i in range(60)]
+    words = vocabulary(**{a + b: 5000 - 60 * i - j for i, a in enumerate(characters) for j, b in enumerate(characters)})
+    for limit, buckets in ((60, 6), (66, 6), (67, 0), (100, 0)):
+        index, coverage = build_index(words, None, SEGMENTERS, language="zh", max_morphemes=limit)
+        assert len(index.morphemes) == min(limit, 67)
+        assert coverage.bucketed_morphemes == (67 - limit + buckets if buckets else 0)
+        assert len(np.unique(index.word_morphemes, axis=0)) == len(words)
+        assert morphemes_of(index, 4) == ["一", "一", "<pad:3>"]  # the most frequent is never shared
+    with pytest.raises(SeeError, match="too few morphemes to tell all words apart"):
+        build_index(words, None, SEGMENTERS, language="zh", max_morphemes=20)
+
+
+def test_order_and_rank_up_to_their_limits(senses: Senses) -> None:
+    words = vocabulary(power=1, gossip=1)
+    index, _ = build_index(words, senses, SEGMENTERS, language="en", order=16, rank=100)
+    assert index.groups.shape[1] == 16
+    assert len(senses_of(index, 4)) == 5  # nothing is cut now, so no sense of power repeats another
+    index, _ = build_index(words, senses, SEGMENTERS, language="en", order=2, rank=1)
+    assert len(index.sense_groups) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"order": 1}, "order 1 is out of range; choose 2 to 16"),
+        ({"order": 17}, "order 17"),
+        ({"rank": 0}, "rank 0"),
+        ({"rank": 101}, "rank 101"),
+        ({"language": "fr"}, "unknown language 'fr'"),
+        ({"segmenters": {"zh": Characters()}}, "no segmenter for en"),
+        ({"max_morphemes": 7, "language": "zh"}, "7 morphemes are too few"),
+        ({"max_morphemes": -1}, "too few"),
+    ],
+)
+def test_bad_arguments(senses: Senses, options: dict[str, Any], problem: str) -> None:
+    arguments: dict[str, Any] = {"segmenters": SEGMENTERS, "language": "en"} | options
+    with pytest.raises(SeeError, match=problem):
+        build_index(vocabulary(power=1), senses, **arguments)
+
+
+def test_same_as_a_slow_plain_loop(senses: Senses) -> None:
+    """The arrays against one word at a time, without inventories, sharing or offsets."""
+    words = vocabulary(**{"power": 7, "Gossip": 3, "中国": 4, "打": 9, "打@@": 2, "ability": 1, "IT": 5, "中国人民": 1})
+    order, rank = 2, 4
+    index, _ = build_index(words, senses, SEGMENTERS, order=order, rank=rank)
+    for i, symbol in list(enumerate(words.symbols))[4:]:
+        surface = symbol.removesuffix("@@")
+        chinese = "\u4e00" <= surface[0] <= "\u9fff"
+        language = "zh" if chinese else "en"
+        expected: list[list[str]] = []
+        for sense in senses.of(surface, language) or senses.of(surface.lower(), language):
+            padded = [*sense, *(f"<pad:{k}>" for k in range(len(sense) + 1, order + 1))][:order]
+            if padded not in expected and len(expected) < rank - 1 and surface == symbol:
+                expected.append(padded)
+        assert senses_of(index, i) == expected
+        units = list(surface) if chinese else ENGLISH.segment(surface)
+        units += ["@@"] * (surface != symbol)
+        units = [units[0], "".join(units[1:]) or "<pad:2>"]
+        assert morphemes_of(index, i) == units
+
+
+PROGRAM = """
+import sys
+from fairseq_see.units import Senses, Vocabulary, build_index
+from fairseq_see.units.morphology import Characters, Morfessor
+words = ["power", "powers", "gossip", "Gossip", "打", "中国", "er", "po@@", "打@@", "IT"]
+words = Vocabulary(("<s>", "<pad>", "</s>", "<unk>", *words), (1,) * 14)
+senses = Senses.load(sys.argv[1])
+segmenters = {"zh": Characters(), "en": Morfessor.train({"power", "powers", "gossip"})}
+for limit in (None, 20):
+    index, coverage = build_index(words, senses, segmenters, max_morphemes=limit)
+    index.save(f"{sys.argv[2]}.{limit}")
+    print(index.fingerprint, coverage.as_dict())
+assert not {"torch", "fairseq"} & set(sys.modules)
+"""
+
+
+def test_the_bytes_do_not_depend_on_the_hash_seed(lexicon: Path, tmp_path: Path) -> None:
+    runs = []
+    for seed in ("0", "12345"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-c", PROGRAM, str(lexicon), str(tmp_path / seed)]
+        done = subprocess.run(command, env=environment, capture_output=True, check=True)
+        runs.append([done.stdout, *((tmp_path / f"{seed}.{limit}").read_bytes() for limit in (None, 20))])
+    assert runs[0] == runs[1]
+
+
+def test_importing_loads_neither_torch_nor_fairseq_nor_text_libraries() -> None:
+    program = (
+        "import sys, fairseq_see.units, fairseq_see.units.morphology, fairseq_see.units.inspection\n"
+        "print({'torch', 'fairseq', 'morfessor', 'simplemma', 'rich'} & set(sys.modules))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_the_mask_that_tasks_add_gets_the_units_of_a_dictionary_that_has_it() -> None:
+    words, senses = zipfian()
+    longer = Vocabulary((*words.symbols, "<mask>"), (*words.counts, 1))
+    index, expected = (build_index(each, senses, SEGMENTERS, language="en")[0] for each in (words, longer))
+    assert index.for_dictionary(words) is index and expected.for_dictionary(longer) is expected
+    found = index.for_dictionary(longer)
+    found.validate()
+    assert found.fingerprint == expected.fingerprint
+    for other in (replace(longer, symbols=(*words.symbols, "mask")), replace(longer, symbols=longer.symbols[::-1])):
+        with pytest.raises(SeeError, match="built for another dictionary"):
+            index.for_dictionary(other)

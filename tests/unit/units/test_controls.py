@@ -1,0 +1,215 @@
+"""Controls differ from the real index in what they take away, and in nothing else."""
+
+import tracemalloc
+from collections import Counter
+from itertools import combinations, pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairseq_see.errors import SeeError
+from fairseq_see.units import Senses, UnitIndex, Vocabulary, build_index
+from fairseq_see.units.controls import SMALLEST_BAND, earlier_sharers, exchanged, frequency_bands
+from fairseq_see.units.morphology import Characters
+from fairseq_see.units.senses import Sense
+from fairseq_see.units.vocabulary import SPECIALS
+from tests.unit.units.conftest import zipfian
+
+SEGMENTERS = {"zh": Characters(), "en": Characters()}
+
+
+def built(control: str | None = None, seed: int = 1, **options: int) -> UnitIndex:
+    return build_index(*zipfian(), SEGMENTERS, language="en", control=control, seed=seed, **options)[0]
+
+
+def senses_of(index: UnitIndex) -> list[tuple[tuple[str, ...], ...]]:
+    offsets = index.sense_offsets.tolist()
+    named = [tuple(index.sememes[unit] for unit in group) for group in index.groups]
+    return [tuple(named[g] for g in index.sense_groups[a:b]) for a, b in pairwise(offsets)]
+
+
+def sharers(index: UnitIndex) -> set[tuple[int, int]]:
+    words = [set(senses) for senses in senses_of(index)]
+    return {(i, j) for i, j in combinations(range(len(words)), 2) if words[i] & words[j]}
+
+
+def jaccard(left: set[tuple[int, int]], right: set[tuple[int, int]]) -> float:
+    return len(left & right) / len(left | right)
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=400))
+def test_bands_are_of_like_frequency_or_as_small_as_may_be(counts: list[int]) -> None:
+    bands = frequency_bands(counts)
+    order = [position for band in bands for position in band]
+    assert sorted(order) == list(range(len(counts)))
+    assert [counts[position] for position in order] == sorted(counts, reverse=True)
+    for band in bands[:-1]:
+        assert len(band) >= SMALLEST_BAND
+        assert (
+            2 * counts[band[-1]] > counts[band[0]]
+            or 2 * counts[band[SMALLEST_BAND]] > counts[band[0]]
+            or (len(band) == SMALLEST_BAND)
+        )
+    assert len(bands) == 1 or not counts or len(bands[-1]) >= SMALLEST_BAND
+
+
+def test_random_senses_are_others_of_like_frequency() -> None:
+    vocabulary, _ = zipfian()
+    real, random = senses_of(built()), senses_of(built("random-senses"))
+    with_senses = [row for row, senses in enumerate(real) if senses]
+    assert [row for row, senses in enumerate(random) if senses] == with_senses
+    assert len(with_senses) > 500
+    bands = frequency_bands([vocabulary.counts[row] for row in with_senses])
+    assert len(bands) >= 3
+    for band in bands:
+        rows = [with_senses[position] for position in band]
+        assert Counter(real[row] for row in rows) == Counter(random[row] for row in rows)
+    # Senses that are not its own may be equal to them by chance.
+    assert sum(real[row] == random[row] for row in with_senses) < 0.02 * len(with_senses)
+
+
+def test_random_senses_cost_and_share_as_much() -> None:
+    real, random = built(), built("random-senses")
+    assert set(random.sememes) == set(real.sememes) and random.morphemes == real.morphemes
+    np.testing.assert_array_equal(random.word_morphemes, real.word_morphemes)
+    names = [{tuple(index.sememes[unit] for unit in group) for group in index.groups} for index in (real, random)]
+    assert names[0] == names[1]
+    assert len(random.sense_groups) == len(real.sense_groups)
+    use = [Counter(sense for senses in senses_of(index) for sense in senses) for index in (real, random)]
+    assert use[0] == use[1]
+    assert abs(len(random.packed()) / len(real.packed()) - 1) < 0.02
+
+
+def test_random_senses_are_shared_by_other_words() -> None:
+    """Jaccard similarity of the pairs that share: two controls are as far from the real index as from each other."""
+    real, one, two = (sharers(built(*control)) for control in ((), ("random-senses", 1), ("random-senses", 2)))
+    assert abs(len(one) / len(real) - 1) < 0.05
+    chance = len(real) / (len(zipfian()[0]) * 0.6) ** 2 * 2
+    for left, right in ((real, one), (real, two), (one, two)):
+        assert jaccard(left, right) < 2 * chance < 0.1
+
+
+def test_other_names_of_sememes_would_be_no_control() -> None:
+    """The same pairs share, and the arrays are the same but for numbering: the same class of models."""
+    vocabulary, senses = zipfian()
+    names = sorted({unit for word in senses.words("en") for sense in senses.of(word, "en") for unit in sense})
+    shuffled = dict(zip(names, np.random.default_rng(0).permutation(names).tolist(), strict=True))
+    entries = {
+        word: [tuple(shuffled[unit] for unit in sense) for sense in senses.of(word, "en")]
+        for word in senses.words("en")
+    }
+    renamed, _ = build_index(vocabulary, Senses({"en": entries}), SEGMENTERS, language="en")
+    assert jaccard(sharers(built()), sharers(renamed)) == 1
+
+
+def test_coverage_tells_how_many_pairs_are_left() -> None:
+    _, coverage = build_index(*zipfian(), SEGMENTERS, language="en", control="random-senses")
+    real, random = sharers(built()), sharers(built("random-senses"))
+    assert (coverage.sharing_pairs, coverage.true_pairs) == (len(real), len(real & random))
+    assert "true pairs after exchange" in coverage.render()
+    _, coverage = build_index(*zipfian(), SEGMENTERS, language="en")
+    assert coverage.true_pairs is None and "true pairs" not in coverage.render()
+
+
+def test_pairs_are_counted_without_being_kept() -> None:
+    words: list[list[Sense]] = [[("a",)] if row % 2 else [("a",), ("b",)] for row in range(2000)]
+    tracemalloc.start()
+    assert sum(map(len, earlier_sharers(words))) == 2000 * 1999 // 2
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_languages_do_not_exchange_senses() -> None:
+    words = [[(name,)] for name in ("a", "b", "c", "甲", "乙", "丙")]
+    result = exchanged(words, [1] * 6, ["en"] * 3 + ["zh"] * 3, seed=1)
+    assert sorted(result[:3]) == words[:3] and all(a != b for a, b in zip(result, words, strict=True))
+
+
+def test_pieces_get_senses_in_no_control_unless_asked() -> None:
+    symbols = zipfian()[0].symbols
+    for row, senses in enumerate(senses_of(built("random-senses"))):
+        assert not (symbols[row].endswith("@@") and senses)
+    assert any(
+        senses_of(built("random-senses", piece_senses=True))[row] for row, s in enumerate(symbols) if s[-1] == "@"
+    )
+
+
+def test_no_senses_leaves_the_morphemes() -> None:
+    real, control = built(), built("no-senses")
+    np.testing.assert_array_equal(control.word_morphemes, real.word_morphemes)
+    assert len(control.groups) == len(control.sense_groups) == 0 and len(control.sememes) == 3
+
+
+def test_no_lemmas_takes_the_senses_that_only_a_lemma_has() -> None:
+    senses = Senses({"en": {"ability": [("ability",)], "power": [("strength",)]}, "zh": {"能力": [("ability",)]}})
+    words = ("ability", "Power", "abilities", "Abilities", "能力", "unknown")
+    vocabulary = Vocabulary((*SPECIALS, *words), (1,) * (len(SPECIALS) + len(words)))
+    (real, _), (control, coverage) = (
+        build_index(vocabulary, senses, SEGMENTERS, control=name) for name in (None, "no-lemmas")
+    )
+    ability, strength = (("ability", "<pad:2>", "<pad:3>"),), (("strength", "<pad:2>", "<pad:3>"),)
+    assert senses_of(real)[4:] == [ability, strength, ability, ability, ability, ()]
+    assert senses_of(control)[4:] == [ability, strength, (), (), ability, ()]
+    np.testing.assert_array_equal(control.word_morphemes, real.word_morphemes)
+    assert [coverage.found[how].types for how in ("exact", "case", "lemma", "none")] == [2, 1, 0, 3]
+
+
+@pytest.mark.parametrize("limit", [None, 50])
+def test_no_morphemes_are_arbitrary_codes_of_as_many_units(limit: int | None) -> None:
+    vocabulary, senses = zipfian()
+    (real, _), (control, _) = (
+        build_index(vocabulary, senses, SEGMENTERS, language="en", max_morphemes=limit, control=name)
+        for name in (None, "no-morphemes")
+    )
+    assert len(control.morphemes) == len(real.morphemes) and control.sememes == real.sememes
+    assert senses_of(control) == senses_of(real)
+    np.testing.assert_array_equal(control.word_morphemes[:4], real.word_morphemes[:4])
+    codes = control.word_morphemes[4:]
+    assert all(control.morphemes[unit].startswith("<code:") for unit in np.unique(codes))
+    use = np.bincount(codes.ravel())[7:]
+    # Equal by one, but for the few words that had another's code.
+    assert use.min() >= 1 and use.max() - use.min() <= 3
+    rows = [(*code, senses) for code, senses in zip(codes.tolist(), senses_of(control)[4:], strict=True)]
+    assert len(set(rows)) == len(rows)
+    # Words of the same beginning share it no more often than others.
+    first = [symbol[:1] for symbol in vocabulary.symbols[4:]]
+    pairs = [(first[i] == first[j], codes[i, 0] == codes[j, 0]) for i, j in combinations(range(300), 2)]
+    rates = [np.mean([equal for same, equal in pairs if same is kind]) for kind in (True, False)]
+    assert abs(rates[0] - rates[1]) < 0.5 * rates[1]
+
+
+def test_a_symbol_cannot_pass_for_a_code() -> None:
+    words = Vocabulary(("<s>", "<pad>", "</s>", "<unk>", "<code:1>", "ab", "<code:1>x"), (1,) * 7)
+    index, _ = build_index(words, None, SEGMENTERS, language="en", order=2, control="no-morphemes")
+    assert "\\<code:1>" in index.morphemes and len(np.unique(index.word_morphemes, axis=0)) == 7
+
+
+@pytest.mark.parametrize("control", ["random-senses", "no-morphemes"])
+def test_seeds(control: str) -> None:
+    assert built(control, 1).fingerprint == built(control, 1).fingerprint
+    assert built(control, 1).fingerprint != built(control, 2).fingerprint
+
+
+def test_provenance_is_saved_and_is_not_the_identity(tmp_path) -> None:
+    for control, expected in (
+        (None, {}),
+        ("random-senses", {"control": "random-senses", "seed": 7}),
+        ("no-senses", {"control": "no-senses"}),
+    ):
+        built(control, 7).save(tmp_path / "index.see")
+        index = UnitIndex.load(tmp_path / "index.see")
+        source = "none" if control == "no-senses" else "unnamed"
+        assert index.provenance == {"senses": source, "morphemes": "en: characters", **expected}
+    changed, _ = build_index(zipfian()[0], None, SEGMENTERS, language="en", max_morphemes=99, piece_senses=True)
+    assert changed.provenance == {"senses": "none", "morphemes": "en: characters", "max morphemes": 99}
+    without, _ = build_index(zipfian()[0], None, SEGMENTERS, language="en")
+    assert without.fingerprint == index.fingerprint and without.provenance != index.provenance
+
+
+@pytest.mark.parametrize(("control", "seed"), [("no-sememes", 1), ("random-senses", -1)])
+def test_bad_arguments(control: str, seed: int) -> None:
+    with pytest.raises(SeeError, match=r"unknown control|negative"):
+        built(control, seed)

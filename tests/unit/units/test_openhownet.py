@@ -1,0 +1,230 @@
+"""HowNet through the real package, from files generated here."""
+
+import io
+import shutil
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from OpenHowNet import Download
+
+from fairseq_see.errors import SeeError
+from fairseq_see.units import Senses, openhownet
+from tests.helpers import ROOT
+from tests.openhownet import concept, concepts_of, write_resources
+
+CONCEPTS = [
+    concept("{human|人:HostOf={Occupation|职位},domain={education|教育},{teach|教:agent={~}}}", "教师", "teacher"),
+    concept('{earth|大地:belong="Africa|非洲",modifier={ProperName|专}};{earth|大地:belong="Asia|亚洲"}', "亚非"),
+    concept("{part|部件:PartPosition={mouth|口},whole={part|部件}}", en=" lip\t"),
+    concept("{money|货币:{the Bahamas|巴哈马}}", en="Bahamian\ndollar"),
+    concept("{touch|触:instrument={part|部件}}", en="lip"),
+    concept("{?}", "的", "of"),
+    concept("", "了"),
+    concept("{human|人}", en="x" * 1001),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_resources(tmp_path / "hownet", CONCEPTS)
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(SeeError) as error:
+        openhownet.load(folder)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_definition_in_its_own_order_each_sememe_once(folder: Path) -> None:
+    senses = openhownet.load(folder)
+    teacher = ("human|人", "Occupation|职位", "education|教育", "teach|教")
+    assert senses.of("教师", "zh") == senses.of("teacher", "en") == [teacher]
+    assert senses.of("亚非", "zh") == [("earth|大地", "Africa|非洲", "ProperName|专", "Asia|亚洲")]
+    # Two concepts of one word, with and without spaces around it, in HowNet's order.
+    assert senses.of("lip", "en") == [("part|部件", "mouth|口"), ("touch|触", "part|部件")]
+    assert senses.of("Bahamian dollar", "en") == [("money|货币", "the_Bahamas|巴哈马")]
+    assert senses.words("zh") == ["教师", "亚非"]
+    assert senses.words("en") == ["teacher", "lip", "Bahamian dollar"]
+
+
+def test_a_whole_lexicon_comes_through_unchanged(tmp_path: Path) -> None:
+    expected = Senses.load(ROOT / "data/senses.tsv")
+    openhownet.load(write_resources(tmp_path, concepts_of(expected))).save(tmp_path / "senses.tsv")
+    for senses in (openhownet.load(tmp_path), Senses.load(tmp_path / "senses.tsv")):
+        for language in ("zh", "en"):
+            assert senses.words(language) == expected.words(language)
+            for word in expected.words(language):
+                assert senses.of(word, language) == expected.of(word, language)
+
+
+def test_either_folder(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    usual = Download.OPENHOWNET_RESOURCE_PATH
+    monkeypatch.chdir(folder / "resources")
+    for path in (folder, folder / "resources", Path("."), Path("..")):
+        assert openhownet.load(path).words("zh") == ["教师", "亚非"]
+        assert openhownet.fingerprint(path) == openhownet.fingerprint(folder)
+    # The package is left as it was, and what it prints is kept back.
+    assert usual == Download.OPENHOWNET_RESOURCE_PATH
+    assert capfd.readouterr() == ("", "")
+
+
+def test_default_folder_is_the_package_s() -> None:
+    assert str(openhownet.default_folder()) == Download.OPENHOWNET_RESOURCE_PATH
+
+
+def test_fingerprint_is_of_all_contents(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    before = openhownet.fingerprint(folder)
+    assert openhownet.fingerprint(copy) == before
+    for name in openhownet.FILES:
+        file = copy / "resources" / name
+        file.write_bytes(file.read_bytes() + b"\n")
+        assert openhownet.fingerprint(copy) != before
+        before = openhownet.fingerprint(copy)
+
+
+@pytest.mark.parametrize("name", openhownet.FILES)
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / "resources" / name).unlink()
+    message = refusal(folder)
+    assert f"{folder / 'resources'}: {name} missing" in message
+    assert f"--openhownet {folder} --download" in message
+    (folder / "resources" / name).mkdir()
+    assert refusal(folder) == f"cannot read {folder / 'resources' / name}: Is a directory"
+
+
+def test_other_layouts(folder: Path, tmp_path: Path) -> None:
+    everything = ", ".join(openhownet.FILES)
+    assert everything in refusal(tmp_path / "absent")
+    (tmp_path / "empty").mkdir()
+    assert everything in refusal(tmp_path / "empty")
+    assert everything in refusal(folder / "resources/sememe_all")
+    (folder / "resources").rename(folder / "data")
+    assert f"{folder / 'data/resources'}: {everything} missing" in refusal(folder / "data")
+
+
+def test_the_package_s_own_word_on_a_missing_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "resources/HowNet_dict_complete").unlink()
+    monkeypatch.setattr(openhownet, "FILES", ())
+    assert 'Important data file "resources/HowNet_dict_complete" lost' in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("HowNet_dict_complete", ["a", "list"], "AttributeError"),
+        ("HowNet_dict_complete", {"0": {"No": "0", "word": "打"}}, "KeyError: 'en_word'"),
+        ("HowNet_dict_complete", {"0": {"No": "0", **concept("{beat|打}", "打")}}, "KeyError: 'beat|打'"),
+        ("sememe_all", {"human": 1}, "ValueError"),
+        ("sememe_all", {}, "KeyError"),
+    ],
+)
+def test_pickles_of_something_else(folder: Path, name: str, content: Any, problem: str) -> None:
+    write_resources(folder, CONCEPTS, **{name: content})
+    message = refusal(folder)
+    assert f"{folder / 'resources'} are damaged, or not those of OpenHowNet 2" in message
+    assert problem in message
+
+
+def test_damaged_files(folder: Path) -> None:
+    for name in openhownet.FILES:
+        file = folder / "resources" / name
+        whole = file.read_bytes()
+        for damaged in (b"\xff\xfe", whole[: len(whole) // 2 - 1]):
+            file.write_bytes(damaged)
+            assert "are damaged" in refusal(folder)
+        file.write_bytes(whole)
+
+
+def test_no_words(tmp_path: Path) -> None:
+    assert "no word with a sense" in refusal(write_resources(tmp_path, []))
+
+
+def test_another_version_of_the_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Download, "OPENHOWNET_RESOURCE_PATH")
+    assert "older than version 2; pip install 'OpenHowNet>=2.0'" in refusal(folder)
+    monkeypatch.setitem(sys.modules, "OpenHowNet", None)
+    assert "pip install" in refusal(folder)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that the package downloads ``resources.zip`` from; it is not there yet."""
+    served = tmp_path / "site"
+    served.mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served)))
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(Download, "OPENHOWNET_DATA_URL", f"http://127.0.0.1:{server.server_port}/resources.zip")
+    yield served
+    server.shutdown()
+    server.server_close()
+
+
+def archive(resources: Path, *names: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        for name in names:
+            file.write(resources / name, name)
+    return packed.getvalue()
+
+
+def failed_download(folder: Path) -> str:
+    with pytest.raises(SeeError) as error:
+        openhownet.download(folder)
+    message = str(error.value)
+    assert message.startswith(f"cannot download HowNet from {Download.OPENHOWNET_DATA_URL} to ")
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.filterwarnings("ignore::tqdm.TqdmWarning")  # the package's bar counts whole kilobytes
+def test_download(site: Path, folder: Path, tmp_path: Path) -> None:
+    (site / "resources.zip").write_bytes(archive(folder / "resources", *openhownet.FILES))
+    (tmp_path / "empty/resources").mkdir(parents=True)
+    for target in (tmp_path / "new/folder", tmp_path / "empty", tmp_path / "other/resources"):
+        openhownet.download(target)
+        assert openhownet.fingerprint(target) == openhownet.fingerprint(folder)
+    assert {path.name for path in (tmp_path / "other").iterdir()} == {"resources"}
+    # What is there stays, and nothing is asked for.
+    (site / "resources.zip").unlink()
+    openhownet.download(tmp_path / "empty")
+
+
+def test_a_failed_download_leaves_nothing(site: Path, folder: Path, tmp_path: Path) -> None:
+    whole = archive(folder / "resources", *openhownet.FILES)
+    before = sorted(tmp_path.rglob("*"))
+    assert "BadZipFile" in failed_download(tmp_path / "new/folder")  # the page that says 404
+    for content, problem in (
+        (whole[: len(whole) // 2], "BadZipFile"),
+        (archive(folder / "resources", "sememe_all"), "HowNet_dict_complete did not come with it"),
+    ):
+        (site / "resources.zip").write_bytes(content)
+        assert problem in failed_download(tmp_path / "new/folder")
+    (site / "resources.zip").unlink()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_unreachable(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Download, "OPENHOWNET_DATA_URL", "http://127.0.0.1:1/resources.zip")
+    assert "ConnectionError" in failed_download(tmp_path / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+def test_download_does_not_touch_something_else(site: Path, folder: Path) -> None:
+    (folder / "resources/sememe_all").unlink()
+    assert "it is there, but lacks sememe_all; remove it first" in failed_download(folder)
+    assert (folder / "resources/HowNet_dict_complete").exists()

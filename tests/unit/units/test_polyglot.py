@@ -1,0 +1,217 @@
+"""The real polyglot package, with models trained here."""
+
+import bz2
+import copyreg
+import io
+import os
+import pickle
+import random
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import MethodType
+
+import morfessor
+import pytest
+from polyglot import load
+from polyglot.text import Word
+from polyglot.utils import _pickle_method
+
+from fairseq_see.errors import SeeError
+from fairseq_see.units.morphology import SEGMENTERS, Polyglot
+from fairseq_see.units.morphology.polyglot import write_model
+from tests.helpers import ROOT
+
+# The import above would break other tests: see Polyglot.
+copyreg.dispatch_table.pop(MethodType, None)
+
+STEMS = ["walk", "talk", "work", "play", "jump", "help", "call", "look", "kick", "wash"]
+WORDS = [stem + ending for stem in STEMS for ending in ("", "s", "ed", "ing", "er")]
+ARCHIVE = "polyglot_data/morph2/en/morph2.en.tar.bz2"
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What POLYGLOT_DATA_PATH is; polyglot reads the variable when it is imported, and keeps the models it has read."""
+    monkeypatch.setenv("POLYGLOT_DATA_PATH", str(tmp_path / "data"))
+    monkeypatch.setattr(load, "polyglot_path", str(tmp_path / "data/polyglot_data"))
+    # polyglot leaves a temporary file behind when it cannot read a model.
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    load.load_morfessor_model.cache.clear()
+    return tmp_path / "data"
+
+
+def by_morfessor(words: list[str]) -> morfessor.BaselineModel:
+    """A model trained with nothing of ours."""
+    model = morfessor.BaselineModel()
+    model.load_data((1, word) for word in sorted(words))
+    random.seed(1)
+    model.train_batch()
+    return model
+
+
+def archive(path: Path, *members: tuple[str, bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:bz2") as tar:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+def binary(tmp_path: Path, model: object) -> bytes:
+    morfessor.MorfessorIO().write_binary_model_file(str(tmp_path / "model"), model)
+    return (tmp_path / "model").read_bytes()
+
+
+def test_segments_as_morfessor_does(data: Path) -> None:
+    write_model([word.upper() for word in WORDS], data, "en")
+    segmenter, reference = Polyglot("en"), by_morfessor(WORDS)
+    assert segmenter.model == data / ARCHIVE
+    for word in [*WORDS, "walkers", "washable", "日本", "é", "2017", "don't"]:
+        assert segmenter.segment(word) == reference.viterbi_segment(word)[0], word
+    assert segmenter.segment("walkers") == ["walk", "er", "s"] == list(Word("walkers", language="en").morphemes)
+    assert {type(morpheme) for morpheme in segmenter.segment("walking")} == {str}
+
+
+def test_takes_a_model_that_is_not_ours(data: Path, tmp_path: Path) -> None:
+    """Binary, and with names like those that polyglot's server had; and Morfessor's older format, in text."""
+    model = morfessor.BaselineModel()
+    model.load_segmentations((1, a + b, (a, b)) for a in ("wal", "tal", "bal") for b in ("king", "ked", "ks"))
+    archive(data / "polyglot_data/morph2/en/morph.en.tar.bz2", ("en.model", binary(tmp_path, model)))
+    assert Polyglot("en").segment("walking") == ["wal", "king"]
+    archive(data / "polyglot_data/morph2/zh/morph.zh.tar.bz2", ("zh.txt", "1 中 + 国人\n1 中\n1 国人\n".encode()))
+    assert Polyglot("zh").segment("中国人") == ["中", "国人"]
+
+
+@pytest.mark.parametrize(
+    ("word", "morphemes"),
+    [
+        ("walking", ["walk", "ing"]),
+        ("Walking", ["<Cap>", "walk", "ing"]),
+        ("WALKING", ["<CAPS>", "walk", "ing"]),
+        ("walking" * 20, [("walking" * 20)[:100], ("walking" * 20)[100:]]),
+    ],
+)
+def test_spelling(data: Path, word: str, morphemes: list[str]) -> None:
+    """Case and very long words, as in Morfessor."""
+    write_model(WORDS, data, "en")
+    assert Polyglot("en").segment(word) == morphemes
+    assert SEGMENTERS["morfessor"](WORDS, "en").segment(word) == morphemes
+
+
+def test_is_registered(data: Path) -> None:
+    write_model(WORDS, data, "en")
+    assert isinstance(SEGMENTERS["polyglot"]([], "en"), Polyglot)
+
+
+def test_written_alike_whenever_and_wherever(data: Path, tmp_path: Path) -> None:
+    written = write_model(WORDS, data, "en")
+    program = f"from fairseq_see.units.morphology.polyglot import write_model\nwrite_model(set({WORDS!r}), 'b', 'en')"
+    env = {**os.environ, "PYTHONHASHSEED": "5", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, check=True)
+    assert done.stdout == done.stderr == b""
+    assert (tmp_path / "b" / ARCHIVE).read_bytes() == written.read_bytes()
+    assert write_model(WORDS[5:], data, "en").read_bytes() != (tmp_path / "b" / ARCHIVE).read_bytes()
+    assert [path.relative_to(data) for path in data.rglob("*") if path.is_file()] == [Path(ARCHIVE)]
+
+
+def test_languages_share_a_folder(data: Path) -> None:
+    write_model(WORDS, data, "en")
+    write_model(["中国", "中国人", "国人"], data, "zh")
+    assert Polyglot("en").segment("walking") == ["walk", "ing"]
+    assert "".join(Polyglot("zh").segment("中国人")) == "中国人"
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_no_model(data: Path, monkeypatch: pytest.MonkeyPatch, made: bool) -> None:
+    def asked(*_: object) -> None:
+        raise AssertionError("polyglot looked for a server")
+
+    monkeypatch.setattr(load.downloader, "status", asked)
+    folder = data / "polyglot_data/morph2/en"
+    if made:
+        folder.mkdir(parents=True)
+    with pytest.raises(SeeError, match=f"no polyglot model of en in {folder}, .*fairseq-see morphology --lang en"):
+        Polyglot("en")
+    monkeypatch.delenv("POLYGLOT_DATA_PATH")
+    with pytest.raises(SeeError, match=r"\(POLYGLOT_DATA_PATH is not set\)"):
+        Polyglot("en")
+
+
+def test_several_files_of_which_polyglot_would_take_any(data: Path) -> None:
+    other = write_model(WORDS, data, "en").with_name("older.tar.bz2")
+    other.write_bytes(b"")
+    with pytest.raises(SeeError, match=r"holds morph2\.en\.tar\.bz2, older\.tar\.bz2, of which polyglot reads any"):
+        Polyglot("en")
+    with pytest.raises(SeeError, match=r"older\.tar\.bz2 is in the way"):
+        write_model(WORDS, data, "en")
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def one_bit_off(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def one_bit_off_inside(path: Path) -> None:
+    """Of the pickle, with the checksum of the archive in order."""
+    content = bytearray(bz2.decompress(path.read_bytes()))
+    content[tarfile.BLOCKSIZE] ^= 1
+    path.write_bytes(bz2.compress(content))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut_short,
+        one_bit_off,
+        one_bit_off_inside,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_text("no archive"),
+        lambda path: archive(path),
+        lambda path: archive(path, ("model", b"")),
+        lambda path: archive(path, ("model", b"some text")),
+        lambda path: archive(path, ("model", binary(path.parents[4], {"a": "dictionary"}))),
+        lambda path: archive(path, ("model", binary(path.parents[4], morfessor.BaselineModel()))),
+        lambda path: path.rename(path.with_suffix(".model")),
+    ],
+)
+def test_a_model_that_cannot_be_used(data: Path, damage: Callable[[Path], None]) -> None:
+    damage(write_model(WORDS, data, "en"))
+    with pytest.raises(SeeError, match=r"polyglot cannot use .*morph2\.en\.tar.*; replace it") as caught:
+        Polyglot("en")
+    assert "\n" not in str(caught.value)
+
+
+def test_without_polyglot(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "polyglot", None)
+    with pytest.raises(SeeError, match=r"cannot import polyglot \(.*\); run scripts/setup.sh --polyglot"):
+        Polyglot("en")
+
+
+def test_nothing_is_written_of_what_cannot_be_trained_or_written(data: Path, tmp_path: Path) -> None:
+    written = write_model(WORDS, data, "en").read_bytes()
+    with pytest.raises(SeeError, match="no words"):
+        write_model([], data, "en")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SeeError, match=r"cannot write .*Not a directory; choose another folder"):
+        write_model(WORDS, tmp_path / "file/folder", "en")
+    assert [path.read_bytes() for path in data.rglob("*") if path.is_file()] == [written]
+
+
+def test_methods_can_be_pickled_beside_polyglot(data: Path):
+    write_model(WORDS, data, "en")
+    copyreg.pickle(MethodType, _pickle_method)
+    with pytest.raises(AttributeError):
+        pickle.dumps(Path("a").joinpath)
+    Polyglot("en")
+    assert pickle.loads(pickle.dumps(Path("a").joinpath))("b") == Path("a/b")
