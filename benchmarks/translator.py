@@ -11,7 +11,7 @@ from fairseq.tasks.translation import TranslationConfig, TranslationTask
 from indexes import like_real, worst
 from torch import Tensor
 
-import fairseq_see  # noqa: F401
+import fairseq_see.plugin  # noqa: F401
 from fairseq_see.units.vocabulary import Vocabulary
 
 ARCHITECTURE = "see_transformer_iwslt_zh_en"

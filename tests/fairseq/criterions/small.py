@@ -9,7 +9,7 @@ from fairseq.data import LanguagePairDataset
 from fairseq.tasks.translation import TranslationConfig, TranslationTask
 from omegaconf import OmegaConf
 
-import fairseq_see  # noqa: F401
+import fairseq_see.plugin  # noqa: F401
 from fairseq_see.criterions.see_distillation import DistillationConfig, DistillationCriterion
 
 WORDS = {"zh": 44, "en": 56}

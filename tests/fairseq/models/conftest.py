@@ -9,7 +9,7 @@ import torch
 from fairseq import checkpoint_utils
 from fairseq.logging import metrics
 
-import fairseq_see  # noqa: F401
+import fairseq_see.plugin  # noqa: F401
 from fairseq_see.cli.main import main
 from tests.helpers import ROOT, run_command, write_toy_corpus, write_toy_senses
 
