@@ -45,7 +45,7 @@ for _name in ("fairseq_see.models", "fairseq_see.criterions"):
 
 def _or_exported(load: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """fairseq's loader of checkpoints, for exported models too: the one door through which all its commands go."""
-    from fairseq_see.models.builder import exit_on_error, load_checkpoint
+    from fairseq_see.models.checkpoint import exit_on_error, load_checkpoint
 
     @wraps(load)
     def load_checkpoint_to_cpu(

@@ -78,7 +78,7 @@ def plugin() -> str:
 
 def trained_hours(folder: Path) -> float:
     """Training time of the newest checkpoint that can be read; 0 without any."""
-    from fairseq_see.models.builder import load_checkpoint
+    from fairseq_see.models.checkpoint import load_checkpoint
 
     for path in sorted(folder.glob("checkpoint*.pt"), key=lambda path: path.stat().st_mtime, reverse=True):
         try:

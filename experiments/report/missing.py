@@ -87,7 +87,7 @@ class Planner:
         """Those of a run with senses, which serve the methods without; none if there is no such run."""
         if self._indexes is None:
             from fairseq_see.embeddings import REGISTRY, SEEEmbedding
-            from fairseq_see.models.builder import load_embeddings
+            from fairseq_see.models.checkpoint import load_embeddings
 
             # A control's method is registered under no such name, and its index is another.
             methods = [name for name, cls in REGISTRY.items() if issubclass(cls, SEEEmbedding)]

@@ -116,7 +116,7 @@ def read_results(path: Path) -> list[Result]:
     Raises:
         SeeError: not trained, a damaged file, or a model without an embedding of this package.
     """
-    from fairseq_see.models.builder import AVERAGED, load_checkpoint, load_embeddings, options_in, updates_of
+    from fairseq_see.models.checkpoint import AVERAGED, load_checkpoint, load_embeddings, options_in, updates_of
 
     checkpoint = path / "checkpoints" / "checkpoint_best.pt"
     if not checkpoint.is_file():

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write one or both, and tell the bytes."""
-    from fairseq_see.models.builder import load_checkpoint, load_embeddings, options_in
+    from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings, options_in
     from fairseq_see.models.to_dense import dense_twin
 
     if not args.output and not args.to_dense:
@@ -65,7 +65,7 @@ def _write_small(
 ) -> None:
     from fairseq_see.embeddings import exported
     from fairseq_see.embeddings.buffers import packed_state
-    from fairseq_see.models.builder import options_in, updates_of
+    from fairseq_see.models.checkpoint import options_in, updates_of
 
     resolved = json.loads(options_in(state["cfg"]["model"]).pop("see_resolved"))
     model = dict(state["model"])

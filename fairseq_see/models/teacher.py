@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fairseq_see.distillation.stages import Layers
 from fairseq_see.errors import SeeError
-from fairseq_see.models.builder import load_checkpoint, options_in
+from fairseq_see.models.checkpoint import load_checkpoint, options_in
 
 
 class Pass(NamedTuple):
