@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from fairseq_see.cli.main import ImportUserDir
 from fairseq_see.errors import SeeError
 from fairseq_see.io import replacing_folder, save_checkpoint
 from fairseq_see.units.vocabulary import Vocabulary
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to-dense", metavar="FILE.pt", type=Path, help="checkpoint for fairseq without this package, full tables"
     )
+    parser.add_argument("--user-dir", metavar="FOLDER", action=ImportUserDir, help="package with methods of your own")
     parser.add_argument(
         "--data", metavar="FOLDER", type=Path, help="where the dictionaries are (default: where the model was trained)"
     )

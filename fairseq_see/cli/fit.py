@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from fairseq_see.cli.main import ImportUserDir
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs
 
@@ -45,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     embedding = parser.add_argument_group("embedding")
     embedding.add_argument("--see-method", metavar="METHOD", help="embedding method")
+    embedding.add_argument(
+        "--user-dir", metavar="FOLDER", action=ImportUserDir, help="package with methods of your own"
+    )
     embedding.add_argument("--see-ratio", type=float, metavar="R", help="compress each matrix this many times")
     embedding.add_argument(
         "--see-args", metavar="NAME=VALUE,...", help="hyper-parameters (fairseq-see plan --list-options)"

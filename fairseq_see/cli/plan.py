@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fairseq_see.cli.main import ImportUserDir
 from fairseq_see.errors import InfeasibleRatio, SeeError
 
 HELP = "print hyper-parameters, parameters, true ratio and bytes of each method for a prepared data folder"
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--list-options", action=_ListOptions, nargs=0, help="print the hyper-parameters of every method, and exit"
     )
+    parser.add_argument("--user-dir", metavar="FOLDER", action=ImportUserDir, help="package with methods of your own")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 

@@ -230,8 +230,9 @@ class Embedding(nn.Module, ABC):
         self.config_version = self._fingerprint()
 
     def _fingerprint(self) -> Tensor:
-        """Of method, padding and hyper-parameters, as a number that survives averaging checkpoints."""
-        text = json.dumps([self.method, self.padding_idx, self.config.to_json()])
+        """Of method, shape, padding and hyper-parameters, as a number that survives averaging checkpoints."""
+        shape = [self.num_embeddings, self.embedding_dim, self.padding_idx]
+        text = json.dumps([self.method, *shape, self.config.to_json()])
         return torch.tensor(zlib.crc32(text.encode()), device="cpu")
 
     def _device(self) -> torch.device:
@@ -285,11 +286,15 @@ class Embedding(nn.Module, ABC):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
         self._forget()
+        ours = f"{self.method} {self.num_embeddings:,} x {self.embedding_dim}, {json.dumps(self.config.to_json())}"
+        if f"{prefix}weight" in state_dict:
+            raise SeeError(
+                f"the weights hold a dense embedding matrix, {prefix}weight, not {ours}; "
+                "compress the model first: fairseq-see fit CHECKPOINT"
+            )
         # Version 0.1 saved none.
-        saved = state_dict.setdefault(f"{prefix}config_version", self._fingerprint())
-        if int(saved) != int(self._fingerprint()):
-            errors: list[str] = args[-1]
-            errors.append(f"the weights were trained with other options than {self.method} {self.config.to_json()}")
+        if int(state_dict.setdefault(f"{prefix}config_version", self._fingerprint())) != int(self._fingerprint()):
+            raise SeeError(f"the weights were trained with another embedding than {ours}; give the options of training")
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:

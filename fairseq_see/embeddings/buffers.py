@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import numbered_names
 
@@ -116,16 +117,12 @@ class IndexBuffers(nn.Module):
         return UnitIndex(self.order, self.sizes.rank, sememes, morphemes, **arrays, dictionary="")
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        errors: list[str] = args[-1]
         for name in ARRAYS:
             saved, ours = state_dict.get(prefix + name), getattr(self, name)
             if not self.known or saved is None:
                 continue
             if saved.shape != ours.shape or not saved.to(ours.device, ours.dtype).equal(ours):
-                errors.append(
-                    "the checkpoint was trained with another unit index; give the --see-index of its training"
-                )
-                return
+                raise SeeError("the weights were trained with another unit index; give the index of their training")
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         self.known = True
 

@@ -58,7 +58,7 @@ def load(folder: str | Path, side: str = "encoder") -> Embedding:
         ) from error
     try:
         embedding.load_state_dict(state)
-    except RuntimeError as error:
+    except (RuntimeError, SeeError) as error:
         raise SeeError(f"{folder}: {CONFIG} and {WEIGHTS} are of different models; export the model again") from error
     return embedding.eval()
 

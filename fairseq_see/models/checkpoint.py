@@ -20,11 +20,16 @@ AVERAGED = "see_averaged"
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """End the program with one line if what is asked for cannot be built."""
+    """End the program with one line if bad input is the reason, also of an error that fairseq raises in its place."""
     try:
         yield
-    except SeeError as error:
-        raise SystemExit(f"error: {error}") from error
+    except Exception as error:
+        reason: BaseException | None = error
+        while reason is not None and not isinstance(reason, SeeError):
+            reason = reason.__cause__ or reason.__context__
+        if reason is None:
+            raise
+        raise SystemExit(f"error: {reason}") from reason
 
 
 def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None) -> dict[str, Embedding]:

@@ -178,7 +178,7 @@ def _build(path: str | Path, state: dict[str, Any], task: Any) -> Any:
     check_transformer(model, f"the teacher {path}")
     try:
         model.load_state_dict(state["model"], strict=True, model_cfg=cfg)
-    except RuntimeError as error:
+    except (RuntimeError, SeeError) as error:
         raise SeeError(f"the teacher {path} does not fit its own configuration: {_line(error)}") from error
     return model
 

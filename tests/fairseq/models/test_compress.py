@@ -14,7 +14,7 @@ from fairseq_see.cli.main import main
 from fairseq_see.embeddings import load
 from fairseq_see.errors import SeeError
 from fairseq_see.models.architectures import HOSTS
-from fairseq_see.models.builder import load_embeddings
+from fairseq_see.models.checkpoint import load_embeddings
 from tests.helpers import run_command
 
 SMALL = [

@@ -7,7 +7,7 @@ import torch
 from fairseq import checkpoint_utils
 
 from fairseq_see.cli.main import main
-from fairseq_see.models.builder import load_embeddings
+from fairseq_see.models.checkpoint import load_embeddings
 from tests.fairseq.models.conftest import LM_RECIPE, MASKED_RECIPE, run_train
 from tests.fairseq.models.test_language_models import SHAPES, TOKENS, evaluated
 

@@ -11,7 +11,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from fairseq_see.cli.main import main
 from fairseq_see.embeddings import Embedding, load
-from fairseq_see.models.builder import load_embeddings
+from fairseq_see.models.checkpoint import load_embeddings
 from tests.fairseq.models.conftest import BLOCKS, LM_RECIPE, MASKED_RECIPE, SHORT
 from tests.helpers import ROOT, run_command
 

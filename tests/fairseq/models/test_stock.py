@@ -11,7 +11,7 @@ from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from fairseq_see.embeddings import Embedding
-from fairseq_see.models.builder import load_embeddings
+from fairseq_see.models.checkpoint import load_embeddings
 from fairseq_see.models.replace import replace_embeddings
 from tests.fairseq.test_readme import BLOCKS
 from tests.helpers import run_command

@@ -14,7 +14,7 @@ from fairseq.models import ARCH_MODEL_REGISTRY
 from torch.nn.parallel import DistributedDataParallel
 
 from fairseq_see.embeddings import Embedding
-from fairseq_see.models.builder import load_embeddings
+from fairseq_see.models.checkpoint import load_embeddings
 from fairseq_see.models.transformer import PRESETS
 from tests.fairseq.models.conftest import RECIPE
 from tests.helpers import ROOT, run_command
