@@ -327,7 +327,7 @@ def test_damaged_exports(good, tmp_path, capsys):
     for damaged in (undescribed, text.replace('"order": 3', '"order": 0')):
         assert damaged != text
         config.write_text(damaged)
-        with pytest.raises(SeeError, match="does not describe the encoder's table"):
+        with pytest.raises(SeeError, match="does not describe the encoder's embedding"):
             load(tmp_path / "small")
     for damaged, message in (
         (text[:-9], "config.json is damaged"),
