@@ -155,7 +155,7 @@ def _sensitivity(settings: Sequence[tuple[int, int, int]], seed: int) -> Iterato
         check_order_and_rank(order, rank)
         index = "" if (rank, order) == (RANK, ORDER) else f"rank{rank}-order{order}"
         options = ("--rank", str(rank), "--order", str(order)) if index else ()
-        overrides = {"model.see_method": "see", "model.see_m": m}
+        overrides = {"model.see_method": "see", "+model.see_args.vectors": m}
         yield _cell(f"see-rank{rank}-order{order}-m{m}", overrides, seed, index, options)
 
 

@@ -45,13 +45,15 @@ done
 
 need_ratio --ratio "$ratio"
 
-# The models that recipes of fairseq-see fit make.
+# The models that presets of fairseq-see fit make.
 declare -A model_of=(
-    [svd]="model.see_method=matrix"
-    [direction]="model.see_method=matrix ++model.see_bias=true"
+    [svd]="model.see_method=low_rank"
+    [direction]="model.see_method=low_rank +model.see_args.bias=true"
     [see]="model.see_method=see"
     [morphte]="model.see_method=morphte"
 )
+# What a preset sets besides, which training from scratch does not.
+declare -A preset_of=([see]="+model.see_args.layernorm=false +model.see_args.frequent_share=0")
 for method in $methods; do
     [[ -n ${model_of[$method]-} ]] || die "unknown method $method; there are: svd, direction, see, morphte"
 done
@@ -69,7 +71,7 @@ teacher=$(absolute "$teacher")
 for method in $methods; do
     run=$out/$method-${ratio}x-fit
     checkpoint=$run/checkpoints/checkpoint_best.pt
-    "$root/scripts/fit.sh" "${paths[0]}" "$run" --recipe "$method" --see-ratio "$ratio" --data "$dir/data-bin"
+    "$root/scripts/fit.sh" "${paths[0]}" "$run" --preset "$method" --see-ratio "$ratio" --data "$dir/data-bin"
     if [[ ! $run/valid.log -nt $checkpoint ]]; then
         logged "$run/valid.log.tmp" python -m fairseq_cli.validate "$dir/data-bin" --user-dir "$root/fairseq_see" \
             --task translation --source-lang zh --target-lang en --path "$checkpoint" --max-tokens 4096 \
@@ -88,7 +90,8 @@ if [[ -n $trainings ]]; then
             "++lr_scheduler.total_num_update=$updates" "optimization.max_update=$updates" optimization.max_epoch=0
             "${model[@]}" "model.see_ratio=$ratio")
         fitted=$out/$method-${ratio}x-fit/checkpoints/checkpoint_best.pt
-        taught=("criterion.teacher=$(quoted_for_hydra "$teacher")"
+        read -r -a preset <<<"${preset_of[$method]-}"
+        taught=(${preset[@]+"${preset[@]}"} "criterion.teacher=$(quoted_for_hydra "$teacher")"
             "checkpoint.finetune_from_model=$(quoted_for_hydra "$fitted")")
         for training in $trainings; do
             case $training in

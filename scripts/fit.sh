@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/fit.sh RUN OUT --see-method METHOD | --recipe NAME [OPTION of fairseq-see fit ...]
+# scripts/fit.sh RUN OUT --see-method METHOD | --preset NAME [OPTION of fairseq-see fit ...]
 #
 # Compresses the tables of a trained run (of scripts/train.sh) into a run of its own, which scripts/score.sh scores and
 # python -m experiments report compares like a trained one; for example quantised, without training anything further:

@@ -9,7 +9,7 @@
 #   svd        truncated SVD
 #   direction  their autoencoder: a linear one, whose loss watches the direction of rows
 #   see        SEE's vectors, fitted to the table
-# Each is a recipe of fairseq-see fit, with all rows alike (none), or counted by the frequency of their words.
+# Each is a preset of fairseq-see fit, with all rows alike (none), or counted by the frequency of their words.
 #
 # Nothing is trained on after compressing. OUT/data-bin is the text, OUT/dense the model, OUT/METHOD.RATIO.tied.pt and
 # .input.pt (METHOD.frequency.RATIO... by frequency) what was made of it, and a .log beside each. What is there already is
@@ -88,7 +88,7 @@ rows=("| dense | 1x | $(perplexity dense "$dense") | as beside |")
 for ratio in $ratios; do
     for method in $methods; do
         for weighting in $weights; do
-            read -r -a options <<<"--recipe $method --weights $weighting ${options_of[$method]}"
+            read -r -a options <<<"--preset $method --weights $weighting ${options_of[$method]}"
             name=$method said=$method
             [[ $weighting == none ]] || name+=.$weighting said+=", by $weighting"
             compress "$name.$ratio.input" "$ratio" --input-only "${options[@]}"

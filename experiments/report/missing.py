@@ -70,14 +70,13 @@ class Planner:
 
     def reason(self, method: str, ratio: float) -> Missing:
         """Infeasible, or not run."""
-        from fairseq_see.embeddings import embedding_class, options_of, training_options
+        from fairseq_see.embeddings import complete_config, embedding_class
 
-        cls = embedding_class(base_method(method))
-        takes = "index" in options_of(cls)
-        indexes = self._unit_indexes() if takes else [None] * len(self.tables)
+        base = base_method(method)
+        indexes = self._unit_indexes() if embedding_class(base).uses_index else [None] * len(self.tables)
         for (rows, dim), index in zip(self.tables, indexes, strict=False):
             try:
-                cls.plan(ratio, rows, dim, **training_options(cls, {"index": index} if takes else {}))
+                complete_config(base, rows, dim, ratio, index)
             except InfeasibleRatio as error:
                 nearest = f", nearest {error.nearest:.3g}x" if error.nearest else ""
                 return Missing("-", method, ratio, f"infeasible{nearest}", str(error))

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fairseq_see.embeddings.config import parse_options
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines
 
@@ -136,7 +137,7 @@ def read_results(path: Path) -> list[Result]:
         "quantised": tables[0].quantised,
         "made": (f"fitted to {_source(resolved)} {fitted}" if fitted else "trained")
         + (f", mean of {averaged} checkpoints" if averaged else ""),
-        "asked": resolved["request"].get("ratio"),
+        "asked": (resolved.get("request") or resolved).get("ratio"),
         "parameters": sum(footprint.parameters for footprint in footprints),
         "bytes": size,
         "dense_parameters": sum(table.num_embeddings * table.embedding_dim for table in tables),
@@ -153,8 +154,10 @@ def read_results(path: Path) -> list[Result]:
     cost["text"] = str(cost["setting"]["task"].pop("data", "")).split(":")[0]
     cost["setting"]["text"] = {"data": _text(path, Path(cost["text"]))}
     # What they came to: asked for or a method's default, it is one setting.
-    own = tables[0].settings()
-    cost["setting"]["model"] |= {"see_head": own.get("head", 0), "see_layernorm": own.get("layernorm", False)}
+    own = tables[0].config.to_json()
+    asked = parse_options(cost["setting"]["model"].pop("see_args", None))
+    cost["setting"]["model"] |= {"see_head": own.get("frequent_share", 0), "see_layernorm": own.get("layernorm", False)}
+    cost["setting"]["model"] |= {"see_m": asked["vectors"]} if "vectors" in asked else {}
     if fitted:
         cost["setting"]["fit"] = {"fitted": fitted}
     if averaged:
@@ -211,14 +214,16 @@ def _source(resolved: dict[str, Any]) -> str:
 def _method(embedding: Any) -> str:
     """Its name, and the control that its unit index is, if any."""
     index = getattr(embedding, "index", None)
-    control = index.shape.get("provenance", {}).get("control") if index else None
-    return f"{embedding.method}, {control}" if control else embedding.method
+    control = index.sizes.provenance.get("control") if index else None
+    # As the paper calls it.
+    method = "matrix" if embedding.method == "low_rank" else embedding.method
+    return f"{method}, {control}" if control else method
 
 
 def _indexes_made_from(tables: Iterable[Any]) -> str:
     """From what the unit indexes of the tables were made, without control (part of the method) and seed."""
     indexes = (getattr(table, "index", None) for table in tables)
-    provenances = (index.shape.get("provenance", {}) for index in indexes if index)
+    provenances = (index.sizes.provenance for index in indexes if index)
     said = (
         "; ".join(f"{key} {value}" for key, value in provenance.items() if key not in ("control", "seed"))
         for provenance in provenances
@@ -230,11 +235,11 @@ def _knobs(tables: Iterable[Any]) -> dict[str, Any]:
     """Rank, order, m and head of the tables, where they have them."""
     found: dict[str, list[Any]] = {}
     for table in tables:
-        settings = table.settings()
-        m = settings.get("m")
-        if m is not None:
-            settings["m"] = m[0] if len(set(m)) == 1 else tuple(m)
-        settings = settings.get("shape", {}) | settings
+        description = table.describe()
+        settings = description.get("index", {}) | description["config"]
+        settings |= {"m": settings.get("vectors"), "head": settings.get("frequent_share")}
+        if isinstance(settings["m"], list):
+            settings["m"] = settings["m"][0] if len(set(settings["m"])) == 1 else tuple(settings["m"])
         for name in ("rank", "order", "m", "head"):
             if settings.get(name):
                 found.setdefault(name, []).append(settings[name])

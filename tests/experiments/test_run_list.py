@@ -49,8 +49,13 @@ def test_a_grid_of_learning_rates_which_are_lists(tmp_path):
 
 
 def test_values_of_overrides_have_bare_keys():
-    overrides = ["+model.see_share=0", "++task.note=a=b", "~optimization.update_freq", "optimization.lr=[0.1]"]
-    assert values_of(overrides) == {"model.see_share": "0", "task.note": "a=b", "optimization.lr": "[0.1]"}
+    overrides = [
+        "+model.see_args.sememe_share=0",
+        "++task.note=a=b",
+        "~optimization.update_freq",
+        "optimization.lr=[0.1]",
+    ]
+    assert values_of(overrides) == {"model.see_args.sememe_share": "0", "task.note": "a=b", "optimization.lr": "[0.1]"}
 
 
 def test_the_lists_in_configs():

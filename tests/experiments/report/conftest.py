@@ -45,7 +45,7 @@ def make_run(
     references: list[str] | None = None,
     dropout: float = 0.1,
     see_index: str | None = None,
-    see_head: float | None = None,
+    see_args: dict | None = None,
     fitted: str | None = None,
     heads: int = 4,
     **options,
@@ -53,8 +53,8 @@ def make_run(
     """A trained run beside ``data``, scored on ``test`` if there are hypotheses; or one ``fitted`` to another."""
     run = data.parent / "runs" / name
     embedding = build(method, V, D, 1, ratio=ratio, **options)
-    table = {"rows": V, "columns": D, "padding": 1, "settings": embedding.settings()}
-    resolved = {"request": {"method": method, "ratio": ratio}, "encoder": table, "decoder": table}
+    table = embedding.describe()
+    resolved = {"ratio": ratio, "encoder": table, "decoder": table}
     if fitted:
         resolved["fitted"] = {"to": f"cells/{fitted}/checkpoints/checkpoint_best.pt", "how": "in closed form"}
     model = {
@@ -63,7 +63,7 @@ def make_run(
     model |= {"encoder.layers.0.weight": torch.zeros(10, 5), "encoder.version": torch.tensor([3.0])}
     cfg = {
         "model": {
-            **{"see_resolved": json.dumps(resolved), "see_ratio": ratio, "see_index": see_index, "see_head": see_head},
+            **{"see_resolved": json.dumps(resolved), "see_ratio": ratio, "see_index": see_index, "see_args": see_args},
             **{"dropout": dropout, "encoder_layers": 2},
             **{f"{side}_attention_heads": heads for side in ("encoder", "decoder")},
         },

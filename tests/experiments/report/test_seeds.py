@@ -36,7 +36,7 @@ def test_a_random_control_that_each_seed_draws_anew_is_one_setting(data):
     for number, (lexicon, seed) in enumerate([("a.tsv", 1), ("a.tsv", 2), ("b.tsv", 1)]):
         made_from = {"senses": lexicon, "control": "random-senses", "seed": seed}
         index = replace(random_index(), provenance=made_from)
-        run = make_run(data, f"run{number}", "see", seed=seed, index=index, m=2, see_index=f"random-{number}")
+        run = make_run(data, f"run{number}", "see", seed=seed, index=index, vectors=2, see_index=f"random-{number}")
         results += read_results(run)
     assert [[result.name for result in group] for group in by_setting(results)] == [["run0", "run1"], ["run2"]]
 

@@ -19,6 +19,7 @@ from experiments.report.folders import read_folders
 from tests.experiments.report.conftest import REFERENCES, make_run, write
 from tests.unit.embeddings.conftest import random_index
 
+PAPER = {"layernorm": False, "frequent_share": 0.0}
 GOOD = [*REFERENCES[:3], "we saw rain ."]
 POOR = ["a cat sat .", "the dog at the cat .", "birds sing in a tree .", "no rain ."]
 VOID = {"meta", "br", "hr", "img", "link"}
@@ -143,7 +144,7 @@ def test_other_references_are_another_test_set(runs):
 
 
 def test_cells_of_one_ratio_are_told_apart_and_wrong_sizes_marked(runs):
-    make_run(runs, "matrix_wide", "matrix", None, seed=2, hypotheses=POOR, k=4)
+    make_run(runs, "matrix_wide", "matrix", None, seed=2, hypotheses=POOR, rank=4)
     make_run(runs, "matrix_drop", "matrix", 4, seed=2, hypotheses=POOR, dropout=0.3)
     assert report(runs) == 0
     markdown = read(runs, "md")
@@ -226,7 +227,7 @@ def test_bad_input(data, tmp_path, capsys, words, message):
 def test_knobs_in_which_runs_differ(runs):
     for rank, m in ((4, 1), (4, 2), (2, 2)):
         index = random_index(rank=rank)
-        make_run(runs, f"see_{rank}_{m}", "see", hypotheses=GOOD if m == 2 else POOR, index=index, m=m)
+        make_run(runs, f"see_{rank}_{m}", "see", hypotheses=GOOD if m == 2 else POOR, index=index, vectors=m, **PAPER)
     assert report(runs) == 0
     section = read(runs, "md").split("### Rank, order and m")[1].split("###")[0]
     rows = [line.split(" | ")[1:5] for line in section.splitlines() if line.startswith("| see")]
@@ -238,19 +239,21 @@ def test_knobs_in_which_runs_differ(runs):
 
 def test_what_differs_in_more_than_a_knob_is_on_no_line(runs):
     for m, more in ((1, {}), (2, {"dropout": 0.3})):
-        make_run(runs, f"see_m{m}", "see", hypotheses=GOOD, index=random_index(), m=m, **more)
-    make_run(runs, "see_head", "see", hypotheses=GOOD, index=random_index(), m=3.5, head=0.3)
+        make_run(runs, f"see_m{m}", "see", hypotheses=GOOD, index=random_index(), vectors=m, **more, **PAPER)
+    make_run(
+        runs, "see_head", "see", hypotheses=GOOD, index=random_index(), vectors=3.5, frequent_share=0.3, layernorm=False
+    )
     assert report(runs) == 0
     assert "### Rank, order and m" not in read(runs, "md")
     for m in (1, 2):
-        make_run(runs, f"see_m{m}_more", "see", hypotheses=POOR, index=random_index(), m=m, heads=2)
+        make_run(runs, f"see_m{m}_more", "see", hypotheses=POOR, index=random_index(), vectors=m, heads=2, **PAPER)
     assert report(runs) == 0
     assert read(runs, "md").split("### Rank, order and m")[1].split("###")[0].count("| see") == 2
 
 
 def test_what_is_default_is_the_same_setting_if_asked_for(runs):
-    for seed, asked in ((1, None), (2, 0.3)):
-        make_run(runs, f"see_{seed}", "see", 4, seed, hypotheses=GOOD, index=random_index(), see_head=asked, head=0.3)
+    for seed, asked in ((1, None), (2, {"frequent_share": 0.2})):
+        make_run(runs, f"see_{seed}", "see", 4, seed, hypotheses=GOOD, index=random_index(), see_args=asked)
     assert report(runs) == 0
     assert re.search(r"^\| see, 4x \| 4\..* \| 1, 2 \|", read(runs, "md"), re.M)
 
@@ -329,7 +332,7 @@ def test_a_control_that_failed_is_no_reason_for_its_method(runs):
 
 def test_orders_of_one_m_are_on_a_line_though_their_ratios_differ(runs):
     for order in (2, 3):
-        make_run(runs, f"see_{order}", "see", hypotheses=GOOD, index=random_index(order=order), m=2)
+        make_run(runs, f"see_{order}", "see", hypotheses=GOOD, index=random_index(order=order), vectors=2, **PAPER)
     assert report(runs) == 0
     assert "BLEU by order" in read(runs, "html")
 
@@ -342,9 +345,9 @@ def grid(runs):
     for rank, order, m in settings[:-2]:
         index = random_index(rank=rank, order=order)
         texts = GOOD if rank == 4 else POOR
-        make_run(runs, names[rank, order, m], "see", seed=1, hypotheses=texts, index=index, m=m)
+        make_run(runs, names[rank, order, m], "see", seed=1, hypotheses=texts, index=index, vectors=m, **PAPER)
     failed = runs.parent / "runs" / names[settings[-2]]
-    write(failed / "train.settings", ["override model.see_method=see", "override model.see_m=1"])
+    write(failed / "train.settings", ["override model.see_method=see", "override +model.see_args.vectors=1"])
     write(failed / "train.log", ["error: disk full"])
     listed = [{"name": name, "config": "c", "overrides": ["model.see_method=see"]} for name in names.values()]
     (runs.parent / "runs/grid.runs.json").write_text(json.dumps(listed))
@@ -376,6 +379,6 @@ def test_a_joint_grid_has_a_map_for_each_order_and_reasons_in_empty_fields(grid)
 
 def test_settings_varied_one_at_a_time_are_no_grid(runs):
     for rank, m in ((2, 2), (4, 1), (4, 2)):
-        make_run(runs, f"see_{rank}_{m}", "see", hypotheses=GOOD, index=random_index(rank=rank), m=m)
+        make_run(runs, f"see_{rank}_{m}", "see", hypotheses=GOOD, index=random_index(rank=rank), vectors=m, **PAPER)
     assert report(runs) == 0
     assert "together" not in read(runs, "md") and "BLEU and parameters" not in read(runs, "html")
