@@ -294,7 +294,7 @@ class Embedding(nn.Module, ABC):
             )
         # Version 0.1 saved none.
         if int(state_dict.setdefault(f"{prefix}config_version", self._fingerprint())) != int(self._fingerprint()):
-            raise SeeError(f"the weights were trained with another embedding than {ours}; give the options of training")
+            raise SeeError(f"the weights were trained with other options than {ours}; give those of their training")
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def test_bad_options_end_in_one_line(toy, tmp_path, train, options, message):
     assert not list(tmp_path.glob("run/*.pt"))
 
 
-ANOTHER = r"^error: the weights were trained with another embedding than see 72 x 64, .*; give the options of training$"
+ANOTHER = r"^error: the weights were trained with other options than see 72 x 64, .*; give those of their training$"
 
 
 def test_resuming_with_other_options_or_another_index_is_an_error(toy, tmp_path, train):

@@ -48,7 +48,7 @@ def test_the_readmes_architecture_trains_resumes_and_generates(user_dir, toy, tm
     run_command(*train, "1")
     done = run_command(*train, "2")
     assert re.search(r"Loaded checkpoint .*checkpoint_last.pt \(epoch 2 @", done.stdout + done.stderr)
-    with pytest.raises(pytest.fail.Exception, match=r"\nerror: .* were trained with another embedding than see 72 x"):
+    with pytest.raises(pytest.fail.Exception, match=r"\nerror: .* were trained with other options than see 72 x"):
         run_command(*train, "3", "--see-method", "see", "--see-ratio", "3")
     # The index travels inside the checkpoint.
     for index in data.glob("*.see"):

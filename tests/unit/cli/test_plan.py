@@ -48,7 +48,9 @@ def test_indexes_of_another_folder(toy, tmp_path, capsys):
 
 
 def test_table_shows_refusals_and_hyper_parameters(toy, capsys):
-    status, out, _ = plan(capsys, toy / "data-bin", "--dim", 64, "--ratios", 3, 3000, "--see-args", "integer_vectors=true")
+    status, out, _ = plan(
+        capsys, toy / "data-bin", "--dim", 64, "--ratios", 3, 3000, "--see-args", "integer_vectors=true"
+    )
     assert status == 0
     assert "cannot compress 3000x" in out and "nearest ratio" in out and "vectors=" in out
     assert "dense" not in out and "lstm" not in out
