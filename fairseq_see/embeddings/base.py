@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.buffers import CodeBuffer, IndexBuffers
+from fairseq_see.embeddings.buffers import CodeBuffer, IndexBuffers, check_indexes
 from fairseq_see.embeddings.config import MethodConfig
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
@@ -143,10 +143,8 @@ class Embedding(nn.Module, ABC):
 
     def table(self) -> Tensor:
         """The whole matrix, (V, d)."""
-        out = self._table()
-        if self.padding_idx is None:
-            return out
-        return out.index_fill(0, torch.tensor([self.padding_idx], device=out.device), 0)
+        out, row = self._table(), self.padding_idx
+        return out if row is None else out.index_fill(0, torch.tensor(row, device=out.device), 0)
 
     def lookup(self, tokens: Tensor, table: Tensor | None = None) -> Tensor:
         """Vectors of ``tokens``: any shape (...) of ids to (..., d).
@@ -231,8 +229,7 @@ class Embedding(nn.Module, ABC):
 
     def _fingerprint(self) -> Tensor:
         """Of method, shape, padding and hyper-parameters, as a number that survives averaging checkpoints."""
-        shape = [self.num_embeddings, self.embedding_dim, self.padding_idx]
-        text = json.dumps([self.method, *shape, self.config.to_json()])
+        text = json.dumps(self.describe() | {"index": None})
         return torch.tensor(zlib.crc32(text.encode()), device="cpu")
 
     def _device(self) -> torch.device:
@@ -288,10 +285,8 @@ class Embedding(nn.Module, ABC):
         self._forget()
         ours = f"{self.method} {self.num_embeddings:,} x {self.embedding_dim}, {json.dumps(self.config.to_json())}"
         if f"{prefix}weight" in state_dict:
-            raise SeeError(
-                f"the weights hold a dense embedding matrix, {prefix}weight, not {ours}; "
-                "compress the model first: fairseq-see fit CHECKPOINT"
-            )
+            raise SeeError(f"the weights hold a dense {prefix}weight, not {ours}; run fairseq-see fit CHECKPOINT first")
+        check_indexes(self, state_dict, prefix)
         # Version 0.1 saved none.
         if int(state_dict.setdefault(f"{prefix}config_version", self._fingerprint())) != int(self._fingerprint()):
             raise SeeError(f"the weights were trained with other options than {ours}; give those of their training")

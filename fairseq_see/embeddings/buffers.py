@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -117,12 +118,6 @@ class IndexBuffers(nn.Module):
         return UnitIndex(self.order, self.sizes.rank, sememes, morphemes, **arrays, dictionary="")
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        for name in ARRAYS:
-            saved, ours = state_dict.get(prefix + name), getattr(self, name)
-            if not self.known or saved is None:
-                continue
-            if saved.shape != ours.shape or not saved.to(ours.device, ours.dtype).equal(ours):
-                raise SeeError("the weights were trained with another unit index; give the index of their training")
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         self.known = True
 
@@ -149,6 +144,21 @@ class CodeBuffer(nn.Module):
         if (codes := state_dict.get(f"{prefix}codes")) is not None:
             state_dict[f"{prefix}codes"] = codes.to(self.codes.dtype)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+def check_indexes(module: nn.Module, state_dict: Mapping[str, Tensor], prefix: str) -> None:
+    """Compare the indexes that a module was built with to those of a state dict that is about to be loaded.
+
+    Before its hyper-parameters, because those that a method decides itself depend on the index.
+
+    Raises:
+        SeeError: there is another one.
+    """
+    for path, child in module.named_modules(prefix=prefix.removesuffix(".")):
+        for name in ARRAYS if isinstance(child, IndexBuffers) and child.known else ():
+            saved, ours = state_dict.get(f"{path}.{name}"), getattr(child, name)
+            if saved is not None and not (saved.shape == ours.shape and saved.to(ours.device, ours.dtype).equal(ours)):
+                raise SeeError("the weights were trained with another unit index; give the index of their training")
 
 
 def packed_state(module: nn.Module) -> dict[str, Tensor]:
