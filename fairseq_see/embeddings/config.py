@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from inspect import formatannotation
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -110,7 +111,12 @@ def parse_options(text: str | Mapping[str, Any] | None) -> dict[str, Any]:
 def describe_options(config: type[MethodConfig]) -> list[tuple[str, str, str, str]]:
     """Name, type, default and help of each hyper-parameter, for ``--help`` and the reference."""
     return [
-        (each.name, str(each.type), "from the ratio" if each.metadata["planned"] else repr(each.default), help)
+        (
+            each.name,
+            each.type if isinstance(each.type, str) else formatannotation(each.type),
+            "from the ratio" if each.metadata["planned"] else repr(each.default),
+            help,
+        )
         for each in fields(config)
         if (help := each.metadata["help"])
     ]
