@@ -35,8 +35,8 @@ class Footprint(NamedTuple):
 
     Attributes:
         parameters: trained parameters, and codes that stand for such.
-        bytes: size on disk: parameters in half precision, codes in a byte each, and the packed unit index where the
-            method has one.
+        bytes: size on disk: parameters in half precision, codes of K values in log2 K bits, and the packed unit index
+            where the method has one.
     """
 
     parameters: int
@@ -77,6 +77,8 @@ class Embedding(nn.Module, ABC):
     # precision, since codes and parameters are not alike.
     quantised: ClassVar[bool] = False
     uses_index: ClassVar[bool] = False
+    # Whether gradients are exact; those of learnt codes pass straight through the choice.
+    exact_gradients: ClassVar[bool] = True
 
     def __init__(self, config: Any, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
         super().__init__()
@@ -201,14 +203,19 @@ class Embedding(nn.Module, ABC):
         """Parameters; bytes on disk in half precision, with codes and a unit index counted in."""
         parameters = sum(parameter.numel() for parameter in self.parameters())
         index = sum(module.sizes.bytes for module in self.modules() if isinstance(module, IndexBuffers))
-        codes = sum(module.codes.numel() for module in self.modules() if isinstance(module, CodeBuffer))
-        return Footprint(parameters + codes, 2 * parameters + codes + index)
+        buffers = [module for module in self.modules() if isinstance(module, CodeBuffer)]
+        codes, packed = sum(each.codes.numel() for each in buffers), sum(each.bytes for each in buffers)
+        return Footprint(parameters + codes, 2 * parameters + packed + index)
 
     @property
     def ratio(self) -> float:
         """How many times smaller than a dense matrix: in parameters, or in bytes where the method is ``quantised``."""
         dense, footprint = self.num_embeddings * self.embedding_dim, self.footprint()
         return 2 * dense / footprint.bytes if self.quantised else dense / footprint.parameters
+
+    def shipped(self) -> Embedding:
+        """The embedding as it is shipped: itself, or one that computes the same from less."""
+        return self
 
     def describe(self) -> dict[str, Any]:
         """What :func:`restore` needs to build an embedding of the same shape: JSON values only."""

@@ -15,7 +15,10 @@ from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import numbered_names
 
 ARRAYS = ("groups", "sense_offsets", "sense_groups", "word_morphemes")
-PACKED = "packed_index"
+PACKED, PACKED_CODES = "packed_index", ".packed"
+
+# Of packed codes: rows, columns, states, and what was subtracted from each code.
+HEADER = np.dtype("<i4"), 4
 
 
 @dataclass(frozen=True)
@@ -123,17 +126,28 @@ class IndexBuffers(nn.Module):
 
 
 class CodeBuffer(nn.Module):
-    """Codes of one byte, in state dicts of four: averaging checkpoints adds them up before it divides.
+    """Codes of one byte in memory, of four in state dicts (averaging checkpoints adds them up), of log2 K bits shipped.
 
     Args:
-        codes: of dtype int8 or uint8.
+        codes: (V, M), of dtype int8 or uint8.
+        states: K, so many different codes there can be.
     """
 
     codes: Tensor
 
-    def __init__(self, codes: Tensor) -> None:
+    def __init__(self, codes: Tensor, states: int) -> None:
         super().__init__()
+        self.states = states
         self.register_buffer("codes", codes)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that the codes take where they are shipped."""
+        return packed_bytes(self.codes.numel(), self.states)
+
+    def codes_to_pack(self) -> dict[str, tuple[Tensor, int]]:
+        """Codes and their number of states, by the name they have in the state dict."""
+        return {"codes": (self.codes, self.states)}
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
@@ -164,12 +178,14 @@ def check_indexes(module: nn.Module, state_dict: Mapping[str, Tensor], prefix: s
 def packed_state(module: nn.Module) -> dict[str, Tensor]:
     """The state dict of a module as it is shipped.
 
-    Each unit index is packed to a single uint8 tensor (``UnitIndex.packed``), and codes have a byte each.
+    Each unit index is packed to a single uint8 tensor (``UnitIndex.packed``), and so are codes.
     """
     state = dict(module.state_dict())
     for path, child in module.named_modules():
-        if isinstance(child, CodeBuffer):
-            state[f"{path}.codes"] = child.codes
+        for name, (codes, states) in getattr(child, "codes_to_pack", dict)().items():
+            full = f"{path}.{name}".removeprefix(".")
+            del state[full]
+            state[full + PACKED_CODES] = pack_codes(codes, states)
         if isinstance(child, IndexBuffers):
             for name in ARRAYS:
                 del state[f"{path}.{name}"]
@@ -189,6 +205,59 @@ def unpacked_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
         if last == PACKED:
             index = UnitIndex.unpacked(value.numpy().tobytes())
             unpacked |= {f"{path}.{array}": torch.from_numpy(getattr(index, array)) for array in ARRAYS}
+        elif name.endswith(PACKED_CODES):
+            unpacked[name.removesuffix(PACKED_CODES)] = unpack_codes(value)
         else:
             unpacked[name] = value
     return unpacked
+
+
+def packed_bytes(codes: int, states: int) -> int:
+    """Bytes of so many codes of ``states`` different values, without the header."""
+    per_byte = _per_byte(states)
+    return -(-codes // per_byte) if per_byte else -(-codes * _bits(states) // 8)
+
+
+def pack_codes(codes: Tensor, states: int) -> Tensor:
+    """Codes (V, M) as uint8 (n,): a header, then ceil(log2 K) bits each; few states share a byte (3: five of them)."""
+    offset = int(codes.min()) if codes.numel() and codes.dtype == torch.int8 else 0
+    values = codes.cpu().numpy().astype(np.int16).ravel() - offset
+    if per_byte := _per_byte(states):
+        digits = np.pad(values, (0, -len(values) % per_byte)).reshape(-1, per_byte)
+        data = (digits * states ** np.arange(per_byte)).sum(1).astype(np.uint8)
+    else:
+        data = np.packbits(((values[:, None] >> np.arange(_bits(states))) & 1).astype(np.uint8))
+    header = np.array([*codes.shape, states, offset], HEADER[0]).tobytes()
+    return torch.frombuffer(bytearray(header + data.tobytes()), dtype=torch.uint8)
+
+
+def unpack_codes(packed: Tensor) -> Tensor:
+    """The codes (V, M) that were packed.
+
+    Raises:
+        SeeError: they are cut short.
+    """
+    data = packed.cpu().numpy().tobytes()
+    size = HEADER[0].itemsize * HEADER[1]
+    rows, columns, states, offset = (int(each) for each in np.frombuffer(data[:size], HEADER[0], HEADER[1]))
+    count = rows * columns
+    if min(rows, columns) < 0 or states < 1 or len(data) != size + packed_bytes(count, states):
+        raise SeeError("packed codes are damaged; export the model again")
+    stored = np.frombuffer(data[size:], np.uint8)
+    if per_byte := _per_byte(states):
+        values = (stored[:, None].astype(np.int16) // states ** np.arange(per_byte) % states).ravel()[:count]
+    else:
+        width = _bits(states)
+        bits = np.unpackbits(stored, count=count * width).reshape(-1, width)
+        values = (bits.astype(np.int16) << np.arange(width)).sum(1)
+    return torch.from_numpy((values + offset).reshape(rows, columns).astype(np.int8 if offset else np.uint8))
+
+
+def _bits(states: int) -> int:
+    return max(1, (states - 1).bit_length())
+
+
+def _per_byte(states: int) -> int:
+    """Codes that share a byte as digits, where that takes less than whole bits; else 0."""
+    digits = next(n for n in range(8, -1, -1) if states**n <= 256)
+    return digits if digits * _bits(states) > 8 else 0

@@ -1,7 +1,8 @@
 """A trained matrix as codes: product quantisation (Jégou, Douze and Schmid 2011), and rounding to eight bits.
 
     product_quantised   e(w) = [C_1[c(w, 1)], ..., C_M[c(w, M)]],    C_j: (K, d_j), d_1 + ... + d_M = d
-                        c: (V, M) codes from 0 to K - 1, K at most 256; bytes: V M of codes, 2 K d of codebooks
+                        c: (V, M) codes from 0 to K - 1, K at most 256; bytes: V M ceil(log2 K) / 8 of codes, 2 K d
+                        of codebooks
 
     int8                e(w) = s[w] c[w],    s[w] = max |E[w]| / 127,    c[w] = round(E[w] / s[w])    (Krishnamoorthi
                         2018, arXiv 1806.08342, 2.1.2); c: (V, d) integers of one byte, s: (V); bytes: V (d + 2)
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -23,8 +25,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding
-from fairseq_see.embeddings.buffers import CodeBuffer
+from fairseq_see.embeddings.buffers import CodeBuffer, packed_bytes
 from fairseq_see.embeddings.config import MethodConfig, infeasible, meets, option
+from fairseq_see.embeddings.init import match_variance
 from fairseq_see.embeddings.registry import register
 from fairseq_see.errors import SeeError
 
@@ -64,47 +67,24 @@ class ProductQuantisedEmbedding(Embedding):
                 f"subvectors is {codes}, but an embedding of {embedding_dim} dimensions has no more than those"
             )
         # "version": see SEE's.
-        self.codes_version_1 = CodeBuffer(torch.randint(centroids, (num_embeddings, codes), dtype=torch.uint8))
+        self.codes_version_1 = CodeBuffer(
+            torch.randint(centroids, (num_embeddings, codes), dtype=torch.uint8), centroids
+        )
         self.codebooks = nn.Parameter(torch.randn(centroids, embedding_dim) * embedding_dim**-0.5)
+        match_variance([self.codebooks], self._rows, num_embeddings, padding_idx)
 
     @classmethod
     def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
         """Of the settings that meet the ratio of bytes, the one whose codes tell most: M log K bits a word."""
-        dense = 2 * num_embeddings * embedding_dim
-        choices: dict[float, tuple[int, int]] = {}
-        for centroids in range(2, min(MOST, num_embeddings) + 1):
-            codebooks = 2 * centroids * embedding_dim
-            fitting = math.floor((dense / ratio - codebooks) / num_embeddings + 1e-9)
-            codes = min(max(1, fitting), embedding_dim)
-            choices[dense / (num_embeddings * codes + codebooks)] = codes, centroids
-        met = [choice for reached, choice in choices.items() if meets(reached, ratio)]
-        if not met:
-            raise infeasible(cls.method, ratio, choices or [1.0])
-        codes, centroids = max(met, key=lambda choice: choice[0] * math.log(choice[1]))
+        codes, centroids = plan_codes(cls.method, ratio, num_embeddings, embedding_dim, range(1, embedding_dim + 1))
         return replace(config, subvectors=codes, centroids=centroids)
 
     @torch.no_grad()
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
         """K-means of the subvectors of all embeddings but the padding, each as heavy as its weight."""
-        from sklearn.cluster import KMeans
-        from sklearn.exceptions import ConvergenceWarning
-
-        chosen = torch.arange(len(matrix), device=matrix.device)
-        chosen = chosen if self.padding_idx is None else chosen[chosen != self.padding_idx]
-        rows, counts = matrix[chosen].cpu().numpy(), None if weights is None else weights[chosen].cpu().numpy()
-        found = torch.zeros(len(rows), self.codes_version_1.codes.shape[1], dtype=torch.uint8)
-        self.codebooks.zero_()
-        for part, columns in enumerate(self._parts()):
-            model = KMeans(
-                min(len(self.codebooks), len(rows)), n_init=1, max_iter=ITERATIONS, random_state=part, init="random"
-            )
-            with warnings.catch_warnings():
-                # Fewer distinct subvectors than centroids: some are not used, which is no fault.
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                found[:, part] = torch.from_numpy(model.fit_predict(rows[:, columns], sample_weight=counts))
-            self.codebooks[: model.n_clusters, columns] = torch.from_numpy(model.cluster_centers_).to(matrix)
-        codes = self.codes_version_1.codes
-        codes[chosen] = found.to(codes.device)
+        found, centroids = quantise(matrix, self._parts(), len(self.codebooks), self.padding_idx, weights)
+        self.codes_version_1.codes.copy_(found)
+        self.codebooks.copy_(centroids)
         return True
 
     def _rows(self, ids: Tensor) -> Tensor:
@@ -130,7 +110,7 @@ class Int8Embedding(Embedding):
     def __init__(self, config: Any, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
         super().__init__(config, num_embeddings, embedding_dim, padding_idx)
         # "version": see SEE's.
-        self.codes_version_1 = CodeBuffer(torch.zeros(num_embeddings, embedding_dim, dtype=torch.int8))
+        self.codes_version_1 = CodeBuffer(torch.zeros(num_embeddings, embedding_dim, dtype=torch.int8), 256)
         self.scales = nn.Parameter(torch.zeros(num_embeddings))
         self.initialise_from(torch.randn(num_embeddings, embedding_dim) * embedding_dim**-0.5)
 
@@ -157,3 +137,67 @@ class Int8Embedding(Embedding):
     def _rows(self, ids: Tensor) -> Tensor:
         """Codes times scales."""
         return self.codes_version_1.codes.index_select(0, ids).to(self.scales.dtype) * self.scales[ids].unsqueeze(1)
+
+
+def plan_codes(
+    method: str, ratio: float, num_embeddings: int, embedding_dim: int, choices: Iterable[int]
+) -> tuple[int, int]:
+    """Of the M and K that meet a ratio of bytes, those whose codes have most information, M log K bits a word.
+
+    Args:
+        method: its name, for the message.
+        ratio: 2 V d bytes of a dense matrix in half precision by those of codes and codebooks.
+        num_embeddings: V.
+        embedding_dim: d.
+        choices: the M that the method can have.
+
+    Raises:
+        InfeasibleRatio: none meets it.
+    """
+    dense, best = 2 * num_embeddings * embedding_dim, (0.0, 1, 2)
+    reached: dict[float, None] = {}
+    for codes in choices:
+        for centroids in range(2, min(MOST, num_embeddings) + 1):
+            size = packed_bytes(num_embeddings * codes, centroids) + 2 * centroids * embedding_dim
+            reached[dense / size] = None
+            if meets(dense / size, ratio):
+                best = max(best, (codes * math.log(centroids), codes, centroids))
+    if not best[0]:
+        raise infeasible(method, ratio, reached or [1.0])
+    return best[1], best[2]
+
+
+@torch.no_grad()
+def quantise(
+    matrix: Tensor, parts: Sequence[slice], centroids: int, padding_idx: int | None, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """K-means of each part of the embeddings.
+
+    Args:
+        matrix: (V, d).
+        parts: columns of each subvector.
+        centroids: K.
+        padding_idx: an embedding that does not count, or None.
+        weights: (V,), how heavy each is (default: all alike).
+
+    Returns:
+        codes (V, M), uint8, and codebooks (K, d).
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    chosen = torch.arange(len(matrix), device=matrix.device)
+    chosen = chosen if padding_idx is None else chosen[chosen != padding_idx]
+    rows, counts = matrix[chosen].cpu().numpy(), None if weights is None else weights[chosen].cpu().numpy()
+    codes = torch.zeros(len(matrix), len(parts), dtype=torch.uint8)
+    codebooks = matrix.new_zeros(centroids, matrix.shape[1])
+    for part, columns in enumerate(parts):
+        model = KMeans(min(centroids, len(rows)), n_init=1, max_iter=ITERATIONS, random_state=part, init="random")
+        with warnings.catch_warnings():
+            # Fewer distinct subvectors than centroids: some are not used, which is no fault.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            codes[chosen.cpu(), part] = torch.from_numpy(
+                model.fit_predict(rows[:, columns], sample_weight=counts)
+            ).byte()
+        codebooks[: model.n_clusters, columns] = torch.from_numpy(model.cluster_centers_).to(matrix)
+    return codes, codebooks

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fairseq_see.embeddings import REGISTRY, build, complete_config, embedding_class, restore
-from fairseq_see.embeddings.buffers import IndexBuffers, packed_state
+from fairseq_see.embeddings.buffers import IndexBuffers, packed_state, unpacked_state
 from fairseq_see.errors import InfeasibleRatio, SeeError
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import padding_names
@@ -92,6 +92,8 @@ class Verbs(torch.nn.Module):
 
 def test_gradcheck(method, options):
     # Without a padding row: its gradient is withheld on purpose.
+    if not embedding_class(method).exact_gradients:
+        return
     verbs = Verbs(build(method, V, D, None, **options).double())
     names = [name for name, _ in verbs.named_parameters()]
 
@@ -176,7 +178,9 @@ def test_state_dict_deepcopy_pickle_and_description_round_trip(embedding):
     embedding.eval()
     with torch.no_grad():
         embedding(TOKENS)
-    assert len(embedding.state_dict()) == len(list(embedding.parameters())) + len(list(embedding.buffers()))
+    assert set(embedding.state_dict()) <= {
+        name for name, _ in [*embedding.named_parameters(), *embedding.named_buffers()]
+    }
     restored = restore(json.loads(json.dumps(embedding.describe()))).double()
     restored.load_state_dict(embedding.state_dict())
     assert restored.footprint() == embedding.footprint() and restored.describe() == embedding.describe()
@@ -234,6 +238,9 @@ def test_whole_numbers_in_a_checkpoint_survive_averaging(embedding):
 def test_precisions(embedding, dtype):
     expected = embedding.table().detach()
     low = copy.deepcopy(embedding).to(dtype)
+    if not embedding.exact_gradients:
+        # Rounded queries may choose other codes: compare with what these choose.
+        expected = copy.deepcopy(low).double().table().detach()
     hidden = torch.randn(3, D).to(dtype)
     scale = expected.abs().max().item()
     tolerance = 20 * torch.finfo(dtype).eps * scale
@@ -266,19 +273,30 @@ def test_a_table_kept_under_autocast_serves_without_it(embedding):
         torch.testing.assert_close(embedding.project(hidden), hidden @ embedding.table().T)
 
 
-def test_footprint_counts_parameters_and_index(embedding):
-    parameters = sum(parameter.numel() for parameter in embedding.parameters())
-    index = sum(len(packed(module)) for module in embedding.modules() if isinstance(module, IndexBuffers))
-    codes = sum(buffer.numel() for buffer in embedding.buffers() if buffer.dtype.itemsize == 1)
-    assert embedding.footprint() == (parameters + codes, 2 * parameters + codes + index)
+def test_footprint_counts_parameters_codes_and_index(embedding):
+    small = embedding.shipped()
+    parameters = sum(parameter.numel() for parameter in small.parameters())
+    parameters += sum(buffer.numel() for buffer in small.buffers() if buffer.dtype.itemsize == 1)
+    header = 16
     shipped = sum(
-        value.nbytes if value.dtype.itemsize == 1 else 2 * value.numel()
-        for name, value in packed_state(embedding).items()
+        value.nbytes - header * name.endswith(".packed") if value.dtype == torch.uint8 else 2 * value.numel()
+        for name, value in packed_state(small).items()
         if name != "config_version"
     )
-    assert shipped == embedding.footprint().bytes
+    assert embedding.footprint() == (parameters, shipped)
+    for module in embedding.modules():
+        if isinstance(module, IndexBuffers):
+            assert shipped == 2 * parameters + len(packed(module))
     reached = 2 * V * D / shipped if embedding.quantised else V * D / parameters
     assert embedding.ratio == pytest.approx(reached)
+
+
+def test_what_is_shipped_computes_the_same(embedding):
+    embedding.eval()
+    small = embedding.shipped()
+    restored = restore(json.loads(json.dumps(small.describe()))).double()
+    restored.load_state_dict(unpacked_state(packed_state(small)))
+    torch.testing.assert_close(restored.table(), embedding.table())
 
 
 def packed(stored):
