@@ -17,7 +17,7 @@
 # The tasks are mlm, those of GLUE (cola sst2 mrpc stsb qqp mnli qnli rte wnli) and squad. Data come from the hub, or
 # from --data FOLDER in the same formats (docs/llm.md). Without the last options, fine-tuning is as in transformers'
 # examples. What is in DIR already is not done again; training that was interrupted goes on from its last epoch.
-# Takes scripts/setup.sh --llm.
+# Takes scripts/setup.sh --hf.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 

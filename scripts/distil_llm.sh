@@ -11,7 +11,7 @@
 # those of python -m experiments distil_llm, which --help there and docs/llm.md tell.
 #
 # FOLDER/results.json has all measures, FOLDER/distilled the model. What is there already is not done again; an interrupted
-# training goes on from its last epoch. Needs scripts/setup.sh --llm. Nothing is fetched with HF_HUB_OFFLINE=1; the model
+# training goes on from its last epoch. Needs scripts/setup.sh --hf. Nothing is fetched with HF_HUB_OFFLINE=1; the model
 # and ARC must then be in the cache of Hugging Face (HF_HOME).
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"

@@ -18,13 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Average floating-point weights in float64; everything else must agree and is kept as it is."""
     check_outputs({"--output": args.output}, args.checkpoints)
-    from tqdm import tqdm
+    from rich.console import Console
+    from rich.progress import track
 
     from fairseq_see.models.checkpoint import AVERAGED, load_checkpoint
 
     first = load_checkpoint(args.checkpoints[0])
     sums = {name: value.double() if value.is_floating_point() else value for name, value in first["model"].items()}
-    for path in tqdm(args.checkpoints[1:], desc="averaging", unit="checkpoint"):
+    for path in track(args.checkpoints[1:], "averaging", console=Console(stderr=True)):
         model = load_checkpoint(path)["model"]
         if model.keys() != sums.keys() or any(model[name].shape != sums[name].shape for name in sums):
             raise SeeError(f"{path} is of another model than {args.checkpoints[0]}")

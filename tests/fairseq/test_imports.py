@@ -35,7 +35,7 @@ def test_does_not_import_what_it_does_not_need(module, unwanted):
 
 def test_the_part_for_transformers_says_what_it_needs():
     done = python("import sys; sys.modules['transformers'] = None; import fairseq_see.hf")
-    assert "SeeError: fairseq_see.hf needs the package transformers: pip install 'fairseq_see[llm]'" in done.stderr
+    assert "SeeError: fairseq_see.hf needs the package transformers: pip install 'fairseq_see[hf]'" in done.stderr
 
 
 @pytest.mark.parametrize(
