@@ -11,7 +11,7 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-# What training, translation and scores need beside torch and numpy, in the versions of requirements/base.txt.
+# What training, translation and scores need beside torch and numpy, in the versions of requirements/lock.txt.
 packages=(setuptools wheel cython hydra-core omegaconf pyyaml bitarray cffi pycparser regex packaging
     sacrebleu portalocker tabulate colorama lxml sacremoses joblib cloudpickle click tqdm
     safetensors rich markdown-it-py mdurl pygments)
@@ -51,7 +51,7 @@ mkdir -p -- "$stage/source" "$stage/wheels" "$stage/fairseq" "$stage/data/raw" "
 pinned() {
     local name
     for name in "$@"; do
-        grep -i "^$name==" "$root/requirements/base.txt" || die "requirements/base.txt has no version of $name"
+        grep -i "^$name==" "$root/requirements/lock.txt" || die "requirements/lock.txt has no version of $name"
     done
 }
 
