@@ -2,7 +2,6 @@
 
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -29,6 +28,8 @@ def run_command(*words: str | Path, input: str | None = None) -> subprocess.Comp
 @contextmanager
 def full_disk(room: int = 8192) -> Iterator[None]:
     """No file can be longer than so many bytes."""
+    import resource
+
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
     try:

@@ -9,6 +9,9 @@ from fairseq_see.cli.main import main
 from fairseq_see.units import UnitIndex
 from tests.helpers import run_command
 
+pytest.importorskip("polyglot")
+pytestmark = pytest.mark.polyglot
+
 STEMS = ["walk", "talk", "work", "play", "jump", "help", "call", "look", "kick", "wash"]
 
 

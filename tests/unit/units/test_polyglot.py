@@ -16,14 +16,16 @@ from types import MethodType
 
 import morfessor
 import pytest
-from polyglot import load
-from polyglot.text import Word
-from polyglot.utils import _pickle_method
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units.morphology import SEGMENTERS, Polyglot
 from fairseq_see.units.morphology.polyglot import write_model
 from tests.helpers import ROOT
+
+load = pytest.importorskip("polyglot.load")
+Word = pytest.importorskip("polyglot.text").Word
+_pickle_method = pytest.importorskip("polyglot.utils")._pickle_method
+pytestmark = pytest.mark.polyglot
 
 # The import above would break other tests: see Polyglot.
 copyreg.dispatch_table.pop(MethodType, None)
