@@ -22,12 +22,13 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["torch._dynamo", "torch.distributed.fsdp", "sklearn.cluster", "sacrebleu", __name__])
 
 
-def _run_script(words: list[str], folder: Path) -> None:
+def _run_script(words: list[str], folder: Path, environment: dict[str, str]) -> None:
     for number, name in enumerate(("in", "out", "err")):
         os.dup2(os.open(folder / name, os.O_RDWR | os.O_CREAT), number)
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     os.chdir(ROOT)
-    os.environ.update(CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
+    os.environ.clear()
+    os.environ.update(environment, CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
     sys.argv = [str(Path(sys.executable).parent / words[0]), *words[1:]]
     runpy.run_path(sys.argv[0], run_name="__main__")
 
@@ -37,7 +38,7 @@ def run_command(*words: str | Path, input: str = "") -> subprocess.CompletedProc
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "in").write_text(input, encoding="utf-8")
-        child = FORKS.Process(target=_run_script, args=([str(word) for word in words], folder))
+        child = FORKS.Process(target=_run_script, args=([str(word) for word in words], folder, dict(os.environ)))
         child.start()
         child.join()
         out, err = ((folder / stream).read_text(encoding="utf-8") for stream in ("out", "err"))
