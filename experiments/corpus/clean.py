@@ -16,7 +16,7 @@ from typing import Any
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs, replacing
-from fairseq_see.units.script import language_of
+from fairseq_see.units.languages import language_of
 
 # Full-width forms are their ASCII partners plus 0xFEE0.
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}

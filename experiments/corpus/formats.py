@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import split_lines
-from fairseq_see.units.script import language_of
+from fairseq_see.units.languages import language_of
 
 Pair = tuple[str, str]
 

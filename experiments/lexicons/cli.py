@@ -11,7 +11,7 @@ from experiments.lexicons.wordnet import DEBIAN_FOLDER, wordnet_senses
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs
 from fairseq_see.units import Senses, Vocabulary
-from fairseq_see.units.script import LANGUAGES, language_in_name
+from fairseq_see.units.languages import LANGUAGES, language_in_name
 from fairseq_see.units.selection import check_order_and_rank
 
 HELP = "make a table of senses from WordNet, or from the clusters of a trained table"

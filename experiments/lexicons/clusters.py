@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairseq_see.errors import SeeError
-from fairseq_see.units.script import language_of
+from fairseq_see.units.languages import language_of
 from fairseq_see.units.senses import Sense, Senses, can_be_entry
 from fairseq_see.units.vocabulary import Vocabulary
 

@@ -11,8 +11,8 @@ from fairseq_see.io import check_outputs, read_lines, replacing
 from fairseq_see.units import Senses, Vocabulary, build_index, openhownet
 from fairseq_see.units.controls import CONTROLS, check_control
 from fairseq_see.units.inspection import made_from
+from fairseq_see.units.languages import LANGUAGES, language_in_name
 from fairseq_see.units.morphology import DEFAULT_SEGMENTERS, SEGMENTERS
-from fairseq_see.units.script import LANGUAGES, language_in_name
 from fairseq_see.units.segmenters import segmenters_for
 from fairseq_see.units.selection import check_order_and_rank
 
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_names,
         default="auto",
         help=f"how words are cut: {', '.join(SEGMENTERS)}, or LANG=NAME,... (default: auto, characters for Chinese and "
-        "morfessor for English); polyglot needs a model, which fairseq-see morphology trains",
+        "morfessor for English); polyglot needs a model, which python -m experiments morphology trains",
     )
     parser.add_argument(
         "--corpus",

@@ -12,9 +12,9 @@ from rich.text import Text
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Senses, UnitIndex, Vocabulary
 from fairseq_see.units.inspection import DescribedWord, IndexedSymbol, describe, indexed_symbols, made_from
-from fairseq_see.units.inventory import fitted
+from fairseq_see.units.languages import LANGUAGES
+from fairseq_see.units.morpheme_inventory import fitted
 from fairseq_see.units.morphology import Characters
-from fairseq_see.units.script import LANGUAGES
 from fairseq_see.units.selection import SelectedSense, check_order_and_rank
 from fairseq_see.units.senses import LONGEST_WORD, Sense
 

@@ -9,9 +9,9 @@ from fairseq_see.errors import SeeError
 from fairseq_see.units.controls import RANDOM, check_control, coded, earlier_sharers, exchanged
 from fairseq_see.units.coverage import Coverage
 from fairseq_see.units.index import MASK, UnitIndex, padding_names
-from fairseq_see.units.inventory import Morphemes, by_frequency, fitted, limited, special_name, told_apart
+from fairseq_see.units.languages import LANGUAGES, language_of
+from fairseq_see.units.morpheme_inventory import Morphemes, by_frequency, fitted, limited, special_name, told_apart
 from fairseq_see.units.morphology import Segmenter
-from fairseq_see.units.script import LANGUAGES, language_of
 from fairseq_see.units.selection import check_order_and_rank, select
 from fairseq_see.units.senses import Match, Sense, Senses
 from fairseq_see.units.vocabulary import SPECIALS, Vocabulary

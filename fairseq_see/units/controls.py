@@ -13,7 +13,7 @@ import numpy as np
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units.index import padding_names
-from fairseq_see.units.inventory import Morphemes, told_apart
+from fairseq_see.units.morpheme_inventory import Morphemes, told_apart
 from fairseq_see.units.senses import Sense
 
 CONTROLS = ("random-senses", "no-senses", "no-morphemes", "no-lemmas")

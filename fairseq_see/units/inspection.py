@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fairseq_see.units.index import UnitIndex
-from fairseq_see.units.script import language_of
+from fairseq_see.units.languages import language_of
 from fairseq_see.units.selection import SelectedSense, select
 from fairseq_see.units.senses import Match, Sense, Senses
 from fairseq_see.units.vocabulary import BPE_MARK, SENTENCEPIECE_MARK, Vocabulary

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Set
 
+from fairseq_see.units.languages import LANGUAGES, language_of
 from fairseq_see.units.morphology import DEFAULT_SEGMENTERS, SEGMENTERS, Segmenter
-from fairseq_see.units.script import LANGUAGES, language_of
 from fairseq_see.units.vocabulary import Vocabulary
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines, replacing, shown_name
-from fairseq_see.units.script import LANGUAGES
+from fairseq_see.units.languages import LANGUAGES
 
 Sense = tuple[str, ...]
 

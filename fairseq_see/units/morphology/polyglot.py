@@ -51,7 +51,7 @@ class Polyglot:
         except Exception as error:  # there is no telling what a damaged archive or a strange pickle raises
             raise SeeError(
                 f"polyglot cannot use {self.model} ({type(error).__name__}); replace it by a tar.bz2 of one binary "
-                f"Morfessor model, such as fairseq-see morphology writes"
+                f"Morfessor model, such as python -m experiments morphology writes"
             ) from error
         self._word = Word
 
@@ -67,7 +67,7 @@ def _only_model(folder: Path, language: str) -> Path:
         unset = "" if "POLYGLOT_DATA_PATH" in os.environ else " (POLYGLOT_DATA_PATH is not set)"
         raise SeeError(
             f"no polyglot model of {language} in {folder}{unset}, and polyglot's server no longer has any; "
-            f"train one with fairseq-see morphology --lang {language}, which tells what to set POLYGLOT_DATA_PATH to"
+            f"train one with python -m experiments morphology --lang {language}"
         )
     if len(files) > 1:
         names = ", ".join(file.name for file in files)

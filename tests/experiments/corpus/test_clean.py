@@ -23,7 +23,7 @@ from experiments.corpus.clean import (
     normalise,
 )
 from fairseq_see.errors import SeeError
-from fairseq_see.units.script import language_of
+from fairseq_see.units.languages import language_of
 from tests.helpers import ROOT
 
 

@@ -136,7 +136,7 @@ def test_no_model(data: Path, monkeypatch: pytest.MonkeyPatch, made: bool) -> No
     folder = data / "polyglot_data/morph2/en"
     if made:
         folder.mkdir(parents=True)
-    with pytest.raises(SeeError, match=f"no polyglot model of en in {folder}, .*fairseq-see morphology --lang en"):
+    with pytest.raises(SeeError, match=f"no polyglot model of en in {folder}, .*experiments morphology --lang en"):
         Polyglot("en")
     monkeypatch.delenv("POLYGLOT_DATA_PATH")
     with pytest.raises(SeeError, match=r"\(POLYGLOT_DATA_PATH is not set\)"):

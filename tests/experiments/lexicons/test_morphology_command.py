@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.__main__ import main as laboratory
 from fairseq_see.cli.main import main
 from fairseq_see.units import UnitIndex
 from tests.helpers import run_command
@@ -30,11 +31,12 @@ def morphemes(index: UnitIndex) -> list[list[str]]:
     return [[name for name in word if not name.startswith("<pad:")] for word in names]
 
 
-def test_train_and_index(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = ["--corpus", folder / "train.en", "--lang", "en", "--output", folder / "models"]
-    trained = run_command("fairseq-see", "morphology", *options)
-    assert "training morfessor on 50 words" in trained.stderr
-    (line,) = trained.stdout.splitlines()
+def test_train_and_index(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--corpus", str(folder / "train.en"), "--lang", "en", "--output", str(folder / "models")]
+    assert laboratory(["morphology", *options]) == 0
+    trained = capsys.readouterr()
+    assert "training morfessor on 50 words" in trained.err
+    (line,) = trained.out.splitlines()
     export, setting = shlex.split(line)
     assert (export, setting) == ("export", f"POLYGLOT_DATA_PATH={folder}/models")
     monkeypatch.setenv(*setting.split("=", 1))
@@ -56,8 +58,8 @@ def test_train_and_index(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_corpus_without_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "empty").write_text("\n\n", encoding="utf-8")
     options = ["--lang", "en", "--output", str(folder / "models")]
-    assert main(["morphology", "--corpus", str(folder / "empty"), *options]) == 2
-    assert main(["morphology", "--corpus", str(folder / "missing"), *options]) == 2
+    assert laboratory(["morphology", "--corpus", str(folder / "empty"), *options]) == 2
+    assert laboratory(["morphology", "--corpus", str(folder / "missing"), *options]) == 2
     printed = capsys.readouterr()
     assert "error: no words" in printed.err
     assert "error: cannot read" in printed.err
@@ -68,7 +70,7 @@ def test_corpus_without_words(folder: Path, capsys: pytest.CaptureFixture[str]) 
 def test_a_seed_is_an_option(folder: Path) -> None:
     options = ["--corpus", str(folder / "train.en"), "--lang", "en"]
     for seed in ("1", "2"):
-        assert main(["morphology", *options, "--output", str(folder / seed), "--seed", seed]) == 0
+        assert laboratory(["morphology", *options, "--output", str(folder / seed), "--seed", seed]) == 0
     first, second = (next((folder / seed).rglob("*.bz2")).read_bytes() for seed in ("1", "2"))
     assert first != second
 

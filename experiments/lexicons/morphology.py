@@ -1,4 +1,4 @@
-"""``fairseq-see morphology``: a model of morphology for polyglot."""
+"""``python -m experiments morphology``: a model of morphology for polyglot."""
 
 import argparse
 import shlex
@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from fairseq_see.io import read_lines
+from fairseq_see.units.languages import LANGUAGES
 from fairseq_see.units.morphology.polyglot import write_model
-from fairseq_see.units.script import LANGUAGES
 
 HELP = "train a Morfessor model on the words of a text, for polyglot (fairseq-see index --morphology polyglot)"
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairseq_see.errors import SeeError
-from fairseq_see.units.inventory import by_frequency, fitted, limited, special_name, told_apart
+from fairseq_see.units.morpheme_inventory import by_frequency, fitted, limited, special_name, told_apart
 
 
 @pytest.mark.parametrize(
