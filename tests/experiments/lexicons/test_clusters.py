@@ -48,7 +48,7 @@ def test_a_sense_for_whatever_reads_as_a_word() -> None:
     words = Vocabulary((*SPECIALS, "power", "power@@", "打", "\u3000", "the"), (1,) * 9)
     table = np.zeros((9, 2), np.float32)
     table[[4, 6, 8]] = [[1, 0], [0, 1], [0, 2]]
-    senses = clustered_senses(words, table, "joined", clusters=2, order=2)
+    senses = clustered_senses(words, table, "zh,en", clusters=2, order=2)
     assert senses.words("en") == ["power", "the"] and senses.words("zh") == ["打"]
     (power,), (the,), (beat,) = senses.of("power", "en"), senses.of("the", "en"), senses.of("打", "zh")
     assert the == beat and power[0] != the[0]

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from experiments.__main__ import main as laboratory
+from experiments.lexicons.morphology import write_model
 from fairseq_see.cli.main import main
+from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
-from tests.helpers import run_command
 
 STEMS = ["walk", "talk", "work", "play", "jump", "help", "call", "look", "kick", "wash"]
+WORDS = [stem + ending for stem in STEMS for ending in ("", "s", "ed", "ing", "er")]
 
 
 @pytest.fixture
@@ -31,18 +33,22 @@ def morphemes(index: UnitIndex) -> list[list[str]]:
     return [[name for name in word if not name.startswith("<pad:")] for word in names]
 
 
+@pytest.mark.polyglot
 def test_train_and_index(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--corpus", str(folder / "train.en"), "--lang", "en", "--output", str(folder / "models")]
     assert laboratory(["morphology", *options]) == 0
     trained = capsys.readouterr()
     assert "training morfessor on 50 words" in trained.err
     (line,) = trained.out.splitlines()
+    load = pytest.importorskip("polyglot.load")
     export, setting = shlex.split(line)
     assert (export, setting) == ("export", f"POLYGLOT_DATA_PATH={folder}/models")
-    monkeypatch.setenv(*setting.split("=", 1))
+    # polyglot reads the variable when it is imported.
+    monkeypatch.setattr(load, "polyglot_path", f"{folder}/models/polyglot_data")
+    load.load_morfessor_model.cache.clear()
 
-    index = ["fairseq-see", "index", folder / "dict.en.txt", "--hownet", folder / "senses.tsv", "--order", "4"]
-    run_command(*index, "--morphology", "polyglot")
+    index = ["index", "--senses", str(folder / "senses.tsv")]
+    assert main([*index, str(folder / "dict.en.txt"), "--order", "4", "--morphology", "polyglot"]) == 0
     assert morphemes(UnitIndex.load(folder / "dict.en.see")) == [
         ["walk", "ing"],
         ["<Cap>", "walk", "ing"],
@@ -50,8 +56,8 @@ def test_train_and_index(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
         ["talk", "er", "s"],
         ["walk", "@@"],
     ]
-    joined = ["fairseq-see", "index", folder / "dict.txt", "--hownet", folder / "senses.tsv", "--lang", "joined"]
-    run_command(*joined, "--morphology", "en=polyglot")
+    joined = ["--lang", "zh,en", "--morphology", "en=polyglot"]
+    assert main([*index, str(folder / "dict.txt"), *joined]) == 0
     assert morphemes(UnitIndex.load(folder / "dict.see")) == [["walk", "ing"], ["中", "国"]]
 
 
@@ -75,8 +81,23 @@ def test_a_seed_is_an_option(folder: Path) -> None:
     assert first != second
 
 
-@pytest.mark.parametrize("name", ["greek", "en=greek", "el=morfessor", "en=polyglot,", "en", "auto=auto"])
-def test_unknown_morphology(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
-    with pytest.raises(SystemExit):
-        main(["index", str(folder / "dict.en.txt"), "--hownet", str(folder / "senses.tsv"), "--morphology", name])
-    assert "choose auto, characters, morfessor, polyglot, or LANG=NAME" in capsys.readouterr().err
+def test_an_archive_of_the_same_words_has_the_same_bytes(tmp_path: Path) -> None:
+    written = write_model(WORDS, tmp_path / "a", "en")
+    assert written == tmp_path / "a/polyglot_data/morph2/en/morph2.en.tar.bz2"
+    again = write_model({*reversed(WORDS)}, tmp_path / "b", "en")
+    assert again.read_bytes() == written.read_bytes() != write_model(WORDS[5:], tmp_path / "b", "en").read_bytes()
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == [written, again]
+
+
+def test_nothing_is_written_of_what_cannot_be_trained_or_written(tmp_path: Path) -> None:
+    written = write_model(WORDS, tmp_path / "data", "en")
+    content = written.read_bytes()
+    with pytest.raises(SeeError, match="no words"):
+        write_model([], tmp_path / "data", "en")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SeeError, match=r"cannot write .*Not a directory; choose another folder"):
+        write_model(WORDS, tmp_path / "file/folder", "en")
+    written.with_name("older.tar.bz2").write_bytes(b"")
+    with pytest.raises(SeeError, match=r"older\.tar\.bz2 is in the way"):
+        write_model(WORDS, tmp_path / "data", "en")
+    assert written.read_bytes() == content

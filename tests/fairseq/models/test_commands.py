@@ -148,7 +148,7 @@ def test_resuming_with_other_options_or_another_index_is_an_error(toy, tmp_path,
     other = tmp_path / "other"
     shutil.copytree(toy / "data-bin", other)
     run_command(
-        *("fairseq-see", "index", other / "dict.zh.txt", "--hownet", toy / "senses.tsv", "--rank", "2"),
+        *("fairseq-see", "index", other / "dict.zh.txt", "--senses", toy / "senses.tsv", "--rank", "2"),
         *("--morphology", "characters"),
     )
     with pytest.raises(SystemExit, match=r"^error: the weights were trained with another unit index; give the index"):

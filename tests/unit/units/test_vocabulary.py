@@ -68,9 +68,24 @@ def test_a_stray_mark_makes_no_scheme(tmp_path: Path, pieces: int, scheme: str) 
 
 def test_specials(tmp_path: Path) -> None:
     vocabulary = load(tmp_path, "the 1\n")
-    for token in ("<s>", "<unk>", "<2zh>", "<mask>", "<0xE4>", "madeupword0007"):
+    for token in ("<s>", "<unk>", "<2zh>", "<mask>", "<0xE4>", "madeupword0007", "[de_DE]", "[zh]", "__en__"):
         assert vocabulary.is_special(token)
-    for token in ("the", "<", ">", "<>", "< a>", "<<", "madeupword", "a<s>", "▁<s>", "▁"):
+    for token in (
+        "the",
+        "<",
+        ">",
+        "<>",
+        "< a>",
+        "<<",
+        "madeupword",
+        "a<s>",
+        "▁<s>",
+        "▁",
+        "[CLS]",
+        "[a]",
+        "__init__",
+        "[",
+    ):
         assert not vocabulary.is_special(token)
 
 
