@@ -302,13 +302,13 @@ def test_what_tasks_add_gets_the_units_of_a_dictionary_that_has_it(
 
 def test_languages_of_one_script_share_morphemes_and_are_looked_up_in_each() -> None:
     senses = Senses({"en": {"power": [("strength",)], "Haus": [("wrong",)]}, "de": {"Haus": [("house",)]}})
-    words = vocabulary(power=3, Haus=2, Häuser=1, powers=1, Kraft=1, дом=1)
+    words = vocabulary(power=3, Haus=2, Häuser=1, powers=1, дом=1)
     segmenters = train_segmenters(words, "de,en,ru", progress=lambda message: None)
     assert segmenters["de"] is segmenters["en"] and segmenters["de"] is not segmenters["ru"]
     index, coverage = build_index(words, senses, segmenters, language="de,en,ru")
-    names = [[sense[0] for sense in senses_of(index, row)] for row in range(4, 10)]
-    assert names == [["strength"], ["house"], ["house"], ["strength"], [], []]
-    assert [coverage.found[how].types for how in ("exact", "lemma", "none")] == [2, 2, 2]
+    names = [[sense[0] for sense in senses_of(index, row)] for row in range(4, 9)]
+    assert names == [["strength"], ["house"], ["house"], ["strength"], []]
+    assert [coverage.found[how].types for how in ("exact", "lemma", "none")] == [2, 2, 1]
     assert index.provenance["morphemes"] == "de: morfessor, en: morfessor, ru: morfessor"
     with pytest.raises(SeeError, match="de and en have one script: give them one morphology"):
         train_segmenters(words, "de,en", {"en": "characters"})

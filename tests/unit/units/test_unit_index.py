@@ -73,7 +73,7 @@ def indexes(draw: st.DrawFn) -> UnitIndex:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(indexes())
 def test_unpacked_is_the_inverse_of_packed(index: UnitIndex) -> None:
     names = {name: getattr(index, name) for name in ("sememes", "morphemes", "dictionary")}
