@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.lexicons.clusters import clustered_senses, read_table
+from experiments.lexicons.clusters import cluster_words, read_matrix
 from experiments.lexicons.wordnet import DEBIAN_FOLDER, wordnet_senses
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs
@@ -83,16 +83,14 @@ def _wordnet(args: argparse.Namespace) -> Senses:
 def _kmeans(args: argparse.Namespace) -> Senses:
     language = args.lang or read_language(args.dictionary)
     vocabulary = Vocabulary.load(args.dictionary)
-    return clustered_senses(
-        vocabulary, _table(args), language, clusters=args.clusters, order=args.order, seed=args.seed
-    )
+    return cluster_words(vocabulary, _table(args), language, clusters=args.clusters, order=args.order, seed=args.seed)
 
 
 def _table(args: argparse.Namespace) -> NDArray[np.float32]:
     if args.table.suffix in (".npy", ".safetensors"):
         if args.side:
             raise SeeError("--side chooses a table of a checkpoint; leave it out")
-        return read_table(args.table)
+        return read_matrix(args.table)
     # Here, not above: torch and fairseq take seconds to import.
     import torch
 

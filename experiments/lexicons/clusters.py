@@ -17,7 +17,7 @@ from fairseq_see.units.senses import Sense, Senses
 from fairseq_see.units.vocabulary import Vocabulary
 
 
-def read_table(path: Path) -> NDArray[np.float32]:
+def read_matrix(path: Path) -> NDArray[np.float32]:
     """The matrix (V, d) of a ``.npy`` file, or of a ``.safetensors`` file that holds no other.
 
     Raises:
@@ -40,7 +40,7 @@ def read_table(path: Path) -> NDArray[np.float32]:
     return arrays[0].astype(np.float32)
 
 
-def clustered_senses(
+def cluster_words(
     vocabulary: Vocabulary, table: NDArray[np.float32], language: str, *, clusters: int, order: int = 3, seed: int = 1
 ) -> Senses:
     """One sense of ``order`` units for every symbol that reads as a word: special symbols and marked pieces have none.
