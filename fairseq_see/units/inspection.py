@@ -1,6 +1,6 @@
 """What an index makes of a word, and why: for a person to read."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fairseq_see.units.index import UnitIndex
 from fairseq_see.units.languages import find_languages, parse_languages
@@ -9,16 +9,8 @@ from fairseq_see.units.vocabulary import BPE_MARK, SENTENCEPIECE_MARK, Vocabular
 from fairseq_see.units.words import find_senses
 
 
-@dataclass(frozen=True)
-class DescribedWord:
-    """A word's senses.
-
-    Attributes:
-        word: as it was asked for.
-        language: code of the language in which it was looked up.
-        match: how it was found.
-        senses: all its senses, those that an index leaves out too.
-    """
+class DescribedWord(NamedTuple):
+    """A word, the language in which it was looked up, what was found, and all its senses, those not kept too."""
 
     word: str
     language: str
@@ -26,16 +18,8 @@ class DescribedWord:
     senses: list[SelectedSense]
 
 
-@dataclass(frozen=True)
-class IndexedSymbol:
-    """What an index holds for one symbol of its dictionary.
-
-    Attributes:
-        id: of the symbol in the dictionary.
-        symbol: as the dictionary spells it.
-        senses: names of sememes, without padding.
-        morphemes: names, with padding.
-    """
+class IndexedSymbol(NamedTuple):
+    """What an index holds for one symbol: names of sememes without padding, names of morphemes with it."""
 
     id: int
     symbol: str

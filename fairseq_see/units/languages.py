@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from fairseq_see.errors import SeeError
@@ -129,21 +130,17 @@ def read_language(dictionary: Path) -> str:
 
 @cache
 def _text_segmenter(name: str, code: str) -> Callable[[str], Iterable[str]]:
-    if name == "jieba":
-        import jieba
-
-        jieba.setLogLevel("ERROR")
-        # It loads what it finds in the folder of temporary files, where anyone may have put it. (And saves no time.)
-        from tempfile import TemporaryDirectory
-
-        with TemporaryDirectory() as jieba.dt.tmp_dir:
-            jieba.initialize()
-        segment: Callable[[str], Iterable[str]] = jieba.cut
-        return segment
+    if name == "whitespace":
+        return str.split
     if name == "moses":
-        moses = _moses("MosesTokenizer", code)
-        return lambda text: list(moses.tokenize(text, escape=False))
-    return str.split
+        return lambda text: _moses("MosesTokenizer", code).tokenize(text, escape=False)
+    import jieba
+
+    jieba.setLogLevel("ERROR")
+    # It loads what it finds in the folder of temporary files, where anyone may have put it. (And saves no time.)
+    with TemporaryDirectory() as jieba.dt.tmp_dir:
+        jieba.initialize()
+    return lambda text: jieba.cut(text)
 
 
 @cache

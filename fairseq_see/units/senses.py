@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -100,16 +100,18 @@ class Senses:
 
         Only the word is lower-cased, never the entries: "it" must not become the entry "IT".
         """
-        if code not in self._entries:
-            return Match([], word, "none")
-        forms = [(word, "exact"), (word.lower(), "case")]
-        for form, how in forms:
+        for how, form in _list_forms(word, code) if code in self._entries else ():
             if senses := self.of(form, code):
                 return Match(senses, form, how)
-        for form in language(code).lemmas(word):
-            if senses := self.of(form, code):
-                return Match(senses, form, "lemma")
         return Match([], word, "none")
+
+
+def _list_forms(word: str, code: str) -> Iterator[tuple[str, str]]:
+    """How a form is found, and the form: of a word and what stands in for it."""
+    yield "exact", word
+    yield "case", word.lower()
+    for lemma in language(code).lemmas(word):
+        yield "lemma", lemma
 
 
 def _find_problem(fields: list[str]) -> str | None:
