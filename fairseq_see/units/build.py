@@ -71,44 +71,53 @@ def build_index(
     check_order_and_rank(order, rank)
     check_control(control, seed)
     languages = parse_languages(language)
-    codes = [spoken.code for spoken in languages]
     progress(f"looking up and segmenting {len(vocabulary):,} symbols")
     real = words = look_up(vocabulary, senses, segmenters, languages, order, rank, piece_senses)
     if control in SENSE_CONTROLS:
         words = SENSE_CONTROLS[control](words, seed)
     coverage = Coverage.count(words, order)
     _count_pairs(coverage, real if control == "random-senses" else words, words, control)
-
     progress("numbering the units")
+    morphemes = _assign_morphemes(words, order, max_morphemes, coverage, seed if control == "no-morphemes" else None)
+    source = senses.source if senses and control != "no-senses" else "none"
+    provenance: dict[str, str | int] = {
+        "senses": source,
+        "morphemes": ", ".join(f"{spoken.code}: {_name(segmenters[spoken.code])}" for spoken in languages),
+        **({"piece senses": "yes"} if piece_senses and source != "none" else {}),
+        **({"max morphemes": max_morphemes} if max_morphemes is not None else {}),
+        **({"control": control} if control else {}),
+        **({"seed": seed} if control in RANDOM else {}),
+    }
+    index = _number_units(vocabulary, [word.kept for word in words], morphemes, order, rank, provenance)
+    coverage.sememes, coverage.morphemes = len(index.sememes) - order, len(index.morphemes) - order
+    coverage.distinct_groups, coverage.sense_slots = len(index.groups), len(index.sense_groups)
+    return index, coverage
+
+
+def _assign_morphemes(
+    words: list[Word], order: int, max_morphemes: int | None, coverage: Coverage, code_seed: int | None
+) -> list[Morphemes]:
+    """Exactly ``order`` morphemes for each word, no two words alike; with ``code_seed`` arbitrary codes."""
     padding = padding_names(order)
-    kept = [word.kept for word in words]
     specials = tuple(dict.fromkeys(word.morphemes[0] for word in words if word.special))
     morphemes: list[Morphemes] = [
         (*word.morphemes, *padding[1:]) if word.special else pad_or_join(word.morphemes, order) for word in words
     ]
     spares = None
     if max_morphemes is not None:
-        morphemes, spares, coverage.bucketed_morphemes = limit_inventory(
-            morphemes, vocabulary.counts, specials, order, max_morphemes
-        )
-    signatures = [frozenset(senses) for senses in kept]
+        counts = [word.count for word in words]
+        morphemes, spares, shared = limit_inventory(morphemes, counts, specials, order, max_morphemes)
+        coverage.bucketed_morphemes = shared
+    signatures = [frozenset(word.kept) for word in words]
     morphemes, coverage.collisions = make_unique(morphemes, signatures, spares)
-    if control == "no-morphemes":
-        morphemes, coverage.collisions = draw_codes(morphemes, signatures, specials, order, seed)
+    if code_seed is not None:
+        morphemes, coverage.collisions = draw_codes(morphemes, signatures, specials, order, code_seed)
         coverage.joined_morphemes = coverage.bucketed_morphemes = 0
-    with_senses = senses is not None and control != "no-senses"
-    provenance: dict[str, str | int] = {
-        "senses": senses.source if senses and with_senses else "none",
-        "morphemes": ", ".join(f"{code}: {type(segmenters[code]).__name__.lower()}" for code in codes),
-        **({"piece senses": "yes"} if piece_senses and with_senses else {}),
-        **({"max morphemes": max_morphemes} if max_morphemes is not None else {}),
-        **({"control": control} if control else {}),
-        **({"seed": seed} if control in RANDOM else {}),
-    }
-    index = _number_units(vocabulary, kept, morphemes, order, rank, provenance)
-    coverage.sememes, coverage.morphemes = len(index.sememes) - order, len(index.morphemes) - order
-    coverage.distinct_groups, coverage.sense_slots = len(index.groups), len(index.sense_groups)
-    return index, coverage
+    return morphemes
+
+
+def _name(segmenter: Segmenter) -> str:
+    return type(segmenter).__name__.lower()
 
 
 def _count_pairs(coverage: Coverage, real: list[Word], words: list[Word], control: str | None) -> None:
