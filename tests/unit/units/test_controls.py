@@ -1,6 +1,5 @@
 """Controls differ from the real index in what they take away, and in nothing else."""
 
-import tracemalloc
 from collections import Counter
 from itertools import combinations, pairwise
 
@@ -11,9 +10,9 @@ from hypothesis import strategies as st
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Senses, UnitIndex, Vocabulary, build_index
-from fairseq_see.units.controls import SMALLEST_BAND, find_earlier_sharers, find_frequency_bands, shuffle_senses
+from fairseq_see.units.controls import SMALLEST_BAND, find_frequency_bands, shuffle_senses
 from fairseq_see.units.morphology import Characters
-from fairseq_see.units.senses import Sense, select
+from fairseq_see.units.senses import select
 from fairseq_see.units.vocabulary import SPECIALS
 from fairseq_see.units.words import Word
 from tests.unit.units.conftest import zipfian
@@ -112,15 +111,6 @@ def test_coverage_tells_how_many_pairs_are_left() -> None:
     assert "true pairs after exchange" in coverage.render()
     _, coverage = build_index(*zipfian(), SEGMENTERS, language="en")
     assert coverage.true_pairs is None and "true pairs" not in coverage.render()
-
-
-def test_pairs_are_counted_without_being_kept() -> None:
-    words: list[list[Sense]] = [[("a",)] if row % 2 else [("a",), ("b",)] for row in range(2000)]
-    tracemalloc.start()
-    assert sum(map(len, find_earlier_sharers(words))) == 2000 * 1999 // 2
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 1_000_000
 
 
 def test_languages_do_not_exchange_senses() -> None:

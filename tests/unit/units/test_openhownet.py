@@ -101,16 +101,6 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
         openhownet.fingerprint(folder)
 
 
-def test_other_layouts(folder: Path, tmp_path: Path) -> None:
-    everything = ", ".join(openhownet.FILES)
-    assert everything in refusal(tmp_path / "absent")
-    (tmp_path / "empty").mkdir()
-    assert everything in refusal(tmp_path / "empty")
-    assert everything in refusal(folder / "resources/sememe_all")
-    (folder / "resources").rename(folder / "data")
-    assert f"{folder / 'data/resources'}: {everything} missing" in refusal(folder / "data")
-
-
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
@@ -136,10 +126,6 @@ def test_damaged_files(folder: Path) -> None:
             file.write_bytes(damaged)
             assert "are damaged" in refusal(folder)
         file.write_bytes(whole)
-
-
-def test_no_words(tmp_path: Path) -> None:
-    assert "no word with a sense" in refusal(write_resources(tmp_path, []))
 
 
 def test_without_the_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
