@@ -42,9 +42,10 @@ class Polyglot:
         files = list(folder.iterdir()) if folder.is_dir() else []
         if len(files) != 1:
             # Of several polyglot would take any, and without one ask its server.
+            found = f"{len(files)} polyglot models" if files else "no polyglot model"
             raise SeeError(
-                f"{folder} holds {len(files)} files instead of one model of {language} for polyglot; train one with "
-                f"python -m experiments morphology --lang {language}, and set POLYGLOT_DATA_PATH as it prints"
+                f"{found} of {language} in {folder}, 1 is needed; train one with python -m experiments morphology "
+                f"--lang {language}, and set POLYGLOT_DATA_PATH as it prints"
             )
         self.model, self.language, self._word = files[0], language, Word
         try:

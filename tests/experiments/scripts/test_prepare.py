@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from experiments.__main__ import main as laboratory
 from fairseq_see.units import UnitIndex, Vocabulary
 from fairseq_see.units.inspection import find_symbols
-from tests.helpers import ROOT, contents, refused, run_command, script
+from tests.helpers import ROOT, contents, refused, script
 from tests.openhownet import concept, write_resources
 
 SCRIPTS = [*sorted((ROOT / "scripts").glob("*.sh")), ROOT / ".ci/run"]
@@ -424,6 +425,7 @@ def test_indexes_through_openhownet(prepared, tmp_path):
     assert (both.returncode, "not allowed with" in both.stderr) == (2, True)
 
 
+@pytest.mark.polyglot
 def test_an_index_is_built_again_with_another_model_of_polyglot(prepared, tmp_path):
     _, prepared_out = prepared
     out, models = tmp_path / "out", tmp_path / "models"
@@ -433,12 +435,12 @@ def test_an_index_is_built_again_with_another_model_of_polyglot(prepared, tmp_pa
     done = script(*words, POLYGLOT_DATA_PATH=str(models))
     assert done.returncode == 2
     assert f"no polyglot model of en in {models}" in done.stderr
-    run_command("fairseq-see", "morphology", "--corpus", out / "tok/train.en", "--lang", "en", "--output", models)
+    assert laboratory(["morphology", "--corpus", f"{out}/tok/train.en", "--lang", "en", "--output", str(models)]) == 0
     assert script(*words, POLYGLOT_DATA_PATH=str(models)).returncode == 0
     before = contents(out)
     assert script(*words, POLYGLOT_DATA_PATH=str(models)).returncode == 0
     assert contents(out) == before
-    run_command("fairseq-see", "morphology", "--corpus", out / "tok/odd.en", "--lang", "en", "--output", models)
+    assert laboratory(["morphology", "--corpus", f"{out}/tok/odd.en", "--lang", "en", "--output", str(models)]) == 0
     done = script(*words, POLYGLOT_DATA_PATH=str(models))
     assert done.returncode == 0, done.stderr
     assert contents(out)["data-bin/dict.en.see"] != before["data-bin/dict.en.see"]
