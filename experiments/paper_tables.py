@@ -24,7 +24,7 @@ from experiments.run_list import bare
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import read_lines, replacing
 from fairseq_see.units.controls import CONTROLS
-from fairseq_see.units.selection import check_order_and_rank
+from fairseq_see.units.senses import check_order_and_rank
 
 METHODS = ("dense", "matrix", "tensor_train", "word2ket", "morphte", "see_paper", "see")
 LSTMS = ("dense", "morph_lstm", "sememe_lstm")

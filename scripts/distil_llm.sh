@@ -4,7 +4,7 @@
 # Compresses the token embeddings of a causal language model of Hugging Face with SEE, lets the original teach the small
 # one in the SEE paper's two stages, and measures both with lm-eval. The paper's experiment is
 #
-#   scripts/distil_llm.sh --model microsoft/Phi-3-mini-4k-instruct --task arc --hownet senses.tsv --output runs/phi3
+#   scripts/distil_llm.sh --model microsoft/Phi-3-mini-4k-instruct --task arc --senses senses.tsv --output runs/phi3
 #
 # with rank 5, order 3, 5x, Adam at 4e-5, batches of 32, two epochs of the start stage: all of them defaults. --data FILE
 # learns from any text, or a .jsonl of text, of prompts with completions, or of questions as ARC has them. The options are

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# scripts/index.sh DIR --hownet TSV | --openhownet [FOLDER] [options of fairseq-see index]
+# scripts/index.sh DIR --senses TSV | --openhownet [FOLDER] [options of fairseq-see index]
 #
 # Builds the unit index (senses and morphemes) of both dictionaries of a folder made by scripts/prepare.sh, and puts
 # them beside the dictionaries, where models look for them: DIR/data-bin/dict.zh.see and dict.en.see. Further options,
 # such as --rank 5 or --control random-senses, go to both; --morphology en=polyglot is one for English alone. An index
 # that is there and was made in the same way is kept.
 #
-#   --hownet TSV           senses from a table, such as data/senses.tsv
+#   --senses TSV           senses from a table, such as data/senses.tsv
 #   --openhownet [FOLDER]  senses from HowNet's own files, through the package OpenHowNet, which keeps them in
 #                          ~/.openhownet; --download fetches them, if FOLDER has none
 #   --out FOLDER           puts the indexes there instead, for training with +model.see_index=FOLDER
@@ -17,9 +17,9 @@ dir='' out='' senses=() files=() options=()
 while (($#)); do
     case $1 in
     -h | --help) usage 0 ;;
-    --hownet) (($# > 1)) || die "--hownet needs a value"
+    --senses) (($# > 1)) || die "--senses needs a value"
         [[ -r $2 ]] || die "cannot read $2"
-        senses+=(--hownet "$2") files+=("$2") && shift 2 ;;
+        senses+=(--senses "$2") files+=("$2") && shift 2 ;;
     --openhownet) folder=$HOME/.openhownet && shift
         if (($#)) && [[ $1 != -* ]]; then folder=$1 && shift; fi
         senses+=(--openhownet "$folder")
@@ -27,7 +27,7 @@ while (($#)); do
     --out) (($# > 1)) || die "--out needs a value"
         out=$2 && shift 2 ;;
     --download) senses+=(--download) && shift ;;
-    --hownet=* | --out=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+    --senses=* | --out=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
     --output | --lang | --corpus | --json | --output=* | --lang=* | --corpus=* | --json=*)
         die "${1%%=*} is set by this script; use fairseq-see index for a single dictionary" ;;
     *) if [[ -z $dir && $1 != -* ]]; then dir=$1; else options+=("$1"); fi
@@ -35,7 +35,7 @@ while (($#)); do
     esac
 done
 [[ -n $dir ]] || usage
-((${#files[@]})) || die "--hownet or --openhownet is missing: HowNet's senses, or others such as data/senses.tsv"
+((${#files[@]})) || die "--senses or --openhownet is missing: HowNet's senses, or others such as data/senses.tsv"
 data=$dir/data-bin
 [[ -e $data/dict.zh.txt && -e $data/dict.en.txt ]] || die "no dictionaries in $data; run scripts/prepare.sh first"
 [[ -e $dir/tok/train.zh ]] || die "$dir was prepared without training data; its models bring their indexes along"
@@ -67,7 +67,7 @@ index() {
 
 if cmp -s -- "$data/dict.zh.txt" "$data/dict.en.txt"; then
     say "[1/1] index of the joined dictionary"
-    index zh joined "$dir/tok/train.zh-en"
+    index zh zh,en "$dir/tok/train.zh-en"
     cp -- "$out/dict.zh.see" "$out/dict.en.see.tmp"
     mv -- "$out/dict.en.see.tmp" "$out/dict.en.see"
 else

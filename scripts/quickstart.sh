@@ -20,7 +20,7 @@ part "environment"
 part "text"
 "$root/scripts/prepare.sh" --train "$data/train" --dev "$data/dev" --test "test=$data/test" --out "$folder" --size "$size"
 part "senses and morphemes"
-"$root/scripts/index.sh" "$folder" --hownet "$data/senses.tsv"
+"$root/scripts/index.sh" "$folder" --senses "$data/senses.tsv"
 part "dense and SEE at 10x, side by side, and their scores"
 # In the background, because a shell that waits for a command hears no signals.
 "$root/scripts/sweep.sh" "$root/configs/quickstart.yaml" "$folder" &

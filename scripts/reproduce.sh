@@ -3,7 +3,7 @@
 #                      --dataset iwslt17|wmt17|wmt17-v13|wmt17-v15|DIR
 #                      [--scale paper|small|tiny] [--methods M ...] [--ratios R ...] [--seeds S ...]
 #                      [--ranks R ...] [--orders O ...] [--ms M ...] [--sizes N ...] [--recipes FILE.yaml] [--updates N]
-#                      [--hownet TSV | --openhownet [FOLDER]]
+#                      [--senses TSV | --openhownet [FOLDER]]
 #                      [--out DIR] [--list | --prepare] [--jobs N] [--gpus LIST] [key=value ...]
 #
 # Trains and scores the cells of one of the paper's tables that are not there yet. A cell is one run with one seed; tables
@@ -22,7 +22,7 @@
 #   --recipes     overrides by method, such as scripts/search.sh finds, for every cell of the method: SEE's for its controls,
 #                 dense's for what practitioners do with it. They say nothing of how long to train: --updates does
 #   --updates N   train for so many updates, whatever the configuration says of updates and epochs
-#   --hownet, --openhownet
+#   --senses, --openhownet
 #                 senses, as scripts/index.sh takes them (default: senses.tsv of the dataset's folder)
 #   --out DIR     default runs/reproduce/DATASET-SCALE
 #   --list        print the cells and how far they are, and stop
@@ -42,7 +42,7 @@ declare -A chosen=()
 senses=() overrides=()
 while (($#)); do
     case $1 in
-    --dataset | --scale | --hownet | --out | --jobs | --gpus | --recipes | --updates) (($# > 1)) || die "$1 needs a value" ;;&
+    --dataset | --scale | --senses | --out | --jobs | --gpus | --recipes | --updates) (($# > 1)) || die "$1 needs a value" ;;&
     --dataset) dataset=$2 && shift 2 ;;
     --scale) scale=$2 && shift 2 ;;
     --out) out=$2 && shift 2 ;;
@@ -50,7 +50,7 @@ while (($#)); do
     --gpus) gpus=$2 && shift 2 ;;
     --recipes) recipes=$2 && shift 2 ;;
     --updates) updates=$2 && shift 2 ;;
-    --hownet) senses=(--hownet "$2") && shift 2 ;;
+    --senses) senses=(--senses "$2") && shift 2 ;;
     --openhownet) senses=(--openhownet) && shift
         if (($#)) && [[ $1 != -* && $1 != *=* ]]; then senses+=("$1") && shift; fi ;;
     --methods | --ratios | --seeds | --sizes | --ranks | --orders | --ms) option=$1 && shift
@@ -113,7 +113,7 @@ if [[ $prepared == "$text" && $table == practitioner ]]; then
     read -r pieces size <"$text/prepare.settings"
     joined=$(sed -n 's/^joined \(yes\)$/\1/p' "$text/prepare.settings")
 fi
-[[ ! -e $text/senses.tsv || ${#senses[@]} -gt 0 ]] || senses=(--hownet "$text/senses.tsv")
+[[ ! -e $text/senses.tsv || ${#senses[@]} -gt 0 ]] || senses=(--senses "$text/senses.tsv")
 use_environment
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
@@ -195,7 +195,7 @@ if [[ $table == practitioner ]]; then
 elif ((${#senses[@]})); then
     "$root/scripts/index.sh" "$prepared" "${senses[@]}"
 else
-    [[ -e $prepared/data-bin/dict.zh.see ]] || die "--hownet or --openhownet is missing: HowNet's senses"
+    [[ -e $prepared/data-bin/dict.zh.see ]] || die "--senses or --openhownet is missing: HowNet's senses"
 fi
 if [[ $table == table3 ]]; then
     python -m experiments.table3 "$prepared/data-bin" "$root/configs/$config.yaml"
@@ -204,7 +204,7 @@ fi
 list_cells "$list"
 while IFS=$'\t' read -r kind name options; do
     [[ $kind == index ]] || continue
-    ((${#senses[@]})) || die "$table takes further indexes: give --hownet or --openhownet"
+    ((${#senses[@]})) || die "$table takes further indexes: give --senses or --openhownet"
     IFS=$'\t' read -r -a options <<<"$options"
     say "== index $name"
     # In the data's folder, where models find it by its name, and scripts/bundle.sh too.

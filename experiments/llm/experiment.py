@@ -120,10 +120,10 @@ class Experiment:
         args, model = self.args, self._load(self.args.model)
         rows = model.get_input_embeddings().num_embeddings
         options = {**self.options, "output": args.see_output, "seed": args.seed}
-        if args.hownet is not None:
+        if args.senses is not None:
             counts = tokens.count_tokens(self.examples, rows).tolist()
             shape = {"order": args.order, "rank": args.rank}
-            options["index"] = build_index(self.tokenizer, rows, args.hownet, counts=counts, **shape)
+            options["index"] = build_index(self.tokenizer, rows, args.senses, counts=counts, **shape)
         options["fit"] = FitConfig(epochs=args.fit_epochs, seed=args.seed) if self.fitted else None
         return compress_embeddings(model, self.tokenizer, args.see_method, self.ratio, **options)
 

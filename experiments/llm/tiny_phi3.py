@@ -91,7 +91,7 @@ def distil(args: argparse.Namespace, arm: str) -> dict[str, Any]:
     """Results of an arm, and ``curve``: pairs of updates and validation perplexity."""
     start, way = arm.split("-")
     options = {"model": args.folder / "teacher", "output": args.folder / arm, "data": args.text, "valid": args.valid}
-    options |= {"hownet": args.senses, "see-ratio": args.ratio, "see-args": SEE, "length": args.length}
+    options |= {"senses": args.senses, "see-ratio": args.ratio, "see-args": SEE, "length": args.length}
     options |= {"fit-epochs": args.fit_epochs if start == "fitted" else 0, "updates": args.updates, "lr": args.lr}
     options |= {"batch": args.batch, "micro-batch": args.batch, "every": args.every, "seed": args.seed}
     options |= {"start-updates": args.start_updates} if way == "staged" else {"start-epochs": 0}

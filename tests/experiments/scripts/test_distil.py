@@ -22,7 +22,7 @@ def test_distil_makes_and_scores_a_fit_and_trainings(tmp_path):
     short = ("lr_scheduler.total_num_update=4", "optimization.max_update=4")
     for words in (
         ("prepare.sh", *sets, "--size", "300", "--out", folder),
-        ("index.sh", folder, "--hownet", text / "senses.tsv"),
+        ("index.sh", folder, "--senses", text / "senses.tsv"),
         ("train.sh", "demo_zh_en", folder / "data-bin", folder / "dense", "model.see_method=dense", *short),
     ):
         done = script(*words)

@@ -29,7 +29,7 @@ def prepared(tmp_path_factory):
         counts.update(word for row in rows for word in row)
     dictionary = folder / "data-bin/dict.en.txt"
     dictionary.write_text("".join(f"{word} {count}\n" for word, count in counts.most_common()))
-    assert main(["index", str(dictionary), "--hownet", str(folder / "senses.tsv"), "--morphology", "characters"]) == 0
+    assert main(["index", str(dictionary), "--senses", str(folder / "senses.tsv"), "--morphology", "characters"]) == 0
     return folder
 
 

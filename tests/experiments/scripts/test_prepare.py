@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from experiments.__main__ import main as laboratory
 from fairseq_see.units import UnitIndex, Vocabulary
-from fairseq_see.units.inspection import indexed_symbols
-from tests.helpers import ROOT, contents, refused, run_command, script
+from fairseq_see.units.inspection import find_symbols
+from tests.helpers import ROOT, contents, refused, script
 from tests.openhownet import concept, write_resources
 
 SCRIPTS = [*sorted((ROOT / "scripts").glob("*.sh")), ROOT / ".ci/run"]
@@ -322,7 +323,7 @@ def test_scoring_with_what_an_archive_carries(sentencepiece, tmp_path):
     for name in ("dict.zh.txt", "dict.en.txt"):
         assert (new / "data-bin" / name).read_bytes() == (out / "data-bin" / name).read_bytes()
     assert not (new / "data-bin/train.zh-en.zh.bin").exists()
-    assert refused(script("index.sh", new, "--hownet", new / "tests.txt"), "prepared without training data")
+    assert refused(script("index.sh", new, "--senses", new / "tests.txt"), "prepared without training data")
     # Of the same name, but not the same set: it is translated too.
     done = script("score.sh", run, new)
     assert done.returncode == 0, done.stderr
@@ -380,7 +381,7 @@ def test_indexes_are_built_once(prepared, tmp_path):
     shutil.copytree(prepared_out, out)
     senses = tmp_path / "senses.tsv"
     senses.write_text("zh\t苹果\t1\tfruit|水果\nen\twater\t1\twater|水\n", encoding="utf-8")
-    words = [out, "--hownet", senses, "--morphology", "characters"]
+    words = [out, "--senses", senses, "--morphology", "characters"]
     assert "hownet is missing" in script("index.sh", out).stderr
     assert refused(script("index.sh", *words, f"--output={tmp_path}/one.see"), "--output is set by this script")
     done = script("index.sh", *words)
@@ -420,25 +421,26 @@ def test_indexes_through_openhownet(prepared, tmp_path):
     write_resources(hownet, [concept("{fruit|水果}", zh="苹果"), concept("{liquid|液}", en="water")])
     assert script("index.sh", *words, HOME=str(tmp_path / "home")).returncode == 0
     assert contents(out) != before
-    both = script("index.sh", *words, "--hownet", out / "data-bin/dict.zh.txt")
+    both = script("index.sh", *words, "--senses", out / "data-bin/dict.zh.txt")
     assert (both.returncode, "not allowed with" in both.stderr) == (2, True)
 
 
+@pytest.mark.polyglot
 def test_an_index_is_built_again_with_another_model_of_polyglot(prepared, tmp_path):
     _, prepared_out = prepared
     out, models = tmp_path / "out", tmp_path / "models"
     shutil.copytree(prepared_out, out)
     (tmp_path / "senses.tsv").write_text("zh\t苹果\t1\tfruit|水果\n", encoding="utf-8")
-    words = ["index.sh", out, "--hownet", tmp_path / "senses.tsv", "--morphology", "en=polyglot"]
+    words = ["index.sh", out, "--senses", tmp_path / "senses.tsv", "--morphology", "en=polyglot"]
     done = script(*words, POLYGLOT_DATA_PATH=str(models))
     assert done.returncode == 2
     assert f"no polyglot model of en in {models}" in done.stderr
-    run_command("fairseq-see", "morphology", "--corpus", out / "tok/train.en", "--lang", "en", "--output", models)
+    assert laboratory(["morphology", "--corpus", f"{out}/tok/train.en", "--lang", "en", "--output", str(models)]) == 0
     assert script(*words, POLYGLOT_DATA_PATH=str(models)).returncode == 0
     before = contents(out)
     assert script(*words, POLYGLOT_DATA_PATH=str(models)).returncode == 0
     assert contents(out) == before
-    run_command("fairseq-see", "morphology", "--corpus", out / "tok/odd.en", "--lang", "en", "--output", models)
+    assert laboratory(["morphology", "--corpus", f"{out}/tok/odd.en", "--lang", "en", "--output", str(models)]) == 0
     done = script(*words, POLYGLOT_DATA_PATH=str(models))
     assert done.returncode == 0, done.stderr
     assert contents(out)["data-bin/dict.en.see"] != before["data-bin/dict.en.see"]
@@ -450,14 +452,14 @@ def test_an_index_of_sentencepiece(sentencepiece, tmp_path):
     shutil.copytree(prepared_out, out)
     senses = tmp_path / "senses.tsv"
     senses.write_text("zh\t水\t1\twater|水\nzh\t果\t1\tfruit|水果\nen\tbook\t1\treadings|读物\n", encoding="utf-8")
-    done = script("index.sh", out, "--hownet", senses, "--morphology", "characters")
+    done = script("index.sh", out, "--senses", senses, "--morphology", "characters")
     assert done.returncode == 0, done.stderr
     found = {}
     for side in ("zh", "en"):
         vocabulary = Vocabulary.load(out / f"data-bin/dict.{side}.txt")
         index = UnitIndex.load(out / f"data-bin/dict.{side}.see")
         for word in ("水", "果", "book", ""):
-            found |= {(side, row.symbol): row.senses for row in indexed_symbols(word, vocabulary, index)}
+            found |= {(side, row.symbol): row.senses for row in find_symbols(word, vocabulary, index)}
     # 果 is only there as the end of 苹果.
     assert found == {
         ("zh", "▁水"): [("water|水",)],

@@ -17,7 +17,7 @@ def test_a_search_its_recipes_and_a_record_of_what_they_train(tmp_path):
     sets = ("--train", text / "train", "--dev", text / "dev", "--test", f"test={text / 'test'}")
     for words in (
         ("prepare.sh", *sets, "--size", "300", "--out", folder),
-        ("index.sh", folder, "--hownet", text / "senses.tsv"),
+        ("index.sh", folder, "--senses", text / "senses.tsv"),
     ):
         done = script(*words)
         assert done.returncode == 0, done.stderr
