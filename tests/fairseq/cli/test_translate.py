@@ -57,21 +57,18 @@ def subwords(folder: Path, lines: list[str], language: str, scheme: str) -> str:
     return "".join(f"{' '.join(pieces)}\n" for pieces in spelled)
 
 
-@pytest.fixture(scope="module", params=[("zh", "bpe"), ("en", "sentencepiece")], ids=str)
-def shipped(request, toy, tmp_path_factory):
-    """Source language, scheme and the folder of a model that is trained on the toy task and exported."""
-    source, scheme = request.param
-    folder = tmp_path_factory.mktemp(source)
+def prepare(folder: Path, toy: Path, source: str, scheme: str) -> None:
+    """Leave in a folder what scripts/prepare.sh leaves, of the toy task: codes.* or spm.*, data-bin."""
     for language in ("zh", "en"):
         lines = {}
         for split in ("train", "dev"):
             text = (toy / f"{split}/toy.{language}").read_text(encoding="utf-8")
             lines[split] = [words(line, language) for line in text.splitlines()]
         if scheme == "bpe":
-            learnt = "".join(f"{line}\n" for line in lines["train"])
-            (folder / f"codes.{language}").write_text(
-                run_command("subword-nmt", "learn-bpe", "-s", "40", input=learnt).stdout
+            learnt = run_command(
+                "subword-nmt", "learn-bpe", "-s", "40", input="".join(f"{x}\n" for x in lines["train"])
             )
+            (folder / f"codes.{language}").write_text(learnt.stdout, encoding="utf-8")
         else:
             SentencePieceTrainer.train(
                 sentence_iterator=iter(lines["train"]),
@@ -88,6 +85,14 @@ def shipped(request, toy, tmp_path_factory):
         *("fairseq-preprocess", "-s", source, "-t", OTHER[source], "--destdir", folder / "data-bin"),
         *("--trainpref", folder / "train", "--validpref", folder / "dev"),
     )
+
+
+@pytest.fixture(scope="module", params=[("zh", "bpe"), ("en", "sentencepiece")], ids=str)
+def shipped(request, toy, tmp_path_factory):
+    """Source language, scheme and the folder of a model that is trained on the toy task and exported."""
+    source, scheme = request.param
+    folder = tmp_path_factory.mktemp(source)
+    prepare(folder, toy, source, scheme)
     options = ("--see-method", "dense", "--max-epoch", "12", "--max-source-positions", "60")
     run_train(folder / "data-bin", folder / "run", *options)
     assert main(["export", str(folder / "run/checkpoint_last.pt"), "-o", str(folder / "small")]) == 0
