@@ -6,56 +6,20 @@ command cannot leave ``&`` and quotes unescaped, and jieba's keeps the spaces of
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator
 from multiprocessing import get_context
-from tempfile import TemporaryDirectory
+
+from fairseq_see.text import detokenise, segment
 
 LANGUAGES = ("zh", "en")
 
 
-@cache
-def _splitter(language: str) -> Callable[[str], Iterable[str]]:
-    if language == "zh":
-        import jieba
-
-        jieba.setLogLevel("ERROR")
-        # It loads what it finds in the folder of temporary files, where anyone may have put it. (And saves no time.)
-        with TemporaryDirectory() as jieba.dt.tmp_dir:
-            jieba.initialize()
-        return jieba.cut
-    from sacremoses import MosesTokenizer
-
-    moses = MosesTokenizer(lang=language)
-    return lambda line: moses.tokenize(line, escape=False)
-
-
-@cache
-def _joiner(language: str) -> Callable[[str], str]:
-    if language == "zh":
-        return lambda line: line.replace(" ", "")
-    from sacremoses import MosesDetokenizer
-
-    moses = MosesDetokenizer(lang=language)
-    return lambda line: moses.detokenize(line.split(), unescape=False)
-
-
-def split(line: str, language: str) -> str:
-    """The words of a line, with one space between them."""
-    return " ".join(" ".join(_splitter(language)(line)).split())
-
-
-def join(line: str, language: str) -> str:
-    """The line that people would write for words with spaces between them."""
-    return _joiner(language)(line)
-
-
 def _split_pair(task: tuple[str, str]) -> str:
-    return split(*task)
+    return segment(*task)
 
 
 def split_all(lines: Iterable[str], language: str, workers: int = 1) -> Iterator[str]:
-    """``split`` over many lines, in their order."""
+    """``segment`` over many lines, in their order."""
     tasks = ((line, language) for line in lines)
     if workers <= 1:
         yield from map(_split_pair, tasks)
@@ -80,7 +44,7 @@ def main() -> None:
     if args.action == "split":
         results = split_all(lines, args.lang, args.workers)
     else:
-        results = (join(line, args.lang) for line in lines)
+        results = (detokenise(line, args.lang) for line in lines)
     for line in results:
         print(line)
 

@@ -1,10 +1,15 @@
 """``fairseq-see average``: the mean of several checkpoints' weights (the fairseq wheel ships no such script)."""
 
 import argparse
+import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs, save_checkpoint
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 HELP = "average the weights of checkpoints of one run into a new checkpoint"
 
@@ -24,11 +29,15 @@ def run(args: argparse.Namespace) -> None:
     from fairseq_see.models.checkpoint import AVERAGED, load_checkpoint
 
     first = load_checkpoint(args.checkpoints[0])
+    seen = {_hash_weights(first["model"]): args.checkpoints[0]}
     sums = {name: value.double() if value.is_floating_point() else value for name, value in first["model"].items()}
     for path in track(args.checkpoints[1:], "averaging", console=Console(stderr=True)):
         model = load_checkpoint(path)["model"]
         if model.keys() != sums.keys() or any(model[name].shape != sums[name].shape for name in sums):
             raise SeeError(f"{path} is of another model than {args.checkpoints[0]}")
+        same = seen.setdefault(_hash_weights(model), path)
+        if same != path:
+            raise SeeError(f"{path} has the weights of {same}, which would count twice; leave one of them out")
         for name, value in model.items():
             if value.is_floating_point():
                 sums[name] += value.double()
@@ -44,3 +53,13 @@ def run(args: argparse.Namespace) -> None:
     first["extra_state"] = {**(first.get("extra_state") or {}), AVERAGED: count}
     save_checkpoint(args.output, first)
     print(f"{args.output}: mean of {count} checkpoints")
+
+
+def _hash_weights(model: dict[str, "Tensor"]) -> bytes:
+    """One value for all weights: checkpoint_best.pt and checkpoint_last.pt are copies of numbered ones."""
+    import torch
+
+    digest = hashlib.sha256()
+    for value in model.values():
+        digest.update(value.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.digest()

@@ -1,6 +1,7 @@
 """Commands that read checkpoints: average, report."""
 
 import json
+import math
 import os
 import shutil
 from dataclasses import replace
@@ -91,6 +92,10 @@ def test_average_is_the_mean_and_keeps_the_index(tmp_path, capsys):
             expected = sum(part[name].double() for part in parts) / 3
         torch.testing.assert_close(value, expected.to(value.dtype))
         assert value.dtype == parts[0][name].dtype
+    shutil.copy(paths[1], tmp_path / "checkpoint_best.pt")
+    words = ["average", *map(str, paths), str(tmp_path / "checkpoint_best.pt"), "--output", str(tmp_path / "twice.pt")]
+    assert main(words) == 2 and not (tmp_path / "twice.pt").exists()
+    assert f"checkpoint_best.pt has the weights of {paths[1]}, which would count twice" in capsys.readouterr().err
     before = paths[0].read_bytes()
     assert main(["average", *map(str, paths), "--output", str(paths[0])]) == 2
     assert "is one of the inputs" in capsys.readouterr().err and paths[0].read_bytes() == before
@@ -226,12 +231,24 @@ def test_bad_input(tmp_path, capsys, words, message):
 
 
 def test_a_full_disk_ends_in_one_line(tmp_path, capsys):
-    path = str(checkpoint(tmp_path / "GOOD"))
+    paths = [str(checkpoint(tmp_path / f"GOOD{seed}", seed)) for seed in (1, 2)]
     with full_disk():
-        assert main(["average", path, path, "-o", str(tmp_path / "mean.pt")]) == 2
+        assert main(["average", *paths, "-o", str(tmp_path / "mean.pt")]) == 2
     (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert error.startswith(f"error: cannot write {tmp_path}/mean.pt: ") and error.endswith("; is the disk full?")
-    assert [path.name for path in tmp_path.iterdir()] == ["GOOD"]
+    assert sorted(map(str, tmp_path.iterdir())) == paths
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_mean_of_what_is_no_number_is_refused(tmp_path, capsys, value):
+    paths = [checkpoint(tmp_path / f"{seed}.pt", seed) for seed in (1, 2)]
+    state = torch.load(paths[1], weights_only=True)
+    name = next(name for name in state["model"] if name.endswith("vectors"))
+    state["model"][name].view(-1)[3] = value
+    torch.save(state, paths[1])
+    assert main(["average", *map(str, paths), "-o", str(tmp_path / "mean.pt")]) == 2
+    assert f"error: {name} has values that are NaN or infinite" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == paths
 
 
 class Exploding:
