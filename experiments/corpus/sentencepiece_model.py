@@ -18,11 +18,11 @@ from collections.abc import Iterable, Iterator
 from experiments.corpus.clean import lines_of
 from fairseq_see.errors import SeeError, ends_in_one_line
 
-COVERAGE = {"zh": 0.9995, "en": 1.0, "joined": 0.9999}
-"""Share of a text's characters that pieces must be able to spell; the rarest beyond it become ``<unk>``.
+COVERAGE = {"zh": 0.9995, "ja": 0.9995, "joined": 0.9999}
+"""Share of a text's characters that subwords must be able to spell, 1 unless stated; the rarest become ``<unk>``.
 
-Chinese has thousands of rare characters, each of which would take the place of a piece. English has so few that the
-same share would take capital letters and digits. Of a joined text about a quarter of the characters is Chinese.
+Chinese has thousands of rare characters, each of which would take the place of a subword. An alphabet has so few that
+the same share would take capital letters and digits. Of a joined text about a quarter of the characters is Chinese.
 """
 
 _BESIDE = 20
@@ -36,7 +36,7 @@ def learn(lines: Iterable[str], size: int, language: str) -> bytes:
     Args:
         lines: words with spaces between them.
         size: number of pieces, ``<unk>`` not counted.
-        language: ``zh``, ``en`` or ``joined``.
+        language: code of the language, or ``joined``.
 
     Raises:
         SeeError: the text has too few words or too many characters for ``size``; the message names the limit.
@@ -49,7 +49,7 @@ def learn(lines: Iterable[str], size: int, language: str) -> bytes:
             sentence_iterator=_rearranged(lines),
             model_writer=model,
             vocab_size=size + 1,
-            character_coverage=COVERAGE[language],
+            character_coverage=COVERAGE.get(language, 1.0),
             normalization_rule_name="identity",  # cleaning has normalised, and keeps full-width marks
             bos_id=-1,  # fairseq has its own
             eos_id=-1,
@@ -109,7 +109,7 @@ def main() -> int:
     actions = parser.add_subparsers(dest="action", required=True)
     learning = actions.add_parser("learn")
     learning.add_argument("--size", type=int, required=True)
-    learning.add_argument("--lang", choices=COVERAGE, required=True)
+    learning.add_argument("--lang", required=True)
     applying = actions.add_parser("apply")
     applying.add_argument("--model", required=True)
     for action in (learning, applying):

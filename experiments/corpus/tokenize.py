@@ -1,4 +1,4 @@
-"""Text to words and back: jieba for Chinese, Moses' rules for English.
+"""Text to words and back: jieba for Chinese, Moses' rules for any other language.
 
 A filter: ``python -m experiments.corpus.tokenize split --lang zh < text > words``. (sacremoses' own
 command cannot leave ``&`` and quotes unescaped, and jieba's keeps the spaces of the text as words.)
@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from multiprocessing import get_context
 from tempfile import TemporaryDirectory
-
-LANGUAGES = ("zh", "en")
 
 
 @cache
@@ -26,7 +24,7 @@ def _splitter(language: str) -> Callable[[str], Iterable[str]]:
         return jieba.cut
     from sacremoses import MosesTokenizer
 
-    moses = MosesTokenizer(lang=language)
+    moses = MosesTokenizer(lang=language)  # English rules where it knows no others
     return lambda line: moses.tokenize(line, escape=False)
 
 
@@ -70,7 +68,7 @@ def main() -> None:
         prog="python -m experiments.corpus.tokenize", description="Split text, or join words."
     )
     parser.add_argument("action", choices=("split", "join"))
-    parser.add_argument("--lang", required=True, choices=LANGUAGES)
+    parser.add_argument("--lang", required=True, help="code of the language")
     parser.add_argument("--workers", type=int, default=1, help="processes that split")
     args = parser.parse_args()
     # Only \n ends a line: other marks of Unicode or a lone \r must not move lines against each other.
