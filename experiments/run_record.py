@@ -1,0 +1,280 @@
+"""One JSON file a run, ``RUN/run.json``: what was trained, on what, how far, how large it is and how well it does.
+
+The rules of the Snakefile write it once, when a run has ended; the report reads nothing else but the translations that
+lie beside it:
+
+    RUN/NAME.hyp, RUN/NAME.ref           a test set's translations and references, plain text, a sentence a line
+    RUN/NAME.hyp.tok, RUN/NAME.ref.tok   the same, tokenised, words with spaces between
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, get_origin
+
+from fairseq_see.errors import SeeError
+from fairseq_see.io import read_lines, write_json
+
+FILE = "run.json"
+VERSION = 1
+KINDS = ("translation", "language_model", "masked_lm", "classification", "fit")
+STATES = ("trained", "scored", "failed", "infeasible")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run was and what came of it.
+
+    Attributes:
+        name: a label for people; nothing is read from it.
+        kind: of KINDS.
+        config: what was chosen: ``corpus``, ``scale``, ``method``, ``ratio`` (asked for; absent for a method without),
+            ``seed``, ``variant``, ``architecture``, ``see_args``; of a fit also ``fitted_to`` (a run's name) and
+            ``how``. Runs whose ``config`` and ``overrides`` differ in ``seed`` alone are seeds of one setting.
+        overrides: of the training configuration, by key, without the seed.
+        data: the training text: ``name``, ``training_pairs``, ``target_lang`` and ``training_words``, the path of its
+            tokenised target side, from which the report takes the frequencies of words.
+        state: of STATES.
+        reason: why it failed or is infeasible, in a line.
+        commit: of this code.
+        machine: processor and GPUs.
+        versions: of ``torch``, ``fairseq``, ``python`` and ``sacrebleu``.
+        updates: of the checkpoint that was scored.
+        epochs: of the whole training.
+        seconds: of the whole training, validation included.
+        matrices: V and d of each embedding matrix.
+        embedding_parameters: of the embeddings of both sides; a tied output counts once.
+        embedding_bytes: their size as shipped: half precision or codes, with the packed unit index.
+        dense_parameters: of dense matrices in their place.
+        model_parameters: of the whole model.
+        model_bytes: of the whole model, the rest of it in half precision.
+        parameter_ratio: ``dense_parameters`` by ``embedding_parameters``.
+        byte_ratio: bytes of dense matrices in half precision by ``embedding_bytes``.
+        curve: updates and perplexity on the dev set, in the order of training.
+        dev_perplexity: of the checkpoint that was scored.
+        metrics: by test set; of a translation ``bleu``, ``chrf``, ``tokenised_bleu``, ``bleu_signature`` and
+            ``chrf_signature``.
+        checksums: sha256 of ``data``, of each dictionary (``dict.en.txt``), of ``index`` and ``checkpoint``.
+        version: of this layout.
+    """
+
+    name: str
+    kind: str = "translation"
+    config: dict[str, Any] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    state: str = "trained"
+    reason: str = ""
+    commit: str = ""
+    machine: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    updates: int | None = None
+    epochs: float | None = None
+    seconds: float | None = None
+    matrices: list[list[int]] = field(default_factory=list)
+    embedding_parameters: int | None = None
+    embedding_bytes: int | None = None
+    dense_parameters: int | None = None
+    model_parameters: int | None = None
+    model_bytes: int | None = None
+    parameter_ratio: float | None = None
+    byte_ratio: float | None = None
+    curve: list[list[float]] = field(default_factory=list)
+    dev_perplexity: float | None = None
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checksums: dict[str, str] = field(default_factory=dict)
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        """Raise SeeError if a field holds what it may not."""
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not _fits(value, item.type):
+                raise SeeError(f"{item.name} is {value!r}")
+        for name, allowed in (("kind", KINDS), ("state", STATES), ("version", (VERSION,))):
+            if getattr(self, name) not in allowed:
+                raise SeeError(f"{name} is {getattr(self, name)!r}, not one of {', '.join(map(str, allowed))}")
+        if not all(isinstance(scores, dict) for scores in self.metrics.values()):
+            raise SeeError("metrics do not map test sets to scores")
+        for name in ("curve", "matrices"):
+            if not all(_is_pair(pair) for pair in getattr(self, name)):
+                raise SeeError(f"{name} is no list of pairs of numbers")
+
+
+def read(folder: Path) -> RunRecord:
+    """The record of a run.
+
+    Args:
+        folder: of the run.
+
+    Raises:
+        SeeError: there is none, or it is damaged.
+    """
+    path = folder / FILE
+    try:
+        values = json.loads("\n".join(read_lines(path)))
+    except (ValueError, RecursionError) as error:
+        raise SeeError(f"{path} is no run record: {error}; run it again") from error
+    if not isinstance(values, dict) or "name" not in values:
+        raise SeeError(f"{path} is no run record; run it again")
+    if unknown := values.keys() - {item.name for item in fields(RunRecord)}:
+        raise SeeError(f"{path} has unknown fields: {', '.join(sorted(unknown))}; it is of another version")
+    try:
+        return RunRecord(**values)
+    except SeeError as error:
+        raise SeeError(f"{path} is damaged: {error}; run it again") from error
+
+
+def write(folder: Path, record: RunRecord) -> None:
+    """Write ``folder``/run.json, whole or not at all.
+
+    Raises:
+        SeeError: the folder cannot be written to.
+    """
+    write_json(folder / FILE, asdict(record))
+
+
+def read_curve(json_log: Path) -> list[list[float]]:
+    """Updates and dev perplexity from what fairseq writes with ``--log-format json --log-file``.
+
+    Of an update that was validated twice, by a training that was killed and resumed, the later perplexity counts.
+    fairseq adds a handler to its log in every epoch, so that it writes most lines several times.
+
+    Raises:
+        SeeError: the log cannot be read.
+    """
+    found: dict[int, float] = {}
+    for line in read_lines(json_log):
+        if line.startswith("{"):
+            try:
+                values = json.loads(line)
+            except ValueError:
+                # A kill may cut the last line.
+                continue
+            if "valid_ppl" in values and "valid_num_updates" in values:
+                found[int(values["valid_num_updates"])] = float(values["valid_ppl"])
+    return [[update, found[update]] for update in sorted(found)]
+
+
+def measure_sizes(checkpoint: Path) -> dict[str, Any]:
+    """The fields of a record from ``matrices`` to ``byte_ratio``, of a translation model's checkpoint.
+
+    Raises:
+        SeeError: it is no checkpoint, or has no embeddings of this package.
+    """
+    from fairseq_see.embeddings.exported import table_of
+    from fairseq_see.models.builder import load_checkpoint, load_embeddings
+
+    state = load_checkpoint(checkpoint)
+    embeddings = load_embeddings(checkpoint, state)
+    footprints = [embedding.footprint() for embedding in embeddings.values()]
+    size = sum(footprint.bytes for footprint in footprints)
+    parameters = sum(footprint.parameters for footprint in footprints)
+    matrices = [[embedding.num_embeddings, embedding.embedding_dim] for embedding in embeddings.values()]
+    dense = sum(rows * columns for rows, columns in matrices)
+    rest = _other_parameters(state["model"], tuple(f"{table_of(side, state['model'])}." for side in embeddings))
+    return {
+        "matrices": matrices,
+        "embedding_parameters": parameters,
+        "embedding_bytes": size,
+        "dense_parameters": dense,
+        "model_parameters": parameters + rest,
+        "model_bytes": size + 2 * rest,
+        "parameter_ratio": dense / parameters,
+        "byte_ratio": 2 * dense / size,
+    }
+
+
+def checksum(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def commit() -> str:
+    """Of the checkout that this file is in, ``-dirty`` where it has changes; ``unknown`` where there is none.
+
+    In an archive for a machine without network, the file COMMIT holds it.
+    """
+    repository = Path(__file__).resolve().parents[1]
+    if (packed := repository / "COMMIT").is_file():
+        return packed.read_text(encoding="utf-8").strip()
+    if not (repository / ".git").exists():
+        return "unknown"
+    return _output("git", "-C", str(repository), "describe", "--always", "--dirty") or "unknown"
+
+
+def collect_machine() -> str:
+    """Cores, processor and GPUs, as a line."""
+    gpus = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
+    return ", ".join([f"{os.cpu_count()} cores of {_processor()}", *map(str.strip, gpus)])
+
+
+def collect_versions() -> dict[str, str]:
+    """Versions of ``torch``, ``fairseq``, ``python`` and ``sacrebleu``."""
+    return {
+        "torch": _version("torch"),
+        "fairseq": _version("fairseq-fixed", "fairseq"),
+        "python": platform.python_version(),
+        "sacrebleu": _version("sacrebleu"),
+    }
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    """Whether a value is of a field's type; of a mapping or list only that it is one."""
+    if wanted == float | None:
+        wanted = int | float | None
+    return isinstance(value, get_origin(wanted) if get_origin(wanted) in (dict, list) else wanted)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(number, int | float) for number in value)
+
+
+def _other_parameters(model: Mapping[str, Any], inside: tuple[str, ...]) -> int:
+    """Parameters outside the names that begin with ``inside``; what is stored under two names counts once."""
+    # A tied output of a stock model is the same storage once more.
+    seen = {tensor.data_ptr() for name, tensor in model.items() if name.startswith(inside)}
+    count = 0
+    for name, tensor in model.items():
+        # The last two are bookkeeping that no training changes and no translation needs.
+        if name.startswith(inside) or tensor.data_ptr() in seen or name.endswith(("version", "_float_tensor")):
+            continue
+        seen.add(tensor.data_ptr())
+        count += tensor.numel() * tensor.is_floating_point()
+    return count
+
+
+def _output(*command: str) -> str:
+    """What a command prints; nothing if there is no such command or it fails."""
+    if not shutil.which(command[0]):
+        return ""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # nvidia-smi prints its errors on stdout, too.
+    return "" if done.returncode else done.stdout.strip()
+
+
+def _version(*names: str) -> str:
+    for name in names:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
