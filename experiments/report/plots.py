@@ -1,196 +1,153 @@
 """Plots as SVG that takes its text's colour from the page around it, so that a dark page has light axes."""
 
-from __future__ import annotations
-
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import cycle
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from itertools import cycle, product
+from typing import Any
 
-from experiments.report.compare import Cell, Section
-from experiments.report.seeds import Spread
-from experiments.training_log import perplexities
+from experiments.report.comparison import KNOBS, Section, Setting, Spread
+from experiments.report.tables import label_metric
 
-if TYPE_CHECKING:
-    from experiments.report.grid import Grid
-
-# Stands for the colour of the page's text until the picture is written.
+# Stands for the colour of the page's text until the plot is written.
 INK = "#010203"
-
-# Okabe and Ito's colours, told apart by the colour-blind, without black (a dark page) and with yellow last.
+# Okabe and Ito's colours, which colour-blind readers tell apart, without black (a dark page) and with yellow last.
 COLOURS = ("#2b83c6", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d46", "#999999", "#b3a500")
-# One fewer than colours, so that both together tell more apart than either.
 MARKERS = "os^Dv<>P"
 LINES = ("-", "--", "-.", ":")
-
 STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "fairseq_see",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#808080",
-    "grid.alpha": 0.25,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
+    **{"svg.fonttype": "none", "svg.hashsalt": "fairseq_see", "font.family": "sans-serif", "font.size": 9},
+    **{f"axes.{name}": INK for name in ("edgecolor", "labelcolor")},
+    **{"text.color": INK, "xtick.color": INK, "ytick.color": INK, "legend.frameon": False},
+    **{"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True},
+    **{"grid.color": "#808080", "grid.alpha": 0.25},
 }
 
 
-def size(section: Section, number: int) -> str:
-    """BLEU over the bytes of the whole model."""
-    with _axes("whole model, kB in half precision with the unit index", "BLEU") as (figure, axes):
-        for label, colour, marker in _styles(section):
-            points = [
-                (cell.first.model_bytes / 1000, spread, cell)
-                for cell in section.cells
-                if cell.label == label and (spread := cell.spread())
+def plot_sizes(section: Section) -> str:
+    """The metric by the bytes of the whole model."""
+    with _axes("whole model, MB in half precision, unit index included", label_metric(section.metric)) as (fig, axes):
+        shown = section.main
+        for label, colour, marker in _styles(shown):
+            members = [setting for setting in shown if setting.label == label]
+            scored = [
+                (total / 1e6, section.score(each), each) for each in members if (total := each.record.model_bytes)
             ]
-            _draw(axes, [(x, y) for x, y, _ in points], label, colour, marker, joined=False)
-            for x, y, cell in points:
-                if cell.column:
-                    axes.annotate(
-                        f"{cell.column:g}x",
-                        (x, y.mean),
-                        (6, -3),
-                        textcoords="offset points",
-                        fontsize=7,
-                    )
-        axes.set_xscale("log")
-        _round_ticks(axes.xaxis)
-        _legend(axes)
-        return _svg(figure, number, "BLEU of each cell over the bytes of its whole model")
+            points = [(size, score) for size, score, _ in scored if score]
+            if points:
+                _draw(axes, points, label, colour, marker, joined=len(points) > 1)
+            for size, score, setting in scored:
+                if score and setting.ratio and not setting.variant:
+                    place = {"xytext": (4, -8), "textcoords": "offset points"}
+                    axes.annotate(f"{setting.ratio:g}x", (size, score.mean), **place, fontsize=7, color=colour)
+        _set_log_scale(axes, "x")
+        return _to_svg(fig, axes, f"{label_metric(section.metric)} by the bytes of the whole model")
 
 
-def curves(section: Section, number: int) -> str | None:
-    """Validation perplexity over updates, a line for each run; None without logs."""
+def plot_curves(section: Section) -> str | None:
+    """Dev perplexity by updates, a line for each run; None without curves."""
     drawn = False
-    with _axes("updates", "perplexity, validation set") as (figure, axes):
-        columns = sorted({cell.column or 0 for cell in section.cells})
-        for label, colour, marker in _styles(section):
-            for cell in (cell for cell in section.cells if cell.label == label):
-                line = LINES[columns.index(cell.column or 0) % len(LINES)]
-                name: str | None = cell.name
-                for result in cell.results:
-                    if points := perplexities(Path(result.run)):
-                        x, y = zip(*points, strict=True)
+    columns = sorted({setting.ratio or 0 for setting in section.settings})
+    with _axes("updates", "perplexity on the dev set") as (figure, axes):
+        for label, colour, marker in _styles(section.settings):
+            for setting in (setting for setting in section.settings if setting.label == label):
+                line = LINES[columns.index(setting.ratio or 0) % len(LINES)]
+                name: str | None = setting.name
+                for entry in setting.entries:
+                    if entry.record.curve:
+                        x, y = zip(*entry.record.curve, strict=True)
                         axes.plot(x, y, line, color=colour, marker=marker, label=name, linewidth=1.1, markersize=3)
                         name, drawn = None, True
-        axes.set_yscale("log")
-        _round_ticks(axes.yaxis)
-        _legend(axes)
-        return _svg(figure, number, "Validation perplexity over updates, a line for each run") if drawn else None
+        _set_log_scale(axes, "y")
+        return _to_svg(figure, axes, "Dev perplexity by updates") if drawn else None
 
 
-def knob(section: Section, name: str, lines: dict[str, list[Cell]], number: int) -> str:
-    """BLEU over rank, order or m, a line for cells that differ in nothing else."""
-    with _axes(name, "BLEU") as (figure, axes):
-        for (label, cells), colour, marker in zip(lines.items(), cycle(COLOURS), cycle(MARKERS), strict=False):
-            points = [
-                (float(knob_value(cell, name) or 0), spread) for cell in cells if (spread := cell.spread()) is not None
-            ]
-            _draw(axes, sorted(points, key=lambda point: point[0]), label, colour, marker, joined=True)
-        _legend(axes)
-        return _svg(figure, number, f"BLEU over {name}")
+def plot_knob(section: Section, knob: str, lines: Mapping[str, Sequence[Setting]]) -> str:
+    """The metric by rank, order or vectors, a line for settings that differ in nothing else."""
+    with _axes(knob, label_metric(section.metric)) as (figure, axes):
+        for (label, settings), colour, marker in zip(lines.items(), cycle(COLOURS), cycle(MARKERS), strict=False):
+            points = [(each.see_args[knob], section.score(each)) for each in settings]
+            _draw(axes, sorted((x, score) for x, score in points if score), label, colour, marker, joined=True)
+        return _to_svg(figure, axes, f"{label_metric(section.metric)} by {knob}")
 
 
-def heat_map(grid: Grid, lowest: float, highest: float, number: int) -> str:
-    """BLEU over rank and m at one order, parameters below it; or why a field is empty.
+def plot_grids(section: Section) -> Iterator[tuple[str, str]]:
+    """A map of rank and vectors for each method and order of which they were combined: title and plot."""
+    grids: dict[tuple[str, Any], dict[tuple[Any, Any], tuple[Spread, int]]] = {}
+    for setting in section.settings:
+        args, score = setting.see_args, section.score(setting)
+        if score and all(isinstance(args.get(knob), int | float) for knob in KNOBS):
+            field = score, setting.record.embedding_parameters or 0
+            grids.setdefault((", ".join(filter(None, (setting.method, setting.variant))), args["order"]), {})[
+                args["rank"], args["vectors"]
+            ] = field
+    # What varies one at a time is on the lines of Figure 5.
+    joint = {key: fields for key, fields in grids.items() if _is_joint(fields)}
+    means = [score.mean for fields in joint.values() for score, _ in fields.values()]
+    for (label, order), fields in joint.items():
+        title = f"{label_metric(section.metric)} and parameters by rank and vectors: {label}, order {order}"
+        yield title, _plot_grid(fields, min(means), max(means), title)
 
-    Args:
-        grid: the fields.
-        lowest: BLEU of the darkest colour.
-        highest: of the lightest.
-        number: as of all pictures.
-    """
+
+def _is_joint(fields: Collection[tuple[Any, Any]]) -> bool:
+    """Whether ranks and vectors were combined: more runs than a line of each has."""
+    return len(fields) >= len({rank for rank, _ in fields}) + len({vectors for _, vectors in fields})
+
+
+def _plot_grid(fields: Mapping[tuple[Any, Any], tuple[Spread, int]], lowest: float, highest: float, title: str) -> str:
     import numpy as np
 
-    with _axes("m", "rank") as (figure, axes):
+    ranks, vectors = (sorted({pair[axis] for pair in fields}) for axis in (0, 1))
+    with _axes("vectors of each unit", "rank") as (figure, axes):
         axes.grid(False)
-        axes.set_xticks(np.arange(len(grid.ms)) + 0.5, [f"{m:g}" for m in grid.ms])
-        axes.set_yticks(np.arange(len(grid.ranks)) + 0.5, [f"{rank:g}" for rank in grid.ranks])
-        means = np.full((len(grid.ranks), len(grid.ms)), np.nan)
-        texts = []
-        for y, rank in enumerate(grid.ranks):
-            for x, m in enumerate(grid.ms):
-                cell = grid.fields.get((rank, m))
-                if isinstance(cell, Cell) and (spread := cell.spread()):
-                    means[y, x] = spread.mean
-                    texts.append((x, y, f"{spread}\n{cell.first.parameters:,}"))
-                else:
-                    texts.append((x, y, grid.reason(rank, m).replace(", ", "\n")))
+        axes.set_xticks(np.arange(len(vectors)) + 0.5, [f"{value:g}" for value in vectors])
+        axes.set_yticks(np.arange(len(ranks)) + 0.5, [f"{value:g}" for value in ranks])
+        means = np.array([[fields[r, v][0].mean if (r, v) in fields else np.nan for v in vectors] for r in ranks])
         # Its colours are told apart by the colour-blind, and in black and white. It is drawn as paths, not as pixels.
         mesh = axes.pcolormesh(np.ma.masked_invalid(means), cmap="cividis", vmin=lowest, vmax=highest)
-        for x, y, text in texts:
-            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", color=_legible(mesh, means[y, x]))
-        return _svg(figure, number, f"BLEU over rank and m, order {grid.order:g}")
+        for (y, rank), (x, vector) in product(enumerate(ranks), enumerate(vectors)):
+            text, colour = "not run", INK
+            if field := fields.get((rank, vector)):
+                red, green, blue, _ = mesh.to_rgba(field[0].mean)
+                text = f"{field[0]}\n{field[1]:,}"
+                colour = "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#ffffff"
+            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", color=colour)
+        return _to_svg(figure, None, title)
 
 
-def _legible(mesh: Any, value: float) -> str:
-    """Black or white on the colour of a value; the page's own ink where there is no value and no colour."""
-    if value != value:
-        return INK
-    red, green, blue, _ = mesh.to_rgba(value)
-    return "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#ffffff"
-
-
-def knob_value(cell: Cell, name: str) -> float | None:
-    """A knob of a cell as one number: the mean of both sides; None where the method has none."""
-    value = cell.first.knobs.get(name)
-    if value is None:
-        return None
-    numbers = [float(number) for number in _numbers(value)]
-    return sum(numbers) / len(numbers)
-
-
-def _numbers(value: Any) -> Iterator[Any]:
-    if isinstance(value, (tuple, list)):
-        for part in value:
-            yield from _numbers(part)
-    else:
-        yield value
-
-
-def _draw(axes: Any, points: list[tuple[float, Spread]], label: str, colour: str, marker: str, *, joined: bool) -> None:
+def _draw(
+    axes: Any, points: Sequence[tuple[float, Spread]], label: str, colour: str, marker: str, joined: bool
+) -> None:
     axes.errorbar(
         [x for x, _ in points],
         [spread.mean for _, spread in points],
         yerr=[spread.deviation or 0 for _, spread in points],
         fmt=marker,
         linestyle="-" if joined else "none",
-        color=colour,
-        label=label,
-        markersize=5,
-        elinewidth=0.9,
-        capsize=2,
+        **{"color": colour, "label": label, "markersize": 5, "linewidth": 0.9, "elinewidth": 0.9, "capsize": 2},
     )
 
 
-def _styles(section: Section) -> Iterator[tuple[str, str, str]]:
-    """Methods and their variants in the order of the tables, each with its colour and marker."""
-    labels = dict.fromkeys(cell.label for cell in section.cells)
-    yield from zip(labels, cycle(COLOURS), cycle(MARKERS), strict=False)
+def _styles(settings: Iterable[Setting]) -> Iterator[tuple[str, str, str]]:
+    """Labels in the order of the tables, with a colour for each method and a marker for each of its variants."""
+    by_method: dict[str, dict[str, None]] = {}
+    for setting in settings:
+        by_method.setdefault(setting.method, {})[setting.label] = None
+    for labels, colour in zip(by_method.values(), cycle(COLOURS), strict=False):
+        for label, marker in zip(labels, cycle(MARKERS), strict=False):
+            yield label, colour, marker
 
 
-def _round_ticks(axis: Any) -> None:
-    """Ticks of a logarithmic axis that may be shorter than a decade."""
+def _set_log_scale(axes: Any, name: str) -> None:
+    """A logarithmic axis, with ticks although it may be shorter than a decade."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 2.5, 3, 4, 5, 7)))
+    axes.set(**{f"{name}scale": "log"})
+    axis = getattr(axes, f"{name}axis")
+    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
     axis.set_major_formatter("{x:,g}")
     axis.set_minor_formatter(NullFormatter())
-
-
-def _legend(axes: Any) -> None:
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
 
 
 @contextmanager
@@ -201,20 +158,26 @@ def _axes(x: str, y: str) -> Iterator[tuple[Any, Any]]:
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(8, 4), layout="constrained")
+        figure = Figure(figsize=(4.8, 3.6), layout="constrained")
         axes = figure.subplots()
-        for patch in (figure.patch, axes.patch):
-            patch.set_alpha(0)
+        for part in (figure.patch, axes.patch):
+            part.set_alpha(0)
         axes.set_axisbelow(True)
         axes.set(xlabel=x, ylabel=y)
         yield figure, axes
 
 
-def _svg(figure: Any, number: int, description: str) -> str:
-    """The picture as an element of a page; ``number`` keeps its ids apart from those of others."""
+def _to_svg(figure: Any, axes: Any, description: str) -> str:
+    """The plot as an element of a page, with a legend below ``axes`` if there are any."""
+    if axes:
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower left", ncols=2, fontsize=8)
+        figure.set_figheight(3.6 + 0.18 * -(-len(labels) // 2))
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
-    text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>p{number}-", text)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{description}" ', 1)
+    # Ids of one page must differ.
+    prefix = re.sub(r"\W+", "-", description)
+    text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{prefix}-", text)
+    return text.replace("<svg ", '<svg role="img" ', 1).replace(">", f"><title>{description}</title>", 1)
