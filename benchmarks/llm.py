@@ -40,7 +40,7 @@ from transformers import (
     __version__,
 )
 
-from experiments.cached_step import check_settings, once
+from experiments.llm.cached_step import check_settings, once
 from experiments.llm.data import Example, blocks, collate
 from experiments.llm.evaluate import perplexity
 from experiments.llm.experiment import last_checkpoint

@@ -52,6 +52,7 @@ class Cell:
         ratio: asked for; None of a method without.
         seed: of the run.
         variant: what else distinguishes it in its table.
+        see_args: rank, order and vectors, where the table sets them.
         overrides: of the training configuration; ``{cells}`` stands for the folder of all cells.
         config: a configuration in place of the scale's, "" for that.
         index: name of the unit index it takes in place of the usual one, "" for that.
@@ -67,6 +68,7 @@ class Cell:
     ratio: float | None
     seed: int
     variant: str = ""
+    see_args: dict[str, int] = field(default_factory=dict)
     overrides: Overrides = field(default_factory=dict)
     config: str = ""
     index: str = ""
@@ -213,9 +215,10 @@ def _grid(choice: Choice, seed: int) -> Iterator[Cell]:
 def _sensitivity(settings: Sequence[tuple[int, int, int]], seed: int) -> Iterator[Cell]:
     for rank, order, m in settings:
         check_order_and_rank(order, rank)
-        variant = f"rank{rank}-order{order}-m{m}"
         overrides = _model("see", None, seed) | {"model.see_m": str(m)}
-        cell = Cell(f"see-{variant}-seed{seed}", "see", None, seed, variant, overrides)
+        see_args = {"rank": rank, "order": order, "vectors": m}
+        name = f"see-rank{rank}-order{order}-m{m}-seed{seed}"
+        cell = Cell(name, "see", None, seed, see_args=see_args, overrides=overrides)
         options = ("--rank", str(rank), "--order", str(order))
         yield cell if (rank, order) == (RANK, ORDER) else _with_index(cell, f"rank{rank}-order{order}", options)
 
@@ -268,7 +271,7 @@ def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
         for training in choice.trainings:
             stages = {"distilled": str(choice.start), "unstaged": "0"}
             overrides = _model(method, ratio, seed) | more | schedule
-            cell = Cell(f"{name}-{training}-seed{seed}", method, ratio, seed, f"{fit}-{training}", overrides)
+            cell = Cell(f"{name}-{training}-seed{seed}", method, ratio, seed, f"{fit}-{training}", overrides=overrides)
             if training in stages:
                 overrides = overrides | taught | {"criterion.start_updates": stages[training]}
                 needs = (teacher.name, fitted.name)
@@ -302,7 +305,8 @@ def describe(cell: Cell, corpus: str, scale: str) -> dict[str, Any]:
     """What RUN/cell.json says of a cell: of which text, at which scale, which method and what else."""
     facts = {"corpus": corpus, "scale": scale, "method": cell.method, "ratio": cell.ratio, "seed": cell.seed}
     facts |= {"variant": cell.variant, "fitted_to": cell.fit, "how": " ".join(cell.fit_options)}
-    return {"config": {name: value for name, value in facts.items() if value not in (None, "")}}
+    facts |= {"see_args": cell.see_args}
+    return {"config": {name: value for name, value in facts.items() if value not in (None, "", {})}}
 
 
 def _dense(variant: str, seed: int, overrides: Overrides) -> Cell:
@@ -312,7 +316,7 @@ def _dense(variant: str, seed: int, overrides: Overrides) -> Cell:
 
 def _at_ratio(method: str, ratio: float | None, seed: int, variant: str = "") -> Cell:
     name = "-".join(filter(None, (method, variant, "" if ratio is None else f"{ratio:g}x", f"seed{seed}")))
-    return Cell(name, method, ratio, seed, variant, _model(method, ratio, seed))
+    return Cell(name, method, ratio, seed, variant, overrides=_model(method, ratio, seed))
 
 
 def _with_index(cell: Cell, index: str, options: tuple[str, ...]) -> Cell:

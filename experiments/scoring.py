@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 from experiments.run_record import RunRecord, checksum, write
 from fairseq_see.errors import SeeError, ends_in_one_line
@@ -73,6 +74,21 @@ def check(run: Path, folder: Path) -> tuple[str, str, str]:
             raise SeeError(f"{folder} has another {other.name} than {run}; scripts/prepare.sh with like=DIR fits it")
     join = JOINS[Vocabulary.load(folder / f"data-bin/dict.{target}.txt").scheme]
     return str(source), str(target), join
+
+
+def identify_checkpoint(record: str) -> str:
+    """The checksums in the archive that the best checkpoint is, beside a RUN/train.json; another one has others, whatever
+    its date. Nothing for a run without a model.
+
+    Raises:
+        FileNotFoundError: there is no record yet.
+    """
+    with open(record):
+        checkpoint = Path(record).parent / "checkpoints/checkpoint_best.pt"
+    if not checkpoint.is_file():
+        return ""
+    with ZipFile(checkpoint) as archive:
+        return " ".join(sorted(f"{item.CRC:x}" for item in archive.infolist()))
 
 
 def pass_on(run: Path) -> bool:

@@ -3,6 +3,8 @@
     python -m experiments.training begin CONFIG DATA RUN [KEY=VALUE ...]
     python -m experiments.training end RUN STATUS
     python -m experiments.training fitted RUN DATA
+    python -m experiments.training classifier RUN
+    python -m experiments.training measured RUN
 
 ``begin`` writes RUN/training.yaml, which fairseq-hydra-train then reads, and ends with status 3 if nothing is left to
 train. ``end`` writes RUN/train.json, from which scripts/score.sh goes on, and ``fitted`` that of scripts/fit.sh.
@@ -43,6 +45,11 @@ NOTHING_LEFT = 3
 
 # Where a run is and how long it may take distinguish no run from another.
 _PLACES = (("common", "user_dir"), ("task", "data"), ("checkpoint", "save_dir"), ("optimization", "stop_time_hours"))
+# Overrides that a record's config has, that follow from the seed, or that are paths.
+_ELSEWHERE = {
+    *("model.see_method", "model.see_ratio", "model.see_m", "model.see_index", "common.seed"),
+    *("criterion.teacher", "checkpoint.finetune_from_model", "task.source_lang", "task.target_lang"),
+}
 # What fairseq needs to close a training down: validation, checkpoint.
 _CLOSING_SECONDS = 30
 
@@ -151,7 +158,7 @@ def end(run: Path, status: int) -> bool:
         run.name,
         kind="language_model" if config["task"]["_name"] == "language_modeling" else "translation",
         config=_cell_of(run).get("config") or _described(config),
-        overrides={key: value for key, value in settings["overrides"].items() if key != "common.seed"},
+        overrides={key: value for key, value in settings["overrides"].items() if key not in _ELSEWHERE},
         data=_data_of(Path(options["task"]["data"]).parent, config["task"].get("target_lang")),
         commit=commit(),
         machine=collect_machine(),
@@ -217,6 +224,37 @@ def fitted(run: Path, data: Path) -> None:
         **measure_sizes(checkpoint),
     )
     _write(run, record)
+
+
+def classifier(run: Path) -> None:
+    """Write the record of a classifier that scripts/classify.sh trained."""
+    from fairseq_see.models.builder import load_checkpoint, options_in
+
+    run = run.resolve()
+    checkpoint = run / "checkpoints/checkpoint_best.pt"
+    cfg = options_in(load_checkpoint(checkpoint)["cfg"])
+    facts = _newest(run / "checkpoints")
+    record = RunRecord(
+        run.name,
+        kind="classification",
+        config=_described({name: options_in(cfg[name]) for name in ("model", "common")}),
+        commit=commit(),
+        machine=collect_machine(),
+        versions=collect_versions(),
+        updates=_facts(checkpoint)["updates"],
+        epochs=float(facts["whole_epochs"]),
+        seconds=round(3600 * facts["hours"], 1),
+        checksums={"checkpoint": checksum(checkpoint)},
+        **measure_sizes(checkpoint),
+    )
+    _write(run, record)
+
+
+def measured(run: Path) -> None:
+    """Write RUN/run.json of a language model or classifier, with what fairseq-validate found on the test set."""
+    found, record = last_json(run / "test.log"), _record_of(run)
+    name, value = ("accuracy", found["accuracy"]) if "accuracy" in found else ("perplexity", found["ppl"])
+    write(run, replace(record, state="scored", metrics={"test": {name: float(value)}}))
 
 
 def last_json(log: Path) -> dict[str, Any]:
@@ -406,6 +444,8 @@ def main() -> int:
     ending = commands.add_parser("end")
     ending.add_argument("run", type=Path)
     ending.add_argument("status", type=int)
+    for name in ("classifier", "measured"):
+        commands.add_parser(name).add_argument("run", type=Path)
     fitting = commands.add_parser("fitted")
     fitting.add_argument("run", type=Path)
     fitting.add_argument("data", type=Path)
@@ -413,6 +453,9 @@ def main() -> int:
     with ends_in_one_line():
         if args.command == "fitted":
             fitted(args.run, args.data)
+            return 0
+        if args.command in ("classifier", "measured"):
+            (classifier if args.command == "classifier" else measured)(args.run)
             return 0
         if args.command == "begin":
             limit = os.environ.get("SEE_DEADLINE")

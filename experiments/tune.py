@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import yaml
 
-from experiments.paper_tables import trial
+from experiments import paper_tables
 from experiments.run_record import RunRecord
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import replacing
@@ -106,7 +106,7 @@ def main() -> int:
         print("\n".join(lines))
         if not best:
             raise SeeError(f"no trial finished; {args.out / 'trials.md'} says why")
-        chosen = {method: trial(winner.rate, winner.warmup) for method, winner in best.items()}
+        chosen = {method: paper_tables.trial(winner.rate, winner.warmup) for method, winner in best.items()}
         text = "".join(f"# {note}\n" for note in ["The best of each method on the dev set.", *notes])
         with replacing(args.out / "hyperparameters.yaml") as temporary:
             temporary.write_text(text + yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")

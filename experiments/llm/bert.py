@@ -26,8 +26,8 @@ from transformers import (
     set_seed,
 )
 
-from experiments.cached_step import check_settings, once
 from experiments.llm import bert_data, glue
+from experiments.llm.cached_step import check_settings, once
 from experiments.llm.finetune import Schedule, answer, classify
 from experiments.llm.masked_lm import perplexity
 from fairseq_see.errors import SeeError, ends_in_one_line

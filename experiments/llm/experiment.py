@@ -29,8 +29,8 @@ from rich.console import Console
 from rich.table import Table
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, TrainingArguments
 
-from experiments.cached_step import check_settings, once
 from experiments.llm import data, evaluate, tokens
+from experiments.llm.cached_step import check_settings, once
 from experiments.llm.checkpoints import last_checkpoint
 from experiments.report.provenance import facts
 from fairseq_see.distillation.stages import Stages, Weights, parse_side

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.cached_step import check_settings, once
+from experiments.llm.cached_step import check_settings, once
 from fairseq_see.errors import SeeError
 
 
