@@ -37,7 +37,7 @@ rule train_lm:
     input: rules.binarise_lm.output
     output: f"{LM}/dense/train.json"
     params: overrides=[f"{key}={value}" for key, value in S.choice.overrides.items()]
-    resources: gpu=1
+    resources: gpu=GPU
     shell: "{SCRIPTS}/train.sh lm_en {LM:q}/data-bin {LM:q}/dense model.see_method=dense {params.overrides:q}"
 
 
@@ -46,7 +46,7 @@ rule fit_lm:
     output: f"{LM}/{{run}}/train.json"
     wildcard_constraints: run=any_of(LM_FITS)
     params: options=lambda w: LM_FITS[w.run]
-    resources: gpu=1
+    resources: gpu=GPU
     shell: "{SCRIPTS}/fit.sh {LM:q}/dense {LM:q}/{wildcards.run} {LM:q} {params.options:q}"
 
 
@@ -54,7 +54,7 @@ rule measure:
     input: "{folder}/{run}/train.json"
     output: "{folder}/{run}/run.json"
     wildcard_constraints: folder=any_of([LM, CLASSIFIER]), run="[^/]+"
-    resources: gpu=1
+    resources: gpu=GPU
     shell:
         "fairseq-validate {wildcards.folder:q}/data-bin --user-dir {ROOT:q}/fairseq_see --valid-subset test"
         " --path {wildcards.folder:q}/{wildcards.run}/checkpoints/checkpoint_best.pt --max-tokens 4096"
@@ -94,7 +94,7 @@ rule classify:
         method=lambda w: CLASSIFIERS[w.run][0],
         ratio=lambda w: CLASSIFIERS[w.run][1],
         options=config.get("options", "").split(),
-    resources: gpu=1
+    resources: gpu=GPU
     shell:
         "{SCRIPTS}/classify.sh {CLASSIFIER:q}/data-bin {CLASSIFIER:q}/{wildcards.run} {params.method} {params.ratio}"
         " {params.options:q}"
@@ -104,7 +104,7 @@ rule classify:
 rule bert:
     output: touch(f"{S.out}/bert/complete")
     params: model=config.get("model", "bert-base-uncased"), task=config.get("task", "mlm"), options=config.get("options", "").split()
-    resources: gpu=1
+    resources: gpu=GPU
     shell:
         "{SCRIPTS}/compress_bert.sh --model {params.model:q} --out {S.out:q}/bert --task {params.task}"
         " {params.options:q}"
@@ -113,6 +113,6 @@ rule bert:
 rule llm:
     output: f"{S.out}/llm/results.json"
     params: model=config.get("model", "microsoft/Phi-3-mini-4k-instruct"), task=config.get("task", "arc"), options=config.get("options", "").split()
-    resources: gpu=1
+    resources: gpu=GPU
     shell:
         "{SCRIPTS}/distil_llm.sh --model {params.model:q} --task {params.task} --output {S.out:q}/llm {params.options:q}"

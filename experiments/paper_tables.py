@@ -303,7 +303,13 @@ def trial(rate: float, warmup: int) -> Overrides:
 
 def describe(cell: Cell, corpus: str, scale: str) -> dict[str, Any]:
     """What RUN/cell.json says of a cell: of which text, at which scale, which method and what else."""
-    facts = {"corpus": corpus, "scale": scale, "method": cell.method, "ratio": cell.ratio, "seed": cell.seed}
+    facts: dict[str, Any] = {
+        "corpus": corpus,
+        "scale": scale,
+        "method": cell.method,
+        "ratio": cell.ratio,
+        "seed": cell.seed,
+    }
     facts |= {"variant": cell.variant, "fitted_to": cell.fit, "how": " ".join(cell.fit_options)}
     facts |= {"see_args": cell.see_args}
     return {"config": {name: value for name, value in facts.items() if value not in (None, "", {})}}

@@ -77,8 +77,9 @@ def check(run: Path, folder: Path) -> tuple[str, str, str]:
 
 
 def identify_checkpoint(record: str) -> str:
-    """The checksums in the archive that the best checkpoint is, beside a RUN/train.json; another one has others, whatever
-    its date. Nothing for a run without a model.
+    """The checksums in the archive that the best checkpoint beside a RUN/train.json is, or nothing without a checkpoint.
+
+    Another checkpoint has others, whatever its date.
 
     Raises:
         FileNotFoundError: there is no record yet.

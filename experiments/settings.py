@@ -121,7 +121,7 @@ NAMES = {
         "max_pairs",
     ),
     *("like", "senses", "openhownet", "download", "index_options", "out", "prepared", "gpus", "updates", "start"),
-    *("hyperparameters", "overrides", "table", *LIMITS, *LISTS),
+    *("hyperparameters", "overrides", "table", "minutes", *LIMITS, *LISTS),
     # Of experiments/language_models.smk.
     *("weights", "model", "task", "data", "options"),
 }

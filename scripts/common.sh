@@ -32,10 +32,23 @@ use_environment() {
     export MALLOC_TOP_PAD_=${MALLOC_TOP_PAD_-268435456} MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_-100000000000}
 }
 
+# take_gpu: one of the GPUs of SEE_GPUS (such as 0,1,2), as soon as one is free, until this script ends
+take_gpu() {
+    local gpu
+    while [[ -n ${SEE_GPUS:-} ]]; do
+        for gpu in ${SEE_GPUS//,/ }; do
+            exec 8>"${TMPDIR:-/tmp}/fairseq_see-$UID-gpu$gpu"
+            if flock -n 8; then export CUDA_VISIBLE_DEVICES=$gpu && return; fi
+        done
+        sleep 2
+    done
+}
+
 # workflow TARGET [NAME=VALUE ...]: the rules of experiments/Snakefile; every command that runs is printed
 workflow() {
     local target=$1
     shift
     use_environment
-    exec snakemake --snakefile "$root/experiments/Snakefile" "$target" ${1:+--config "$@"}
+    read -r -a options <<<"${SNAKEMAKE:-}"
+    exec snakemake --snakefile "$root/experiments/Snakefile" "$target" "${options[@]}" ${1:+--config "$@"}
 }

@@ -10,6 +10,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 run=$1 out=$2 dir=$3
 shift 3
 use_environment
+take_gpu
 mkdir -p -- "$out/checkpoints"
 cp -- "$run"/dict.*.txt "$out"
 fairseq-see fit "$run/checkpoints/checkpoint_best.pt" --output "$out/checkpoints/checkpoint_best.pt" \

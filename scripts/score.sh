@@ -16,6 +16,7 @@ shift 2
 use_environment
 exec 9>"$run/.lock"
 flock 9
+take_gpu
 status=0
 checked=$(python -m experiments.scoring check "$run" "$dir" "$@") || status=$?
 ((status != 3)) || exit 0 # infeasible, or diverged: there is nothing to score

@@ -18,6 +18,7 @@ mkdir -p -- "$run"
 exec 9>"$run/.lock"
 flock 9 # a second training of the same folder waits, then finds that nothing is left
 
+take_gpu
 status=0
 python -m experiments.training begin "$config" "$data" "$run" "$@" || status=$?
 ((status != 3)) || exit 0

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import Any, TypeVar
 
 from experiments.corpus.formats import Pair, column_pairs, line_pairs, segment_pairs, talk_pairs
 from fairseq_see.errors import SeeError, ends_in_one_line
@@ -137,7 +137,7 @@ def _unzipped(path: Path) -> bytes:
         return _limited(file, path.stem)
 
 
-def _limited(file: IO[bytes], name: str) -> bytes:
+def _limited(file: Any, name: str) -> bytes:
     content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise SeeError(f"{name} is larger than {LARGEST >> 20:,} MB unpacked, which no file of these corpora is")
