@@ -77,7 +77,7 @@ def check(run: Path, folder: Path) -> tuple[str, str, str]:
 
 
 def identify_checkpoint(record: str) -> str:
-    """The checksums in the archive that the best checkpoint beside a RUN/train.json is, or nothing without a checkpoint.
+    """The checksums inside the best checkpoint beside a RUN/train.json; nothing where there is none.
 
     Another checkpoint has others, whatever its date.
 
