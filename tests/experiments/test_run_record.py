@@ -42,6 +42,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
         ('{"name": "a", "metrics": []}', "metrics is []"),
         ('{"name": "a", "metrics": {"short": 3}}', "metrics is {'short': 3}"),
         ('{"name": "a", "metrics": {"short": {"bleu": "high"}}}', "bleu is 'high'"),
+        ('{"name": "a", "metrics": {"short": {}}}', "metrics of short hold no number"),
         ('{"name": "a", "config": {"ratio": "ten"}}', "ratio is 'ten'"),
         ('{"name": "a", "checksums": {"data": 1}}', "checksums is {'data': 1}"),
         ('{"name": "a", "curve": [[1, null]]}', "curve is [[1, None]]"),
