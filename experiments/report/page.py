@@ -100,7 +100,6 @@ def _make_part(section: Section, missing: Sequence[Entry], training_words: Path 
 
 
 def _environment() -> jinja2.Environment:
-
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
