@@ -73,7 +73,7 @@ class Setting:
     @property
     def method(self) -> str:
         """Name of the embedding."""
-        return str(self.record.config.get("method", ""))
+        return str(self.record.config.get("method") or "dense")
 
     @property
     def variant(self) -> str:
