@@ -14,8 +14,8 @@ from experiments.report.tables import label_metric
 
 # Stands for the colour of the page's text until the plot is written.
 INK = "#010203"
-# Okabe and Ito's colours, which colour-blind readers tell apart, without black (a dark page) and with yellow last.
-COLOURS = ("#2b83c6", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d46", "#999999", "#b3a500")
+# Okabe and Ito's colours, which colour-blind readers tell apart, without black (a dark page); yellow and purple last.
+COLOURS = ("#2b83c6", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d46", "#999999", "#b3a500", "#7b4fa3")
 MARKERS = "os^Dv<>P"
 LINES = ("-", "--", "-.", ":")
 STYLE: Any = {
@@ -115,7 +115,7 @@ def _set_log_scale(axes: Any, name: str) -> None:
 
     axes.set(**{f"{name}scale": "log"})
     axis = getattr(axes, f"{name}axis")
-    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 6, 8)))
     axis.set_major_formatter("{x:,g}")
     axis.set_minor_formatter(NullFormatter())
 
