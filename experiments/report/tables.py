@@ -12,7 +12,7 @@ import pandas
 from experiments.report import scores
 from experiments.report.comparison import KNOBS, PAPER, Entry, Section
 from experiments.run_record import RunRecord
-from fairseq_see.embeddings import REGISTRY
+from fairseq_see.embeddings import embedding_class
 from fairseq_see.errors import InfeasibleRatio, SeeError
 
 LABELS = {"bleu": "BLEU", "chrf": "chrF", "tokenised_bleu": "tokenised BLEU"}
@@ -78,7 +78,7 @@ def compare_with_paper(section: Section, missing: Sequence[Entry]) -> Table:
     cells: dict[tuple[str, str], dict[float | None, str]] = {}
     for method in [*known, *sorted({setting.method for setting in section.main} - {*known})]:
         mine = [setting for setting in section.main if setting.method == method]
-        compresses = any(setting.ratio for setting in mine) or (not mine and REGISTRY[method].compresses)
+        compresses = any(setting.ratio for setting in mine) or (not mine and embedding_class(method).compresses)
         columns: list[float | None] = [*ratios] if compresses else [None]
         cells[method, "here"] = {ratio: _reason(method, ratio, missing, section) for ratio in columns}
         for setting in mine:
@@ -243,15 +243,15 @@ def _reason(method: str, ratio: float | None, missing: Sequence[Entry], section:
         if [record.config.get(name) or None for name in ("method", "ratio", "variant")] == [method, ratio, None]:
             return describe_state(record)
     shapes = Counter(json.dumps(setting.record.matrices) for setting in section.settings).most_common(1)
-    if ratio is None or method not in REGISTRY:
+    if ratio is None:
         return "not run"
     for rows, columns in json.loads(shapes[0][0]):
         try:
-            REGISTRY[method].plan(ratio, rows, columns)
+            embedding_class(method).plan(ratio, rows, columns)
         except InfeasibleRatio as error:
             return f"infeasible, nearest {error.nearest:.3g}x" if error.nearest else "infeasible"
         except SeeError:
-            # One that needs a unit index, which no record holds.
+            # A method that needs a unit index, which no record holds, or that is not of this package.
             break
     return "not run"
 
