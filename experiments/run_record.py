@@ -119,6 +119,9 @@ class RunRecord:
         ):
             for name in values.keys() & known.keys():
                 _check(name, values[name], known[name])
+        for test, metrics in self.metrics.items():
+            if all(isinstance(value, str) for value in metrics.values()):
+                raise SeeError(f"metrics of {test} hold no number")
         if any(len(pair) != 2 for pairs in (self.curve, self.matrices) for pair in pairs):
             raise SeeError("curve or matrices are no lists of pairs")
 

@@ -32,7 +32,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, T
 from experiments.llm import data, evaluate, tokens
 from experiments.llm.cached_step import check_settings, once
 from experiments.llm.checkpoints import last_checkpoint
-from experiments.report.provenance import facts
+from experiments.run_record import collect_machine, collect_versions, commit
 from fairseq_see.distillation.stages import Stages, Weights, parse_side
 from fairseq_see.embeddings import embedding_class
 from fairseq_see.errors import SeeError
@@ -75,7 +75,8 @@ class Experiment:
         for name in ("compressed", "distilled"):
             results[name] = once(self.folder / f"{name}.json", partial(self._measure, self.folder / name))
         seen = once(self.folder / "tokens.json", self._tokens)
-        write_json(self.folder / "results.json", {"models": results, "tokens": seen, "made": facts()})
+        made = {"commit": commit(), "machine": collect_machine(), **collect_versions()}
+        write_json(self.folder / "results.json", {"models": results, "tokens": seen, "made": made})
         _print(results, seen)
 
     def _examples(self) -> list[data.Example]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
+import pandas
+
 from experiments.run_record import FILE, RunRecord, read
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines
@@ -71,7 +73,7 @@ class Setting:
     @property
     def method(self) -> str:
         """Name of the embedding."""
-        return str(self.record.config.get("method", ""))
+        return str(self.record.config.get("method") or "dense")
 
     @property
     def variant(self) -> str:
@@ -86,8 +88,12 @@ class Setting:
     @property
     def label(self) -> str:
         """Method, variant, arguments of the method and note."""
-        args = (f"{name} {value}" for name, value in self.see_args.items())
-        details = ", ".join(filter(None, (self.variant, *args, self.note)))
+        return self.describe(self.see_args)
+
+    def describe(self, args: dict[str, Any]) -> str:
+        """Method, variant and note, with these arguments."""
+        given = (f"{name} {value}" for name, value in args.items())
+        details = ", ".join(filter(None, (self.variant, *given, self.note)))
         return f"{self.method} ({details})" if details else self.method
 
     @property
@@ -130,31 +136,39 @@ class Section:
     settings: list[Setting]
     problems: list[str] = field(default_factory=list)
 
-    @cached_property
-    def lines(self) -> dict[str, dict[str, list[Setting]]]:
-        """Settings that differ in rank, order or vectors alone, by that and by what they have in common."""
-        lines: dict[str, dict[str, list[Setting]]] = {}
-        for knob in KNOBS:
-            found: dict[str, list[Setting]] = defaultdict(list)
-            for setting in self.settings:
-                if isinstance(setting.see_args.get(knob), int | float):
-                    fixed = [f"{name} {value}" for name, value in setting.see_args.items() if name != knob]
-                    found[", ".join(filter(None, [setting.method, setting.variant, *fixed, setting.note]))].append(
-                        setting
-                    )
-            if several := {name: members for name, members in found.items() if len(members) > 1}:
-                lines[knob] = several
-        return lines
+    @property
+    def sign(self) -> int:
+        """-1 where a lower score is better."""
+        return -1 if self.metric == "perplexity" else 1
 
     @cached_property
+    def frame(self) -> pandas.DataFrame:
+        """A row for each setting: names, size in megabytes, mean and deviation, KNOBS, parameters.
+
+        ``without KNOB`` is equal for settings that differ in KNOB alone; ``line`` is whether there are such settings.
+        """
+        rows = []
+        for setting in self.settings:
+            row = {"setting": setting, "method": setting.method, "label": setting.label, "ratio": setting.ratio}
+            row |= {"mean": self.score(setting).mean, "deviation": self.score(setting).deviation or 0.0}
+            row |= {"parameters": setting.record.embedding_parameters, "size": (setting.record.model_bytes or 0) / 1e6}
+            for knob in KNOBS:
+                args = {name: value for name, value in setting.see_args.items() if name != knob}
+                row[knob] = setting.see_args.get(knob)
+                row[f"without {knob}"] = setting.describe(args) if isinstance(row[knob], int | float) else None
+            rows.append(row)
+        frame = pandas.DataFrame(rows)
+        names = [f"without {knob}" for knob in KNOBS]
+        return frame.assign(line=sum(frame[name].notna() & frame.duplicated(name, keep=False) for name in names) > 0)
+
+    @property
     def main(self) -> list[Setting]:
-        """The settings that are on no line."""
-        on_lines = [setting for by_name in self.lines.values() for group in by_name.values() for setting in group]
-        return [setting for setting in self.settings if not any(setting is other for other in on_lines)]
+        """The settings that are on no line of rank, order or vectors."""
+        return list(self.frame.setting[~self.frame.line])
 
-    def score(self, setting: Setting) -> Spread | None:
+    def score(self, setting: Setting) -> Spread:
         """The setting's on this test set."""
-        return setting.spread(self.test, self.metric)
+        return Spread.of([float(entry.record.metrics[self.test][self.metric]) for entry in setting.entries])
 
     def baseline(self, setting: Setting) -> Setting | None:
         """The best dense setting of the same dictionaries; without one, or if it is that, the best of any."""
@@ -166,9 +180,7 @@ class Section:
 
     def best(self, settings: Iterable[Setting]) -> Setting | None:
         """The one with the highest mean; of a perplexity the lowest."""
-        scored = [(score.mean, setting) for setting in settings if (score := self.score(setting))]
-        sign = -1 if self.metric == "perplexity" else 1
-        return max(scored, key=lambda pair: sign * pair[0])[1] if scored else None
+        return max(settings, key=lambda setting: self.sign * self.score(setting).mean, default=None)
 
     def comparisons(self) -> Iterator[tuple[Setting, str, Setting]]:
         """Each setting with the dense one, with the best other method of its size, and with its own variants."""
@@ -215,14 +227,15 @@ def group_settings(entries: Iterable[Entry]) -> list[Setting]:
         if other := groups[key].get(seed):
             raise SeeError(f"{other.folder} and {entry.folder} have the same settings and seed; leave one of them out")
         groups[key][seed] = entry
-    settings = [Setting([group[seed] for seed in sorted(group, key=_natural)]) for group in groups.values()]
+    order = {key: sorted(group, key=lambda seed: (len(seed), seed)) for key, group in groups.items()}
+    settings = [Setting([groups[key][seed] for seed in seeds]) for key, seeds in order.items()]
     columns = {float(ratio) for ratio in PAPER["ratios"]}
     columns |= {float(asked) for setting in settings if (asked := setting.record.config.get("ratio"))}
     for setting in settings:
         setting.ratio = _column(setting.record, columns)
     _note_differences(settings)
-    order = list(PAPER["datasets"]["WMT17"])
-    rank = {name: number for number, name in enumerate([*order, *sorted({s.method for s in settings} - {*order})])}
+    known = list(PAPER["datasets"]["WMT17"])
+    rank = {name: number for number, name in enumerate([*known, *sorted({s.method for s in settings} - {*known})])}
     return sorted(settings, key=lambda setting: (rank[setting.method], setting.label, setting.ratio or 0))
 
 
@@ -231,7 +244,7 @@ def make_sections(entries: Sequence[Entry]) -> list[Section]:
     members: dict[tuple[str, str, str], list[Entry]] = defaultdict(list)
     for entry in entries:
         for test, scores in entry.record.metrics.items():
-            metric = "bleu" if "bleu" in scores else next((k for k, v in scores.items() if not isinstance(v, str)), "")
+            metric = "bleu" if "bleu" in scores else next(k for k, v in scores.items() if not isinstance(v, str))
             references = entry.folder / f"{test}.ref"
             digest = hash_lines(read_lines(references)) if references.is_file() else ""
             members[test, digest, metric].append(entry)
@@ -288,7 +301,3 @@ def _note_differences(settings: Sequence[Setting]) -> None:
         for setting, values in zip(members, flat, strict=True):
             differing = [k for k in values if k not in known and any(other.get(k) != values[k] for other in flat)]
             setting.note = ", ".join(f"{name.rpartition('.')[2]} {values[name]}" for name in sorted(differing))
-
-
-def _natural(text: str) -> tuple[bool, int, str]:
-    return (False, int(text), "") if text.isdigit() else (True, 0, text)

@@ -87,7 +87,7 @@ def _make_part(section: Section, missing: Sequence[Entry], training_words: Path 
     label = tables.label_metric(section.metric)
     pictures = [
         ("Training curves", plots.plot_curves(section)),
-        *((f"{label} by {knob}", plots.plot_knob(section, knob, by_label)) for knob, by_label in section.lines.items()),
+        *plots.plot_lines(section),
         *plots.plot_grids(section),
     ]
     return Part(
@@ -100,7 +100,6 @@ def _make_part(section: Section, missing: Sequence[Entry], training_words: Path 
 
 
 def _environment() -> jinja2.Environment:
-
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,

@@ -2,18 +2,20 @@
 
 import io
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import cycle, product
+from itertools import cycle
 from typing import Any
 
-from experiments.report.comparison import KNOBS, Section, Setting, Spread
+import pandas
+
+from experiments.report.comparison import KNOBS, Section
 from experiments.report.tables import label_metric
 
 # Stands for the colour of the page's text until the plot is written.
 INK = "#010203"
-# Okabe and Ito's colours, which colour-blind readers tell apart, without black (a dark page) and with yellow last.
-COLOURS = ("#2b83c6", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d46", "#999999", "#b3a500")
+# Okabe and Ito's colours, which colour-blind readers tell apart, without black (a dark page); yellow and purple last.
+COLOURS = ("#2b83c6", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d46", "#999999", "#b3a500", "#7b4fa3")
 MARKERS = "os^Dv<>P"
 LINES = ("-", "--", "-.", ":")
 STYLE: Any = {
@@ -27,115 +29,83 @@ STYLE: Any = {
 
 def plot_sizes(section: Section) -> str:
     """The metric by the bytes of the whole model."""
-    with _axes("whole model, MB in half precision, unit index included", label_metric(section.metric)) as (fig, axes):
-        shown = section.main
-        for label, colour, marker in _styles(shown):
-            members = [setting for setting in shown if setting.label == label]
-            scored = [
-                (total / 1e6, section.score(each), each) for each in members if (total := each.record.model_bytes)
-            ]
-            points = [(size, score) for size, score, _ in scored if score]
-            if points:
-                _draw(axes, points, label, colour, marker, joined=len(points) > 1)
-            for size, score, setting in scored:
-                if score and setting.ratio and not setting.variant:
-                    place = {"xytext": (4, -8), "textcoords": "offset points"}
-                    axes.annotate(f"{setting.ratio:g}x", (size, score.mean), **place, fontsize=7, color=colour)
+    frame = section.frame[~section.frame.line & (section.frame["size"] > 0)]
+    metric = label_metric(section.metric)
+    with _axes("whole model, MB in half precision, unit index included", metric) as (figure, axes):
+        for label, colour, marker in _styles(frame):
+            points = frame[frame.label == label]
+            _draw(axes, points, "size", label, colour, marker)
+            for point in points[points.ratio.notna() & (points.label == points.method)].itertuples():
+                place = {"xytext": (4, -8), "textcoords": "offset points"}
+                axes.annotate(f"{point.ratio:g}x", (point.size, point.mean), **place, fontsize=7, color=colour)
         _set_log_scale(axes, "x")
-        return _to_svg(fig, axes, f"{label_metric(section.metric)} by the bytes of the whole model")
+        return _to_svg(figure, axes, f"{metric} by the bytes of the whole model")
 
 
 def plot_curves(section: Section) -> str | None:
     """Dev perplexity by updates, a line for each run; None without curves."""
-    drawn = False
-    columns = sorted({setting.ratio or 0 for setting in section.settings})
+    frame = section.frame[[any(entry.record.curve for entry in each.entries) for each in section.frame.setting]]
+    ratios = sorted(frame.ratio.fillna(0).unique())
     with _axes("updates", "perplexity on the dev set") as (figure, axes):
-        for label, colour, marker in _styles(section.settings):
-            for setting in (setting for setting in section.settings if setting.label == label):
-                line = LINES[columns.index(setting.ratio or 0) % len(LINES)]
-                name: str | None = setting.name
-                for entry in setting.entries:
-                    if entry.record.curve:
-                        x, y = zip(*entry.record.curve, strict=True)
-                        axes.plot(x, y, line, color=colour, marker=marker, label=name, linewidth=1.1, markersize=3)
-                        name, drawn = None, True
+        for label, colour, marker in _styles(frame):
+            for setting in frame.setting[frame.label == label]:
+                line = LINES[ratios.index(setting.ratio or 0) % len(LINES)]
+                curves = [entry.record.curve for entry in setting.entries if entry.record.curve]
+                for curve, name in zip(curves, [setting.name, *[None] * len(curves)], strict=False):
+                    x, y = zip(*curve, strict=True)
+                    axes.plot(x, y, line, color=colour, marker=marker, label=name, linewidth=1.1, markersize=3)
         _set_log_scale(axes, "y")
-        return _to_svg(figure, axes, "Dev perplexity by updates") if drawn else None
+        return _to_svg(figure, axes, "Dev perplexity by updates") if len(frame) else None
 
 
-def plot_knob(section: Section, knob: str, lines: Mapping[str, Sequence[Setting]]) -> str:
-    """The metric by rank, order or vectors, a line for settings that differ in nothing else."""
-    with _axes(knob, label_metric(section.metric)) as (figure, axes):
-        for (label, settings), colour, marker in zip(lines.items(), cycle(COLOURS), cycle(MARKERS), strict=False):
-            points = [(each.see_args[knob], section.score(each)) for each in settings]
-            _draw(axes, sorted((x, score) for x, score in points if score), label, colour, marker, joined=True)
-        return _to_svg(figure, axes, f"{label_metric(section.metric)} by {knob}")
+def plot_lines(section: Section) -> Iterator[tuple[str, str]]:
+    """The metric by rank, order and vectors, a line for settings that differ in nothing else: title and plot."""
+    for knob in KNOBS:
+        frame = section.frame[section.frame.duplicated(f"without {knob}", keep=False)].dropna(subset=[knob])
+        if len(frame):
+            title = f"{label_metric(section.metric)} by {knob}"
+            with _axes(knob, label_metric(section.metric)) as (figure, axes):
+                axes.locator_params(axis="x", integer=True)
+                groups = frame.sort_values(knob).groupby(f"without {knob}", sort=False)
+                for (label, points), colour, marker in zip(groups, cycle(COLOURS), cycle(MARKERS), strict=False):
+                    _draw(axes, points, knob, label, colour, marker)
+                yield title, _to_svg(figure, axes, title)
 
 
 def plot_grids(section: Section) -> Iterator[tuple[str, str]]:
     """A map of rank and vectors for each method and order of which they were combined: title and plot."""
-    grids: dict[tuple[str, Any], dict[tuple[Any, Any], tuple[Spread, int]]] = {}
-    for setting in section.settings:
-        args, score = setting.see_args, section.score(setting)
-        if score and all(isinstance(args.get(knob), int | float) for knob in KNOBS):
-            field = score, setting.record.embedding_parameters or 0
-            grids.setdefault((", ".join(filter(None, (setting.method, setting.variant))), args["order"]), {})[
-                args["rank"], args["vectors"]
-            ] = field
-    # What varies one at a time is on the lines of Figure 5.
-    joint = {key: fields for key, fields in grids.items() if _is_joint(fields)}
-    means = [score.mean for fields in joint.values() for score, _ in fields.values()]
-    for (label, order), fields in joint.items():
-        title = f"{label_metric(section.metric)} and parameters by rank and vectors: {label}, order {order}"
-        yield title, _plot_grid(fields, min(means), max(means), title)
-
-
-def _is_joint(fields: Collection[tuple[Any, Any]]) -> bool:
-    """Whether ranks and vectors were combined: more runs than a line of each has."""
-    return len(fields) >= len({rank for rank, _ in fields}) + len({vectors for _, vectors in fields})
-
-
-def _plot_grid(fields: Mapping[tuple[Any, Any], tuple[Spread, int]], lowest: float, highest: float, title: str) -> str:
-    import numpy as np
-
-    ranks, vectors = (sorted({pair[axis] for pair in fields}) for axis in (0, 1))
-    with _axes("vectors of each unit", "rank") as (figure, axes):
-        axes.grid(False)
-        axes.set_xticks(np.arange(len(vectors)) + 0.5, [f"{value:g}" for value in vectors])
-        axes.set_yticks(np.arange(len(ranks)) + 0.5, [f"{value:g}" for value in ranks])
-        means = np.array([[fields[r, v][0].mean if (r, v) in fields else np.nan for v in vectors] for r in ranks])
-        # Its colours are told apart by the colour-blind, and in black and white. It is drawn as paths, not as pixels.
-        mesh = axes.pcolormesh(np.ma.masked_invalid(means), cmap="cividis", vmin=lowest, vmax=highest)
-        for (y, rank), (x, vector) in product(enumerate(ranks), enumerate(vectors)):
-            text, colour = "not run", INK
-            if field := fields.get((rank, vector)):
-                red, green, blue, _ = mesh.to_rgba(field[0].mean)
-                text = f"{field[0]}\n{field[1]:,}"
+    joint = section.frame.dropna(subset=[*KNOBS])
+    for (method, order), group in joint.groupby(["method", "order"]):
+        if len(group) < group["rank"].nunique() + group.vectors.nunique():
+            # What varies one at a time is on the lines.
+            continue
+        title = f"{label_metric(section.metric)} and parameters by rank and vectors: {method}, order {order:g}"
+        means = group.pivot_table(index="rank", columns="vectors", values="mean")
+        with _axes("vectors of each unit", "rank") as (figure, axes):
+            axes.grid(False)
+            axes.set_xticks([x + 0.5 for x in range(means.shape[1])], [f"{value:g}" for value in means.columns])
+            axes.set_yticks([y + 0.5 for y in range(means.shape[0])], [f"{value:g}" for value in means.index])
+            # Colour-blind readers and black and white tell its colours apart. All maps have one scale.
+            mesh = axes.pcolormesh(means, cmap="cividis", vmin=joint["mean"].min(), vmax=joint["mean"].max())
+            for point in group.itertuples():
+                red, green, blue, _ = mesh.to_rgba(point.mean)
+                place = means.columns.get_loc(point.vectors) + 0.5, means.index.get_loc(point.rank) + 0.5
                 colour = "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#ffffff"
-            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", color=colour)
-        return _to_svg(figure, None, title)
+                text = f"{section.score(point.setting)}\n{point.parameters:,}"
+                axes.text(*place, text, ha="center", va="center", color=colour)
+            yield title, _to_svg(figure, None, title)
 
 
-def _draw(
-    axes: Any, points: Sequence[tuple[float, Spread]], label: str, colour: str, marker: str, joined: bool
-) -> None:
-    axes.errorbar(
-        [x for x, _ in points],
-        [spread.mean for _, spread in points],
-        yerr=[spread.deviation or 0 for _, spread in points],
-        fmt=marker,
-        linestyle="-" if joined else "none",
-        **{"color": colour, "label": label, "markersize": 5, "linewidth": 0.9, "elinewidth": 0.9, "capsize": 2},
-    )
+def _draw(axes: Any, points: pandas.DataFrame, x: str, label: str, colour: str, marker: str) -> None:
+    line = {"linestyle": "-" if len(points) > 1 else "none", "linewidth": 0.9, "elinewidth": 0.9, "capsize": 2}
+    look = {"fmt": marker, "color": colour, "label": label, "markersize": 5}
+    axes.errorbar(points[x], points["mean"], yerr=points.deviation, **look, **line)
 
 
-def _styles(settings: Iterable[Setting]) -> Iterator[tuple[str, str, str]]:
+def _styles(frame: pandas.DataFrame) -> Iterator[tuple[str, str, str]]:
     """Labels in the order of the tables, with a colour for each method and a marker for each of its variants."""
-    by_method: dict[str, dict[str, None]] = {}
-    for setting in settings:
-        by_method.setdefault(setting.method, {})[setting.label] = None
-    for labels, colour in zip(by_method.values(), cycle(COLOURS), strict=False):
-        for label, marker in zip(labels, cycle(MARKERS), strict=False):
+    for (_, members), colour in zip(frame.groupby("method", sort=False), cycle(COLOURS), strict=False):
+        for label, marker in zip(members.label.unique(), cycle(MARKERS), strict=False):
             yield label, colour, marker
 
 
@@ -145,7 +115,7 @@ def _set_log_scale(axes: Any, name: str) -> None:
 
     axes.set(**{f"{name}scale": "log"})
     axis = getattr(axes, f"{name}axis")
-    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 6, 8)))
     axis.set_major_formatter("{x:,g}")
     axis.set_minor_formatter(NullFormatter())
 

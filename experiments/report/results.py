@@ -91,4 +91,6 @@ def _identity(row: dict[str, str]) -> tuple[str, ...]:
 def _as_text(value: Any) -> str:
     if value is None or value in ({}, []):
         return ""
+    if isinstance(value, float):
+        value = round(value, 4)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)

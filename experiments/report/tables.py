@@ -1,17 +1,18 @@
 """The tables of a report: pandas frames of texts, which every form of the report shows."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from statistics import fmean
 
 import pandas
 
 from experiments.report import scores
-from experiments.report.comparison import KNOBS, PAPER, Entry, Section, Setting
+from experiments.report.comparison import KNOBS, PAPER, Entry, Section
 from experiments.run_record import RunRecord
+from fairseq_see.embeddings import embedding_class
 from fairseq_see.errors import InfeasibleRatio, SeeError
 
 LABELS = {"bleu": "BLEU", "chrf": "chrF", "tokenised_bleu": "tokenised BLEU"}
@@ -38,28 +39,23 @@ class Table:
 def compare_sizes(section: Section) -> Table:
     """Every setting by the bytes of its whole model, smallest first."""
     rows, best = [], float("-inf")
-    sign = -1 if section.metric == "perplexity" else 1
-    score_of = {setting.name: section.score(setting) for setting in section.settings}
     for setting in sorted(section.settings, key=lambda each: (each.record.model_bytes or 0, each.name)):
-        record, score = setting.record, score_of[setting.name]
-        baseline = section.baseline(setting)
-        dense = score_of[baseline.name] if baseline else None
+        record, score, dense = setting.record, section.score(setting), section.baseline(setting)
         chrf = setting.spread(section.test, "chrf")
-        leads = score is not None and sign * score.mean > best
-        best = max(best, sign * score.mean) if score else best
+        leads, best = section.sign * score.mean > best, max(best, section.sign * score.mean)
         rows.append(
             {
                 "model": setting.name,
                 "whole model, MB": _megabytes(record.model_bytes),
-                label_metric(section.metric): str(score or ""),
-                "against dense": f"{round(score.mean - dense.mean, 1) + 0:+.1f}" if score and dense else "",
+                label_metric(section.metric): str(score),
+                "against dense": f"{round(score.mean - section.score(dense).mean, 1) + 0:+.1f}" if dense else "",
                 "best of its size": "yes" if leads else "",
                 "embeddings, MB": _megabytes(record.embedding_bytes),
                 "ratio in bytes": _ratio(record.byte_ratio),
                 "ratio": _ratio(record.parameter_ratio) + ("*" if setting.off else ""),
                 "parameters": _count(record.embedding_parameters),
                 **({"chrF": str(chrf or "")} if section.metric == "bleu" else {}),
-                "lowest to highest": f"{score.low:.1f}–{score.high:.1f}" if score and score.count > 1 else "",
+                "lowest to highest": f"{score.low:.1f}–{score.high:.1f}" if score.count > 1 else "",
                 "seeds": setting.seeds,
                 "made": describe_making(record),
             }
@@ -76,32 +72,34 @@ def compare_sizes(section: Section) -> Table:
 
 def compare_with_paper(section: Section, missing: Sequence[Entry]) -> Table:
     """The paper's Tables 2 and 5: these scores and its own, with a reason in every empty cell."""
-    asked = {setting.ratio for setting in section.settings if setting.ratio and setting.record.config.get("ratio")}
-    columns = sorted(asked | {float(ratio) for ratio in PAPER["ratios"]})
-    names = ["method", "tokenised BLEU", "no ratio", *(f"{ratio:g}x" for ratio in columns)]
+    asked = {float(ratio) for each in section.main if (ratio := each.record.config.get("ratio"))}
+    ratios = sorted(asked | {float(ratio) for ratio in PAPER["ratios"]})
     known = list(PAPER["datasets"]["WMT17"])
-    rows: list[list[str]] = []
+    cells: dict[tuple[str, str], dict[float | None, str]] = {}
     for method in [*known, *sorted({setting.method for setting in section.main} - {*known})]:
         mine = [setting for setting in section.main if setting.method == method]
-        for label, group in groupby(mine, key=lambda setting: setting.label):
-            rows.append([label, "here", *_fill(list(group), method, columns, missing, section)])
-        if not mine:
-            rows.append([method, "here", *_fill([], method, columns, missing, section)])
+        compresses = any(setting.ratio for setting in mine) or (not mine and embedding_class(method).compresses)
+        columns: list[float | None] = [*ratios] if compresses else [None]
+        cells[method, "here"] = {ratio: _reason(method, ratio, missing, section) for ratio in columns}
+        for setting in mine:
+            score = setting.spread(section.test, "tokenised_bleu")
+            cells.setdefault((setting.label, "here"), {})[setting.ratio] = str(score or "–") + "*" * setting.off
         for dataset, figures in PAPER["datasets"].items():
             if published := figures.get(method):
-                # A dash: the method does not reach this ratio.
-                dash = "" if "" in published else "–"
-                cells = [published.get(f"{ratio:g}", dash if ratio in PAPER["ratios"] else "") for ratio in columns]
-                texts = [
-                    f"{value:.2f}" if value and value != "–" else value for value in [published.get("", ""), *cells]
-                ]
-                rows.append(["", f"paper, {dataset}", *texts])
+                row = cells[method, f"paper, {dataset}"] = {
+                    ratio: "–" for ratio in PAPER["ratios"] if "" not in published
+                }
+                row |= {float(ratio) if ratio else None: f"{bleu:.2f}" for ratio, bleu in published.items()}
+    rows = []
+    for (label, source), row in cells.items():
+        texts = {f"{ratio:g}x": row.get(ratio, "") for ratio in ratios}
+        rows.append({"method": label, "tokenised BLEU": source, "no ratio": row.get(None, ""), **texts})
     note = (
         "Case-sensitive BLEU of words, the paper's measure. Here: mean ± sample standard deviation over seeds. "
         f"Paper: {PAPER['source']}; {PAPER['setting']}. Its scores are no measure of runs on other data or at another "
         "scale. –: out of the method's reach, according to the paper."
     )
-    return Table("Beside the paper", pandas.DataFrame(rows, columns=names), 2, [note])
+    return Table("Beside the paper", pandas.DataFrame(rows), 2, [note])
 
 
 def bootstrap_pairs(section: Section, texts: Texts) -> Table | None:
@@ -165,17 +163,16 @@ def compare_bands(section: Section, texts: Texts, training_words: Path | None) -
 
 
 def list_sensitivity(section: Section) -> Table | None:
-    """The settings on the section's lines; None where there are none."""
+    """The settings on lines of rank, order or vectors; None where there are none."""
     rows = [
         {
             "model": setting.name,
             **{knob: str(setting.see_args.get(knob, "")) for knob in KNOBS},
             "ratio": _ratio(setting.record.parameter_ratio),
             "parameters": _count(setting.record.embedding_parameters),
-            label_metric(section.metric): str(section.score(setting) or ""),
+            label_metric(section.metric): str(section.score(setting)),
         }
-        for setting in section.settings
-        if setting not in section.main
+        for setting in section.frame.setting[section.frame.line]
     ]
     return Table("Rank, order and vectors of each unit", pandas.DataFrame(rows)) if rows else None
 
@@ -240,56 +237,23 @@ def label_metric(metric: str) -> str:
     return LABELS.get(metric, metric.replace("_", " "))
 
 
-def _fill(
-    settings: Sequence[Setting],
-    method: str,
-    columns: Sequence[float],
-    missing: Sequence[Entry],
-    section: Section,
-) -> list[str]:
-    """The scores of one label by column, or why there is none."""
-    by_column = {setting.ratio: setting for setting in settings}
-    compresses = bool(settings and settings[0].ratio) or (not settings and _compresses(method))
-    texts = []
-    for ratio in (None, *columns):
-        if setting := by_column.get(ratio):
-            score = setting.spread(section.test, "tokenised_bleu")
-            texts.append(str(score or "–") + "*" * setting.off)
-        elif (ratio is None) == compresses:
-            texts.append("")
-        else:
-            variant = settings[0].variant if settings else ""
-            texts.append(_reason(method, variant, ratio, missing, section.settings))
-    return texts
-
-
-def _reason(method: str, variant: str, ratio: float | None, missing: Sequence[Entry], scored: Sequence[Setting]) -> str:
+def _reason(method: str, ratio: float | None, missing: Sequence[Entry], section: Section) -> str:
     """Of the record of a run without scores, or of the planner on the embedding matrices that most runs have."""
-    from fairseq_see.embeddings import REGISTRY
-
     for record in (entry.record for entry in missing):
-        if [record.config.get(name) or "" for name in ("method", "ratio", "variant")] == [method, ratio or "", variant]:
+        if [record.config.get(name) or None for name in ("method", "ratio", "variant")] == [method, ratio, None]:
             return describe_state(record)
-    if variant:
-        return ""
-    shapes = Counter(tuple(map(tuple, setting.record.matrices)) for setting in scored).most_common(1)
-    if ratio is None or method not in REGISTRY:
+    shapes = Counter(json.dumps(setting.record.matrices) for setting in section.settings).most_common(1)
+    if ratio is None:
         return "not run"
-    for rows, columns in shapes[0][0]:
+    for rows, columns in json.loads(shapes[0][0]):
         try:
-            REGISTRY[method].plan(ratio, rows, columns)
+            embedding_class(method).plan(ratio, rows, columns)
         except InfeasibleRatio as error:
             return f"infeasible, nearest {error.nearest:.3g}x" if error.nearest else "infeasible"
         except SeeError:
-            # One that needs a unit index, which no record holds.
+            # A method that needs a unit index, which no record holds, or that is not of this package.
             break
     return "not run"
-
-
-def _compresses(method: str) -> bool:
-    from fairseq_see.embeddings import REGISTRY
-
-    return REGISTRY[method].compresses
 
 
 def _verdict(pairs: Sequence[tuple[float, float]]) -> str:

@@ -5,9 +5,9 @@ import json
 import re
 
 import pytest
+import yaml
 
 from experiments.__main__ import main as laboratory
-from experiments.hyperparameters import read_recipes
 from experiments.report.results import RESULTS, read_results
 from experiments.report.results_figure import draw
 from experiments.run_record import read, write
@@ -84,12 +84,11 @@ def test_another_file_is_not_overwritten(tmp_path, capsys, text, message):
     assert message in capsys.readouterr().err and table.read_text() == text
 
 
-def test_every_method_of_a_documented_command_has_hyper_parameters():
-    commands = re.findall(r"reproduce\.sh(?:[^\n]*\\\n)*[^\n]*", (ROOT / "docs/results.md").read_text(encoding="utf-8"))
-    with_methods = [command.replace("\\\n", " ") for command in commands if "--methods" in command]
-    assert with_methods
-    for command in with_methods:
-        methods, recipes = (
-            re.findall(rf"{option} (.*?)(?: --| \+|$)", command)[0].split() for option in ("--methods", "--recipes")
-        )
-        assert set(methods) <= read_recipes(ROOT / recipes[0]).keys()
+def test_the_frozen_hyper_parameters_are_those_of_the_rows():
+    frozen = yaml.safe_load((ROOT / "configs/hyperparameters/short_small.yaml").read_text(encoding="utf-8"))
+    rows = [row for row in read_results(RESULTS) if row["folder"] == "short-small" and row["overrides"]]
+    assert {row["method"] for row in rows} == frozen.keys()
+    for row in rows:
+        overrides = json.loads(row["overrides"])
+        wanted = {key: str(value) for key, value in frozen[row["method"]].items()}
+        assert wanted.items() <= overrides.items(), row["name"]
