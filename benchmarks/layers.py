@@ -17,7 +17,7 @@ from indexes import histogram, like_real, worst
 from measure import extra_memory, finish, in_turn, markdown, options
 from torch import Tensor, nn
 
-from fairseq_see.embeddings import REGISTRY, Embedding, SEEEmbedding, build, options_of
+from fairseq_see.embeddings import REGISTRY, Embedding, SEEEmbedding, build
 from fairseq_see.errors import InfeasibleRatio
 from fairseq_see.units import UnitIndex
 
@@ -89,9 +89,9 @@ def candidates(arguments: Any, real: UnitIndex, bad: UnitIndex) -> dict[str, Emb
         cls = REGISTRY[method]
         if cls.quantised:
             continue
-        given: dict[str, Any] = {"index": real} if "index" in options_of(cls) else {}
         try:
-            embeddings[method] = build(method, *shape, ratio=arguments.ratio if cls.compresses else None, **given)
+            ratio = arguments.ratio if cls.compresses else None
+            embeddings[method] = build(method, *shape, ratio=ratio, index=real)
         except InfeasibleRatio as error:
             print(f"left out: {error}")
     embeddings["see, worst case"] = build("see", *shape, ratio=arguments.ratio, index=bad)

@@ -47,7 +47,7 @@ from experiments.llm.experiment import last_checkpoint
 from experiments.llm.tokens import distances, reach, token_counts
 from fairseq_see.distillation.stages import Stages, Weights
 from fairseq_see.errors import ends_in_one_line
-from fairseq_see.fitting import RECIPES
+from fairseq_see.fitting import PRESETS
 from fairseq_see.hf import build_index, compress_embeddings, compressed_embeddings
 from fairseq_see.hf.distillation import DistillationTrainer
 from fairseq_see.io import read_lines, replacing, replacing_folder, write_json
@@ -170,8 +170,9 @@ class Benchmark:
         arguments, model = self.arguments, self._load("teacher")
         counts = token_counts(self.train, len(self.tokenizer)).tolist()
         index = build_index(self.tokenizer, senses=arguments.senses, counts=counts, language="en")
-        recipe = RECIPES["see"].recipe._replace(epochs=arguments.fit_epochs) if start == "fitted" else None
-        return compress_embeddings(model, ratio=arguments.ratio, index=index, fit=recipe, seed=arguments.seed)
+        fit = PRESETS["see"].fit._replace(epochs=arguments.fit_epochs) if start == "fitted" else None
+        plain = PRESETS["see"].options
+        return compress_embeddings(model, ratio=arguments.ratio, index=index, fit=fit, seed=arguments.seed, **plain)
 
     def _distil(self, arm: str, teacher: Any, model: Any) -> dict[str, Any]:
         """Train an arm and measure it; its weights are not kept."""
@@ -227,7 +228,7 @@ class Benchmark:
         found: dict[str, Any] = {"perplexity": perplexity(model, self.valid), "parameters": model.num_parameters()}
         if hasattr(model.config, "quantization_config"):
             (embedding,) = compressed_embeddings(model).values()
-            found["table"] = embedding.footprint()._asdict() | {"settings": embedding.settings()["m"]}
+            found["table"] = embedding.footprint()._asdict() | {"settings": embedding.config.to_json()["vectors"]}
         else:
             found["table"] = {"parameters": model.get_input_embeddings().weight.numel()}
         return found

@@ -58,7 +58,7 @@ def measured(setting: dict[str, Any], rounds: int) -> dict[str, float]:
     }
     seconds = in_turn(actions, rounds)
     # The table itself has to be, and so has its gradient, here the slope.
-    return {**seconds, "memory": extra_memory(actions["table"]) - slope.nbytes, "m": embedding.settings()["m"][0]}
+    return {**seconds, "memory": extra_memory(actions["table"]) - slope.nbytes, "m": embedding.config.vectors}
 
 
 def draw(results: dict[str, dict[int, dict[str, float]]], path: Path) -> None:

@@ -7,7 +7,7 @@ LM_METHODS = S.choice.methods or ["svd", "direction", "see"]
 # In place of what the fit configuration has; not tuned.
 MORE = {"see": ["--epochs", "200"]}
 LM_FITS = {
-    f"{fit}-{ratio:g}x-{weights}-{part}": ["--recipe", fit, "--see-ratio", f"{ratio:g}", "--weights", weights]
+    f"{fit}-{ratio:g}x-{weights}-{part}": ["--preset", fit, "--see-ratio", f"{ratio:g}", "--weights", weights]
     + (["--input-only"] if part == "input" else [])
     + MORE.get(fit, [])
     for ratio in S.choice.ratios or (5, 10)

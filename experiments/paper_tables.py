@@ -15,17 +15,18 @@ from fairseq_see.io import read_lines
 from fairseq_see.units.controls import CONTROLS
 from fairseq_see.units.selection import check_order_and_rank
 
-METHODS = ("dense", "matrix", "tensor_train", "word2ket", "morphte", "see_paper", "see")
+METHODS = ("dense", "low_rank", "tensor_train", "word2ket", "morphte", "see_paper", "see")
 LSTMS = ("dense", "morph_lstm", "sememe_lstm")
 # Figure 5 varies one of them at a time round the paper's setting. It shows no list of values; these are ours.
 RANK, ORDER, M = 5, 3, 9
 RANKS, ORDERS, MS = (2, 3, 4, 5, 6, 7), (2, 3, 4, 5), (3, 6, 9, 12, 18)
-# The method that each fit configuration of fairseq-see fit makes, with the overrides that train the same model.
+# The method that each preset of fairseq-see fit makes, the overrides that train it from scratch, and those by which a
+# student is what was fitted.
 FITS = {
-    "svd": ("matrix", {}),
-    "direction": ("matrix", {"++model.see_bias": "true"}),
-    "see": ("see", {}),
-    "morphte": ("morphte", {}),
+    "svd": ("low_rank", {}, {}),
+    "direction": ("low_rank", {"+model.see_args.bias": "true"}, {}),
+    "see": ("see", {}, {"+model.see_args.layernorm": "false", "+model.see_args.frequent_share": "0"}),
+    "morphte": ("morphte", {}, {}),
 }
 # Which of them may be chosen for a table.
 CHOICES = {
@@ -215,7 +216,7 @@ def _grid(choice: Choice, seed: int) -> Iterator[Cell]:
 def _sensitivity(settings: Sequence[tuple[int, int, int]], seed: int) -> Iterator[Cell]:
     for rank, order, m in settings:
         check_order_and_rank(order, rank)
-        overrides = _model("see", None, seed) | {"model.see_m": str(m)}
+        overrides = _model("see", None, seed) | {"+model.see_args.vectors": str(m)}
         see_args = {"rank": rank, "order": order, "vectors": m}
         name = f"see-rank{rank}-order{order}-m{m}-seed{seed}"
         cell = Cell(name, "see", None, seed, see_args=see_args, overrides=overrides)
@@ -248,9 +249,9 @@ def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
     for fit, ratio in product(choice.methods or FITS, choice.ratios or (10,)):
         if fit not in FITS:
             raise SeeError(f"no fit {fit}; there are: {', '.join(FITS)}")
-        method, more = FITS[fit]
+        method, more, preset = FITS[fit]
         name = f"{fit}-{ratio:g}x"
-        options = ("--recipe", fit, "--see-ratio", f"{ratio:g}")
+        options = ("--preset", fit, "--see-ratio", f"{ratio:g}")
         fitted = Cell(
             f"{name}-fit-seed{seed}", method, ratio, seed, f"{fit}-fit", fit=teacher.name, fit_options=options
         )
@@ -264,7 +265,7 @@ def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
             "optimization.max_update": str(updates),
             "optimization.max_epoch": "0",
         }
-        taught = {
+        taught = preset | {
             "criterion.teacher": f"'{{cells}}/{teacher.name}/checkpoints/checkpoint_best.pt'",
             "checkpoint.finetune_from_model": f"'{{cells}}/{fitted.name}/checkpoints/checkpoint_best.pt'",
         }

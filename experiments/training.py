@@ -47,7 +47,7 @@ NOTHING_LEFT = 3
 _PLACES = (("common", "user_dir"), ("task", "data"), ("checkpoint", "save_dir"), ("optimization", "stop_time_hours"))
 # Overrides that a record's config has, that follow from the seed, or that are paths.
 _ELSEWHERE = {
-    *("model.see_method", "model.see_ratio", "model.see_m", "model.see_index", "common.seed"),
+    *("model.see_method", "model.see_ratio", "model.see_args.vectors", "model.see_index", "common.seed"),
     *("criterion.teacher", "checkpoint.finetune_from_model", "task.source_lang", "task.target_lang"),
 }
 # What fairseq needs to close a training down: validation, checkpoint.

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from fairseq import checkpoint_utils
 from fairseq.dataclass.utils import overwrite_args_by_name
+from fairseq.trainer import Trainer
 from omegaconf import OmegaConf
 
 from fairseq_see.embeddings.exported import is_export
@@ -45,7 +46,7 @@ for _name in ("fairseq_see.models", "fairseq_see.criterions"):
 
 def _or_exported(load: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """fairseq's loader of checkpoints, for exported models too: the one door through which all its commands go."""
-    from fairseq_see.models.builder import exit_on_error, load_checkpoint
+    from fairseq_see.models.checkpoint import exit_on_error, load_checkpoint
 
     @wraps(load)
     def load_checkpoint_to_cpu(
@@ -63,4 +64,17 @@ def _or_exported(load: Callable[..., dict[str, Any]]) -> Callable[..., dict[str,
     return load_checkpoint_to_cpu
 
 
+def _or_one_line(load: Callable[..., Any]) -> Callable[..., Any]:
+    """fairseq's loading into a model to be trained, which reports any cause as architectures that do not match."""
+    from fairseq_see.models.checkpoint import exit_on_error
+
+    @wraps(load)
+    def load_checkpoint(*args: Any, **kwargs: Any) -> Any:
+        with exit_on_error():
+            return load(*args, **kwargs)
+
+    return load_checkpoint
+
+
+Trainer.load_checkpoint = _or_one_line(Trainer.load_checkpoint)
 checkpoint_utils.load_checkpoint_to_cpu = _or_exported(checkpoint_utils.load_checkpoint_to_cpu)

@@ -96,7 +96,7 @@ def _table(args: argparse.Namespace) -> NDArray[np.float32]:
     # Here, not above: torch and fairseq take seconds to import.
     import torch
 
-    from fairseq_see.models.builder import load_embeddings
+    from fairseq_see.models.checkpoint import load_embeddings
 
     embeddings = load_embeddings(args.table)
     if args.side not in embeddings:

@@ -31,7 +31,7 @@ from experiments.llm.cached_step import check_settings, once
 from experiments.llm.finetune import Schedule, answer, classify
 from experiments.llm.masked_lm import perplexity
 from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.fitting import RECIPES, Recipe, measure
+from fairseq_see.fitting import PRESETS, FitConfig, measure
 from fairseq_see.hf import compress_embeddings, compressed_embeddings, surgery
 from fairseq_see.io import replacing_folder
 
@@ -43,11 +43,11 @@ SCHEDULES = {"squad": Schedule(2, 12, 3e-5, 384), "mlm": Schedule(length=512)}
 
 
 METHODS = {
-    "svd": RECIPES["svd"],
+    "svd": PRESETS["svd"],
     # As Balazy et al. call it.
-    "autoencoder": RECIPES["direction"],
-    # More epochs of larger batches than the recipe has.
-    "see": RECIPES["see"]._replace(recipe=Recipe(epochs=75, batch_rows=1024)),
+    "autoencoder": PRESETS["direction"],
+    # More epochs of larger batches than the preset has.
+    "see": PRESETS["see"]._replace(fit=FitConfig(epochs=75, batch_rows=1024)),
 }
 
 
@@ -86,15 +86,15 @@ def compress(model: Any, tokenizer: Any, name: str, ratio: float, seed: int, **u
         :func:`~fairseq_see.fitting.measure` tells it of all.
     """
     table = model.get_input_embeddings().weight.detach().clone()
-    method, recipe, options = METHODS[name]
-    recipe = recipe._replace(seed=seed)
-    compress_embeddings(model, tokenizer, method, ratio, fit=recipe, seed=seed, **units, **options)
+    method, fit, options = METHODS[name]
+    fit = fit._replace(seed=seed)
+    compress_embeddings(model, tokenizer, method, ratio, fit=fit, seed=seed, **units, **options)
     embedding = compressed_embeddings(model)["input"]
     parameters = embedding.footprint().parameters
     with torch.no_grad():
         near = measure(embedding.table(), table, torch.ones(len(table)))[0]
     size = {"parameters": parameters, "ratio": table.numel() / parameters}
-    return {**size, "settings": embedding.settings(), **near}
+    return {**size, "settings": embedding.config.to_json(), **near}
 
 
 def main(words: list[str] | None = None) -> None:

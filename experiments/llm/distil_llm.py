@@ -22,8 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--limit", type=int, metavar="N", help="measure N questions of each task (default: all)")
     embedding = parser.add_argument_group("embedding")
     embedding.add_argument("--see-method", default="see", metavar="METHOD", help="default: %(default)s")
-    embedding.add_argument("--see-ratio", type=float, metavar="R", help="compress each table R times (default: 5)")
-    embedding.add_argument("--see-m", type=float, metavar="M", help="vectors of each basic unit, instead of a ratio")
+    embedding.add_argument("--see-ratio", type=float, metavar="R", help="compress each matrix R times (default: 5)")
+    embedding.add_argument(
+        "--see-args", metavar="NAME=VALUE,...", help="hyper-parameters (fairseq-see plan --list-options)"
+    )
     embedding.add_argument("--hownet", type=Path, metavar="TSV", help="table of senses (data/README.md)")
     embedding.add_argument("--order", type=int, default=3, help="units in a group (default: %(default)s)")
     embedding.add_argument("--rank", type=int, default=5, help="groups in a word (default: %(default)s)")

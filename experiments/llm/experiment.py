@@ -35,8 +35,9 @@ from experiments.llm.checkpoints import last_checkpoint
 from experiments.run_record import collect_machine, collect_versions, commit
 from fairseq_see.distillation.stages import Stages, Weights, parse_side
 from fairseq_see.embeddings import embedding_class
+from fairseq_see.embeddings.config import parse_options
 from fairseq_see.errors import SeeError
-from fairseq_see.fitting import Recipe
+from fairseq_see.fitting import FitConfig
 from fairseq_see.hf import build_index, compress_embeddings, compressed_embeddings
 from fairseq_see.hf.distillation import DistillationTrainer
 from fairseq_see.io import replacing_folder, write_json
@@ -90,22 +91,22 @@ class Experiment:
             return
         model = self._load(args.model)
         rows = model.get_input_embeddings().num_embeddings
-        ratio = None if args.see_m else args.see_ratio or 5.0
-        options: dict[str, Any] = {"m": args.see_m} if args.see_m else {}
+        options = parse_options(args.see_args)
+        ratio = args.see_ratio or (None if _sets_size(args) else 5.0)
         if args.hownet is not None:
             counts = tokens.token_counts(self.examples, rows).tolist()
             options["index"] = build_index(
                 self.tokenizer, rows, args.hownet, counts=counts, order=args.order, rank=args.rank
             )
         fitted = args.fit_epochs or embedding_class(args.see_method).quantised
-        recipe = Recipe(epochs=args.fit_epochs, seed=args.seed) if fitted else None
+        fit = FitConfig(epochs=args.fit_epochs, seed=args.seed) if fitted else None
         compress_embeddings(
             model,
             self.tokenizer,
             args.see_method,
             ratio,
             output=args.see_output,
-            fit=recipe,
+            fit=fit,
             seed=args.seed,
             **options,
         )
@@ -210,15 +211,22 @@ def _stages(args: argparse.Namespace) -> Stages:
 def _check(args: argparse.Namespace) -> None:
     _stages(args).check()
     parse_side(args.distil_layers, "model")
-    embedding_class(args.see_method)
+    embedding_class(args.see_method).Config.of(args.see_method, parse_options(args.see_args))
     if args.task is None and args.data is None:
         raise SeeError("nothing to learn from; give --task arc or --data FILE")
-    if args.see_m is not None and args.see_ratio is not None:
-        raise SeeError("give either --see-ratio or --see-m, not both")
+    if args.see_ratio is not None and _sets_size(args):
+        raise SeeError("give either --see-ratio or the size in --see-args, not both")
     if min(args.batch, args.micro_batch) < 1 or args.batch % args.micro_batch:
         raise SeeError(f"--batch {args.batch} is no multiple of --micro-batch {args.micro_batch}")
     if min(args.epochs, args.length - 1) < 1 or args.lr <= 0 or min(args.start_epochs, args.fit_epochs) < 0:
         raise SeeError("--epochs must be at least 1, --length 2, --start-epochs and --fit-epochs 0, --lr above 0")
+
+
+def _sets_size(args: argparse.Namespace) -> bool:
+    """Whether the hyper-parameters given decide what a ratio would."""
+    cls = embedding_class(args.see_method)
+    config = cls.Config.of(args.see_method, parse_options(args.see_args))
+    return config.unplanned() != cls.Config().unplanned()
 
 
 def _keep_settings(path: Path, args: argparse.Namespace) -> None:

@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> None:
     check_outputs({"--output": args.output}, args.checkpoints)
     from tqdm import tqdm
 
-    from fairseq_see.models.builder import AVERAGED, load_checkpoint
+    from fairseq_see.models.checkpoint import AVERAGED, load_checkpoint
 
     first = load_checkpoint(args.checkpoints[0])
     sums = {name: value.double() if value.is_floating_point() else value for name, value in first["model"].items()}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from fairseq_see.cli.main import ImportUserDir
 from fairseq_see.errors import SeeError
 from fairseq_see.io import replacing_folder, save_checkpoint
 from fairseq_see.units.vocabulary import Vocabulary
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to-dense", metavar="FILE.pt", type=Path, help="checkpoint for fairseq without this package, full tables"
     )
+    parser.add_argument("--user-dir", metavar="FOLDER", action=ImportUserDir, help="package with methods of your own")
     parser.add_argument(
         "--data", metavar="FOLDER", type=Path, help="where the dictionaries are (default: where the model was trained)"
     )
@@ -38,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write one or both, and tell the bytes."""
-    from fairseq_see.models.builder import load_checkpoint, load_embeddings, options_in
+    from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings, options_in
     from fairseq_see.models.to_dense import dense_twin
 
     if not args.output and not args.to_dense:
@@ -65,7 +67,7 @@ def _write_small(
 ) -> None:
     from fairseq_see.embeddings import exported
     from fairseq_see.embeddings.buffers import packed_state
-    from fairseq_see.models.builder import options_in, updates_of
+    from fairseq_see.models.checkpoint import options_in, updates_of
 
     resolved = json.loads(options_in(state["cfg"]["model"]).pop("see_resolved"))
     model = dict(state["model"])

@@ -1,4 +1,4 @@
-"""``fairseq-see fit``: compress the embedding tables of a model that is trained already."""
+"""``fairseq-see fit``: compress the embedding matrices of a model that is trained already."""
 
 import argparse
 import json
@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from fairseq_see.cli.main import ImportUserDir
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs
 
 if TYPE_CHECKING:
-    from fairseq_see.fitting import Method, Recipe
+    from fairseq_see.fitting import FitConfig, FitPreset
     from fairseq_see.models.compress import Side
 
-HELP = "compress the tables of a trained model: fit any embedding to them, and write a checkpoint with it"
+HELP = "compress the embedding matrices of a trained model: fit any embedding to them, and write a checkpoint with it"
 
 MEASURES = ("mse", "relative_error", "cosine", "neighbours")
 
@@ -39,17 +40,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave the output layer as it was trained; one that was tied becomes a dense matrix of its own",
     )
     parser.add_argument(
-        "--recipe",
+        "--preset",
         metavar="NAME",
-        help="a method with the settings that suit it: svd, direction, see or morphte; options given besides win",
+        help="a method with the settings that suit a fit: svd, direction, see or morphte; options given besides win",
     )
     embedding = parser.add_argument_group("embedding")
     embedding.add_argument("--see-method", metavar="METHOD", help="embedding method")
-    embedding.add_argument("--see-ratio", type=float, metavar="R", help="compress each table this many times")
-    embedding.add_argument("--see-m", metavar="M", help="vectors of each basic unit, instead of --see-ratio")
+    embedding.add_argument(
+        "--user-dir", metavar="FOLDER", action=ImportUserDir, help="package with methods of your own"
+    )
+    embedding.add_argument("--see-ratio", type=float, metavar="R", help="compress each matrix this many times")
+    embedding.add_argument(
+        "--see-args", metavar="NAME=VALUE,...", help="hyper-parameters (fairseq-see plan --list-options)"
+    )
     embedding.add_argument("--see-index", metavar="PATH", help="unit index elsewhere than in the data folder")
-    embedding.add_argument("--see-bias", "--bias", action="store_true", default=None, help="add a bias to every row")
-    fitting = parser.add_argument_group("fitting", "defaults: the recipe's, if it has another")
+    fitting = parser.add_argument_group("fitting", "defaults: the preset's, if it has another")
     fitting.add_argument(
         "--loss", help="mse, l1, power, cosine, a mix as cosine:0.2,power:0.0025, or direction (default: mse)"
     )
@@ -64,16 +69,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights",
         choices=("none", "frequency"),
         default="none",
-        help="of rows: all alike, or the dictionary's counts, plus 1 (default: %(default)s)",
+        help="of embeddings: all alike, or the dictionary's counts, plus 1 (default: %(default)s)",
     )
-    fitting.add_argument("--encoder", choices=("linear",), help="learn latents as a linear map of rows (for matrix)")
+    fitting.add_argument(
+        "--encoder", choices=("linear",), help="learn latents as a linear map of embeddings (for low_rank)"
+    )
     fitting.add_argument("--optimizer", choices=("adam", "lbfgs"), help="default: adam")
     fitting.add_argument(
         "--lr",
         type=float,
-        help="learning rate (default: adam 0.001 from a start in closed form, 0.01 from others; lbfgs 1)",
+        help="learning rate (default: adam 0.001 from a closed-form initialisation, 0.01 from others; lbfgs 1)",
     )
-    fitting.add_argument("--epochs", type=int, help="0: only the start (default: 30)")
+    fitting.add_argument("--epochs", type=int, help="0: only the initialisation (default: 30)")
     fitting.add_argument("--batch-rows", type=int, metavar="N", help="for adam (default: 256)")
     fitting.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -86,22 +93,27 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from fairseq_see.embeddings import embedding_class
+    from fairseq_see.embeddings.config import parse_options
     from fairseq_see.fitting import parse_loss
     from fairseq_see.models.compress import Exchange
 
-    method = _method(args)
-    recipe = _recipe(args, method.recipe)
-    options = {"see_method": method.embedding} | {f"see_{name}": value for name, value in method.options.items()}
-    options |= {name: value for name, value in vars(args).items() if name.startswith("see_") and value is not None}
-    embedding_class(options["see_method"])
-    parse_loss(recipe.loss)
+    preset = _preset(args)
+    config = _fit_config(args, preset.fit)
+    method = args.see_method or preset.method
+    # The preset's options are of its own method.
+    own = preset.options if method == preset.method else {}
+    options = {
+        "see_method": method,
+        "see_ratio": args.see_ratio,
+        "see_args": own | parse_options(args.see_args),
+        "see_index": args.see_index,
+    }
+    embedding_class(method)
+    parse_loss(config.loss)
     torch.manual_seed(args.seed)
     exchange = Exchange(args.checkpoint, options, args.data, args.input_only)
-    states = {name: args.output.with_name(f"{args.output.name}.{name}.fit") for name in exchange.sides}
-    results = [_fitted(name, side, recipe, args.weights, states[name]) for name, side in exchange.sides.items()]
-    exchange.save(args.output, _how(args, recipe, results))
-    for state in states.values():
-        state.unlink(missing_ok=True)
+    results = [_fit(name, side, config, args.weights) for name, side in exchange.sides.items()]
+    exchange.save(args.output, _describe_fit(args, config, results))
     if args.json:
         json.dump(results, sys.stdout, indent=2)
         print()
@@ -109,62 +121,62 @@ def run(args: argparse.Namespace) -> None:
         _print(results, args.output)
 
 
-def _method(args: argparse.Namespace) -> "Method":
-    from fairseq_see.fitting import Method, Recipe, method_named
+def _preset(args: argparse.Namespace) -> "FitPreset":
+    from fairseq_see.fitting import FitConfig, FitPreset, preset_named
 
-    if args.recipe is not None:
-        return method_named(args.recipe)
+    if args.preset is not None:
+        return preset_named(args.preset)
     if args.see_method is None:
-        raise SeeError("say what to fit: give --see-method METHOD, or --recipe NAME")
-    return Method(args.see_method, Recipe(), {})
+        raise SeeError("name what to fit: give --see-method METHOD, or --preset NAME")
+    return FitPreset(args.see_method, FitConfig(), {})
 
 
-def _recipe(args: argparse.Namespace, recipe: "Recipe") -> "Recipe":
-    """A recipe with the options that were given in place of its own."""
-    given = {name: getattr(args, name) for name in recipe._fields if getattr(args, name) is not None}
+def _fit_config(args: argparse.Namespace, config: "FitConfig") -> "FitConfig":
+    """A config with the options that were given in place of its own."""
+    given = {name: getattr(args, name) for name in config._fields if getattr(args, name) is not None}
     if args.alpha is not None:
         given["alpha"] = tuple(args.alpha)
     if args.encoder is not None:
         given["encoder"] = True
-    return recipe._replace(**given)
+    return config._replace(**given)
 
 
-def _fitted(name: str, side: "Side", recipe: "Recipe", weights: str, state: Path) -> dict[str, Any]:
-    """Fit one table, and say what came of it."""
+def _fit(name: str, side: "Side", config: "FitConfig", weights: str) -> dict[str, Any]:
+    """Fit one matrix, and report the result."""
     import torch
 
     from fairseq_see.fitting import fit, measure
 
-    embedding, table, counts = side
-    done = fit(embedding, table, recipe, counts + 1 if weights == "frequency" else None, state, name)
+    embedding, matrix, counts = side
+    done = fit(embedding, matrix, config, counts + 1 if weights == "frequency" else None, name)
     parameters, size = embedding.footprint()
-    rows = torch.arange(len(table)) != embedding.padding_idx
+    rows = torch.arange(len(matrix)) != embedding.padding_idx
     with torch.no_grad():
-        bands = measure(embedding.table()[rows], table[rows], counts[rows])
+        bands = measure(embedding.table()[rows], matrix[rows], counts[rows])
     return {
         "side": name,
         "method": embedding.method,
-        "settings": embedding.settings(),
+        "config": embedding.config.to_json(),
         "parameters": parameters,
         "ratio": embedding.ratio,
         "bytes": size,
-        "start": "closed form" if done.closed_form else "random",
+        "initialisation": "closed form" if done.closed_form else "random",
         "epoch": done.epoch,
         "losses": done.losses,
         "bands": bands,
     }
 
 
-def _how(args: argparse.Namespace, recipe: "Recipe", results: list[dict[str, Any]]) -> str:
-    """The fit in some words, by which models fitted otherwise are told apart."""
-    closed_form = all(result["start"] == "closed form" for result in results)
-    said = ["in closed form" if closed_form and not recipe.epochs else f"in {recipe.epochs} epochs of {recipe.loss}"]
-    said += ["rows by frequency"] * (args.weights == "frequency") + ["linear encoder"] * recipe.encoder
-    return ", ".join(said + ["output kept"] * args.input_only)
+def _describe_fit(args: argparse.Namespace, config: "FitConfig", results: list[dict[str, Any]]) -> str:
+    """The fit in some words, which distinguish models fitted otherwise."""
+    closed_form = all(result["initialisation"] == "closed form" for result in results)
+    words = ["in closed form" if closed_form and not config.epochs else f"in {config.epochs} epochs of {config.loss}"]
+    words += ["weighted by frequency"] * (args.weights == "frequency") + ["linear encoder"] * config.encoder
+    return ", ".join(words + ["output kept"] * args.input_only)
 
 
 def _print(results: list[dict[str, Any]], output: Path) -> None:
-    table = Table(title=f"{output}: rows against those of the dense table")
+    table = Table(title=f"{output}: against the dense matrix")
     for column, justify in (("side", "left"), ("words by frequency", "left"), ("rows", "right")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for column in ("mse", "relative error", "cosine", "10 neighbours"):
@@ -179,8 +191,8 @@ def _print(results: list[dict[str, Any]], output: Path) -> None:
         losses, epoch = result["losses"], result["epoch"]
         console.print(
             f"{result['side']}: {result['method']}, {result['parameters']:,} parameters ({result['ratio']:.2f}x), "
-            f"{result['bytes']:,} bytes; loss {losses[0]:.4g} at the {result['start']} start, {losses[epoch]:.4g} kept "
-            f"from epoch {epoch} of {len(losses) - 1}",
+            f"{result['bytes']:,} bytes; loss {losses[0]:.4g} at the {result['initialisation']} initialisation, "
+            f"{losses[epoch]:.4g} kept from epoch {epoch} of {len(losses) - 1}",
             highlight=False,
             soft_wrap=True,
         )

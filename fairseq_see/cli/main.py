@@ -8,6 +8,8 @@ import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import fairseq_see.cli
 from fairseq_see.errors import SeeError
@@ -16,6 +18,18 @@ from fairseq_see.errors import SeeError
 def subcommands() -> list[str]:
     """Names of the subcommands: the modules beside this one."""
     return sorted(module.name for module in pkgutil.iter_modules(fairseq_see.cli.__path__) if module.name != "main")
+
+
+class ImportUserDir(argparse.Action):
+    """``--user-dir FOLDER``: import a package of a user's own, as fairseq's option of this name does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, args: argparse.Namespace, value: Any, *unused: Any) -> None:
+        """Import it."""
+        folder = Path(value).resolve()
+        if not folder.is_dir():
+            parser.error(f"--user-dir {value} is no folder")
+        sys.path.insert(0, str(folder.parent))
+        import_module(folder.name)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

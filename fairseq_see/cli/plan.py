@@ -1,4 +1,4 @@
-"""``fairseq-see plan``: what every method comes to at every ratio, before anything is trained."""
+"""``fairseq-see plan``: the size of every method at every ratio, before anything is trained."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fairseq_see.cli.main import ImportUserDir
 from fairseq_see.errors import InfeasibleRatio, SeeError
 
 HELP = "print hyper-parameters, parameters, true ratio and bytes of each method for a prepared data folder"
@@ -23,15 +24,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dim", type=int, default=512, metavar="D", help="embedding dimension (default: %(default)s)")
     parser.add_argument("--ratios", type=float, nargs="+", default=[10, 20, 40, 80], metavar="R", help="ratios to plan")
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="methods (default: every compressing one)")
+    parser.add_argument("--see-args", metavar="NAME=VALUE,...", help="hyper-parameters, for the methods that have them")
     parser.add_argument(
-        "--layernorm",
-        action=argparse.BooleanOptionalAction,
-        help="a LayerNorm where the method has one, or none (default: as training has it)",
+        "--list-options", action=_ListOptions, nargs=0, help="print the hyper-parameters of every method, and exit"
     )
-    parser.add_argument("--whole-m", action="store_true", help="a whole m, as in the SEE paper, however coarse")
-    parser.add_argument("--head", type=float, metavar="X", help="part of the units that shares half of all vectors")
-    parser.add_argument("--share", type=float, metavar="X", help="vectors of a sememe for each of a morpheme")
+    parser.add_argument("--user-dir", metavar="FOLDER", action=ImportUserDir, help="package with methods of your own")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+class _ListOptions(argparse.Action):
+    """Print what --see-args takes; torch is imported only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *unused: Any) -> None:
+        from fairseq_see.embeddings import REGISTRY
+        from fairseq_see.embeddings.config import describe_options
+
+        for method in sorted(REGISTRY):
+            for name, kind, default, help in describe_options(REGISTRY[method].Config):
+                print(f"{method}: {name} ({kind}; default: {default})\n    {help}")
+        parser.exit()
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         print()
         return 0
     table = Table(title=f"{args.data}, d = {args.dim}")
-    for name, justify in (("side", "left"), ("method", "left"), ("asked", "right"), ("settings", "left")):
+    for name, justify in (("side", "left"), ("method", "left"), ("asked", "right"), ("hyper-parameters", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for name in ("parameters", "ratio", "over used rows", "bytes (fp16)"):
         table.add_column(name, justify="right")
@@ -53,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         if "refused" in plan:
             table.add_row(*head, plan["refused"], "-", "-", "-", "-")
             continue
-        settings = ", ".join(f"{name}={value}" for name, value in plan["settings"].items()) or "-"
+        settings = ", ".join(_chosen(plan)) or "-"
         ratios = [f"{plan['ratio']:.2f}x", f"{plan['ratio_over_used_rows']:.2f}x"]
         table.add_row(*head, settings, f"{plan['parameters']:,}", *ratios, f"{plan['bytes']:,}")
     Console(width=None if sys.stdout.isatty() else 160).print(table)
@@ -64,41 +75,55 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     # Here, not above: torch takes seconds to import, and every subcommand's module is imported to build the parser.
     import torch
 
-    from fairseq_see.embeddings import REGISTRY, build, embedding_class, options_of, training_options
+    from fairseq_see.embeddings import REGISTRY, build, complete_config, embedding_class
+    from fairseq_see.embeddings.config import parse_options
     from fairseq_see.units import UnitIndex, Vocabulary
 
     methods = args.methods or [method for method in sorted(REGISTRY) if REGISTRY[method].compresses]
-    classes = {method: embedding_class(method) for method in methods}
+    given = parse_options(args.see_args)
+    options = {method: _options_of(embedding_class(method), given) for method in methods}
+    if unused := [name for name in given if not any(name in own for own in options.values())]:
+        raise SeeError(f"--see-args {unused[0]}: none of these methods has such a hyper-parameter")
     for path in dictionaries(args.data):
         vocabulary = Vocabulary.load(path)
         index_path = (args.index or args.data) / path.with_suffix(".see").name
         language = path.name.split(".")[1]
         used, rows = used_rows(args.data, language, vocabulary), len(vocabulary)
         for method, ratio in ((method, ratio) for method in methods for ratio in args.ratios):
-            options: dict[str, Any] = {}
-            takes = options_of(classes[method])
-            if "index" in takes:
+            index = None
+            if embedding_class(method).uses_index:
                 if not index_path.is_file():
                     raise SeeError(f"no unit index at {index_path}; build it with fairseq-see index {path}")
-                options["index"] = UnitIndex.load(index_path)
-                options["index"].check_dictionary(vocabulary)
-            for name in ("layernorm", "whole_m", "share", "head"):
-                if (value := getattr(args, name)) is not None and name in takes:
-                    options[name] = value
-            options = training_options(classes[method], options)
+                index = UnitIndex.load(index_path)
+                index.check_dictionary(vocabulary)
             plan: dict[str, Any] = {"side": language, "rows": rows, "used_rows": used, "dim": args.dim}
             plan |= {"method": method, "asked": ratio}
             try:
-                settings = classes[method].plan(ratio, rows, args.dim, **options)
+                config = complete_config(method, rows, args.dim, ratio, index, options[method])
             except InfeasibleRatio as error:
                 yield plan | {"refused": str(error), "nearest": error.nearest}
                 continue
             with torch.device("meta"):
-                embedding = build(method, rows, args.dim, 1, **options, **settings)
+                embedding = build(method, rows, args.dim, 1, index=index, **config.to_json())
             parameters, size = embedding.footprint()
-            settings |= {"head": head} if (head := options.get("head")) else {}
-            plan |= {"settings": settings, "parameters": parameters, "bytes": size, "ratio": embedding.ratio}
+            plan |= {"config": config.to_json(), "parameters": parameters, "bytes": size, "ratio": embedding.ratio}
             yield plan | {"ratio_over_used_rows": embedding.ratio * used / rows}
+
+
+def _options_of(cls: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Those that a method has."""
+    from fairseq_see.embeddings.config import describe_options
+
+    names = {name for name, *_ in describe_options(cls.Config)}
+    return {name: value for name, value in given.items() if name in names}
+
+
+def _chosen(plan: dict[str, Any]) -> list[str]:
+    """The hyper-parameters that differ from their defaults."""
+    from fairseq_see.embeddings import embedding_class
+
+    defaults = embedding_class(plan["method"]).Config().to_json()
+    return [f"{name}={value}" for name, value in plan["config"].items() if value != defaults[name]]
 
 
 def dictionaries(data: Path) -> list[Path]:

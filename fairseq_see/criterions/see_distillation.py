@@ -30,7 +30,7 @@ from fairseq_see.distillation.stages import (
 )
 from fairseq_see.errors import SeeError
 from fairseq_see.losses.chunked import kl_divergence
-from fairseq_see.models.builder import exit_on_error
+from fairseq_see.models.checkpoint import exit_on_error
 from fairseq_see.models.teacher import (
     Pass,
     Teacher,

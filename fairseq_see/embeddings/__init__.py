@@ -1,4 +1,4 @@
-"""Embedding tables, dense and compressed, in plain PyTorch.
+"""Embedding matrices, dense and compressed, in plain PyTorch.
 
 Every module beside this one is imported here, and registers the methods it holds: a new method is one new file.
 """
@@ -6,15 +6,15 @@ Every module beside this one is imported here, and registers the methods it hold
 import pkgutil
 from importlib import import_module
 
-from fairseq_see.embeddings.base import (
+from fairseq_see.embeddings.base import Embedding, Footprint
+from fairseq_see.embeddings.config import MethodConfig, option
+from fairseq_see.embeddings.registry import (
     REGISTRY,
-    Embedding,
-    Footprint,
     build,
+    complete_config,
     embedding_class,
-    options_of,
     register,
-    training_options,
+    restore,
 )
 
 for _module in pkgutil.iter_modules(__path__):
@@ -29,11 +29,13 @@ __all__ = [
     "DenseEmbedding",
     "Embedding",
     "Footprint",
+    "MethodConfig",
     "SEEEmbedding",
     "build",
+    "complete_config",
     "embedding_class",
     "load",
-    "options_of",
+    "option",
     "register",
-    "training_options",
+    "restore",
 ]

@@ -1,145 +1,152 @@
-"""The contract every embedding fulfils, and the registry through which it is found.
+"""The contract that every embedding fulfils.
 
-A table of V rows of d numbers maps a token to its vector and, where input and output embeddings are tied, a hidden
-state to V scores. A compressed method stores factors instead of the table and reconstructs what is asked for.
+An embedding matrix of V x d maps a token to its vector and, where input and output embeddings are tied, a hidden state
+to V scores. A compressed method stores factors in place of the matrix and reconstructs what is asked for.
 """
 
 from __future__ import annotations
 
-import inspect
-import math
+import json
+import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.buffers import StoredIndex
-from fairseq_see.embeddings.stored_codes import StoredCodes
-from fairseq_see.errors import InfeasibleRatio, SeeError
-
-REGISTRY: dict[str, type[Embedding]] = {}
-
-# A planned ratio is never below the one asked for, and at most this much above it.
-TOLERANCE = 1.03
+from fairseq_see.embeddings.buffers import CodeBuffer, IndexBuffers, check_indexes
+from fairseq_see.embeddings.config import MethodConfig
+from fairseq_see.errors import SeeError
+from fairseq_see.units import UnitIndex
 
 INFERENCE_MODES = ("cached", "factored")
 
-# Rows that a factored projection reconstructs at a time: large enough to keep the cores busy, small beside any
+# Embeddings that a factored projection reconstructs at a time: large enough to keep the cores busy, small beside any
 # vocabulary.
 PROJECTION_ROWS = 2048
-
-# Up to so many rows, operations cost more by their number than by their size.
-FEW = 64
 
 
 class Footprint(NamedTuple):
     """What an embedding costs.
 
     Attributes:
-        parameters: numbers that were learnt: trainable ones, and codes that stand for such.
-        bytes: size on disk: trainable numbers in half precision, codes in a byte each, and the packed unit index where
-            the method has one.
+        parameters: trained parameters, and codes that stand for such.
+        bytes: size on disk: parameters in half precision, codes of K values in log2 K bits, and the packed unit index
+            where the method has one.
     """
 
     parameters: int
     bytes: int
 
 
-class Embedding(nn.Module, ABC):
-    """A (V, d) embedding table, stored in whatever form the method chooses.
+@dataclass
+class _Matrices:
+    """Reconstructed matrices. Not attributes of the module: torch would register one that is a parameter."""
 
-    A subclass implements :meth:`rows` and :meth:`plan`, and takes the options of its own as keyword-only arguments of
-    ``__init__``. :func:`register` makes it available by name.
+    held: Tensor | None = None
+    cached: Tensor | None = None
+    key: tuple[Any, ...] | None = None
+
+
+class Embedding(nn.Module, ABC):
+    """A (V, d) embedding matrix, stored in whatever form the method chooses.
+
+    A subclass names its :class:`~fairseq_see.embeddings.config.MethodConfig` as ``Config``, implements :meth:`_rows`
+    and, if it compresses, :meth:`plan`. :func:`register` makes it available by name (registry.py).
 
     Args:
-        num_embeddings: V, rows of the table.
-        embedding_dim: d, numbers in a row.
-        padding_idx: the row that is zero and stays zero, or None.
+        config: hyper-parameters, complete.
+        num_embeddings: V.
+        embedding_dim: d.
+        padding_idx: the embedding that is zero and stays zero, or None.
+
+    A method with ``uses_index`` takes a fifth argument: the unit index of the V tokens, or its sizes where a state dict
+    will bring the arrays.
     """
 
+    config_version: Tensor
+    Config: ClassVar[type[MethodConfig]] = MethodConfig
     method: ClassVar[str]
     # Whether there is a ratio to choose: the planner lists the methods that have one.
     compresses: ClassVar[bool] = True
-    # Whether rows are codes that stand for a trained table's (:meth:`fit_start` finds them, no training does). A ratio
-    # is then of bytes against a dense table in half precision: such numbers are not all alike.
+    # Whether embeddings are codes made of a trained matrix. A ratio is then of bytes against a dense matrix in half
+    # precision, since codes and parameters are not alike.
     quantised: ClassVar[bool] = False
-    # Options that a model to be trained from nothing takes where they are not given. A fit to a trained table has other
-    # needs, and so has who reads a paper: both get the defaults of ``__init__``.
-    for_training: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    uses_index: ClassVar[bool] = False
+    # Whether gradients are exact; those of learnt codes pass straight through the choice.
+    exact_gradients: ClassVar[bool] = True
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
+    def __init__(self, config: Any, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
         super().__init__()
-        _check_shape(num_embeddings, embedding_dim, padding_idx)
+        if missing := config.unplanned():
+            raise SeeError(f"method {self.method!r} needs {missing[0]!r}, or a ratio to plan it for")
+        self.config = config
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.padding_idx = padding_idx
         self.inference = "cached"
-        self._held: Tensor | None = None
-        self._cache: Tensor | None = None
-        self._cache_key: tuple[Any, ...] | None = None
+        self._matrices = _Matrices()
+        # Binds the weights to the hyper-parameters that no shape shows. Named so because fairseq's EMA decays every
+        # entry of a state dict but those with "version" in their name.
+        self.register_buffer("config_version", self._fingerprint())
 
     @abstractmethod
-    def rows(self, ids: Tensor) -> Tensor:
-        """Reconstruct the rows ``ids`` (n,), each from 0 to V - 1, of the table: (n, d), the padding row zero."""
+    def _rows(self, ids: Tensor) -> Tensor:
+        """Reconstruct the embeddings ``ids`` (n,), each from 0 to V - 1: (n, d). The padding one may be anything."""
+
+    def _table(self) -> Tensor:
+        """Reconstruct all embeddings, (V, d), where a method has a faster way than one by one."""
+        return self._rows(torch.arange(self.num_embeddings, device=self._device()))
 
     @classmethod
-    @abstractmethod
-    def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
-        """Choose the hyper-parameters that compress V x d numbers at least ``ratio`` times, by at most 3% more.
+    def plan(
+        cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: UnitIndex | None = None
+    ) -> Any:
+        """Complete a config so that V x d is compressed at least ``ratio`` times, by at most 3% more.
 
         Args:
-            ratio: V x d divided by the number of parameters wanted; of bytes where the method is ``quantised``.
+            config: an instance of ``Config``; what it leaves open is decided.
+            ratio: V d divided by the number of parameters wanted; of bytes where the method is ``quantised``.
             num_embeddings: V.
             embedding_dim: d.
-            **options: options of the method that are already decided, its unit index for example.
-
-        Returns:
-            Keyword arguments for ``__init__``, besides ``options``.
+            index: the unit index of the tokens, where the method uses one.
 
         Raises:
             InfeasibleRatio: no setting comes so near; the message names the nearest ratio that can be reached.
         """
+        raise SeeError(f"method {cls.method!r} does not plan ratios; give its hyper-parameters")
 
-    def settings(self) -> dict[str, Any]:
-        """What :meth:`restore` needs to build an embedding of the same shape: JSON values only."""
-        return {}
-
-    @classmethod
-    def restore(
-        cls, num_embeddings: int, embedding_dim: int, padding_idx: int | None, settings: dict[str, Any]
-    ) -> Embedding:
-        """Build an embedding whose weights and index are about to be loaded from a state dict.
-
-        Raises:
-            SeeError: there is a setting that this version does not know.
-        """
-        if unknown := sorted(settings.keys() - options_of(cls).keys()):
-            raise SeeError(f"{cls.method!r} has no setting {unknown[0]!r} here; was it made by a newer fairseq_see?")
-        return cls(num_embeddings, embedding_dim, padding_idx, **settings)
-
-    def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
-        """Start a fit to ``table``: from parameters near it, in closed form, if the method knows such, or from far.
-
-        A start that is far may still suit a fit better than that of training.
+    def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
+        """Initialise for a fit to ``matrix``: near it in closed form, if the method has one, or else far from it.
 
         Args:
-            table: (V, d), the padding row zero, in the dtype and on the device of the parameters.
-            weights: (V,), how much each row's squared error counts (default: all alike); likewise. A method whose
-                closed form has none passes over them.
+            matrix: (V, d), the padding embedding zero, in the dtype and on the device of the parameters.
+            weights: (V,), how much each embedding's squared error counts (default: all alike). A closed form that has
+                no weights ignores them.
 
         Returns:
-            whether the parameters are near the table.
+            whether the parameters are near the matrix.
         """
         return False
 
+    def rows(self, ids: Tensor) -> Tensor:
+        """The embeddings ``ids`` (n,): (n, d), the padding one zero.
+
+        Raises:
+            IndexError: an id is not from 0 to V - 1 (on a GPU, torch's assertion).
+        """
+        # index_select refuses ids that plain indexing would count from the end.
+        out = self._rows(ids + ids.new_zeros(()).expand(self.num_embeddings).index_select(0, ids))
+        return out if self.padding_idx is None else out * (ids != self.padding_idx).to(out.dtype).unsqueeze(1)
+
     def table(self) -> Tensor:
-        """Reconstruct the whole table, (V, d)."""
-        return self.rows(torch.arange(self.num_embeddings, device=self._device()))
+        """The whole matrix, (V, d)."""
+        out, row = self._table(), self.padding_idx
+        return out if row is None else out.index_fill(0, torch.tensor(row, device=out.device), 0)
 
     def lookup(self, tokens: Tensor, table: Tensor | None = None) -> Tensor:
         """Vectors of ``tokens``: any shape (...) of ids to (..., d).
@@ -147,15 +154,13 @@ class Embedding(nn.Module, ABC):
         Each distinct token is reconstructed once; ``table``, if it has been built already, is read instead.
 
         Raises:
-            IndexError: a token is not of the table (on a GPU, torch's assertion).
+            IndexError: a token is not from 0 to V - 1 (on a GPU, torch's assertion).
         """
         table = self._ready(table)
         if table is not None:
             return F.embedding(tokens, table)
-        if self._serving() and tokens.numel() <= FEW:
-            return self.rows(self._checked(tokens.reshape(-1))).view(*tokens.shape, self.embedding_dim)
         distinct, inverse = torch.unique(tokens, return_inverse=True)
-        return F.embedding(inverse, self.rows(self._checked(distinct)))
+        return F.embedding(inverse, self.rows(distinct))
 
     forward = lookup
 
@@ -172,55 +177,67 @@ class Embedding(nn.Module, ABC):
 
     @property
     def weight(self) -> Tensor:
-        """The table, (V, d), for code that ties its output by reading ``nn.Embedding.weight``; built when it is read.
+        """The matrix, (V, d), for code that ties its output by reading ``nn.Embedding.weight``; built when it is read.
 
-        :meth:`project` gives the same scores, and in ``factored`` inference without the table.
+        :meth:`project` gives the same scores, and in ``factored`` inference without the matrix.
         """
         table = self._ready(None)
         return self.table() if table is None else table
 
     @contextmanager
     def hold_table(self) -> Iterator[None]:
-        """Within the block every lookup and projection shares one table: what a tied decoder's forward wants.
+        """Within the block every lookup and projection shares one matrix: what a tied decoder's forward wants.
 
-        The table belongs to the block, not to the module: it is gone when the block ends, whatever ends it.
+        The matrix belongs to the block, not to the module: it is gone when the block ends, whatever ends it.
         """
-        if self._held is not None or self._serving():
+        if self._matrices.held is not None or self._serving():
             yield
             return
-        self._held = self.table()
+        self._matrices.held = self.table()
         try:
             yield
         finally:
-            self._held = None
+            self._matrices.held = None
 
     def footprint(self) -> Footprint:
         """Parameters; bytes on disk in half precision, with codes and a unit index counted in."""
         parameters = sum(parameter.numel() for parameter in self.parameters())
-        index = sum(module.shape["bytes"] for module in self.modules() if isinstance(module, StoredIndex))
-        codes = sum(module.codes.numel() for module in self.modules() if isinstance(module, StoredCodes))
-        return Footprint(parameters + codes, 2 * parameters + codes + index)
+        index = sum(module.sizes.bytes for module in self.modules() if isinstance(module, IndexBuffers))
+        buffers = [module for module in self.modules() if isinstance(module, CodeBuffer)]
+        codes, packed = sum(each.codes.numel() for each in buffers), sum(each.bytes for each in buffers)
+        return Footprint(parameters + codes, 2 * parameters + packed + index)
 
     @property
     def ratio(self) -> float:
-        """How many times smaller than a dense table this is: in parameters, or in bytes where it is ``quantised``."""
-        numbers, footprint = self.num_embeddings * self.embedding_dim, self.footprint()
-        return 2 * numbers / footprint.bytes if self.quantised else numbers / footprint.parameters
+        """How many times smaller than a dense matrix: in parameters, or in bytes where the method is ``quantised``."""
+        dense, footprint = self.num_embeddings * self.embedding_dim, self.footprint()
+        return 2 * dense / footprint.bytes if self.quantised else dense / footprint.parameters
 
-    def _checked(self, ids: Tensor) -> Tensor:
-        """``ids`` (n,); IndexError if one is not of the table: tensors read a negative one from their end."""
-        return ids + ids.new_zeros(()).expand(self.num_embeddings).index_select(0, ids)
+    def shipped(self) -> Embedding:
+        """The embedding as it is shipped: itself, or one that computes the same from less."""
+        return self
 
-    def _real(self, ids: Tensor) -> Tensor | None:
-        """Which of the rows ``ids`` are not the padding row, (n,) bool; None where no row is."""
-        return None if self.padding_idx is None else ids != self.padding_idx
+    def describe(self) -> dict[str, Any]:
+        """What :func:`restore` needs to build an embedding of the same shape: JSON values only."""
+        index = next((module.sizes for module in self.modules() if isinstance(module, IndexBuffers)), None)
+        return {
+            "method": self.method,
+            "rows": self.num_embeddings,
+            "columns": self.embedding_dim,
+            "padding": self.padding_idx,
+            "config": self.config.to_json(),
+            **({} if index is None else {"index": index.to_json()}),
+        }
 
-    def _normalised(self, rows: Tensor, norm: nn.LayerNorm | None, ids: Tensor) -> Tensor:
-        """``rows`` (n, d) of ``ids`` through a LayerNorm, if there is one; its bias does not reach the padding row."""
-        if norm is None:
-            return rows
-        out, real = norm(rows.to(norm.weight.dtype)), self._real(ids)
-        return out if real is None else out * real.to(out.dtype).unsqueeze(1)
+    def _complete(self, **values: Any) -> None:
+        """Record values that the method has decided itself."""
+        self.config = replace(self.config, **values)
+        self.config_version = self._fingerprint()
+
+    def _fingerprint(self) -> Tensor:
+        """Of method, shape, padding and hyper-parameters, as a number that survives averaging checkpoints."""
+        text = json.dumps(self.describe() | {"index": None})
+        return torch.tensor(zlib.crc32(text.encode()), device="cpu")
 
     def _device(self) -> torch.device:
         parameter = next(self.parameters(), None)
@@ -229,13 +246,13 @@ class Embedding(nn.Module, ABC):
         return parameter.device
 
     def _serving(self) -> bool:
-        """No gradient can be asked for, so a reconstructed table stays true until the weights change."""
+        """No gradient can be asked for, so a reconstructed matrix stays true until the weights change."""
         return not self.training and not torch.is_grad_enabled()
 
     def _ready(self, table: Tensor | None) -> Tensor | None:
-        """The table to read from, if there is one without building it for this call alone."""
-        if table is not None or self._held is not None:
-            return self._held if table is None else table
+        """The matrix to read from, if there is one without building it for this call alone."""
+        if table is not None or self._matrices.held is not None:
+            return self._matrices.held if table is None else table
         if not self._serving():
             # An optimizer step may follow, and optimizers that write through .data leave no version trace.
             self._forget()
@@ -244,146 +261,47 @@ class Embedding(nn.Module, ABC):
             return None
         # Tensors made in inference mode count no versions, and cannot be changed outside of it.
         key = tuple((0 if p.is_inference() else p._version, p.data_ptr()) for p in self.parameters())
-        if self._cache is None or self._cache_key != key:
+        if self._matrices.cached is None or self._matrices.key != key:
             device = self._device().type
             # It outlives this call, and whatever precision autocast chooses in it.
             with nullcontext() if device == "meta" else torch.autocast(device, enabled=False):
-                self._cache, self._cache_key = self.table(), key
-        return self._cache
+                self._matrices.cached, self._matrices.key = self.table(), key
+        return self._matrices.cached
 
     def _project_in_chunks(self, hidden: Tensor) -> Tensor:
         scores = hidden.new_empty(*hidden.shape[:-1], self.num_embeddings)
-        for start in range(0, self.num_embeddings, PROJECTION_ROWS):
-            ids = torch.arange(start, min(start + PROJECTION_ROWS, self.num_embeddings), device=hidden.device)
-            scores[..., start : start + len(ids)] = F.linear(hidden, self.rows(ids))
+        for first in range(0, self.num_embeddings, PROJECTION_ROWS):
+            ids = torch.arange(first, min(first + PROJECTION_ROWS, self.num_embeddings), device=hidden.device)
+            scores[..., first : first + len(ids)] = F.linear(hidden, self.rows(ids))
         return scores
 
     def _forget(self) -> None:
-        self._cache = self._cache_key = None
+        self._matrices.cached = self._matrices.key = None
 
     def train(self, mode: bool = True) -> Embedding:
-        """Set training mode; a table cached in eval mode is dropped, an index is narrow in factored inference only."""
+        """Set training mode; a matrix cached in eval mode is dropped."""
         if mode or self.inference == "factored":
             self._forget()
-        for module in self.modules():
-            if isinstance(module, StoredIndex):
-                module.narrow(not mode and self.inference == "factored")
         return super().train(mode)
 
     def _apply(self, *args: Any, **kwargs: Any) -> Embedding:
         self._forget()
         return super()._apply(*args, **kwargs)
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
         self._forget()
-        super()._load_from_state_dict(*args, **kwargs)
+        ours = f"{self.method} {self.num_embeddings:,} x {self.embedding_dim}, {json.dumps(self.config.to_json())}"
+        if f"{prefix}weight" in state_dict:
+            raise SeeError(f"the weights hold a dense {prefix}weight, not {ours}; run fairseq-see fit CHECKPOINT first")
+        check_indexes(self, state_dict, prefix)
+        # Version 0.1 saved none.
+        if int(state_dict.setdefault(f"{prefix}config_version", self._fingerprint())) != int(self._fingerprint()):
+            raise SeeError(f"the weights were trained with other options than {ours}; give those of their training")
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_held": None, "_cache": None, "_cache_key": None}
+        return {**self.__dict__, "_matrices": _Matrices()}
 
     def extra_repr(self) -> str:
         """Shape, as nn.Embedding prints it."""
         return f"{self.num_embeddings}, {self.embedding_dim}, padding_idx={self.padding_idx}"
-
-
-def meets(reached: float, ratio: float) -> bool:
-    """Whether a ratio is near enough to the one asked for: not below it, and within TOLERANCE above."""
-    rounding = 1e-9
-    return ratio * (1 - rounding) <= reached <= ratio * TOLERANCE
-
-
-def infeasible(method: str, ratio: float, reached: Iterable[float], advice: str = "") -> InfeasibleRatio:
-    """The error that names the nearest of the ratios that can be ``reached``."""
-    nearest = min(reached, key=lambda value: abs(math.log(value / ratio)))
-    return InfeasibleRatio(
-        f"{method!r} cannot compress {ratio:g}x here; nearest ratio: {nearest:.4g}x{advice}", nearest
-    )
-
-
-def _check_shape(rows: int, columns: int, padding_idx: int | None) -> None:
-    if rows < 1 or columns < 1:
-        raise SeeError(f"an embedding needs at least one row and one column, not {rows} x {columns}")
-    if padding_idx is not None and not 0 <= padding_idx < rows:
-        raise SeeError(f"padding_idx {padding_idx} is not one of the {rows} rows")
-
-
-E = TypeVar("E", bound=type[Embedding])
-
-
-def register(name: str) -> Callable[[E], E]:
-    """Class decorator: make an :class:`Embedding` available as ``--see-method name``."""
-
-    def add(cls: E) -> E:
-        if REGISTRY.setdefault(name, cls) is not cls:
-            raise ValueError(f"two embeddings are registered as {name!r}: {REGISTRY[name]} and {cls}")
-        cls.method = name
-        return cls
-
-    return add
-
-
-def embedding_class(method: str) -> type[Embedding]:
-    """The class registered as ``method``."""
-    try:
-        return REGISTRY[method]
-    except KeyError:
-        raise SeeError(f"unknown embedding method {method!r}; there are: {', '.join(sorted(REGISTRY))}") from None
-
-
-def options_of(cls: type[Embedding]) -> dict[str, bool]:
-    """Options that a method takes: its name, and whether it must be given (or planned)."""
-    parameters = inspect.signature(cls.__init__).parameters.values()
-    return {
-        parameter.name: parameter.default is parameter.empty
-        for parameter in parameters
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
-
-
-def training_options(cls: type[Embedding], options: dict[str, Any]) -> dict[str, Any]:
-    """``options``, and those that training takes where they are missing or None."""
-    return options | {name: value for name, value in cls.for_training.items() if options.get(name) is None}
-
-
-def build(
-    method: str,
-    num_embeddings: int,
-    embedding_dim: int,
-    padding_idx: int | None = None,
-    *,
-    ratio: float | None = None,
-    **options: Any,
-) -> Embedding:
-    """Build the embedding registered as ``method``.
-
-    Args:
-        method: a name in the registry.
-        num_embeddings: V.
-        embedding_dim: d.
-        padding_idx: the zero row.
-        ratio: compression to plan for; None when the options say all.
-        **options: options of the method; None stands for its default.
-
-    Raises:
-        SeeError: an unknown method, an option the method does not take, an impossible value.
-        InfeasibleRatio: the ratio cannot be reached.
-    """
-    cls = embedding_class(method)
-    _check_shape(num_embeddings, embedding_dim, padding_idx)
-    options = {name: value for name, value in options.items() if value is not None}
-    known = options_of(cls)
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        takes = ", ".join(sorted(known)) or "none"
-        raise SeeError(f"method {method!r} takes no option {unknown[0]!r} (its options: {takes})")
-    if ratio is not None:
-        if not 0 < ratio < math.inf:
-            raise SeeError(f"the ratio is {ratio}, but must be a number above 0")
-        planned = cls.plan(ratio, num_embeddings, embedding_dim, **options)
-        if given := sorted(planned.keys() & options.keys()):
-            raise SeeError(f"give {method!r} either a ratio or {given[0]}, not both")
-        options |= planned
-    missing = [name for name, required in known.items() if required and name not in options]
-    if missing:
-        raise SeeError(f"method {method!r} needs {missing[0]!r}, or a ratio to plan it for")
-    return cls(num_embeddings, embedding_dim, padding_idx, **options)

@@ -1,44 +1,63 @@
-"""A unit index as buffers of a module, so that a checkpoint carries it and no file is needed beside it."""
+"""A unit index and codes as buffers of a module, so that a checkpoint carries them and no file is needed beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.stored_codes import StoredCodes
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import numbered_names
 
-# Advice where even one vector for each unit is too much.
-FEWER_UNITS = " (for more, build the index with fewer morphemes: fairseq-see index --max-morphemes)"
-
-# Words whose offsets are stored relative to the first of them, in 8 bits, where an index is narrow.
-BLOCK_BITS = 4
-
 ARRAYS = ("groups", "sense_offsets", "sense_groups", "word_morphemes")
-PACKED = "packed_index"
+PACKED, PACKED_CODES = "packed_index", ".packed"
+
+# Of packed codes: rows, columns, states, and what was subtracted from each code.
+HEADER = np.dtype("<i4"), 4
 
 
-def index_to_plan(method: str, options: dict[str, Any]) -> UnitIndex:
-    """The unit index among the options of a plan; SeeError if there is none."""
-    index = options.get("index")
-    if index is None:
-        raise SeeError(f"planning {method!r} needs a unit index; fairseq-see index builds one")
-    return index
+@dataclass(frozen=True)
+class IndexSizes:
+    """Sizes of a unit index whose arrays a state dict will bring.
+
+    Attributes:
+        order: o, units in a group.
+        rank: r, groups of a word at most, its morphemes among them.
+        sememes: S, with one padding unit for each position.
+        morphemes: M, likewise.
+        groups: distinct groups of sememes.
+        senses: sense slots of all words.
+        fingerprint: of the whole index.
+        bytes: of the packed index.
+        provenance: what it was built from.
+    """
+
+    order: int
+    rank: int
+    sememes: int
+    morphemes: int
+    groups: int
+    senses: int
+    fingerprint: str
+    bytes: int
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values by attribute."""
+        return asdict(self)
 
 
-class StoredIndex(nn.Module):
+class IndexBuffers(nn.Module):
     """The arrays of a :class:`~fairseq_see.units.UnitIndex` in int32: 16 bits do not survive averaging checkpoints.
 
     Args:
         rows: V, words of the embedding.
-        index: the index, or None to load one of the sizes ``shape`` from a state dict.
-        shape: what :attr:`shape` of the saved index was.
+        index: the index, or the sizes of one that a state dict will bring.
         senses: whether the method uses them; if not, they are left out.
     """
 
@@ -46,158 +65,128 @@ class StoredIndex(nn.Module):
     sense_offsets: Tensor
     sense_groups: Tensor
     word_morphemes: Tensor
-    block_offsets: Tensor | None
 
-    def __init__(
-        self, rows: int, index: UnitIndex | None, shape: dict[str, Any] | None = None, senses: bool = True
-    ) -> None:
+    def __init__(self, rows: int, index: UnitIndex | IndexSizes, senses: bool = True) -> None:
         super().__init__()
-        if index is not None:
-            if index.num_words != rows:
-                raise SeeError(f"the unit index has {index.num_words} words, the dictionary {rows}; build it again")
+        # Whether the arrays are there: an initialisation that is measured on them must wait, and others be refused.
+        self.known = isinstance(index, UnitIndex)
+        if isinstance(index, UnitIndex):
             # Of the whole index, by which a resumed run knows its file.
             fingerprint = index.fingerprint
             index = index if senses else index.without_senses()
-            shape = {
-                "order": index.order,
-                "rank": index.rank,
-                "sememes": len(index.sememes),
-                "morphemes": len(index.morphemes),
-                "groups": len(index.groups),
-                "senses": len(index.sense_groups),
-                "fingerprint": fingerprint,
-                "bytes": len(index.packed()),
-                "provenance": dict(index.provenance),
-            }
-        if shape is None:
-            raise SeeError("this method needs a unit index; fairseq-see index builds one from a dictionary and HowNet")
-        self.shape = shape
-        self.known = index is not None
-        sizes = (shape["groups"], shape["order"]), (rows + 1,), (shape["senses"],), (rows, shape["order"])
-        for name, size in zip(ARRAYS, sizes, strict=True):
-            array = np.zeros(size, np.int32) if index is None else getattr(index, name)
+            arrays: dict[str, Any] = {name: getattr(index, name) for name in ARRAYS}
+            self.sizes = IndexSizes(
+                index.order,
+                index.rank,
+                len(index.sememes),
+                len(index.morphemes),
+                len(index.groups),
+                len(index.sense_groups),
+                fingerprint,
+                len(index.packed()),
+                dict(index.provenance),
+            )
+        else:
+            self.sizes = index
+            shapes = (index.groups, index.order), (rows + 1,), (index.senses,), (rows, index.order)
+            arrays = {name: np.zeros(shape) for name, shape in zip(ARRAYS, shapes, strict=True)}
+        for name, array in arrays.items():
             # from_numpy, so that a model planned on the meta device still has its real index.
             self.register_buffer(name, torch.from_numpy(np.array(array, np.int32)))
-        self.register_buffer("block_offsets", None, persistent=False)
 
     @property
     def order(self) -> int:
         """o, units in a group."""
-        return self.shape["order"]
-
-    @property
-    def rank(self) -> int:
-        """r, groups of a word at most, its morphemes among them."""
-        return self.shape["rank"]
+        return self.sizes.order
 
     def morphemes_of(self, ids: Tensor) -> Tensor:
         """The morphemes of words (n,): (n, o)."""
-        return self.word_morphemes.index_select(0, ids).int()
+        return self.word_morphemes.index_select(0, ids)
 
     def senses_of(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """The first sense slot of words (n,), and how many they have: (n,) each."""
-        first = self._offsets(ids)
-        return first, self._offsets(ids + 1) - first
+        first = self.sense_offsets.index_select(0, ids)
+        return first, self.sense_offsets.index_select(0, ids + 1) - first
 
     def groups_at(self, slots: Tensor) -> Tensor:
         """The sememes of sense slots (n, k): (n, k, o)."""
-        groups = self.sense_groups.index_select(0, slots.reshape(-1)).int()
-        return self.groups.index_select(0, groups).int().view(*slots.shape, self.order)
-
-    def array(self, name: str) -> Tensor:
-        """One of ARRAYS, in int32."""
-        if name == "sense_offsets" and self.block_offsets is not None:
-            return self._offsets(torch.arange(len(self.sense_offsets), device=self.sense_offsets.device))
-        return getattr(self, name).int()
-
-    def narrow(self, on: bool) -> None:
-        """Hold ids in 16 bits and offsets in 8, where they fit; or in 32 again. It serves where memory counts."""
-        if self.groups.is_meta:
-            return
-        arrays = {name: self.array(name) for name in ARRAYS}
-        self.block_offsets = None
-        for name, wide in arrays.items():
-            fits = on and wide.numel() and int(wide.max()) < 2**15
-            setattr(self, name, wide.to(torch.int16) if fits else wide)
-        if on and (self.rank - 1) << BLOCK_BITS < 2**8:
-            offsets = arrays["sense_offsets"]
-            self.block_offsets = offsets[:: 1 << BLOCK_BITS].clone()
-            blocks = torch.arange(len(offsets), device=offsets.device) >> BLOCK_BITS
-            self.sense_offsets = (offsets - self.block_offsets.index_select(0, blocks)).to(torch.uint8)
-
-    def _offsets(self, ids: Tensor) -> Tensor:
-        offsets = self.sense_offsets.index_select(0, ids).int()
-        if self.block_offsets is None:
-            return offsets
-        return offsets + self.block_offsets.index_select(0, ids >> BLOCK_BITS)
-
-    def reader(self) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Reads for words (n,) their morphemes (n, o), the sememes of their k senses (k, o), and whose these are (k,).
-
-        In numpy, from the arrays as they are now.
-        """
-        groups, offsets, sense_groups, morphemes = (getattr(self, name).numpy() for name in ARRAYS)
-        blocks = None if self.block_offsets is None else self.block_offsets.numpy()
-        self_and_next = np.array([[0], [1]])
-
-        def read(words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            both = words + self_and_next
-            begin, end = offsets.take(both) if blocks is None else offsets.take(both) + blocks.take(both >> BLOCK_BITS)
-            counts = end - begin
-            whose = np.arange(len(words)).repeat(counts)
-            slots = (end - counts.cumsum()).repeat(counts) + np.arange(len(whose))
-            return morphemes.take(words, 0), groups.take(sense_groups.take(slots), 0), whose
-
-        return read
+        groups = self.sense_groups.index_select(0, slots.reshape(-1))
+        return self.groups.index_select(0, groups).view(*slots.shape, self.order)
 
     def unit_index(self) -> UnitIndex:
         """The index that the buffers hold, its units named by their ids."""
-        sememes, morphemes = (
-            numbered_names(kind, self.shape[f"{kind}s"], self.order) for kind in ("sememe", "morpheme")
-        )
-        arrays: dict[str, Any] = {name: self.array(name).cpu().numpy() for name in ARRAYS}
-        return UnitIndex(self.order, self.rank, sememes, morphemes, **arrays, dictionary="")
+        sememes = numbered_names("sememe", self.sizes.sememes, self.order)
+        morphemes = numbered_names("morpheme", self.sizes.morphemes, self.order)
+        arrays: dict[str, Any] = {name: getattr(self, name).cpu().numpy() for name in ARRAYS}
+        return UnitIndex(self.order, self.sizes.rank, sememes, morphemes, **arrays, dictionary="")
 
-    def check(self, order: int | None, rank: int | None) -> None:
-        """Raise SeeError unless the index has the order and rank asked for (None: any)."""
-        for name, wanted in (("order", order), ("rank", rank)):
-            if wanted is not None and wanted != self.shape[name]:
-                raise SeeError(
-                    f"{name} {wanted} was asked for, but the unit index has {name} {self.shape[name]}; "
-                    f"build it again with fairseq-see index --{name} {wanted}"
-                )
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        self.known = True
+
+
+class CodeBuffer(nn.Module):
+    """Codes of one byte in memory, of four in state dicts (averaging checkpoints adds them up), of log2 K bits shipped.
+
+    Args:
+        codes: (V, M), of dtype int8 or uint8.
+        states: K, so many different codes there can be.
+    """
+
+    codes: Tensor
+
+    def __init__(self, codes: Tensor, states: int) -> None:
+        super().__init__()
+        self.states = states
+        self.register_buffer("codes", codes)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that the codes take where they are shipped."""
+        return packed_bytes(self.codes.numel(), self.states)
+
+    def codes_to_pack(self) -> dict[str, tuple[Tensor, int]]:
+        """Codes and their number of states, by the name they have in the state dict."""
+        return {"codes": (self.codes, self.states)}
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        for name in ARRAYS:
-            destination[prefix + name] = self.array(name)
+        destination[f"{prefix}codes"] = self.codes.to(torch.int32)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        errors: list[str] = args[-1]
-        self.narrow(False)
-        for name in ARRAYS:
-            saved, ours = state_dict.get(prefix + name), getattr(self, name)
-            if not self.known or saved is None:
-                continue
-            if saved.shape != ours.shape or not saved.to(ours.device, ours.dtype).equal(ours):
-                errors.append(
-                    "the checkpoint was trained with another unit index; give the --see-index of its training"
-                )
-                return
+        # What is assigned in place of being copied would keep its four bytes a code.
+        if (codes := state_dict.get(f"{prefix}codes")) is not None:
+            state_dict[f"{prefix}codes"] = codes.to(self.codes.dtype)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
-        self.known = True
+
+
+def check_indexes(module: nn.Module, state_dict: Mapping[str, Tensor], prefix: str) -> None:
+    """Compare the indexes that a module was built with to those of a state dict that is about to be loaded.
+
+    Before its hyper-parameters, because those that a method decides itself depend on the index.
+
+    Raises:
+        SeeError: there is another one.
+    """
+    for path, child in module.named_modules(prefix=prefix.removesuffix(".")):
+        for name in ARRAYS if isinstance(child, IndexBuffers) and child.known else ():
+            saved, ours = state_dict.get(f"{path}.{name}"), getattr(child, name)
+            if saved is not None and not (saved.shape == ours.shape and saved.to(ours.device, ours.dtype).equal(ours)):
+                raise SeeError("the weights were trained with another unit index; give the index of their training")
 
 
 def packed_state(module: nn.Module) -> dict[str, Tensor]:
     """The state dict of a module as it is shipped.
 
-    Each unit index is packed to a single uint8 tensor (``UnitIndex.packed``), and codes have a byte each.
+    Each unit index is packed to a single uint8 tensor (``UnitIndex.packed``), and so are codes.
     """
     state = dict(module.state_dict())
     for path, child in module.named_modules():
-        if isinstance(child, StoredCodes):
-            state[f"{path}.codes"] = child.codes
-        if isinstance(child, StoredIndex):
+        for name, (codes, states) in getattr(child, "codes_to_pack", dict)().items():
+            full = f"{path}.{name}".removeprefix(".")
+            del state[full]
+            state[full + PACKED_CODES] = pack_codes(codes, states)
+        if isinstance(child, IndexBuffers):
             for name in ARRAYS:
                 del state[f"{path}.{name}"]
             state[f"{path}.{PACKED}"] = torch.frombuffer(bytearray(child.unit_index().packed()), dtype=torch.uint8)
@@ -216,6 +205,59 @@ def unpacked_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
         if last == PACKED:
             index = UnitIndex.unpacked(value.numpy().tobytes())
             unpacked |= {f"{path}.{array}": torch.from_numpy(getattr(index, array)) for array in ARRAYS}
+        elif name.endswith(PACKED_CODES):
+            unpacked[name.removesuffix(PACKED_CODES)] = unpack_codes(value)
         else:
             unpacked[name] = value
     return unpacked
+
+
+def packed_bytes(codes: int, states: int) -> int:
+    """Bytes of so many codes of ``states`` different values, without the header."""
+    per_byte = _per_byte(states)
+    return -(-codes // per_byte) if per_byte else -(-codes * _bits(states) // 8)
+
+
+def pack_codes(codes: Tensor, states: int) -> Tensor:
+    """Codes (V, M) as uint8 (n,): a header, then ceil(log2 K) bits each; few states share a byte (3: five of them)."""
+    offset = int(codes.min()) if codes.numel() and codes.dtype == torch.int8 else 0
+    values = codes.cpu().numpy().astype(np.int16).ravel() - offset
+    if per_byte := _per_byte(states):
+        digits = np.pad(values, (0, -len(values) % per_byte)).reshape(-1, per_byte)
+        data = (digits * states ** np.arange(per_byte)).sum(1).astype(np.uint8)
+    else:
+        data = np.packbits(((values[:, None] >> np.arange(_bits(states))) & 1).astype(np.uint8))
+    header = np.array([*codes.shape, states, offset], HEADER[0]).tobytes()
+    return torch.frombuffer(bytearray(header + data.tobytes()), dtype=torch.uint8)
+
+
+def unpack_codes(packed: Tensor) -> Tensor:
+    """The codes (V, M) that were packed.
+
+    Raises:
+        SeeError: they are cut short.
+    """
+    data = packed.cpu().numpy().tobytes()
+    size = HEADER[0].itemsize * HEADER[1]
+    rows, columns, states, offset = (int(each) for each in np.frombuffer(data[:size], HEADER[0], HEADER[1]))
+    count = rows * columns
+    if min(rows, columns) < 0 or states < 1 or len(data) != size + packed_bytes(count, states):
+        raise SeeError("packed codes are damaged; export the model again")
+    stored = np.frombuffer(data[size:], np.uint8)
+    if per_byte := _per_byte(states):
+        values = (stored[:, None].astype(np.int16) // states ** np.arange(per_byte) % states).ravel()[:count]
+    else:
+        width = _bits(states)
+        bits = np.unpackbits(stored, count=count * width).reshape(-1, width)
+        values = (bits.astype(np.int16) << np.arange(width)).sum(1)
+    return torch.from_numpy((values + offset).reshape(rows, columns).astype(np.int8 if offset else np.uint8))
+
+
+def _bits(states: int) -> int:
+    return max(1, (states - 1).bit_length())
+
+
+def _per_byte(states: int) -> int:
+    """Codes that share a byte as digits, where that takes less than whole bits; else 0."""
+    digits = next(n for n in range(8, -1, -1) if states**n <= 256)
+    return digits if digits * _bits(states) > 8 else 0

@@ -1,4 +1,4 @@
-"""Closed-form and alternating decompositions, by which a method starts near a table that is known (``fit_start``)."""
+"""Closed-form and alternating decompositions, by which a method begins near a known matrix (``initialise_from``)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
     e(w) = E[w],    E: (V, d)
 
-Parameters: V x d. Start: N(0, 1/d) as in fairseq, the padding row zero.
+Parameters: V d. Initialisation: N(0, 1/d) as in fairseq, the padding embedding zero.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
+from fairseq_see.embeddings.base import Embedding
+from fairseq_see.embeddings.config import infeasible, meets
+from fairseq_see.embeddings.registry import register
 
 
 @register("dense")
 class DenseEmbedding(Embedding):
-    """An ordinary embedding table behind the same contract as the compressed ones."""
+    """An ordinary embedding matrix behind the same contract as the compressed ones."""
 
     compresses = False
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
-        super().__init__(num_embeddings, embedding_dim, padding_idx)
+    def __init__(self, config: Any, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
+        super().__init__(config, num_embeddings, embedding_dim, padding_idx)
         # Not called `weight`: fairseq would copy a decoder's `embed_tokens.weight` to an output projection.
         self.vectors = nn.Parameter(torch.empty(num_embeddings, embedding_dim))
         nn.init.normal_(self.vectors, std=embedding_dim**-0.5)
@@ -31,30 +33,30 @@ class DenseEmbedding(Embedding):
             nn.init.zeros_(self.vectors[padding_idx])
 
     @classmethod
-    def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
+    def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
         """Only ratio 1 is possible."""
         if not meets(1.0, ratio):
-            raise infeasible("dense", ratio, [1.0])
-        return {}
+            raise infeasible(cls.method, ratio, [1.0])
+        return config
 
     @torch.no_grad()
-    def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
-        """The table itself."""
-        self.vectors.copy_(table)
+    def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
+        """The matrix itself."""
+        self.vectors.copy_(matrix)
         return True
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """Read the rows; the padding row gets no gradient."""
-        return F.embedding(ids, self.vectors, self.padding_idx)
+    def _rows(self, ids: Tensor) -> Tensor:
+        """Read them."""
+        return F.embedding(ids, self.vectors)
 
     def table(self) -> Tensor:
-        """The table itself, its padding row kept out of the gradient."""
+        """The matrix itself, its padding embedding kept out of the gradient."""
         if self.padding_idx is None:
             return self.vectors
         return _KeepRow.apply(self.vectors, self.padding_idx)
 
     def lookup(self, tokens: Tensor, table: Tensor | None = None) -> Tensor:
-        """Read straight from the table: finding the distinct tokens first would only cost time."""
+        """Read straight from the matrix: finding the distinct tokens first would only cost time."""
         return F.embedding(tokens, self.vectors, self.padding_idx) if table is None else F.embedding(tokens, table)
 
     forward = lookup

@@ -21,8 +21,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from fairseq_see.embeddings.base import Embedding, embedding_class
+from fairseq_see.embeddings.base import Embedding
 from fairseq_see.embeddings.buffers import unpacked_state
+from fairseq_see.embeddings.registry import restore, upgrade
 from fairseq_see.errors import SeeError
 from fairseq_see.io import write_tensors
 
@@ -47,18 +48,27 @@ def load(folder: str | Path, side: str = "encoder") -> Embedding:
     state = weights_of(side, read_weights(folder, side))
     if not state:
         raise SeeError(f"{folder} has no embedding of a side {side!r}; it is encoder or decoder")
-    # A model that shares one table describes it once.
     try:
-        table = config["embeddings"].get(side) or config["embeddings"]["encoder"]
-        method = embedding_class(config["embeddings"]["request"]["method"])
-        embedding = method.restore(table["rows"], table["columns"], table["padding"], table["settings"])
-    except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
-        raise SeeError(f"{folder}: {CONFIG} does not describe the {side}'s table ({error}); export it again") from error
+        # A model that shares one matrix describes it once.
+        embeddings = descriptions_in(config["embeddings"])
+        embedding = restore(embeddings.get(side) or embeddings["encoder"])
+    except (KeyError, TypeError, AttributeError, SeeError) as error:
+        raise SeeError(
+            f"{folder}: {CONFIG} does not describe the {side}'s embedding ({error}); export it again"
+        ) from error
     try:
         embedding.load_state_dict(state)
-    except RuntimeError as error:
+    except (RuntimeError, SeeError) as error:
         raise SeeError(f"{folder}: {CONFIG} and {WEIGHTS} are of different models; export the model again") from error
     return embedding.eval()
+
+
+def descriptions_in(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Descriptions of a model's embeddings by side, from its record, which may be one of version 0.1."""
+    sides: dict[str, dict[str, Any]] = {side: record[side] for side in ("encoder", "decoder") if side in record}
+    if "request" not in record or all("config" in table for table in sides.values()):
+        return sides
+    return {side: upgrade(record["request"]["method"], table) for side, table in sides.items()}
 
 
 def is_export(path: str | Path) -> bool:

@@ -1,18 +1,18 @@
-"""How factors start: so that rows have the variance of a dense table's, 1/d.
+"""Initialisation: embeddings begin with the variance of a dense matrix, 1/d.
 
-A row that is a plain sum of products would need factors several times larger than the numbers of a dense table, and
-Adam, whose steps have the size of the learning rate whatever the size of a number, would then move them several times
-more slowly. So rows are ``gain`` times the sum, with a fixed gain under which the factors start about as large as a
-dense table's numbers. It is no parameter and changes no model: factors multiplied by gain^(1/o) say the same without
-it.
+An embedding that is a plain sum of products would need factors several times larger than the elements of a dense
+matrix, and Adam, whose steps have the size of the learning rate whatever the size of a parameter, would then move them
+several times more slowly. So embeddings are ``output_scale`` times the sum, with a fixed scale under which the factors
+begin about as large as a dense matrix's elements. It is no parameter and changes no model: factors multiplied by
+scale^(1/o) are the same without it.
 
 For the vectors of the Kronecker family there is a choice. ``balanced``: random directions of equal length, so that all
-products start equally long. ``normal``: Gaussian vectors, whose products have heavy tails. Both are scaled by
-measurement, not derivation: repeated units in a group, shared padding units, missing senses and the cut all move the
-variance. ``xavier`` is the start of MorphTE's published code, many orders of magnitude smaller and without gain, and is
-left as it is.
+products begin equally long. ``normal``: Gaussian vectors, whose products have heavy tails. Both are scaled by
+measurement, not derivation: repeated units in a group, shared padding units, missing senses and the truncation all move
+the variance. ``xavier`` is the initialisation of MorphTE's published code, many orders of magnitude smaller and without
+a scale, and is left as it is.
 
-A fit to a table that is known starts from aligned vectors (:func:`align_vectors`).
+A fit to a known matrix begins from aligned vectors (:func:`align_vectors`).
 """
 
 from __future__ import annotations
@@ -23,38 +23,36 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from fairseq_see.errors import SeeError
-
 INITS = ("balanced", "normal", "xavier")
 
-# Rows whose variance the start is matched on: all of them up to here, evenly spaced ones beyond.
+# Embeddings whose variance is matched: all of them up to here, evenly spaced ones beyond.
 CALIBRATION_ROWS = 2**16
 
 # Of the length of an aligned vector, what is its unit's own.
 OWN = 0.3
 
 
-def gain_of(init: str, dim: int, order: int, terms: float) -> float:
-    """The fixed factor of the rows.
+def default_scale(init: str, dim: int, order: int, terms: float) -> float:
+    """The fixed factor of the embeddings.
 
     Args:
         init: one of INITS.
         dim: d.
         order: o, factors in a product.
-        terms: products in a row, on average.
+        terms: products in an embedding, on average.
     """
     return 1.0 if init == "xavier" else math.sqrt(dim ** (order - 1) / terms)
 
 
 def row_norm(dim: int) -> nn.LayerNorm:
-    """A LayerNorm of rows (n, d) whose gain starts at d^-0.5: its rows start with the variance of a dense table."""
+    """A LayerNorm of (n, d) whose weight begins at d^-0.5: its outputs have the variance of a dense matrix."""
     norm = nn.LayerNorm(dim)
     nn.init.constant_(norm.weight, dim**-0.5)
     return norm
 
 
 @torch.no_grad()
-def start_vectors(
+def initialise_vectors(
     tables: Sequence[tuple[nn.Parameter, int, float]],
     order: int,
     init: str,
@@ -72,8 +70,6 @@ def start_vectors(
         rows: V.
         padding_idx: a row that does not count.
     """
-    if init not in INITS:
-        raise SeeError(f"unknown start {init!r}; there are: {', '.join(INITS)}")
     if any(table.is_meta for table, _, _ in tables):
         return
     for table, k, m in tables:
@@ -85,8 +81,8 @@ def start_vectors(
         if init == "balanced":
             vectors = table.view(len(table), k, -1)
             vectors.mul_(math.sqrt(vectors.shape[2]) / vectors.norm(dim=2, keepdim=True))
-        # Every product starts with the same variance, whatever the number m of terms in it. (With a head m is a mean,
-        # and products of the units in it, which have more terms, start longer.)
+        # Every product begins with the same variance, whatever the number m of terms in it. (Where frequent units own
+        # more, m is a mean, and their products, which have more terms, begin longer.)
         table.mul_(m ** (-0.5 / order))
     if init != "xavier":
         match_variance([table for table, _, _ in tables], sums, rows, padding_idx, order)
@@ -107,7 +103,7 @@ def align_vectors(
     something else, which small steps hardly undo. From aligned ones all units agree, and draw apart as the table wants.
 
     Args:
-        tables: filled, as for :func:`start_vectors`.
+        tables: filled, as for :func:`initialise_vectors`.
         order: o, vectors in a product.
         sums: ids (n,) -> (n, d), the rows before LayerNorm.
         table: (V, d), what will be fitted, the padding row zero.

@@ -1,25 +1,34 @@
-"""Product quantisation of a trained table (Jégou, Douze and Schmid 2011).
+"""A trained matrix as codes: product quantisation (Jégou, Douze and Schmid 2011), and rounding to eight bits.
 
-    e(w) = [C_1[c(w, 1)], ..., C_M[c(w, M)]],    C_j: (K, d_j), d_1 + ... + d_M = d,    c: (V, M) from 0 to K - 1
+    product_quantised   e(w) = [C_1[c(w, 1)], ..., C_M[c(w, M)]],    C_j: (K, d_j), d_1 + ... + d_M = d
+                        c: (V, M) codes from 0 to K - 1, K at most 256; bytes: V M ceil(log2 K) / 8 of codes, 2 K d
+                        of codebooks
 
-A row is cut into M pieces, and each is replaced by the nearest of K centroids of its own codebook, which k-means finds
-(scikit-learn's). Bytes: V M of codes and 2 K d of codebooks in half precision, K being at most 256. Here the d_j differ
-by one at most where M does not divide d.
+    int8                e(w) = s[w] c[w],    s[w] = max |E[w]| / 127,    c[w] = round(E[w] / s[w])    (Krishnamoorthi
+                        2018, arXiv 1806.08342, 2.1.2); c: (V, d) integers of one byte, s: (V); bytes: V (d + 2)
+
+Product quantisation splits an embedding into M subvectors and replaces each by the nearest of K centroids of its own
+codebook, which k-means finds (scikit-learn's). The d_j differ by one at most where M does not divide d.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
-from fairseq_see.embeddings.stored_codes import StoredCodes
+from fairseq_see.embeddings.base import Embedding
+from fairseq_see.embeddings.buffers import CodeBuffer, packed_bytes
+from fairseq_see.embeddings.config import MethodConfig, infeasible, meets, option
+from fairseq_see.embeddings.init import match_variance
+from fairseq_see.embeddings.registry import register
 from fairseq_see.errors import SeeError
 
 # Centroids that a code of one byte can name.
@@ -28,88 +37,167 @@ MOST = 256
 # Of k-means; the number that faiss takes for product quantisers.
 ITERATIONS = 25
 
+# Largest code of int8; -128 is left out, so that an embedding and its negative are rounded alike.
+LARGEST = 127
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductQuantisedConfig(MethodConfig):
+    """Hyper-parameters of ``product_quantised``."""
+
+    subvectors: int | None = option(None, "M, codes of an embedding", least=1, planned=True)
+    centroids: int | None = option(None, "K, centroids of a codebook", least=1, most=MOST, planned=True)
+
 
 @register("product_quantised")
 class ProductQuantisedEmbedding(Embedding):
-    """Pieces of rows out of codebooks; further training moves the codebooks, the codes stay.
+    """Subvectors out of codebooks; further training moves the codebooks, the codes stay."""
 
-    Args:
-        num_embeddings: V.
-        embedding_dim: d.
-        padding_idx: the zero row.
-        codes: M, from 1 to d.
-        centroids: K, from 1 to 256.
-    """
-
+    Config: ClassVar[type[MethodConfig]] = ProductQuantisedConfig
+    config: ProductQuantisedConfig
     quantised = True
 
     def __init__(
-        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *, codes: int, centroids: int
+        self, config: ProductQuantisedConfig, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
     ) -> None:
-        super().__init__(num_embeddings, embedding_dim, padding_idx)
-        if not 1 <= codes <= embedding_dim or not 1 <= centroids <= MOST:
+        super().__init__(config, num_embeddings, embedding_dim, padding_idx)
+        codes, centroids = config.subvectors or 1, config.centroids or MOST
+        if codes > embedding_dim:
             raise SeeError(
-                f"{codes} codes of {centroids} centroids: there can be 1 to {embedding_dim} codes, and 1 to {MOST} "
-                "centroids"
+                f"subvectors is {codes}, but an embedding of {embedding_dim} dimensions has no more than those"
             )
-        start = torch.randint(centroids, (num_embeddings, codes), dtype=torch.uint8)
         # "version": see SEE's.
-        self.codes_version_1 = StoredCodes(start)
+        self.codes_version_1 = CodeBuffer(
+            torch.randint(centroids, (num_embeddings, codes), dtype=torch.uint8), centroids
+        )
         self.codebooks = nn.Parameter(torch.randn(centroids, embedding_dim) * embedding_dim**-0.5)
+        match_variance([self.codebooks], self._rows, num_embeddings, padding_idx)
 
     @classmethod
-    def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
+    def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
         """Of the settings that meet the ratio of bytes, the one whose codes tell most: M log K bits a word."""
-        dense = 2 * num_embeddings * embedding_dim
-        choices: dict[float, tuple[int, int]] = {}
-        for centroids in range(2, min(MOST, num_embeddings) + 1):
-            codebooks = 2 * centroids * embedding_dim
-            fitting = math.floor((dense / ratio - codebooks) / num_embeddings + 1e-9)
-            codes = min(max(1, fitting), embedding_dim)
-            choices[dense / (num_embeddings * codes + codebooks)] = codes, centroids
-        met = [choice for reached, choice in choices.items() if meets(reached, ratio)]
-        if not met:
-            raise infeasible("product_quantised", ratio, choices or [1.0])
-        codes, centroids = max(met, key=lambda choice: choice[0] * math.log(choice[1]))
-        return {"codes": codes, "centroids": centroids}
-
-    def settings(self) -> dict[str, Any]:
-        """M and K."""
-        return {"codes": self.codes_version_1.codes.shape[1], "centroids": len(self.codebooks)}
+        codes, centroids = plan_codes(cls.method, ratio, num_embeddings, embedding_dim, range(1, embedding_dim + 1))
+        return replace(config, subvectors=codes, centroids=centroids)
 
     @torch.no_grad()
-    def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
-        """K-means of the pieces of all rows but the padding row, each as heavy as its weight."""
-        from sklearn.cluster import KMeans
-        from sklearn.exceptions import ConvergenceWarning
-
-        real = self._real(torch.arange(len(table), device=table.device))
-        chosen = slice(None) if real is None else real
-        rows, counts = table[chosen].cpu().numpy(), None if weights is None else weights[chosen].cpu().numpy()
-        found = torch.zeros(len(rows), self.settings()["codes"], dtype=torch.uint8)
-        self.codebooks.zero_()
-        for piece, columns in enumerate(self._pieces()):
-            model = KMeans(
-                min(len(self.codebooks), len(rows)), n_init=1, max_iter=ITERATIONS, random_state=piece, init="random"
-            )
-            with warnings.catch_warnings():
-                # Fewer distinct pieces than centroids: some are not used, which is no fault.
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                found[:, piece] = torch.from_numpy(model.fit_predict(rows[:, columns], sample_weight=counts))
-            self.codebooks[: model.n_clusters, columns] = torch.from_numpy(model.cluster_centers_).to(table)
-        codes = self.codes_version_1.codes
-        codes[chosen] = found.to(codes.device)
+    def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
+        """K-means of the subvectors of all embeddings but the padding, each as heavy as its weight."""
+        found, centroids = quantise(matrix, self._parts(), len(self.codebooks), self.padding_idx, weights)
+        self.codes_version_1.codes.copy_(found)
+        self.codebooks.copy_(centroids)
         return True
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """Every piece from its codebook."""
-        codes, real = self.codes_version_1.of(ids).int(), self._real(ids)
-        pieces = [F.embedding(code, self.codebooks[:, at]) for code, at in zip(codes.T, self._pieces(), strict=True)]
-        rows = torch.cat(pieces, 1)
-        return rows if real is None else rows * real.unsqueeze(1)
+    def _rows(self, ids: Tensor) -> Tensor:
+        """Every subvector from its codebook."""
+        codes = self.codes_version_1.codes.index_select(0, ids).int()
+        parts = [F.embedding(code, self.codebooks[:, at]) for code, at in zip(codes.T, self._parts(), strict=True)]
+        return torch.cat(parts, 1)
 
-    def _pieces(self) -> list[slice]:
-        """The columns of each piece."""
-        pieces = self.codes_version_1.codes.shape[1]
-        bounds = [-(-piece * self.embedding_dim // pieces) for piece in range(pieces + 1)]
+    def _parts(self) -> list[slice]:
+        """The columns of each subvector."""
+        parts = self.codes_version_1.codes.shape[1]
+        bounds = [-(-part * self.embedding_dim // parts) for part in range(parts + 1)]
         return [slice(*both) for both in pairwise(bounds)]
+
+
+@register("int8")
+class Int8Embedding(Embedding):
+    """Embeddings of small integers, each with its scale; further training moves the scales alone."""
+
+    compresses = False
+    quantised = True
+
+    def __init__(self, config: Any, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
+        super().__init__(config, num_embeddings, embedding_dim, padding_idx)
+        # "version": see SEE's.
+        self.codes_version_1 = CodeBuffer(torch.zeros(num_embeddings, embedding_dim, dtype=torch.int8), 256)
+        self.scales = nn.Parameter(torch.zeros(num_embeddings))
+        self.initialise_from(torch.randn(num_embeddings, embedding_dim) * embedding_dim**-0.5)
+
+    @classmethod
+    def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
+        """There is one ratio, that of the bytes."""
+        reached = 2 * embedding_dim / (embedding_dim + 2)
+        if not meets(reached, ratio):
+            raise infeasible(cls.method, ratio, [reached])
+        return config
+
+    @torch.no_grad()
+    def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
+        """Round the matrix."""
+        # As it is shipped, so that what is measured here is true of that too.
+        scales = (matrix.abs().amax(1) / LARGEST).half().to(matrix.dtype)
+        if self.padding_idx is not None:
+            scales[self.padding_idx] = 0
+        codes = matrix / scales.unsqueeze(1).masked_fill(scales.unsqueeze(1) == 0, torch.inf)
+        self.codes_version_1.codes.copy_(codes.round().clamp(-LARGEST, LARGEST))
+        self.scales.copy_(scales)
+        return True
+
+    def _rows(self, ids: Tensor) -> Tensor:
+        """Codes times scales."""
+        return self.codes_version_1.codes.index_select(0, ids).to(self.scales.dtype) * self.scales[ids].unsqueeze(1)
+
+
+def plan_codes(
+    method: str, ratio: float, num_embeddings: int, embedding_dim: int, choices: Iterable[int]
+) -> tuple[int, int]:
+    """Of the M and K that meet a ratio of bytes, those whose codes have most information, M log K bits a word.
+
+    Args:
+        method: its name, for the message.
+        ratio: 2 V d bytes of a dense matrix in half precision by those of codes and codebooks.
+        num_embeddings: V.
+        embedding_dim: d.
+        choices: the M that the method can have.
+
+    Raises:
+        InfeasibleRatio: none meets it.
+    """
+    dense, best = 2 * num_embeddings * embedding_dim, (0.0, 1, 2)
+    reached: dict[float, None] = {}
+    for codes in choices:
+        for centroids in range(2, min(MOST, num_embeddings) + 1):
+            size = packed_bytes(num_embeddings * codes, centroids) + 2 * centroids * embedding_dim
+            reached[dense / size] = None
+            if meets(dense / size, ratio):
+                best = max(best, (codes * math.log(centroids), codes, centroids))
+    if not best[0]:
+        raise infeasible(method, ratio, reached or [1.0])
+    return best[1], best[2]
+
+
+@torch.no_grad()
+def quantise(
+    matrix: Tensor, parts: Sequence[slice], centroids: int, padding_idx: int | None, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """K-means of each part of the embeddings.
+
+    Args:
+        matrix: (V, d).
+        parts: columns of each subvector.
+        centroids: K.
+        padding_idx: an embedding that does not count, or None.
+        weights: (V,), how heavy each is (default: all alike).
+
+    Returns:
+        codes (V, M), uint8, and codebooks (K, d).
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    chosen = torch.arange(len(matrix), device=matrix.device)
+    chosen = chosen if padding_idx is None else chosen[chosen != padding_idx]
+    rows, counts = matrix[chosen].cpu().numpy(), None if weights is None else weights[chosen].cpu().numpy()
+    codes = torch.zeros(len(matrix), len(parts), dtype=torch.uint8)
+    codebooks = matrix.new_zeros(centroids, matrix.shape[1])
+    for part, columns in enumerate(parts):
+        model = KMeans(min(centroids, len(rows)), n_init=1, max_iter=ITERATIONS, random_state=part, init="random")
+        with warnings.catch_warnings():
+            # Fewer distinct subvectors than centroids: some are not used, which is no fault.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            codes[chosen.cpu(), part] = torch.from_numpy(
+                model.fit_predict(rows[:, columns], sample_weight=counts)
+            ).byte()
+        codebooks[: model.n_clusters, columns] = torch.from_numpy(model.cluster_centers_).to(matrix)
+    return codes, codebooks

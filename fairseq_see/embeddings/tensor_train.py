@@ -1,66 +1,66 @@
 """Tensor-train matrix (Oseledets 2011; for embeddings Hrinchuk et al. 2020).
 
-    E[(i1 i2 i3), (j1 j2 j3)] = g G1[i1, j1] G2[i2, j2] G3[i3, j3]
+    E[(i1 i2 i3), (j1 j2 j3)] = s G1[i1, j1] G2[i2, j2] G3[i3, j3]
 
     G1: (v1, d1, 1, R1), G2: (v2, d2, R1, R2), G3: (v3, d3, R2, 1);   v1 v2 v3 >= V,  d1 d2 d3 >= d
 
-g is a fixed factor (start.py). Parameters: v1 d1 R1 + R1 v2 d2 R2 + R2 v3 d3. The factors are found automatically, as
+s is a fixed scale (init.py). Parameters: v1 d1 R1 + R1 v2 d2 R2 + R2 v3 d3. The factors are found automatically, as
 equal as can be; rows behind V and columns behind d are never used. Ranks R1 and R2 that need not be equal make the
-steps fine enough to meet a ratio. Start: Gaussian cores of equal variance, so that rows have variance 1/d.
+steps fine enough to meet a ratio. Initialisation: Gaussian
+cores of equal variance, so that embeddings have variance 1/d.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import Embedding, infeasible, meets, register
+from fairseq_see.embeddings.base import Embedding
+from fairseq_see.embeddings.config import MethodConfig, infeasible, meets, option
 from fairseq_see.embeddings.decompose import level, tensor_train
-from fairseq_see.embeddings.init import gain_of, match_variance
-from fairseq_see.embeddings.kronecker import wide
-from fairseq_see.embeddings.pairs import all_pairs
-from fairseq_see.embeddings.roots import ceil_root
-from fairseq_see.errors import SeeError
+from fairseq_see.embeddings.init import default_scale, match_variance
+from fairseq_see.embeddings.kronecker import all_pairs, ceil_root, compute_dtype
+from fairseq_see.embeddings.registry import register
 
-# Numbers of one gathered operand at a time: 32 MB.
-CHUNK_NUMBERS = 2**23
+# Elements of one gathered operand at a time: 32 MB.
+CHUNK_ELEMENTS = 2**23
 
 # How much longer slices of the first two cores take that are read one by one than all of them in one product.
 SINGLY = 8
 
 
+@dataclass(frozen=True, kw_only=True)
+class TensorTrainConfig(MethodConfig):
+    """Hyper-parameters of ``tensor_train``."""
+
+    rank: tuple[int, int] | None = option(None, "R1 and R2, the inner dimensions", least=1, planned=True)
+
+
 @register("tensor_train")
 class TensorTrainEmbedding(Embedding):
-    """A table of three tensor-train cores.
+    """A matrix of three tensor-train cores."""
 
-    Args:
-        num_embeddings: V.
-        embedding_dim: d.
-        padding_idx: the zero row.
-        rank: R1 and R2.
-    """
+    Config: ClassVar[type[MethodConfig]] = TensorTrainConfig
+    config: TensorTrainConfig
 
     def __init__(
-        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *, rank: int | tuple[int, int]
+        self, config: TensorTrainConfig, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
     ) -> None:
-        super().__init__(num_embeddings, embedding_dim, padding_idx)
-        both = (rank, rank) if isinstance(rank, int) else rank
-        if len(both) != 2 or min(both) < 1:
-            raise SeeError(f"tensor-train ranks are {rank}, but must be two of at least 1")
-        self.rank = (int(both[0]), int(both[1]))
+        super().__init__(config, num_embeddings, embedding_dim, padding_idx)
         (v1, v2, v3), (d1, d2, d3) = factors(num_embeddings), factors(embedding_dim)
-        first, second = self.rank
+        first, second = config.rank or (1, 1)
         self.first = nn.Parameter(torch.randn(v1, d1, first))
         self.second = nn.Parameter(torch.randn(v2, d2, first, second))
         self.third = nn.Parameter(torch.randn(v3, second, d3))
-        self.gain = gain_of("balanced", embedding_dim, 3, first * second)
-        match_variance([self.first, self.second, self.third], self.rows, num_embeddings, padding_idx)
+        self.output_scale = default_scale("balanced", embedding_dim, 3, first * second)
+        match_variance([self.first, self.second, self.third], self._rows, num_embeddings, padding_idx)
 
     @classmethod
-    def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
+    def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
         """The largest ranks that fit, equal or one apart; where none are, the smaller at least half the larger."""
         dense = num_embeddings * embedding_dim
         (v1, v2, v3), (d1, d2, d3) = factors(num_embeddings), factors(embedding_dim)
@@ -79,27 +79,23 @@ class TensorTrainEmbedding(Embedding):
             first += 1
         fitting = [rank for rank, value in ranks.items() if meets(value, ratio)]
         if not fitting:
-            raise infeasible("tensor_train", ratio, ranks.values())
-        return {"rank": min(fitting, key=lambda rank: (abs(rank[0] - rank[1]) > 1, ranks[rank]))}
-
-    def settings(self) -> dict[str, Any]:
-        """The ranks."""
-        return {"rank": self.rank}
+            raise infeasible(cls.method, ratio, ranks.values())
+        return replace(config, rank=min(fitting, key=lambda rank: (abs(rank[0] - rank[1]) > 1, ranks[rank])))
 
     @torch.no_grad()
-    def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
-        """TT-SVD of the table, zeros behind its rows and columns."""
+    def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
+        """TT-SVD of the matrix, zeros behind its rows and columns."""
         (v1, d1, first), (v2, d2, _, second) = self.first.shape, self.second.shape
         v3, _, d3 = self.third.shape
-        table = F.pad(table, (0, d1 * d2 * d3 - table.shape[1], 0, v1 * v2 * v3 - len(table)))
-        folded = table.view(v1, v2, v3, d1, d2, d3).permute(0, 3, 1, 4, 2, 5).reshape(v1 * d1, v2 * d2, v3 * d3)
-        a, b, c = level(tensor_train(folded, (first, second)), self.gain)
+        matrix = F.pad(matrix, (0, d1 * d2 * d3 - matrix.shape[1], 0, v1 * v2 * v3 - len(matrix)))
+        folded = matrix.view(v1, v2, v3, d1, d2, d3).permute(0, 3, 1, 4, 2, 5).reshape(v1 * d1, v2 * d2, v3 * d3)
+        a, b, c = level(tensor_train(folded, (first, second)), self.output_scale)
         self.first.copy_(a.view(v1, d1, first))
         self.second.copy_(b.view(first, v2, d2, second).permute(1, 2, 0, 3))
         self.third.copy_(c.view(second, v3, d3).transpose(0, 1))
         return True
 
-    def rows(self, ids: Tensor) -> Tensor:
+    def _rows(self, ids: Tensor) -> Tensor:
         """Multiply the cores' slices; half precision is computed in float32."""
         pairs, last = ids // len(self.third), ids % len(self.third)
         with torch.autocast(ids.device.type, enabled=False):
@@ -107,23 +103,21 @@ class TensorTrainEmbedding(Embedding):
             left = self._left(pairs if few else None)
             if few:
                 pairs = torch.arange(len(ids), device=ids.device)
-            third, step = self.third.to(left.dtype), max(1, CHUNK_NUMBERS // left.shape[1:].numel())
+            third, step = self.third.to(left.dtype), max(1, CHUNK_ELEMENTS // left.shape[1:].numel())
             chunks = zip(pairs.split(step), last.split(step), strict=True)
             out = torch.cat([torch.bmm(left[pair], third[k]).flatten(1) for pair, k in chunks])
-        out = out[:, : self.embedding_dim].to(self.third.dtype)
-        real = self._real(ids)
-        return out if real is None else out * real.to(out.dtype).unsqueeze(1)
+        return out[:, : self.embedding_dim].to(self.third.dtype)
 
-    def table(self) -> Tensor:
+    def _table(self) -> Tensor:
         """All rows, as one matrix product."""
         with torch.autocast(self._device().type, enabled=False):
             left = self._left()
-        return all_pairs(left, self.third, self.num_embeddings, self.embedding_dim, self.padding_idx)
+        return all_pairs(left, self.third, self.num_embeddings, self.embedding_dim)
 
     def _left(self, pairs: Tensor | None = None) -> Tensor:
         """The product of the first two cores, (v1 v2, d1 d2, R2), or its rows ``pairs`` (n,); in float32 at least."""
-        dtype = wide(self.first.dtype)
-        first, second = self.first.to(dtype) * self.gain, self.second.to(dtype)
+        dtype = compute_dtype(self.first.dtype)
+        first, second = self.first.to(dtype) * self.output_scale, self.second.to(dtype)
         if pairs is None:
             return torch.einsum("iar,jbrs->ijabs", first, second).flatten(2, 3).flatten(0, 1)
         first, second = first[pairs // len(second)], second[pairs % len(second)]

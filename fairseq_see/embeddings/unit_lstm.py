@@ -1,202 +1,159 @@
-"""What ``morph_lstm`` and ``sememe_lstm`` share: an LSTM that reads the units of a word.
+"""MorphLSTM and SememeLSTM (SEE, arXiv 2412.12204, table 5): an LSTM reads the units of a word.
 
-    i, f, u, o  =  the quarters of  W sqrt(d) v[x_t] + R h[t-1] + b
-    c[t]        =  sigmoid(f) c[t-1] + sigmoid(i) tanh(u)
-    h[t]        =  sigmoid(o) tanh(c[t]),    h[0] = c[0] = 0
+    e(w) = s h[n],    h = LSTM(sqrt(d) v[x_1], ..., sqrt(d) v[x_n])
 
-    x_1 ... x_n: the units of a word;  v: (units, d),  W, R: (4 d, d),  b: (4 d)
+    morph_lstm    x: the morphemes of w;  parameters: M d + 8 d^2 + 8 d
+    sememe_lstm   x: the sememes of the senses of w, sense by sense, then its morphemes;  (S + M) d + 8 d^2 + 8 d
 
-It is PyTorch's LSTM of one layer, its gates in the same order, with one bias instead of two that are only ever added.
-Vectors start as the rows of a dense table, N(0, 1/d), and are multiplied by sqrt(d) as fairseq's Transformer does with
-its embeddings: an LSTM wants inputs of about variance 1.
+v: (units, d) without padding units, the LSTM of one layer is torch's. s is a fixed scale, measured at initialisation,
+that gives embeddings the variance of a dense matrix, 1/d. Vectors begin as N(0, 1/d) and are multiplied by sqrt(d), as
+fairseq's Transformer does with its embeddings, since an LSTM wants inputs of variance 1.
+
+Neither is a compression: they show what units are worth where vectors are as long as a word's. The paper says that
+"the high-dimensional vectors of the morphemes or sememe related to the current token" are put into an LSTM, and there
+is no published code; the rest is our choice. The units are SEE's, in SEE's order, so that the methods differ in nothing
+but what is made of them. Morphemes are read last: most words share all their sememes with others, and an LSTM remembers
+best what it has read last.
 """
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 from torch.utils.checkpoint import checkpoint
 
-from fairseq_see.embeddings.base import Embedding, infeasible, meets
-from fairseq_see.embeddings.buffers import StoredIndex, index_to_plan
+from fairseq_see.embeddings.base import Embedding
+from fairseq_see.embeddings.buffers import IndexBuffers, IndexSizes
+from fairseq_see.embeddings.config import MethodConfig, infeasible, meets, option
 from fairseq_see.embeddings.init import mean_squared_length
+from fairseq_see.embeddings.kronecker import compute_dtype
+from fairseq_see.embeddings.registry import register
+from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
-# Gates that the words of one chunk may have in all their steps together: 64 MB in float32.
-CHUNK_NUMBERS = 2**24
+# Words that are read at a time; the states of one chunk are all that the backward pass keeps.
+WORDS = 2048
 
 
-class LSTMEmbedding(Embedding):
-    """A word is g times the last hidden state of an LSTM that has read its units.
+@dataclass(frozen=True, kw_only=True)
+class LSTMConfig(MethodConfig):
+    """Hyper-parameters of ``morph_lstm`` and ``sememe_lstm``."""
 
-    No number of it can be chosen, so its ratio is what it is.
+    output_scale: float | None = option(None, "fixed factor of all embeddings (default: measured)")
 
-    Args:
-        num_embeddings: V.
-        embedding_dim: d.
-        padding_idx: the zero row.
-        index: the unit index of the V words; None only to be filled from a state dict (:meth:`restore`).
-        gain: g (default: measured, so that rows start with the variance of a dense table, 1/d).
-        shape: sizes of an index yet to be loaded, from :meth:`settings`.
-    """
 
-    compresses: ClassVar[bool] = False
-    # Whether the sememes are read too, or the morphemes alone.
-    senses: ClassVar[bool]
+@register("sememe_lstm")
+class SememeLSTMEmbedding(Embedding):
+    """A word is what an LSTM makes of the sememes of its senses and of its morphemes, as the unit index has them."""
+
+    Config: ClassVar[type[MethodConfig]] = LSTMConfig
+    config: LSTMConfig
+    compresses = False
+    uses_index = True
+    senses: ClassVar[bool] = True
 
     def __init__(
         self,
+        config: LSTMConfig,
         num_embeddings: int,
         embedding_dim: int,
         padding_idx: int | None = None,
-        *,
-        index: UnitIndex | None = None,
-        gain: float | None = None,
-        shape: dict[str, Any] | None = None,
+        index: UnitIndex | IndexSizes | None = None,
     ) -> None:
-        super().__init__(num_embeddings, embedding_dim, padding_idx)
+        super().__init__(config, num_embeddings, embedding_dim, padding_idx)
+        if index is None:
+            raise SeeError(f"{self.method!r} needs a unit index; fairseq-see index builds one")
         # "version": see SEE's.
-        self.index_version_1 = StoredIndex(num_embeddings, index, shape, self.senses)
-        sizes = self.index.shape
-        self.lstm = UnitLSTM(_real_units(sizes["sememes"], sizes["morphemes"], self.index.order), embedding_dim)
-        self.gain = 1.0 if gain is None else gain
-        if gain is None and self.index.known and not self.lstm.bias.is_meta:
-            self.gain = self._measured_gain()
+        self.index_version_1 = IndexBuffers(num_embeddings, index, self.senses)
+        sizes = self.index.sizes
+        self.vectors = nn.Parameter(torch.empty(sizes.sememes + sizes.morphemes - 2 * sizes.order, embedding_dim))
+        self.lstm = nn.LSTM(embedding_dim, embedding_dim, batch_first=True)
+        nn.init.normal_(self.vectors, std=embedding_dim**-0.5)
+        if config.output_scale is None and self.index.known and not self.vectors.is_meta:
+            self._complete(output_scale=self._measured_scale())
 
     @property
-    def index(self) -> StoredIndex:
+    def index(self) -> IndexBuffers:
         """The unit index of the words."""
         return self.index_version_1
 
     @classmethod
-    def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
+    def plan(
+        cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: UnitIndex | None = None
+    ) -> Any:
         """Only one ratio is possible, as a rule below 1."""
-        index = index_to_plan(cls.method, options)
+        assert index is not None
         index = index if cls.senses else index.without_senses()
-        units = _real_units(len(index.sememes), len(index.morphemes), index.order)
-        reached = num_embeddings / (units + 8 * embedding_dim + 4)
+        units = len(index.sememes) + len(index.morphemes) - 2 * index.order
+        reached = num_embeddings / (units + 8 * embedding_dim + 8)
         if not meets(reached, ratio):
-            raise infeasible(cls.method, ratio, [reached], " (it has no knob; leave the ratio out)")
-        return {}
+            raise infeasible(cls.method, ratio, [reached], " (no hyper-parameter changes it; leave the ratio out)")
+        return config
 
-    def settings(self) -> dict[str, Any]:
-        """Gain, and the sizes of the index."""
-        return {"gain": self.gain, "shape": self.index.shape}
-
-    def _measured_gain(self) -> float:
-        """Of the same weights each time: as no state dict has the gain, modules built alike must have the same."""
-        own = self.lstm
+    def _measured_scale(self) -> float:
+        """Of the same weights each time, to two digits: modules built alike must have the same on every machine."""
+        own = {name: value.detach().clone() for name, value in self.state_dict().items() if name.startswith("lstm")}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            self.lstm = UnitLSTM(*own.vectors.shape).to(own.vectors)
-        square = mean_squared_length(self.rows, self.num_embeddings, self.padding_idx, own.vectors.device)
-        self.lstm = own
-        return (square or 1.0) ** -0.5
+            self.lstm.reset_parameters()
+            vectors = torch.randn(self.vectors.shape).to(self.vectors) * self.embedding_dim**-0.5
+        kept, self.vectors.data = self.vectors.data, vectors
+        square = mean_squared_length(self._rows, self.num_embeddings, self.padding_idx, vectors.device)
+        self.vectors.data = kept
+        self.load_state_dict(own, strict=False)
+        return float(f"{(square or 1.0) ** -0.5:.2g}")
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """Read the units of each word."""
-        out, real = self.lstm(*self._units(ids)), self._real(ids)
-        return out * self.gain if real is None else out * (real * self.gain).to(out.dtype).unsqueeze(1)
+    def _rows(self, ids: Tensor) -> Tensor:
+        """Read the units of each word; half precision is computed in float32."""
+        dtype = compute_dtype(self.vectors.dtype)
+        with torch.autocast(ids.device.type, enabled=False):
+            weights = {name: weight.to(dtype) for name, weight in self.lstm.named_parameters()}
+            read = self._last_states
+            chunks = ids.split(WORDS)
+            # Without the checkpoint the states of all chunks would be kept for the backward pass.
+            if len(chunks) > 1 and torch.is_grad_enabled():
+                parts = [checkpoint(read, chunk, weights, use_reentrant=False) for chunk in chunks]
+            else:
+                parts = [read(chunk, weights) for chunk in chunks] or [self.vectors.new_zeros(0, self.embedding_dim)]
+            return torch.cat(parts).to(self.vectors.dtype) * (self.config.output_scale or 1.0)
+
+    def _last_states(self, ids: Tensor, weights: dict[str, Tensor]) -> Tensor:
+        """h[n] of the words ``ids`` (n,), (n, d); zero for a word without units."""
+        units, lengths = self._units(ids)
+        dtype = next(iter(weights.values())).dtype
+        out = torch.zeros(len(ids), self.embedding_dim, dtype=dtype, device=ids.device)
+        there = lengths.nonzero().squeeze(1)
+        if not len(there):
+            return out
+        padded = pad_sequence(list(units.split(lengths[there].tolist())), batch_first=True)
+        inputs = F.embedding(padded, self.vectors).to(dtype) * self.embedding_dim**0.5
+        packed = pack_padded_sequence(inputs, lengths[there].cpu(), batch_first=True, enforce_sorted=False)
+        _, (last, _) = functional_call(self.lstm, weights, (packed,))
+        return out.index_copy(0, there, last[0])
 
     def _units(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """The units of words, one word after another, and how many each has: sense by sense, then its morphemes."""
         index, order = self.index, self.index.order
         first, senses = index.senses_of(ids)
-        nth = torch.arange(index.rank - 1, device=ids.device)
+        nth = torch.arange(index.sizes.rank - 1, device=ids.device)
         there = nth < senses.unsqueeze(1)
         morphemes = index.morphemes_of(ids)
         # The first ids of either kind are the padding units.
         sememes = morphemes.new_zeros(*there.shape, order)
         sememes[there] = index.groups_at((first.unsqueeze(1) + nth)[there])
         real = torch.cat((sememes.flatten(1), morphemes), 1) >= order
-        units = torch.cat((sememes.flatten(1) - order, morphemes + index.shape["sememes"] - 2 * order), 1)
+        units = torch.cat((sememes.flatten(1) - order, morphemes + index.sizes.sememes - 2 * order), 1)
         return units[real], real.sum(1)
 
 
-def _real_units(sememes: int, morphemes: int, order: int) -> int:
-    """Units that have a vector: padding is never read."""
-    return sememes + morphemes - 2 * order
+@register("morph_lstm")
+class MorphLSTMEmbedding(SememeLSTMEmbedding):
+    """A word is what an LSTM makes of its morphemes, as the unit index has them."""
 
-
-class UnitLSTM(nn.Module):
-    """Sequences of units -> the last hidden state.
-
-    Sequences are packed: a step computes only the words that have a unit there. The product of W and a unit's vector is
-    made once for each distinct unit, not for each word that has it.
-
-    Args:
-        units: number of units.
-        dim: d.
-    """
-
-    def __init__(self, units: int, dim: int) -> None:
-        super().__init__()
-        self.vectors = nn.Parameter(torch.empty(units, dim))
-        self.input = nn.Parameter(torch.empty(4 * dim, dim))
-        self.recurrent = nn.Parameter(torch.empty(4 * dim, dim))
-        self.bias = nn.Parameter(torch.empty(4 * dim))
-        nn.init.normal_(self.vectors, std=dim**-0.5)
-        for parameter in (self.input, self.recurrent, self.bias):
-            nn.init.uniform_(parameter, -(dim**-0.5), dim**-0.5)
-
-    def forward(self, units: Tensor, lengths: Tensor) -> Tensor:
-        """Read sequences from left to right.
-
-        Args:
-            units: (N,) ids, one sequence after another, any integer type.
-            lengths: (n,) units in each sequence; they sum up to N.
-
-        Returns:
-            (n, d), zero for an empty sequence. Half precision is computed in float32, under autocast too: the gradient
-            of a frequent unit is a sum over thousands of words.
-        """
-        dtype = torch.promote_types(self.vectors.dtype, torch.float32)
-        distinct, units = torch.unique(units, return_inverse=True)
-        with torch.autocast(units.device.type, enabled=False):
-            vectors = F.embedding(distinct, self.vectors).to(dtype) * self.vectors.shape[1] ** 0.5
-            inputs = F.linear(vectors, self.input.to(dtype), self.bias.to(dtype))
-            recurrent = self.recurrent.to(dtype)
-            chunks = max(1, -(-len(units) * inputs.shape[1] // CHUNK_NUMBERS))
-            parts = lengths.chunk(chunks)
-            sequences = zip(units.split([int(part.sum()) for part in parts]), parts, strict=True)
-            # Without the checkpoint the gates of all chunks would be kept for the backward pass.
-            again = chunks > 1 and torch.is_grad_enabled()
-            run = partial(checkpoint, _last_states, use_reentrant=False) if again else _last_states
-            states = [run(inputs, recurrent, *sequence) for sequence in sequences]
-            return torch.cat(states).to(self.vectors.dtype)
-
-
-def _last_states(inputs: Tensor, recurrent: Tensor, units: Tensor, lengths: Tensor) -> Tensor:
-    """Run the LSTM.
-
-    Args:
-        inputs: (distinct units, 4 d), W sqrt(d) v + b.
-        recurrent: R.
-        units: (N,) rows of ``inputs``.
-        lengths: (n,).
-
-    Returns:
-        (n, d)
-    """
-    starts = lengths.cumsum(0) - lengths
-    longest_first = lengths.argsort(descending=True)
-    # How many sequences are longer than 0, 1, ... Two steps at least, though nothing may be read in the second:
-    # distributed training expects a gradient of every parameter, and the first step does not use R.
-    active = (len(lengths) - torch.bincount(lengths, minlength=3).cumsum(0))[:-1].tolist()
-    steps = torch.arange(len(active), device=lengths.device).unsqueeze(1)
-    read = (starts[longest_first] + steps)[steps < lengths[longest_first]]
-    hidden = cell = inputs.new_zeros(len(lengths), recurrent.shape[1])
-    ended = []
-    for step, gates in enumerate(F.embedding(units[read], inputs).split(active)):
-        ended.append(hidden[len(gates) :])
-        if step:
-            gates = gates + F.linear(hidden[: len(gates)], recurrent)
-        write, keep, update, show = gates.chunk(4, 1)
-        cell = keep.sigmoid() * cell[: len(gates)] + write.sigmoid() * update.tanh()
-        hidden = show.sigmoid() * cell.tanh()
-    ended.append(hidden)
-    return torch.cat(ended[::-1])[longest_first.argsort()]
+    senses = False

@@ -1,8 +1,8 @@
 """The vectors of one kind of unit (sememes, morphemes, a word's own leaves), the most used owning more or not.
 
-The paper gives all units equally many. But a few units make up most of a text: with a *head*, half of the vectors go to
-all units alike and the other half to the head, the most used of them, as adaptive inputs (Baevski and Auli 2019) spend
-more on frequent words. It costs no parameters, and is what SEE is trained with (docs/results.md).
+The paper gives all units equally many. But a few units make up most of a text: with a *frequent share*, half of the
+vectors go to all units alike and the other half to that share of the units, the most used ones, as adaptive inputs
+(Baevski and Auli 2019) spend more on frequent words. It costs no parameters, and ``see`` has it by default.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import infeasible, meets
+from fairseq_see.embeddings.config import infeasible, meets
 from fairseq_see.embeddings.kronecker import factor_width, has_extra, kronecker_sum, read_factors
 from fairseq_see.errors import SeeError
 
 # Of 10,000 units a single one.
-LEAST_HEAD = 1e-4
+LEAST_SHARE = 1e-4
 
 
 class Shares(NamedTuple):
@@ -37,74 +37,81 @@ class Shares(NamedTuple):
 
 
 class UnitVectors(nn.Module):
-    """m vectors of q numbers for each of U units, on average.
+    """m vectors of q dimensions for each of U units, on average.
 
     The product of a group has as many terms as the one of its units that owns the fewest.
 
     Args:
         units: U, in the order of their use, after the padding units of each position where there are some.
-        m: at least 1; without a head, 4.5 gives every unit 4 and the first half of them a fifth.
+        m: at least 1; with a share of 0, 4.5 gives every unit 4 and the first half of them a fifth.
         width: q.
         order: o.
-        head: the part of the units that shares half of the vectors, and what remains of the other half where that is
-            no whole number for each unit; 0 for no head.
+        share: the part of the units that shares half of the vectors, and what remains of the other half where that is
+            no integer for each unit; 0: all units own equally many.
     """
 
-    def __init__(self, units: int, m: float, width: int, order: int, head: float = 0.0) -> None:
+    def __init__(self, units: int, m: float, width: int, order: int, share: float = 0.0) -> None:
         super().__init__()
         self.m = m
-        self.whole, owners, self.more = shares_of(units, m, order, head)
+        self.whole, owners, self.more = shares_of(units, m, order, share)
         self.vectors = nn.Parameter(torch.empty(units, self.whole * width))
         self.extra = nn.Parameter(torch.empty(owners, self.more * width)) if owners else None
+
+    def of(self, unit: int) -> Tensor:
+        """The vectors that one unit owns, (k, q)."""
+        own = self.vectors[unit].view(self.whole, -1)
+        if self.extra is None or unit >= len(self.extra):
+            return own
+        return torch.cat((own, self.extra[unit].view(self.more, -1)))
 
     def banks(self) -> list[tuple[nn.Parameter, int, float]]:
         """The parameters, each with its vectors for a unit and m."""
         main = (self.vectors, self.whole, self.m)
         return [main] if self.extra is None else [main, (self.extra, self.more, self.m)]
 
-    def sum(self, index: Tensor, dim: int, gain: float, weight: Tensor | None = None) -> Tensor:
+    def sum(self, index: Tensor, dim: int, scale: float) -> Tensor:
         """Rows as :func:`~fairseq_see.embeddings.kronecker.kronecker_sum` makes them of these vectors."""
         if self.extra is None or self.more == 1:
-            return kronecker_sum(self.vectors, index, self.whole, dim, gain, weight, self.extra)
-        rows = kronecker_sum(self.vectors, index, self.whole, dim, gain, weight)
+            return kronecker_sum(self.vectors, index, self.whole, dim, scale, self.extra)
+        rows = kronecker_sum(self.vectors, index, self.whole, dim, scale)
         # Of the groups that have them alone: many have not, and more vectors cost more than another pass over rows.
         owning, groups = has_extra(index, self.extra).nonzero().unbind(1)
-        weight = None if weight is None else weight[owning]
-        more = kronecker_sum(self.extra, index[owning, groups].unsqueeze(1), self.more, dim, gain, weight)
+        more = kronecker_sum(self.extra, index[owning, groups].unsqueeze(1), self.more, dim, scale)
         return rows.index_add_(0, owning, more)
 
     def factors(self, index: Tensor) -> Tensor:
-        """What :func:`~fairseq_see.embeddings.kronecker.read_factors` reads for these products; not with a head."""
+        """What :func:`~fairseq_see.embeddings.kronecker.read_factors` reads for these products, with a share of 0."""
         return read_factors(self.vectors, self.extra, index, self.whole)
 
 
-def shares_of(units: int, m: float, order: int, head: float = 0.0) -> Shares:
+def shares_of(units: int, m: float, order: int, share: float = 0.0) -> Shares:
     """Who of U units owns how many vectors, m on average; arguments as of :class:`UnitVectors`.
 
     Raises:
-        SeeError: the head is no part of the units.
+        SeeError: the share is no part of the units.
     """
-    if not (head == 0 or LEAST_HEAD <= head <= 1):
+    if not (share == 0 or LEAST_SHARE <= share <= 1):
         raise SeeError(
-            f"head is {head}, but it is the part of the units that owns more, from {LEAST_HEAD} to 1, or 0 for none"
+            f"frequent_share is {share}, but it is the part of the units that owns more vectors: from {LEAST_SHARE} to "
+            "1, or 0"
         )
-    if not head or units <= order:
+    if not share or units <= order:
         owners, whole = int(units * (m - math.floor(m))), math.floor(m)
         return Shares(whole, owners if owners > order else 0, 1)
     whole = max(1, math.floor(m / 2))
     shared = int(units * (m - whole))
-    # Rounded up, so that those who share are no larger part than the head; and no more each than leaves some for others
+    # Rounded up, so that those who share are no larger part than that; and no more each than leaves some for others
     # than the padding units, which come first: no product is made of these alone.
-    more = min(math.ceil((m - whole) / head), shared // (order + 1))
+    more = min(math.ceil((m - whole) / share), shared // (order + 1))
     # What is left over is to be at most a hundredth of what is shared, if enough units are there to share it.
     while more > 1 and 100 * (shared % more) > shared and shared // (more - 1) <= units:
         more -= 1
     return Shares(whole, min(shared // more, units), more) if more > 0 else Shares(whole, 0, 1)
 
 
-def vectors_of(units: int, m: float, order: int, head: float = 0.0) -> int:
+def vectors_of(units: int, m: float, order: int, share: float = 0.0) -> int:
     """How many vectors U units own together."""
-    whole, owners, more = shares_of(units, m, order, head)
+    whole, owners, more = shares_of(units, m, order, share)
     return units * whole + owners * more
 
 
@@ -117,7 +124,7 @@ def plan_vectors(
     shares: Sequence[float] | None = None,
     fixed: int = 0,
     whole: bool = False,
-    head: float = 0.0,
+    share: float = 0.0,
     advice: str = "",
 ) -> tuple[float, ...]:
     """Plan the m of each kind of unit of an embedding made of units' vectors.
@@ -131,7 +138,7 @@ def plan_vectors(
         shares: vectors that a unit of each kind shall own, in proportion; at least one it owns always (default: alike).
         fixed: parameters that there are besides.
         whole: whether m is to be a whole number, however coarse.
-        head: as of :class:`UnitVectors`.
+        share: as of :class:`UnitVectors`.
         advice: for the message.
 
     Returns:
@@ -139,17 +146,24 @@ def plan_vectors(
 
     Raises:
         InfeasibleRatio: even one vector a unit is too much.
-        SeeError: the head is no part of the units.
+        SeeError: the share is no part of the units.
     """
     width = factor_width(shape[1], order)
     dense = shape[0] * shape[1]
-    wanted = _spread((dense / ratio - fixed) / width, units, shares or [1.0] * len(units))
-    # Rounded down, so that the numbers are short to write and their parameters still fit.
-    m = tuple(float(math.floor(number)) if whole else math.floor(number * 10_000) / 10_000 for number in wanted)
-    vectors = sum(vectors_of(number, each, order, head) for number, each in zip(units, m, strict=True))
-    reached = dense / (vectors * width + fixed)
+
+    def reach(ratio: float) -> tuple[tuple[float, ...], float]:
+        wanted = _spread((dense / ratio - fixed) / width, units, shares or [1.0] * len(units))
+        # Rounded down, so that m is short to write and its parameters still fit.
+        m = tuple(float(math.floor(each)) if whole else math.floor(each * 10_000) / 10_000 for each in wanted)
+        vectors = sum(vectors_of(number, each, order, share) for number, each in zip(units, m, strict=True))
+        return m, dense / (vectors * width + fixed)
+
+    m, reached = reach(ratio)
     if meets(reached, ratio) or (whole and reached >= ratio):
         return m
+    # What one m reaches may be too fine to be planned again.
+    while not meets(reach(reached)[1], reached):
+        reached = reach(reached)[1]
     raise infeasible(method, ratio, [reached], advice)
 
 

@@ -1,89 +1,98 @@
-"""Word2Ket (Panahi, Saeedi and Arodz 2020, arXiv 1911.04975, section 2): a word is a state of its own leaves.
+"""Word2Ket and Word2KetXS (Panahi, Saeedi and Arodz 2020, arXiv 1911.04975, sections 2 and 3).
 
-    e(w) = g sum_{j=1..r}  v[w,j,1] (x) ... (x) v[w,j,o]          cut to d numbers
+    word2ket     e(w) = s sum_{j=1..r}  v[w,j,1] (x) ... (x) v[w,j,o]          truncated to d dimensions
+                 v: (V, o, r, q), q = ceil(d^(1/o)); parameters: V r o q
 
-    v: (V, o, r, q), q = ceil(d^(1/o))
+    word2ketxs   E = s sum_{j=1..r}  F[j,1] (x) ... (x) F[j,o]                 truncated to V rows and d columns
+                 F[j,k]: (t, q), t = ceil(V^(1/o)); parameters: r o t q
 
-g is a fixed factor (start.py). Parameters: V r o q; only the dimension is compressed, so 40x is out of reach at usual
-sizes. It is the Kronecker sum of SEE with units of each word's own. r may be a fraction, as SEE's m: with r = 1.5 the
-first half of the words, which are the most frequent, has two products and the others have one.
+s is a fixed scale (init.py). Both are the Kronecker sum of SEE: the units of Word2Ket are each word's own leaves, and
+those of Word2KetXS the digits i_1 ... i_o of w in base t, with which row w reads row i_k of F[j,k]. r may be a
+fraction, as SEE's m: the most frequent words, or those of the smallest digits, then have one product more. Word2Ket
+compresses the dimension alone, so 40x is out of reach at usual sizes.
 
-With ``tree_layernorm`` the products are made pairwise in a balanced tree, as the paper draws it, every inner node
-normalised and the sum scaled. The paper has these LayerNorms, its published code has not; off is the code's behaviour.
+With ``tree_layernorm`` Word2Ket's products are made pairwise in a balanced tree, as the paper draws it, every inner
+node normalised and the sum scaled. The paper has these LayerNorms, its published code has
+not; off is what the code does.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import Embedding, register
-from fairseq_see.embeddings.decompose import canonical
-from fairseq_see.embeddings.init import gain_of, start_vectors
-from fairseq_see.embeddings.kronecker import factor_width
+from fairseq_see.embeddings.base import Embedding
+from fairseq_see.embeddings.config import MethodConfig, option
+from fairseq_see.embeddings.decompose import canonical, truncated_svd
+from fairseq_see.embeddings.init import default_scale, initialise_vectors
+from fairseq_see.embeddings.kronecker import all_pairs, ceil_root, compute_dtype, factor_width
+from fairseq_see.embeddings.registry import register
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
-from fairseq_see.errors import SeeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word2KetConfig(MethodConfig):
+    """Hyper-parameters of ``word2ket``."""
+
+    rank: float | None = option(
+        None, "r, products of a word; a fraction goes to the most frequent words", least=1, planned=True
+    )
+    order: int = option(3, "o, vectors in a product", least=2)
+    tree_layernorm: bool = option(False, "normalise the inner nodes of the product tree")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word2KetXSConfig(MethodConfig):
+    """Hyper-parameters of ``word2ketxs``."""
+
+    rank: float | None = option(
+        None, "r, products in the sum; a fraction goes to the words of the smallest digits", least=1, planned=True
+    )
+    order: int = option(2, "o, matrices in a product", least=2)
 
 
 @register("word2ket")
 class Word2KetEmbedding(Embedding):
-    """Every word owns ``rank`` x ``order`` short vectors.
+    """Every word owns ``rank`` x ``order`` short vectors."""
 
-    Args:
-        num_embeddings: V.
-        embedding_dim: d.
-        padding_idx: the zero row.
-        rank: r, products in a sum, at least 1; a fraction goes to the most frequent words.
-        order: o, vectors in a product.
-        tree_layernorm: normalise the inner nodes of the product tree.
-    """
+    Config: ClassVar[type[MethodConfig]] = Word2KetConfig
+    config: Word2KetConfig
 
     def __init__(
-        self,
-        num_embeddings: int,
-        embedding_dim: int,
-        padding_idx: int | None = None,
-        *,
-        rank: float,
-        order: int = 3,
-        tree_layernorm: bool = False,
+        self, config: Word2KetConfig, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
     ) -> None:
-        super().__init__(num_embeddings, embedding_dim, padding_idx)
-        if not rank >= 1 or order < 2:
-            raise SeeError(f"word2ket needs a rank of at least 1 and an order of at least 2, not {rank} and {order}")
-        self.rank, self.order = rank, order
-        self.leaves = UnitVectors(num_embeddings * order, rank, factor_width(embedding_dim, order), order)
-        self.gain = gain_of("balanced", embedding_dim, order, rank)
-        start_vectors(self.leaves.banks(), order, "balanced", self._sums, num_embeddings, padding_idx)
-        gain = torch.full((embedding_dim,), (rank * embedding_dim) ** -0.5)
-        self.scale = nn.Parameter(gain) if tree_layernorm else None
+        super().__init__(config, num_embeddings, embedding_dim, padding_idx)
+        rank, self.order = config.rank or 1.0, config.order
+        self.leaves = UnitVectors(
+            num_embeddings * self.order, rank, factor_width(embedding_dim, self.order), self.order
+        )
+        self.output_scale = default_scale("balanced", embedding_dim, self.order, rank)
+        initialise_vectors(self.leaves.banks(), self.order, "balanced", self._sums, num_embeddings, padding_idx)
+        tree_scale = torch.full((embedding_dim,), (rank * embedding_dim) ** -0.5)
+        self.scale = nn.Parameter(tree_scale) if config.tree_layernorm else None
 
     @classmethod
-    def plan(cls, ratio: float, num_embeddings: int, embedding_dim: int, **options: Any) -> dict[str, Any]:
+    def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
         """The largest rank that fits."""
-        order = options.get("order", 3)
-        fixed = embedding_dim if options.get("tree_layernorm") else 0
-        shape, units = (num_embeddings, embedding_dim), [num_embeddings * order]
-        (rank,) = plan_vectors("word2ket", ratio, shape, order, units, fixed=fixed)
-        return {"rank": rank}
-
-    def settings(self) -> dict[str, Any]:
-        """Rank, order, LayerNorm."""
-        return {"rank": self.rank, "order": self.order, "tree_layernorm": self.scale is not None}
+        fixed = embedding_dim if config.tree_layernorm else 0
+        shape, units = (num_embeddings, embedding_dim), [num_embeddings * config.order]
+        (rank,) = plan_vectors(cls.method, ratio, shape, config.order, units, fixed=fixed)
+        return replace(config, rank=rank)
 
     @torch.no_grad()
-    def fit_start(self, table: Tensor, weights: Tensor | None = None) -> bool:
-        """Every row decomposed by itself: by SVD at order 2, by alternating least squares beyond; zeros behind the cut.
+    def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
+        """Every embedding decomposed by itself: by SVD at order 2, by alternating least squares beyond; zeros behind d.
 
-        The tree with LayerNorm has no such start.
+        The tree with LayerNorm has no closed form.
         """
         if self.scale is not None:
             return False
         order, width = self.order, factor_width(self.embedding_dim, self.order)
-        rows = F.pad(table, (0, width**order - table.shape[1])).unflatten(1, (width,) * order) / self.gain
+        rows = F.pad(matrix, (0, width**order - matrix.shape[1])).unflatten(1, (width,) * order) / self.output_scale
         whole, extra = self.leaves.whole, self.leaves.extra
         more = 0 if extra is None else len(extra) // order
         leaves = self.leaves.vectors.view(len(rows), order, whole, width)
@@ -94,21 +103,87 @@ class Word2KetEmbedding(Embedding):
             extra[: more * order] = full[:, :, whole].flatten(0, 1)
         return True
 
-    def rows(self, ids: Tensor) -> Tensor:
+    def _rows(self, ids: Tensor) -> Tensor:
         """Sum the products of each word's own leaves."""
         if self.scale is None:
             return self._sums(ids)
         factors = self.leaves.factors(self._leaves_of(ids).unsqueeze(1))
-        out = _tree(list(factors)).sum(1)[:, : self.embedding_dim] * self.scale
-        real = self._real(ids)
-        return out if real is None else out * real.to(out.dtype).unsqueeze(1)
+        return _tree(list(factors)).sum(1)[:, : self.embedding_dim] * self.scale
 
     def _sums(self, ids: Tensor) -> Tensor:
-        index = self._leaves_of(ids).unsqueeze(1)
-        return self.leaves.sum(index, self.embedding_dim, self.gain, self._real(ids))
+        return self.leaves.sum(self._leaves_of(ids).unsqueeze(1), self.embedding_dim, self.output_scale)
 
     def _leaves_of(self, ids: Tensor) -> Tensor:
         return ids.unsqueeze(1) * self.order + torch.arange(self.order, device=ids.device)
+
+
+@register("word2ketxs")
+class Word2KetXSEmbedding(Embedding):
+    """A sum of Kronecker products of small matrices."""
+
+    Config: ClassVar[type[MethodConfig]] = Word2KetXSConfig
+    config: Word2KetXSConfig
+
+    def __init__(
+        self, config: Word2KetXSConfig, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
+    ) -> None:
+        super().__init__(config, num_embeddings, embedding_dim, padding_idx)
+        rank, self.order = config.rank or 1.0, config.order
+        self.base = ceil_root(num_embeddings, self.order)
+        self.digits = UnitVectors(self.order * self.base, rank, factor_width(embedding_dim, self.order), self.order)
+        self.output_scale = default_scale("balanced", embedding_dim, self.order, rank)
+        initialise_vectors(self.digits.banks(), self.order, "balanced", self._rows, num_embeddings, padding_idx)
+
+    @classmethod
+    def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
+        """The largest rank that fits."""
+        shape, units = (num_embeddings, embedding_dim), [config.order * ceil_root(num_embeddings, config.order)]
+        (rank,) = plan_vectors(cls.method, ratio, shape, config.order, units)
+        return replace(config, rank=rank)
+
+    @torch.no_grad()
+    def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
+        """At order 2 the truncated SVD of the rearranged matrix (Van Loan and Pitsianis 1993), zeros behind its ends.
+
+        What a fraction of the rank adds is the best for what the whole products leave of its digits.
+        """
+        if self.order != 2:
+            return False
+        base, width = self.base, factor_width(self.embedding_dim, 2)
+        matrix = F.pad(matrix, (0, width**2 - matrix.shape[1], 0, base**2 - len(matrix))) / self.output_scale
+        # (i1 i2), (j1 j2) -> (i1 j1), (i2 j2): a Kronecker product becomes an outer one.
+        folded = matrix.view(base, base, width, width).transpose(1, 2).reshape(base * width, base * width)
+        whole, extra = self.digits.whole, self.digits.extra
+        left, right = truncated_svd(folded, whole)
+        both = torch.stack((left, right.T)).view(2, base, width, whole)
+        self.digits.vectors.copy_(both.permute(1, 0, 3, 2).reshape(base * 2, whole * width))
+        if extra is not None:
+            digits = (len(extra) + 1) // 2, len(extra) // 2
+            rest = (folded - left @ right)[: digits[0] * width, : digits[1] * width]
+            column, row = truncated_svd(rest, 1)
+            extra[0::2] = column.view(digits[0], width)
+            extra[1::2] = row.view(digits[1], width)
+        return True
+
+    def _rows(self, ids: Tensor) -> Tensor:
+        """Sum the products of the rows that the digits of each id choose."""
+        powers = self.base ** torch.arange(self.order - 1, -1, -1, device=ids.device)
+        digits = ids.unsqueeze(1) // powers % self.base
+        # A unit is a digit and its position, the smallest digits of all positions first.
+        units = digits * self.order + torch.arange(self.order, device=ids.device)
+        return self.digits.sum(units.unsqueeze(1), self.embedding_dim, self.output_scale)
+
+    def _table(self) -> Tensor:
+        """All rows; at order 2 as one matrix product."""
+        if self.order != 2:
+            return super()._table()
+        vectors = self.digits.vectors.view(self.base, 2, self.digits.whole, -1)
+        if self.digits.extra is not None:
+            # A product without its second factor is zero.
+            extra = F.pad(self.digits.extra, (0, 0, 0, 2 * self.base - len(self.digits.extra)))
+            vectors = torch.cat((vectors, extra.view(self.base, 2, 1, -1)), 2)
+        left = vectors[:, 0].transpose(1, 2).to(compute_dtype(vectors.dtype)) * self.output_scale
+        return all_pairs(left, vectors[:, 1], self.num_embeddings, self.embedding_dim)
 
 
 def _tree(factors: list[Tensor]) -> Tensor:

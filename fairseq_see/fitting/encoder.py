@@ -1,6 +1,6 @@
 """The encoder of a linear autoencoder, which exists while its decoder is fitted and leaves the latents behind.
 
-    A[w] = E[w] W + c,    W: (d, k), c: (k) where the decoder has a bias           E the table, decoder: matrix.py
+    A[w] = E[w] W + c,    W: (d, k), c: (k) where the decoder has a bias           E the matrix, decoder: low_rank.py
 
 The latents of all words are one linear map of their rows, so rows that the fit did not see have latents too, and tell
 which epoch is best (Balazy et al. 2021).
@@ -13,16 +13,16 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.embeddings.decompose import weighted_mean, weighted_svd
-from fairseq_see.embeddings.low_rank import MatrixEmbedding
+from fairseq_see.embeddings.low_rank import LowRankEmbedding
 from fairseq_see.errors import SeeError
 
 
 class LinearEncoder(nn.Module):
-    """Rows of a ``matrix`` embedding whose latents are computed from the table.
+    """Rows of a ``low_rank`` embedding whose latents are computed from the matrix.
 
     Args:
         embedding: the decoder.
-        table: (V, d).
+        matrix: (V, d).
         train: ids (n,) of the rows that are learnt from. Both halves start at their principal components; without a
             bias, at their truncated SVD.
         weights: (V,) of the rows (default: all alike).
@@ -31,40 +31,40 @@ class LinearEncoder(nn.Module):
         SeeError: the embedding is of another method.
     """
 
-    def __init__(self, embedding: Embedding, table: Tensor, train: Tensor, weights: Tensor | None = None) -> None:
+    def __init__(self, embedding: Embedding, matrix: Tensor, train: Tensor, weights: Tensor | None = None) -> None:
         super().__init__()
-        if not isinstance(embedding, MatrixEmbedding):
-            raise SeeError(f"a linear encoder goes with --see-method matrix, not with {embedding.method!r}")
+        if not isinstance(embedding, LowRankEmbedding):
+            raise SeeError(f"a linear encoder goes with --see-method low_rank, not with {embedding.method!r}")
         self.embedding = embedding
         # Not a buffer: it is no part of what is saved.
-        self._table = table
+        self._matrix = matrix
         with torch.no_grad():
-            rows, counts = table[train], None if weights is None else weights[train]
+            rows, counts = matrix[train], None if weights is None else weights[train]
             if embedding.bias is not None:
                 embedding.bias.copy_(weighted_mean(rows, counts))
                 rows = rows - embedding.bias
             right = weighted_svd(rows, len(embedding.right), counts)[1]
-            embedding.right.copy_(right / embedding.gain**0.5)
+            embedding.right.copy_(right / embedding.output_scale**0.5)
             # Of orthogonal rows: what maps a row to the latents that decode to its projection.
-            weight = torch.linalg.pinv(embedding.right * embedding.gain)
+            weight = torch.linalg.pinv(embedding.right * embedding.output_scale)
             self.weight = nn.Parameter(weight)
             self.bias = None if embedding.bias is None else nn.Parameter(-embedding.bias @ weight)
 
     def rows(self, ids: Tensor) -> Tensor:
         """The rows ``ids`` (n,) encoded and decoded: (n, d)."""
-        return self.embedding.decode(self._latents(ids), ids)
+        return self.embedding.decode(self._latents(ids))
 
     @torch.no_grad()
     def leave_latents(self) -> None:
         """Write the latents of all words into the embedding."""
-        latents = self._latents(torch.arange(len(self._table), device=self._table.device))
+        latents = self._latents(torch.arange(len(self._matrix), device=self._matrix.device))
         whole = self.embedding.left.shape[1]
         self.embedding.left.copy_(latents[:, :whole])
         if self.embedding.extra is not None:
             self.embedding.extra.copy_(latents[: len(self.embedding.extra), whole])
 
     def _latents(self, ids: Tensor) -> Tensor:
-        latents = self._table[ids] @ self.weight
+        latents = self._matrix[ids] @ self.weight
         if self.bias is not None:
             latents = latents + self.bias
         if self.embedding.extra is None:

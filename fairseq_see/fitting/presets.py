@@ -5,39 +5,42 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from fairseq_see.errors import SeeError
-from fairseq_see.fitting.fit import Recipe
+from fairseq_see.fitting.fit import FitConfig
 
 
-class Method(NamedTuple):
-    """A way to compress a table that is trained already.
+class FitPreset(NamedTuple):
+    """A way to compress a matrix that is trained already.
 
     Attributes:
-        embedding: registered name.
-        recipe: how it is fitted.
-        options: of the embedding.
+        method: registered name.
+        fit: how it is fitted.
+        options: hyper-parameters of the method.
     """
 
-    embedding: str
-    recipe: Recipe
+    method: str
+    fit: FitConfig
     options: dict[str, Any]
 
 
-RECIPES = {
+# A trained matrix has embeddings of different lengths, and no training follows that would want frequent units first.
+PLAIN = {"layernorm": False, "frequent_share": 0.0}
+
+PRESETS = {
     # Truncated SVD.
-    "svd": Method("matrix", Recipe(epochs=0), {}),
+    "svd": FitPreset("low_rank", FitConfig(epochs=0), {}),
     # The linear autoencoder of Balazy et al. 2021 (arXiv 2106.08181), with their batches.
-    "direction": Method("matrix", Recipe(loss="direction", encoder=True, batch_rows=32), {"bias": True}),
-    "see": Method("see", Recipe(), {}),
-    "morphte": Method("morphte", Recipe(), {}),
+    "direction": FitPreset("low_rank", FitConfig(loss="direction", encoder=True, batch_rows=32), {"bias": True}),
+    "see": FitPreset("see", FitConfig(), PLAIN),
+    "morphte": FitPreset("morphte", FitConfig(), {}),
 }
 
 
-def method_named(name: str) -> Method:
-    """The method of a recipe's name.
+def preset_named(name: str) -> FitPreset:
+    """The preset of a name.
 
     Raises:
         SeeError: there is none of this name.
     """
-    if name not in RECIPES:
-        raise SeeError(f"unknown recipe {name!r}; there are: {', '.join(RECIPES)}")
-    return RECIPES[name]
+    if name not in PRESETS:
+        raise SeeError(f"unknown preset {name!r}; there are: {', '.join(PRESETS)}")
+    return PRESETS[name]

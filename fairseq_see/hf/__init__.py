@@ -19,11 +19,11 @@ except ModuleNotFoundError as error:
     ) from error
 
 from fairseq_see.hf.compress import compress_embeddings, compressed_embeddings, materialise
-from fairseq_see.hf.loading import EmbeddingConfig
+from fairseq_see.hf.loading import CompressionConfig
 from fairseq_see.hf.vocabulary import build_index, read_vocabulary
 
 __all__ = [
-    "EmbeddingConfig",
+    "CompressionConfig",
     "build_index",
     "compress_embeddings",
     "compressed_embeddings",

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from fairseq_see.embeddings import Embedding, build, embedding_class, options_of
+from fairseq_see.embeddings import Embedding, build, embedding_class
 from fairseq_see.embeddings.base import INFERENCE_MODES
-from fairseq_see.embeddings.buffers import StoredIndex
+from fairseq_see.embeddings.buffers import IndexBuffers
 from fairseq_see.errors import SeeError
-from fairseq_see.fitting import Recipe
+from fairseq_see.fitting import FitConfig
 from fairseq_see.fitting import fit as fit_to
 from fairseq_see.hf import surgery
-from fairseq_see.hf.loading import EmbeddingConfig
+from fairseq_see.hf.loading import CompressionConfig
 from fairseq_see.hf.vocabulary import build_index, read_vocabulary
 from fairseq_see.units import Senses, UnitIndex
 
@@ -36,7 +36,7 @@ def compress_embeddings(
     index: UnitIndex | str | Path | None = None,
     senses: Senses | str | Path | None = None,
     output: str = "auto",
-    fit: Recipe | None = None,
+    fit: FitConfig | None = None,
     inference: str = "cached",
     seed: int = 1,
     **options: Any,
@@ -59,8 +59,8 @@ def compress_embeddings(
             ``dense``.
         fit: how to start from the model's tables (default: from random numbers, to be trained).
         inference: ``cached`` keeps a whole table when serving, ``factored`` only its factors.
-        seed: of the random start.
-        **options: of the method, ``m`` or ``layernorm`` for example.
+        seed: of the random initialisation.
+        **options: hyper-parameters of the method, ``vectors`` or ``layernorm`` for example.
 
     Returns:
         the model.
@@ -84,21 +84,21 @@ def compress_embeddings(
     dense = {"input": table.weight} | ({"output": model.get_output_embeddings().weight} if output == "untied" else {})
     cls = embedding_class(method)
     if cls.quantised and fit is None:
-        raise SeeError(f"{method!r} is made of a trained table, not trained: give fit=Recipe(epochs=0)")
-    if "index" in options_of(cls):
-        options["index"] = _index(index, tokenizer, senses, len(table.weight))
+        raise SeeError(f"{method!r} is made of a trained table, not trained: give fit=FitConfig(epochs=0)")
+    unit_index = _index(index, tokenizer, senses, len(table.weight)) if cls.uses_index else None
     embeddings = {}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         for side, matrix in dense.items():
-            embedding = build(method, *matrix.shape, ratio=ratio if cls.compresses else None, **options)
-            _check_senses(embedding, options.get("index"))
+            planned = ratio if cls.compresses else None
+            embedding = build(method, *matrix.shape, ratio=planned, index=unit_index, **options)
+            _check_senses(embedding, unit_index)
             embedding.inference = inference
             _start(side, embedding, matrix.detach(), fit)
             embeddings[side] = embedding.train(model.training)
     scale = surgery.scale_of(table)
     surgery.put(model, embeddings["input"], output, embeddings.get("output"), scale)
-    model.config.quantization_config = EmbeddingConfig.of(embeddings, output, scale)
+    model.config.quantization_config = CompressionConfig.of(embeddings, output, scale)
     return model
 
 
@@ -131,7 +131,7 @@ def materialise(model: PreTrainedModel) -> PreTrainedModel:
         SeeError: the model is not a compressed one.
     """
     embeddings = compressed_embeddings(model)
-    record: EmbeddingConfig = model.config.quantization_config
+    record: CompressionConfig = model.config.quantization_config
     config = copy.deepcopy(model.config)
     del config.quantization_config
     with torch.device("meta"):
@@ -186,20 +186,20 @@ def _index(
 
 def _check_senses(embedding: Embedding, index: UnitIndex | None) -> None:
     """Refuse a method of senses without any: it would be another method."""
-    stored = [module for module in embedding.modules() if isinstance(module, StoredIndex)]
-    if index is not None and stored and stored[0].rank > 1 and not stored[0].shape["senses"]:
+    stored = [module for module in embedding.modules() if isinstance(module, IndexBuffers)]
+    if index is not None and stored and getattr(embedding, "senses", False) and not stored[0].sizes.senses:
         raise SeeError(
             f"no token has a sense, which {embedding.method!r} is made of: give senses='TABLE', HowNet's or one that "
             "python -m experiments lexicon makes"
         )
 
 
-def _start(side: str, embedding: Embedding, matrix: Tensor, recipe: Recipe | None) -> None:
+def _start(side: str, embedding: Embedding, matrix: Tensor, config: FitConfig | None) -> None:
     """Fit in float32, then take the precision and the place of the dense table."""
     embedding.to(matrix.device)
-    if recipe is not None:
-        fitted = fit_to(embedding, matrix.float(), recipe, name=side)
-        logger.info(f"{side}: loss {fitted.losses[0]:.4g} at the start, {fitted.losses[fitted.epoch]:.4g} kept")
+    if config is not None:
+        fitted = fit_to(embedding, matrix.float(), config, name=side)
+        logger.info(f"{side}: loss {fitted.losses[0]:.4g} at initialisation, {fitted.losses[fitted.epoch]:.4g} kept")
     embedding.to(matrix.dtype)
     parameters, size = embedding.footprint()
     logger.info(

@@ -13,67 +13,59 @@ from transformers import PreTrainedModel
 from transformers.quantizers import HfQuantizer, register_quantization_config, register_quantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from fairseq_see.embeddings import Embedding, embedding_class
+from fairseq_see.embeddings import Embedding, restore
 from fairseq_see.errors import SeeError
 from fairseq_see.hf import surgery
 
 NAME = "fairseq_see"
-VERSION = 1
+VERSION = 2
 
 
 @register_quantization_config(NAME)
-class EmbeddingConfig(QuantizationConfigMixin):
+class CompressionConfig(QuantizationConfigMixin):
     """What the compressed embeddings of a model are: JSON values only.
 
     Args:
-        method: registered name.
-        tables: ``input``, and ``output`` where the output layer has an embedding of its own: rows, columns, settings.
+        embeddings: ``input``, and ``output`` where the output layer has an embedding of its own, each as
+            :meth:`~fairseq_see.embeddings.Embedding.describe` has it.
         output: ``tied``, ``untied`` or ``dense``.
         inference: ``cached`` or ``factored``.
         scale: what rows that are looked up are multiplied by, or None.
         version: of this record.
 
     Raises:
-        SeeError: it is of a later version.
+        SeeError: it is of another version.
     """
 
     def __init__(
         self,
-        method: str,
-        tables: dict[str, dict[str, Any]],
+        embeddings: dict[str, dict[str, Any]],
         output: str,
         inference: str = "cached",
         scale: float | None = None,
         version: int = VERSION,
         quant_method: str = NAME,
     ) -> None:
-        if version > VERSION:
+        if version != VERSION:
             raise SeeError(f"the model is of version {version} of compressed embeddings, this package reads {VERSION}")
         self.quant_method = quant_method
-        self.method = method
-        self.tables = tables
+        self.embeddings = embeddings
         self.output = output
         self.inference = inference
         self.scale = scale
         self.version = version
 
     @classmethod
-    def of(cls, embeddings: dict[str, Embedding], output: str, scale: float | None) -> EmbeddingConfig:
+    def of(cls, embeddings: dict[str, Embedding], output: str, scale: float | None) -> CompressionConfig:
         """The record of embeddings by side."""
-        first = embeddings["input"]
-        tables = {
-            side: {"rows": e.num_embeddings, "columns": e.embedding_dim, "settings": e.settings()}
-            for side, e in embeddings.items()
-        }
-        return cls(first.method, tables, output, first.inference, scale)
+        described = {side: embedding.describe() for side, embedding in embeddings.items()}
+        return cls(described, output, embeddings["input"].inference, scale)
 
     def build(self) -> dict[str, Embedding]:
         """Embeddings by side whose weights are about to be loaded."""
-        embeddings = {}
-        for side, table in self.tables.items():
-            embedding = embedding_class(self.method).restore(table["rows"], table["columns"], None, table["settings"])
+        embeddings = {side: restore(description) for side, description in self.embeddings.items()}
+        for embedding in embeddings.values():
             embedding.inference = self.inference
-            embeddings[side] = embedding
         return embeddings
 
 

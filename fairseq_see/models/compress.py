@@ -16,7 +16,7 @@ from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
 from fairseq_see.io import save_checkpoint
 from fairseq_see.models.architectures import Host, host_of
-from fairseq_see.models.builder import load_checkpoint, load_embeddings, options_in
+from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings, options_in
 
 
 class Side(NamedTuple):
@@ -102,8 +102,8 @@ class Exchange:
         """
         embeddings = {name: value for name, value in self._model.state_dict().items() if ".embed_tokens." in name}
         configuration: Any = OmegaConf.to_container(self._cfg.model, resolve=True, enum_to_str=True)
-        resolved = {**json.loads(configuration["see_resolved"]), "fitted": {"to": str(self._checkpoint), "how": how}}
-        configuration["see_resolved"] = json.dumps(resolved, sort_keys=True)
+        record = {**json.loads(configuration["see_resolved"]), "fitted": {"to": str(self._checkpoint), "how": how}}
+        configuration["see_resolved"] = json.dumps(record, sort_keys=True)
         state = {
             **self._state,
             "cfg": {**self._state["cfg"], "model": configuration},

@@ -15,7 +15,8 @@ from torch import nn
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
-from fairseq_see.models.builder import Tables, exit_on_error
+from fairseq_see.models.builder import EmbeddingBuilder
+from fairseq_see.models.checkpoint import exit_on_error
 from fairseq_see.models.options import EmbeddingOptions, set_defaults
 
 # What fairseq's models do to the tables of their own, which are thrown away.
@@ -51,19 +52,19 @@ def replace_embeddings(model: Any, args: Any, task: Any) -> Any:
                 raise SeeError(f"--{option.replace('_', '-')} does not go with --see-method; leave it out")
         if isinstance(args, Namespace):
             set_defaults(args, EmbeddingOptions)
-        tables = Tables(args, task)
+        builder = EmbeddingBuilder(args, task)
         stock = {side: getattr(model, side).embed_tokens for side in ("encoder", "decoder")}
         built: dict[nn.Module, Embedding] = {}
         for side, table in stock.items():
             half = getattr(model, side)
             if table not in built:
-                built[table] = tables.build(side, half.dictionary, table.embedding_dim)
+                built[table] = builder.build(side, half.dictionary, table.embedding_dim)
             half.embed_tokens = built[table]
             _tie(half, table.weight, built[table])
         held = {id(parameter) for parameter in model.parameters()}
         if any(id(table.weight) in held for table in stock.values()):
             raise SeeError("this model ties its output in a way that cannot be replaced; leave it untied")
-        tables.record()
+        builder.record()
     return model
 
 

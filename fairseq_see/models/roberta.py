@@ -19,7 +19,8 @@ from omegaconf import OmegaConf, open_dict
 from torch import nn
 
 from fairseq_see.embeddings import Embedding
-from fairseq_see.models.builder import Tables, exit_on_error
+from fairseq_see.models.builder import EmbeddingBuilder
+from fairseq_see.models.checkpoint import exit_on_error
 from fairseq_see.models.options import EmbeddingOptions, set_defaults
 from fairseq_see.models.replace import TiedOutput, add_embedding_options
 
@@ -86,9 +87,9 @@ class SEERobertaModel(RobertaModel):
                 args.max_positions = getattr(args, "tokens_per_sample", None) or task.max_positions()
             base_architecture(args)
             with exit_on_error():
-                tables = Tables(args, task)
-                embedding = tables.build("encoder", task.source_dictionary, args.encoder_embed_dim)
-                tables.record()
+                builder = EmbeddingBuilder(args, task)
+                embedding = builder.build("encoder", task.source_dictionary, args.encoder_embed_dim)
+                builder.record()
             return cls(args, SEERobertaEncoder(args, task.source_dictionary, embedding))
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fairseq_see.distillation.stages import Layers
 from fairseq_see.errors import SeeError
-from fairseq_see.models.builder import load_checkpoint, options_in
+from fairseq_see.models.checkpoint import load_checkpoint, options_in
 
 
 class Pass(NamedTuple):
@@ -178,7 +178,7 @@ def _build(path: str | Path, state: dict[str, Any], task: Any) -> Any:
     check_transformer(model, f"the teacher {path}")
     try:
         model.load_state_dict(state["model"], strict=True, model_cfg=cfg)
-    except RuntimeError as error:
+    except (RuntimeError, SeeError) as error:
         raise SeeError(f"the teacher {path} does not fit its own configuration: {_line(error)}") from error
     return model
 

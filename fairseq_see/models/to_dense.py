@@ -12,7 +12,7 @@ from fairseq.models import ARCH_MODEL_REGISTRY
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
-from fairseq_see.models.builder import slim_state, updates_of
+from fairseq_see.models.checkpoint import slim_state, updates_of
 from fairseq_see.models.options import EmbeddingOptions
 from fairseq_see.models.transformer import SEETransformerModel
 

@@ -23,7 +23,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
-from fairseq_see.models.builder import Tables, exit_on_error
+from fairseq_see.models.builder import EmbeddingBuilder
+from fairseq_see.models.checkpoint import exit_on_error
 from fairseq_see.models.options import EmbeddingOptions, set_defaults
 
 
@@ -110,13 +111,13 @@ class SEETransformerModel(TransformerModelBase):
         """Build embeddings and model; bad input ends the program with one line."""
         with exit_on_error():
             _check(cfg, task)
-            tables = Tables(cfg, task)
-            encoder_embedding = tables.build("encoder", task.source_dictionary, cfg.encoder_embed_dim)
+            builder = EmbeddingBuilder(cfg, task)
+            encoder_embedding = builder.build("encoder", task.source_dictionary, cfg.encoder_embed_dim)
             if cfg.share_all_embeddings:
                 decoder_embedding = encoder_embedding
             else:
-                decoder_embedding = tables.build("decoder", task.target_dictionary, cfg.decoder_embed_dim)
-            tables.record()
+                decoder_embedding = builder.build("decoder", task.target_dictionary, cfg.decoder_embed_dim)
+            builder.record()
         config = _transformer_config(cfg, task)
         encoder = TransformerEncoderBase(config, task.source_dictionary, encoder_embedding)
         decoder = SEETransformerDecoder(config, task.target_dictionary, decoder_embedding)

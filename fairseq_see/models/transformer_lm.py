@@ -13,7 +13,8 @@ from fairseq.models.transformer import TransformerConfig
 from fairseq.models.transformer_lm import TransformerLanguageModel, TransformerLanguageModelConfig
 
 from fairseq_see.errors import SeeError
-from fairseq_see.models.builder import Tables, exit_on_error
+from fairseq_see.models.builder import EmbeddingBuilder
+from fairseq_see.models.checkpoint import exit_on_error
 from fairseq_see.models.options import EmbeddingOptions, set_defaults
 from fairseq_see.models.transformer import SEETransformerDecoder
 
@@ -52,9 +53,9 @@ class SEETransformerLanguageModel(TransformerLanguageModel):
             setattr(cfg, name, getattr(cfg, name) or cfg.decoder_embed_dim)
         with exit_on_error():
             _check(cfg)
-            tables = Tables(cfg, task)
-            embedding = tables.build("decoder", task.source_dictionary, cfg.decoder_input_dim)
-            tables.record()
+            builder = EmbeddingBuilder(cfg, task)
+            embedding = builder.build("decoder", task.source_dictionary, cfg.decoder_input_dim)
+            builder.record()
         config = TransformerConfig.from_namespace(cfg)
         return cls(SEETransformerDecoder(config, task.target_dictionary, embedding, no_encoder_attn=True))
 

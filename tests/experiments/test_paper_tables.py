@@ -43,7 +43,7 @@ def test_figure5_varies_one_setting_at_a_time():
         settings = dict(zip(("rank", "order", "m"), cell.name.removesuffix("-seed1").split("-")[1:], strict=True))
         changed = [name for name, usual in (("rank", 5), ("order", 3), ("m", 9)) if settings[name] != f"{name}{usual}"]
         assert len(changed) <= 1
-        assert cell.overrides["model.see_m"] == int(settings["m"][1:])
+        assert cell.overrides["+model.see_args.vectors"] == int(settings["m"][1:])
         assert (cell.index == "") == (changed in ([], ["m"]))
         if cell.index:
             assert cell.index_options == ("--rank", settings["rank"][4:], "--order", settings["order"][5:])
@@ -155,7 +155,7 @@ def test_what_a_table_does_not_have_is_refused(words, message):
 
 def test_a_cell_out_of_reach_of_one_side_is_told():
     plans = [
-        {"method": "word2ket", "asked": 40.0, "side": "zh", "settings": {}},
+        {"method": "word2ket", "asked": 40.0, "side": "zh", "config": {}},
         {"method": "word2ket", "asked": 40.0, "side": "en", "refused": "nearest ratio: 21.30x"},
     ]
     at40, at20 = cells("table2", ["word2ket"], [40.0, 20.0])

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from transformers import LlamaForCausalLM
 
-from fairseq_see.embeddings import REGISTRY, Embedding
+from fairseq_see.embeddings import REGISTRY, Embedding, build
 from fairseq_see.errors import SeeError
-from fairseq_see.fitting import Recipe
+from fairseq_see.fitting import FitConfig
 from fairseq_see.hf import compress_embeddings, compressed_embeddings, materialise
 from fairseq_see.hf.surgery import ProjectionHead
 from tests.hf.conftest import FAMILIES, batch_for, rows_for, tiny
@@ -19,20 +19,20 @@ TIED = ("llama-tied", "gpt2", "bert", "t5")
 UNTIED = ("phi3", "llama")
 
 # With k = d, a fitted matrix is the dense table itself.
-EXACT = {"method": "matrix", "ratio": None, "k": 32, "fit": Recipe(epochs=0)}
+EXACT = {"method": "low_rank", "ratio": None, "rank": 32, "fit": FitConfig(epochs=0)}
 OPTIONS = {
     "dense": {},
-    "see": {"m": 2},
-    "see_paper": {"m": 2},
-    "morphte": {"rank": 2},
+    "see": {"vectors": 2},
+    "see_paper": {"vectors": 2},
+    "morphte": {"vectors": 2},
     "word2ket": {"rank": 2, "order": 2},
     "word2ketxs": {"rank": 2, "order": 2},
     "tensor_train": {"rank": (4, 4)},
-    "matrix": {"k": 4, "bias": True},
+    "low_rank": {"rank": 4, "bias": True},
     "morph_lstm": {},
     "sememe_lstm": {},
-    "int8": {"fit": Recipe(epochs=0)},
-    "product_quantised": {"codes": 4, "centroids": 16, "fit": Recipe(epochs=0)},
+    "int8": {"fit": FitConfig(epochs=0)},
+    "product_quantised": {"subvectors": 4, "centroids": 16, "fit": FitConfig(epochs=0)},
 }
 
 
@@ -64,7 +64,7 @@ def test_an_exact_fit_changes_nothing(family, model, batch, output):
 def test_no_dense_matrix_stays_where_the_output_is_tied(family, model, indexes):
     """In T5 it stood in four places, in BERT beside a bias."""
     rows = model.get_input_embeddings().num_embeddings
-    compress_embeddings(model, index=indexes[family], ratio=None, m=2)
+    compress_embeddings(model, index=indexes[family], ratio=None, vectors=2)
     matrices = [n for n, p in model.named_parameters(remove_duplicate=False) if p.ndim == 2 and rows in p.shape]
     assert matrices == ([] if family in TIED else ["lm_head.weight"])
     if family in TIED:
@@ -73,7 +73,7 @@ def test_no_dense_matrix_stays_where_the_output_is_tied(family, model, indexes):
 
 @pytest.mark.parametrize("family", TIED)
 def test_a_tied_forward_builds_one_table(family, model, batch, indexes):
-    compress_embeddings(model, index=indexes[family], ratio=None, m=2).train()
+    compress_embeddings(model, index=indexes[family], ratio=None, vectors=2).train()
     counter = count_tables(model.get_input_embeddings())
     model(**batch).loss.backward()
     assert counter["tables"] == 1
@@ -84,7 +84,7 @@ def test_a_tied_forward_builds_one_table(family, model, batch, indexes):
     model.train()
     with pytest.raises(Exception):  # noqa: B017 - whatever the model makes of it
         model(input_ids=torch.tensor([[10**6]]))
-    assert model.get_input_embeddings()._held is None
+    assert model.get_input_embeddings()._matrices.held is None
 
 
 def test_gradients_are_those_of_the_dense_model(family, tokenizers):
@@ -94,14 +94,14 @@ def test_gradients_are_those_of_the_dense_model(family, tokenizers):
     stock(**batch).loss.backward()
     model(**batch).loss.backward()
     embedding = model.get_input_embeddings()
-    wanted = stock.get_input_embeddings().weight.grad @ embedding.right.detach().T * embedding.gain
+    wanted = stock.get_input_embeddings().weight.grad @ embedding.right.detach().T * embedding.output_scale
     # Stock models keep the padding row, which comes first, from learning by look-ups.
     rows = torch.arange(1, len(wanted))
     torch.testing.assert_close(embedding.left.grad[rows], wanted[rows], atol=1e-5, rtol=1e-3)
 
 
 def test_gradient_checkpointing(family, model, batch, indexes):
-    compress_embeddings(model, index=indexes[family], ratio=None, m=2).train()
+    compress_embeddings(model, index=indexes[family], ratio=None, vectors=2).train()
     gradients = []
     for checkpointing in (False, True):
         if checkpointing:
@@ -118,7 +118,7 @@ def test_gradient_checkpointing(family, model, batch, indexes):
 
 @pytest.mark.parametrize("family", [f for f in FAMILIES if f != "bert"])
 def test_generates_what_its_stock_form_does(family, model, batch, indexes):
-    compress_embeddings(model, index=indexes[family], ratio=None, m=2)
+    compress_embeddings(model, index=indexes[family], ratio=None, vectors=2)
     stock = materialise(copy.deepcopy(model))
     asked = {"max_new_tokens": 6, "num_beams": 2, "do_sample": False, "attention_mask": batch["attention_mask"]}
     counter = count_tables(model.get_input_embeddings())
@@ -128,7 +128,7 @@ def test_generates_what_its_stock_form_does(family, model, batch, indexes):
 
 def test_half_precision(family, model, batch, indexes):
     """Products in float32: a row is that of the rounded vectors, rounded itself once for each sense."""
-    compress_embeddings(model, index=indexes[family], ratio=None, m=2).to(torch.bfloat16)
+    compress_embeddings(model, index=indexes[family], ratio=None, vectors=2).to(torch.bfloat16)
     embedding = model.get_input_embeddings()
     wanted, table = copy.deepcopy(embedding).float().table(), embedding.table()
     assert table.dtype == torch.bfloat16
@@ -142,7 +142,7 @@ def test_half_precision(family, model, batch, indexes):
 
 def test_autocast(family, model, batch, indexes):
     """As the Trainer trains with bf16=True: weights and their gradients in float32."""
-    compress_embeddings(model, index=indexes[family], ratio=None, m=2)
+    compress_embeddings(model, index=indexes[family], ratio=None, vectors=2)
     wanted = logits(model, batch)
     with torch.autocast("cpu", torch.bfloat16):
         out = model(**batch)
@@ -180,7 +180,7 @@ def test_what_is_made_of_a_trained_table_is_fitted():
 
 def test_a_ratio_is_planned_for_each_table(indexes):
     model = tiny("llama", 408)
-    compress_embeddings(model, method="matrix", ratio=4, output="untied")
+    compress_embeddings(model, method="low_rank", ratio=4, output="untied")
     for embedding in compressed_embeddings(model).values():
         assert 4 <= 408 * 32 / embedding.footprint().parameters <= 4.12
 
@@ -188,28 +188,28 @@ def test_a_ratio_is_planned_for_each_table(indexes):
 def test_seed(indexes):
     tables = []
     for seed in (1, 1, 2):
-        model = compress_embeddings(tiny("gpt2", 408), index=indexes["gpt2"], ratio=None, m=2, seed=seed)
+        model = compress_embeddings(tiny("gpt2", 408), index=indexes["gpt2"], ratio=None, vectors=2, seed=seed)
         tables.append(model.get_input_embeddings().table())
     assert tables[0].equal(tables[1]) and not tables[0].equal(tables[2])
 
 
 def test_factored_inference_holds_no_table(family, model, batch, indexes):
-    compress_embeddings(model, index=indexes[family], ratio=None, m=2)
+    compress_embeddings(model, index=indexes[family], ratio=None, vectors=2)
     cached = logits(model, batch)
     factored = compress_embeddings(
         tiny(family, len(model.get_input_embeddings().weight)),
         index=indexes[family],
         ratio=None,
-        m=2,
+        vectors=2,
         inference="factored",
     )
     torch.testing.assert_close(logits(factored, batch), cached)
-    assert factored.get_input_embeddings()._cache is None
+    assert factored.get_input_embeddings()._matrices.cached is None
 
 
 def test_resizing(family, model, indexes):
     rows = model.get_input_embeddings().num_embeddings
-    compress_embeddings(model, index=indexes[family], ratio=None, m=2)
+    compress_embeddings(model, index=indexes[family], ratio=None, vectors=2)
     for same in ((), (rows,), (None, rows), (rows - 3, 8)):
         assert model.resize_token_embeddings(*same) is model.get_input_embeddings()
     with pytest.raises(SeeError, match=f"{rows} rows cannot be resized to {rows + 1}: materialise"):
@@ -289,25 +289,25 @@ def test_what_cannot_be_done_is_told_and_changes_nothing(family, asked, message)
     model = tiny(family, 408)
     before = {name: p.clone() for name, p in model.state_dict().items()}
     with pytest.raises(SeeError, match=message):
-        compress_embeddings(model, **{"method": "matrix", "ratio": 4, **asked})
+        compress_embeddings(model, **{"method": "low_rank", "ratio": 4, **asked})
     assert type(model.get_input_embeddings()) is nn.Embedding
     assert all(p.equal(before[name]) for name, p in model.state_dict().items())
 
 
 def test_an_index_of_another_vocabulary(indexes):
     with pytest.raises(SeeError, match="build it again"):
-        compress_embeddings(tiny("bert", 208), index=indexes["gpt2"], ratio=None, m=2)
+        compress_embeddings(tiny("bert", 208), index=indexes["gpt2"], ratio=None, vectors=2)
 
 
 def test_an_index_is_checked_against_the_tokenizer(indexes, tokenizers):
-    compress_embeddings(tiny("gpt2", 408), tokenizers["gpt2"], index=indexes["gpt2"], ratio=None, m=2)
+    compress_embeddings(tiny("gpt2", 408), tokenizers["gpt2"], index=indexes["gpt2"], ratio=None, vectors=2)
     with pytest.raises(SeeError, match="not built for this tokenizer"):
-        compress_embeddings(tiny("phi3", 408), tokenizers["phi3"], index=indexes["gpt2"], ratio=None, m=2)
+        compress_embeddings(tiny("phi3", 408), tokenizers["phi3"], index=indexes["gpt2"], ratio=None, vectors=2)
 
 
 def test_see_without_senses(tokenizers):
     with pytest.raises(SeeError, match="no token has a sense"):
-        compress_embeddings(tiny("bert", 208), tokenizers["bert"], ratio=None, m=2)
+        compress_embeddings(tiny("bert", 208), tokenizers["bert"], ratio=None, vectors=2)
 
 
 def test_a_model_spread_over_devices(tmp_path):
@@ -320,13 +320,13 @@ def test_a_model_spread_over_devices(tmp_path):
 
 
 def test_compressing_twice(indexes):
-    model = compress_embeddings(tiny("gpt2", 408), index=indexes["gpt2"], ratio=None, m=2)
+    model = compress_embeddings(tiny("gpt2", 408), index=indexes["gpt2"], ratio=None, vectors=2)
     with pytest.raises(SeeError, match="compressed already"):
-        compress_embeddings(model, index=indexes["gpt2"], ratio=None, m=2)
+        compress_embeddings(model, index=indexes["gpt2"], ratio=None, vectors=2)
 
 
 def test_a_projection_head_adds_its_bias():
-    embedding = REGISTRY["dense"](5, 3)
+    embedding = build("dense", 5, 3)
     head = ProjectionHead(embedding, nn.Parameter(torch.arange(5.0)))
     hidden = torch.randn(2, 4, 3)
     torch.testing.assert_close(head(hidden), hidden @ embedding.weight.T + torch.arange(5.0))

@@ -292,7 +292,9 @@ def test_tokens_of_a_compressed_table_share_what_they_learn(tokenizers, indexes)
     """Against the unit index: numbers are reached through the units of words seen, rows through any of these units."""
     index, seen = indexes["llama"], [300, 310]
     model = tiny("llama", index.num_words)
-    table = compressed_embeddings(compress_embeddings(model, ratio=None, m=2.0, index=index))["input"]
+    table = compressed_embeddings(compress_embeddings(model, method="see_paper", ratio=None, vectors=2.0, index=index))[
+        "input"
+    ]
     used = []
     for word in range(index.num_words):
         groups = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]]

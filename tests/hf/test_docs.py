@@ -38,7 +38,7 @@ def test_the_block_on_distilling_runs(tmp_path, monkeypatch):
     ids = [5, 6, 7, 8]
     given = {
         "AutoModelForCausalLM": AutoModelForCausalLM,
-        "model": compress_embeddings(tiny("phi3", 408), method="matrix", ratio=2),
+        "model": compress_embeddings(tiny("phi3", 408), method="low_rank", ratio=2),
         "arguments": TrainingArguments("out", max_steps=2, use_cpu=True, report_to="none", disable_tqdm=True),
         "dataset": [{"input_ids": ids, "labels": ids}] * 16,
     }

@@ -19,7 +19,7 @@ from transformers import (
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
-from fairseq_see.hf import EmbeddingConfig, compress_embeddings, materialise
+from fairseq_see.hf import CompressionConfig, compress_embeddings, materialise
 from tests.hf.conftest import batch_for, tiny
 
 
@@ -39,7 +39,7 @@ def shapes(folder) -> dict:
 
 @pytest.fixture
 def compressed(family, model, indexes):
-    return compress_embeddings(model, index=indexes[family], ratio=None, m=2)
+    return compress_embeddings(model, index=indexes[family], ratio=None, vectors=2)
 
 
 def test_round_trip_without_a_dense_copy(family, compressed, batch, tmp_path):
@@ -67,7 +67,11 @@ def test_each_tensor_is_stored_once(family, compressed, tmp_path):
 def test_state_dict_round_trip(family, compressed, batch, indexes):
     """torch's own way, strictly, as trainers go back to their best checkpoint."""
     other = compress_embeddings(
-        tiny(family, len(compressed.get_input_embeddings().weight)), index=indexes[family], ratio=None, m=2, seed=9
+        tiny(family, len(compressed.get_input_embeddings().weight)),
+        index=indexes[family],
+        ratio=None,
+        vectors=2,
+        seed=9,
     )
     assert not logits(other, batch).equal(logits(compressed, batch))
     other.load_state_dict(compressed.state_dict())
@@ -94,7 +98,7 @@ def test_a_factored_model(indexes, tokenizers, tmp_path):
     """Its index is held in 16 bits, and saved in 32 as ever."""
     for family in ("t5", "bert"):
         model = tiny(family, len(indexes[family].word_morphemes))
-        compress_embeddings(model, index=indexes[family], ratio=None, m=2, inference="factored")
+        compress_embeddings(model, index=indexes[family], ratio=None, vectors=2, inference="factored")
         model.save_pretrained(tmp_path / family)
         again = type(model).from_pretrained(tmp_path / family)
         batch = batch_for(family, tokenizers[family])
@@ -106,7 +110,7 @@ def test_auto_classes_and_other_heads(indexes, tokenizers, tmp_path):
     """A classifier, and the bare encoder, of a masked language model."""
     batch = batch_for("bert", tokenizers["bert"])
     del batch["labels"]
-    model = compress_embeddings(tiny("bert", 208), index=indexes["bert"], ratio=None, m=2)
+    model = compress_embeddings(tiny("bert", 208), index=indexes["bert"], ratio=None, vectors=2)
     model.save_pretrained(tmp_path)
     classifier = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
     bare = AutoModel.from_pretrained(tmp_path)
@@ -125,7 +129,7 @@ def test_the_trainer(indexes, tokenizers, tmp_path):
     """It trains a loaded model, saves, resumes and takes the best checkpoint back."""
     batch = batch_for("gpt2", tokenizers["gpt2"])
     data = [{name: value[i] for name, value in batch.items()} for i in range(2)] * 4
-    model = compress_embeddings(tiny("gpt2", 408), index=indexes["gpt2"], ratio=None, m=2)
+    model = compress_embeddings(tiny("gpt2", 408), index=indexes["gpt2"], ratio=None, vectors=2)
     model.save_pretrained(tmp_path / "start")
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "start")
     start = model.get_input_embeddings().table().detach().clone()
@@ -152,7 +156,7 @@ def test_the_trainer(indexes, tokenizers, tmp_path):
 
 def test_layers_are_offloaded_and_embeddings_are_not(indexes, tokenizers, tmp_path):
     batch = batch_for("llama-tied", tokenizers["llama-tied"])
-    model = compress_embeddings(tiny("llama-tied", 408), index=indexes["llama-tied"], ratio=None, m=2)
+    model = compress_embeddings(tiny("llama-tied", 408), index=indexes["llama-tied"], ratio=None, vectors=2)
     model.save_pretrained(tmp_path)
     parts = ("model.embed_tokens", "model.layers.0", "model.layers.1", "model.norm", "model.rotary_emb", "lm_head")
     places = dict.fromkeys(parts, "cpu")
@@ -167,7 +171,7 @@ def test_layers_are_offloaded_and_embeddings_are_not(indexes, tokenizers, tmp_pa
 def test_copies_and_pickles(indexes, tokenizers):
     """What is put on the model itself belongs to the copy."""
     batch = batch_for("t5", tokenizers["t5"])
-    model = compress_embeddings(tiny("t5", 120), index=indexes["t5"], ratio=None, m=2)
+    model = compress_embeddings(tiny("t5", 120), index=indexes["t5"], ratio=None, vectors=2)
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert logits(other, batch).equal(logits(model, batch))
         assert other.resize_token_embeddings(120) is other.get_input_embeddings() is other.encoder.embed_tokens
@@ -175,27 +179,27 @@ def test_copies_and_pickles(indexes, tokenizers):
 
 
 def test_settings_are_json(indexes):
-    model = compress_embeddings(tiny("gpt2", 408), index=indexes["gpt2"], ratio=None, m=2)
+    model = compress_embeddings(tiny("gpt2", 408), index=indexes["gpt2"], ratio=None, vectors=2)
     record = model.config.quantization_config
-    assert EmbeddingConfig.from_dict(json.loads(json.dumps(record.to_dict()))).to_dict() == json.loads(
+    assert CompressionConfig.from_dict(json.loads(json.dumps(record.to_dict()))).to_dict() == json.loads(
         json.dumps(record.to_dict())
     )
 
 
 def test_a_later_version(indexes, tmp_path):
-    compress_embeddings(tiny("gpt2", 408), index=indexes["gpt2"], ratio=None, m=2).save_pretrained(tmp_path)
+    compress_embeddings(tiny("gpt2", 408), index=indexes["gpt2"], ratio=None, vectors=2).save_pretrained(tmp_path)
     path = tmp_path / "config.json"
     config = json.loads(path.read_text())
-    config["quantization_config"]["version"] = 2
+    config["quantization_config"]["version"] = 3
     path.write_text(json.dumps(config))
-    with pytest.raises(SeeError, match="version 2 of compressed embeddings"):
+    with pytest.raises(SeeError, match="version 3 of compressed embeddings"):
         AutoModelForCausalLM.from_pretrained(tmp_path)
 
 
 def test_compressing_while_loading_is_refused(indexes, tmp_path):
     stock = tiny("gpt2", 408)
     stock.save_pretrained(tmp_path)
-    record = compress_embeddings(stock, index=indexes["gpt2"], ratio=None, m=2).config.quantization_config
+    record = compress_embeddings(stock, index=indexes["gpt2"], ratio=None, vectors=2).config.quantization_config
     with pytest.raises(SeeError, match="load the stock model without"):
         AutoModelForCausalLM.from_pretrained(tmp_path, quantization_config=record)
 

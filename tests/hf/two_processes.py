@@ -21,7 +21,7 @@ ROWS = 64
 
 def one_update(folder: Path, data: list, start: int) -> dict:
     """Weights and logged losses after an update in the start stage (``start`` is 1), or in the formal one (0)."""
-    student = compress_embeddings(tiny("llama-tied", ROWS), method="matrix", ratio=2)
+    student = compress_embeddings(tiny("llama-tied", ROWS), method="low_rank", ratio=2)
     arguments = TrainingArguments(
         str(folder),
         max_steps=1,

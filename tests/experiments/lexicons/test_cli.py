@@ -7,7 +7,7 @@ import pytest
 
 from experiments.__main__ import main as laboratory
 from fairseq_see.cli.main import main
-from fairseq_see.models.builder import load_embeddings
+from fairseq_see.models.checkpoint import load_embeddings
 from fairseq_see.units import Senses
 from tests.experiments.lexicons.test_wordnet import write_wordnet
 from tests.fairseq.cli.test_checkpoints import checkpoint

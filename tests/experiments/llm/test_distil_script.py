@@ -117,7 +117,14 @@ def test_an_interrupted_training_goes_on(done, place, tmp_path):
 
 
 def test_tables_alone_may_be_trained(place, tmp_path):
-    changes = {"train": "tables", "see-m": 1, "see-ratio": None, "epochs": 1, "tasks": None, "task-folder": None}
+    changes = {
+        "train": "tables",
+        "see-args": "vectors=1",
+        "see-ratio": None,
+        "epochs": 1,
+        "tasks": None,
+        "task-folder": None,
+    }
     options = settings(place, tmp_path / "run", **changes)
     assert laboratory(["distil_llm", *options]) == 0
     before, after = (load_file(tmp_path / "run" / name / "model.safetensors") for name in ("compressed", "distilled"))
@@ -138,7 +145,8 @@ def test_tables_alone_may_be_trained(place, tmp_path):
         ({"see-method": "sea"}, "unknown embedding method 'sea'"),
         ({"batch": 5}, "--batch 5 is no multiple of --micro-batch 2"),
         ({"lr": 0}, "--lr above 0"),
-        ({"see-m": 3}, "give either --see-ratio or --see-m, not both"),
+        ({"see-args": "vectors=3"}, "give either --see-ratio or the size in --see-args, not both"),
+        ({"see-args": "m=3"}, "method 'see' takes no option 'm'"),
         ({"distil-layers": "9"}, "no layers 9:9 in models of 2 layers"),
         ({"start-beta": -1}, "weight of the embedding loss in the start stage"),
     ],

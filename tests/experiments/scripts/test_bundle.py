@@ -306,7 +306,9 @@ tiny: &tiny
   model.decoder_attention_heads: 2
 runs:
   - {name: short, config: demo_zh_en, overrides: {<<: *tiny, model.see_method: dense, optimization.max_epoch: 1}}
-  - {name: endless, config: demo_zh_en, overrides: {<<: *tiny, model.see_m: 1, optimization.max_update: 1000000}}
+  - name: endless
+    config: demo_zh_en
+    overrides: {<<: *tiny, +model.see_args.vectors: 1, optimization.max_update: 1000000}
 """
 
 

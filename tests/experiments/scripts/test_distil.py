@@ -93,7 +93,7 @@ def test_trainings_are_told_their_teacher_whatever_its_path(checkout):
     shared = {
         **{"lr_scheduler._name": "polynomial_decay", "lr_scheduler.warmup_updates": 10},
         **{"lr_scheduler.total_num_update": 60, "optimization.max_update": 60, "optimization.max_epoch": 0},
-        **{"model.see_method": "matrix", "model.see_bias": True, "model.see_ratio": 5, "a.b": "c"},
+        **{"model.see_method": "low_rank", "model.see_args.bias": True, "model.see_ratio": 5, "a.b": "c"},
     }
     taught = {
         "criterion.teacher": str(checkout / "dense/checkpoints/checkpoint_best.pt"),

@@ -344,7 +344,7 @@ def test_a_list_of_runs(prepared, tmp_path):
     _, out = prepared
     (tmp_path / "runs.yaml").write_text(
         "runs:\n"
-        "- {name: bad, config: demo_zh_en, overrides: {model.see_m: 1, model.see_method: see}}\n"
+        "- {name: bad, config: demo_zh_en, overrides: {+model.see_args.vectors: 1, model.see_method: see}}\n"
         "- {name: good, config: demo_zh_en, overrides: {model.see_method: dense}, grid: {common.seed: [2]}}\n"
     )
     overrides = [override for override in OVERRIDES if "see_method" not in override]

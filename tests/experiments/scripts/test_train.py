@@ -68,10 +68,10 @@ def test_the_indexes_of_a_run_are_those_that_its_model_reads(given, data, train,
 
 def test_a_later_override_counts_though_both_add_their_key(train, tmp_path):
     """As a recipe's and the command line's may; hydra refuses to add a key twice, and takes ++ for either."""
-    overrides = ["+model.see_head=0", "common.seed=2", "+model.see_head=0.2"]
+    overrides = ["+model.see_args.frequent_share=0", "common.seed=2", "+model.see_args.frequent_share=0.2"]
     assert train("run", *overrides).returncode == 0
     said = (tmp_path / "called").read_text().splitlines()
-    assert said[-3:] == ["++model.see_head=0", "common.seed=2", "++model.see_head=0.2"]
+    assert said[-3:] == ["++model.see_args.frequent_share=0", "common.seed=2", "++model.see_args.frequent_share=0.2"]
     settings = (tmp_path / "run/train.settings").read_text().splitlines()
     assert settings[-3:] == [f"override {override}" for override in overrides]
 

@@ -20,14 +20,14 @@ from tests.unit.embeddings.conftest import random_index
 def checkpoint(path, seed=0, other_senses=False, dropout=0.1, provenance=None, data="a"):
     """What fairseq saves of a model, as far as our commands read it; the decoder's output is tied."""
     torch.manual_seed(seed)
-    resolved = {"request": {"method": "see"}}
+    resolved: dict = {"ratio": None}
     index = replace(random_index(), provenance=provenance or {})
     if other_senses:
         index = replace(index, groups=np.ascontiguousarray(index.groups[::-1]))
     model = {"decoder.version": torch.tensor([3.0])}
     for side in ("encoder", "decoder"):
-        embedding = build("see", 60, 27, 1, index=index, m=2)
-        resolved[side] = {"rows": 60, "columns": 27, "padding": 1, "settings": embedding.settings()}
+        embedding = build("see", 60, 27, 1, index=index, vectors=2, frequent_share=0.0, layernorm=False)
+        resolved[side] = embedding.describe()
         model |= {f"{side}.embed_tokens.{name}": value for name, value in embedding.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {

@@ -19,7 +19,7 @@ from fairseq_see.embeddings import REGISTRY, build, embedding_class, load
 from fairseq_see.embeddings.buffers import packed_state
 from fairseq_see.embeddings.exported import write
 from fairseq_see.errors import SeeError
-from fairseq_see.models.builder import load_embeddings
+from fairseq_see.models.checkpoint import load_embeddings
 from tests.fairseq.cli.test_checkpoints import Exploding
 from tests.fairseq.models.conftest import RECIPE
 from tests.helpers import ROOT, full_disk, run_command
@@ -327,7 +327,7 @@ def test_damaged_exports(good, tmp_path, capsys):
     for damaged in (undescribed, text.replace('"order": 3', '"order": 0')):
         assert damaged != text
         config.write_text(damaged)
-        with pytest.raises(SeeError, match="does not describe the encoder's table"):
+        with pytest.raises(SeeError, match="does not describe the encoder's embedding"):
             load(tmp_path / "small")
     for damaged, message in (
         (text[:-9], "config.json is damaged"),

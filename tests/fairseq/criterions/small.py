@@ -48,7 +48,7 @@ def load_task(folder: Path, langs=("zh", "en")) -> TranslationTask:
 def build(task, name="see_transformer", seed=1, **options):
     """A model, and the configuration that a checkpoint of it holds."""
     torch.manual_seed(seed)
-    see = {"see_method": "matrix", "see_ratio": 2} if name.startswith("see") and "see_method" not in options else {}
+    see = {"see_method": "low_rank", "see_ratio": 2} if name.startswith("see") and "see_method" not in options else {}
     cfg = OmegaConf.create({"model": {"_name": name, **(LSTM_SHAPE if name == "lstm" else SHAPE), **see, **options}})
     return models.build_model(cfg.model, task), OmegaConf.to_container(cfg.model)
 

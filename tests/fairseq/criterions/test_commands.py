@@ -68,7 +68,7 @@ def test_a_run_of_the_yaml_learns_and_translates(toy, teacher, tmp_path):
 def test_resuming_before_and_after_the_border_is_exact(toy, teacher, tmp_path, train, caplog, length, stop, after_stop):  # noqa: F811
     caplog.set_level(logging.INFO, logger="fairseq_see")
     words = ("--criterion", "see_distillation", "--teacher", str(teacher), *length, "--max-epoch", "3")
-    words += ("--see-method", "matrix", "--see-ratio", "2")
+    words += ("--see-method", "low_rank", "--see-ratio", "2")
     straight = train(toy / "data-bin", tmp_path / "straight", *words)
     train(toy / "data-bin", tmp_path / "stopped", *words, "--max-epoch", stop)
     caplog.clear()
@@ -80,7 +80,7 @@ def test_resuming_before_and_after_the_border_is_exact(toy, teacher, tmp_path, t
 
 
 def test_bad_input_ends_before_anything_is_written(toy, tmp_path, train):  # noqa: F811
-    words = ("--criterion", "see_distillation", "--see-method", "matrix", "--see-ratio", "2")
+    words = ("--criterion", "see_distillation", "--see-method", "low_rank", "--see-ratio", "2")
     for options in (("--teacher", "x.pt", "--distil-alpha=-1"), ("--teacher", str(tmp_path / "x.pt"))):
         with pytest.raises(SystemExit, match=r"^error: [^\n]+$"):
             train(toy / "data-bin", tmp_path / "run", *words, *options)

@@ -11,7 +11,7 @@ from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEn
 from fairseq.logging import metrics
 
 from fairseq_see.cli.main import main
-from fairseq_see.models.builder import load_checkpoint
+from fairseq_see.models.checkpoint import load_checkpoint
 from fairseq_see.models.teacher import Teacher, observed_forward
 from tests.fairseq.criterions.small import (
     WORDS,

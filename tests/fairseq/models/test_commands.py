@@ -40,11 +40,11 @@ def test_checkpoint_is_plain_and_says_what_was_resolved(run):
     index = [name for name in state["model"] if name.endswith("word_morphemes")]
     assert len(index) == 2 and all(state["model"][name].dtype == torch.int32 for name in index)
     resolved = json.loads(state["cfg"]["model"]["see_resolved"])
-    assert resolved["request"]["ratio"] == 3
+    assert resolved["ratio"] == 3
     for side in ("encoder", "decoder"):
-        settings = resolved[side]["settings"]
-        assert settings["m"] and settings["shape"]["order"] == 3 and settings["shape"]["rank"] == 5
-        assert settings["shape"]["sememes"] > 3 and settings["shape"]["groups"] > 0
+        description, index = resolved[side], resolved[side]["index"]
+        assert description["method"] == "see" and description["config"]["vectors"] >= 1
+        assert index["order"] == 3 and index["rank"] == 5 and index["sememes"] > 3 and index["groups"] > 0
 
 
 def test_generate_interactive_and_validate_need_no_index_file(run):
@@ -69,16 +69,12 @@ def test_generate_interactive_and_validate_need_no_index_file(run):
     assert re.search(r"valid on 'valid' subset .*loss", validated.stdout + validated.stderr)
 
 
-def test_resuming_is_exact_and_needs_no_index_file(run, toy, tmp_path):
+def test_resuming_is_exact(run, toy, tmp_path):
     _, command = run
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
-    data = tmp_path / "data-bin"
-    shutil.copytree(toy / "data-bin", data)
-    command = (command[0], data, *command[2:])
+    command = (command[0], toy / "data-bin", *command[2:])
     run_command(*command, straight)
     run_command(*command, stopped, "--max-epoch", "1")
-    for index in data.glob("*.see"):
-        index.unlink()
     run_command(*command, stopped)
     ends = [torch.load(path / "checkpoint_last.pt", weights_only=True) for path in (straight, stopped)]
     assert ends[0]["model"].keys() == ends[1]["model"].keys()
@@ -98,9 +94,12 @@ def test_hydra_train_reads_our_yaml(toy, tmp_path):
             f"checkpoint.save_dir={tmp_path}",
         ),
         *(f"hydra.run.dir={tmp_path}", "model.see_ratio=4", "optimization.max_epoch=1"),
+        "model.see_args={frequent_share: 0, init: normal}",
     )
     state = torch.load(tmp_path / "checkpoint_best.pt", weights_only=True)
-    assert json.loads(state["cfg"]["model"]["see_resolved"])["request"]["ratio"] == 4, done.stdout[-500:]
+    resolved = json.loads(state["cfg"]["model"]["see_resolved"])
+    assert resolved["ratio"] == 4, done.stdout[-500:]
+    assert resolved["decoder"]["config"]["init"] == "normal" and not resolved["decoder"]["config"]["frequent_share"]
     assert math.isfinite(state["extra_state"]["best"])
 
 
@@ -108,18 +107,21 @@ def test_hydra_train_reads_our_yaml(toy, tmp_path):
     ("options", "message"),
     [
         (["--see-ratio", "3000"], "'see' cannot compress 3000x here; nearest ratio: "),
-        ([], "say how small the embedding shall be"),
-        (["--see-ratio", "3", "--see-m", "2"], "either a ratio or m"),
-        (["--see-m", "two"], "--see-m is one number of at least 1 or two"),
-        (["--see-m", "2", "--see-index", "nowhere.see"], "no unit index at nowhere.see"),
-        (["--see-m", "2", "--see-index", "SWAPPED"], "built for another dictionary"),
-        (["--see-m", "2", "--see-index", "TRUNCATED"], "run fairseq-see index again"),
-        (["--see-m", "2", "--see-order", "2"], "order 2 was asked for, but the unit index has order 3"),
-        (["--see-m", "2", "--see-rank", "4"], "rank 4 was asked for, but the unit index has rank 5"),
-        (["--see-m", "2", "--encoder-embed-path", "x"], "--encoder-embed-path does not go with see_transformer"),
-        (["--see-m", "2", "--adaptive-softmax-cutoff", "9"], "--adaptive-softmax-cutoff does not go with"),
-        (["--see-m", "2", "--share-all-embeddings"], "needs a joined dictionary"),
-        (["--see-method", "dense", "--see-m", "2"], "method 'dense' takes no option 'm'"),
+        ([], "method 'see' needs 'vectors', or a ratio to plan it for"),
+        (["--see-ratio", "3", "--see-args", "vectors=2"], "give 'see' either a ratio or vectors, not both"),
+        (["--see-args", "vectors=two"], "vectors is 'two', but must be a number"),
+        (["--see-args", "vectors=2,m=3"], "method 'see' takes no option 'm' (its options: vectors, "),
+        (["--see-args", "vectors"], "'vectors' is not written NAME=VALUE"),
+        (["--see-args", "vectors=2", "--see-index", "nowhere.see"], "no unit index at nowhere.see"),
+        (["--see-args", "vectors=2", "--see-index", "SWAPPED"], "built for another dictionary"),
+        (["--see-args", "vectors=2", "--see-index", "TRUNCATED"], "run fairseq-see index again"),
+        (
+            ["--see-args", "vectors=2", "--encoder-embed-path", "x"],
+            "--encoder-embed-path does not go with see_transformer",
+        ),
+        (["--see-args", "vectors=2", "--adaptive-softmax-cutoff", "9"], "--adaptive-softmax-cutoff does not go with"),
+        (["--see-args", "vectors=2", "--share-all-embeddings"], "needs a joined dictionary"),
+        (["--see-method", "dense", "--see-args", "vectors=2"], "method 'dense' takes no option 'vectors'"),
     ],
 )
 def test_bad_options_end_in_one_line(toy, tmp_path, train, options, message):
@@ -134,26 +136,37 @@ def test_bad_options_end_in_one_line(toy, tmp_path, train, options, message):
     assert not list(tmp_path.glob("run/*.pt"))
 
 
+ANOTHER = r"^error: the weights were trained with other options than see 72 x 64, .*; give those of their training$"
+
+
 def test_resuming_with_other_options_or_another_index_is_an_error(toy, tmp_path, train):
-    train(toy / "data-bin", tmp_path / "run", "--see-m", "2", "--max-epoch", "1")
-    with pytest.raises(SystemExit, match=r"was trained with --see-m 2, not 3"):
-        train(toy / "data-bin", tmp_path / "run", "--see-m", "3")
+    words = ("--see-args", "vectors=2")
+    train(toy / "data-bin", tmp_path / "run", *words, "--max-epoch", "1")
+    for other in ("vectors=3", "vectors=2,init=xavier"):
+        with pytest.raises(SystemExit, match=ANOTHER):
+            train(toy / "data-bin", tmp_path / "run", "--see-args", other)
     other = tmp_path / "other"
     shutil.copytree(toy / "data-bin", other)
     run_command(
         *("fairseq-see", "index", other / "dict.zh.txt", "--hownet", toy / "senses.tsv", "--rank", "2"),
         *("--morphology", "characters"),
     )
-    with pytest.raises(SystemExit, match="was trained with another unit index than"):
-        train(other, tmp_path / "run", "--see-m", "2")
+    with pytest.raises(SystemExit, match=r"^error: the weights were trained with another unit index; give the index"):
+        train(other, tmp_path / "run", *words)
 
 
-@pytest.mark.parametrize("option", ["finetune-from-model", "continue-once"])
-def test_what_training_starts_from_says_what_its_tables_are(toy, tmp_path, train, option):
-    train(toy / "data-bin", tmp_path / "first", "--see-m", "2", "--max-epoch", "1")
-    for start, message in ((tmp_path / "first/checkpoint_last.pt", "with --see-m 2, not 3"), (tmp_path, "is a folder")):
-        with pytest.raises(SystemExit, match=message):
-            train(toy / "data-bin", tmp_path / "second", "--see-m", "3", f"--{option}", str(start))
+def test_starting_from_a_stock_model_names_the_command_that_compresses_it(toy, tmp_path):
+    """As a command: what fairseq raises, with its advice on architectures, must not be the last word."""
+    shape = [f"--{side}-{name}" for side in ("encoder", "decoder") for name in ("embed-dim", "ffn-embed-dim", "layers")]
+    shape = [word for pair in zip(shape, ("64", "128", "1") * 2, strict=True) for word in pair]
+    from tests.fairseq.models.conftest import RECIPE, run_train
+
+    run_train(toy / "data-bin", tmp_path / "stock", "--arch", "transformer", *shape, "--max-epoch", "1")
+    command = ("fairseq-train", toy / "data-bin", *RECIPE, "--see-ratio", "2", "--save-dir", tmp_path / "run")
+    start = ("--finetune-from-model", tmp_path / "stock/checkpoint_last.pt")
+    message = r"\nerror: the weights hold a dense encoder.embed_tokens.weight, not see 72 x 64, "
+    with pytest.raises(pytest.fail.Exception, match=message + r".*; run fairseq-see fit CHECKPOINT first$"):
+        run_command(*command, *start)
 
 
 @pytest.mark.parametrize("method", ["tensor_train", "word2ketxs", "dense"])
@@ -164,7 +177,7 @@ def test_a_smaller_dictionary_is_refused_even_where_its_weights_would_fit(toy, t
     shutil.copytree(toy / "data-bin", other)
     lines = (other / "dict.en.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     (other / "dict.en.txt").write_text("".join(lines[:-1]), encoding="utf-8")
-    with pytest.raises(SystemExit, match=r"the decoder.s table was trained as .*; give the dictionary"):
+    with pytest.raises(SystemExit, match=r"the decoder.s embedding was trained as .*; give the dictionary"):
         checkpoint_utils.load_model_ensemble_and_task(
             [str(tmp_path / "run/checkpoint_last.pt")], arg_overrides={"data": str(other)}
         )

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from itertools import pairwise
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from fairseq_see.cli.main import main
 from fairseq_see.embeddings import load
 from fairseq_see.errors import SeeError
 from fairseq_see.models.architectures import HOSTS
-from fairseq_see.models.builder import load_embeddings
+from fairseq_see.models.checkpoint import load_embeddings
 from tests.helpers import run_command
 
 SMALL = [
@@ -100,8 +101,19 @@ def test_dense_tables_of_a_stock_model_translate_alike(toy, trained, tmp_path, n
 @pytest.mark.parametrize(
     "words",
     [
-        ["--see-method", "see", "--see-ratio", "2", "--lr", "0.02", "--loss", "mse:1,cosine:0.1"],
-        ["--see-method", "matrix", "--see-ratio", "3", "--encoder", "linear", "--bias", "--loss", "direction"],
+        ["--see-method", "see", "--see-ratio", "2", "--see-args", "layernorm=false", "--loss", "mse:1,cosine:0.1"],
+        [
+            "--see-method",
+            "low_rank",
+            "--see-ratio",
+            "3",
+            "--encoder",
+            "linear",
+            "--see-args",
+            "bias=true",
+            "--loss",
+            "direction",
+        ],
         ["--see-method", "tensor_train", "--see-ratio", "2", "--weights", "frequency"],
         ["--see-method", "product_quantised", "--see-ratio", "3", "--loss", "mse"],
     ],
@@ -116,39 +128,31 @@ def test_a_compressed_model_generates_and_can_be_tuned(toy, trained, tmp_path, t
         rows, ratio = torch.arange(embedding.num_embeddings) != 1, float(words[3])
         assert side["side"] == name and ratio <= side["ratio"] <= 1.03 * ratio
         assert side["parameters"] == embedding.footprint().parameters
-        # Whatever the method has in training: the rows of a table that is there have lengths.
-        assert getattr(embedding, "norm", None) is None
         error = (embedding.table() - before[name].table())[rows].square().mean()
         assert side["bands"][0]["mse"] == pytest.approx(error.item(), rel=1e-4)
         assert min(side["losses"]) == side["losses"][side["epoch"]]
     assert state["cfg"]["model"]["_name"] == "see_transformer"
 
     tuning = ["--finetune-from-model", str(output), "--arch", "see_transformer", *SMALL, TIED, "--max-epoch", "1"]
-    method = [word.replace("--bias", "--see-bias") for word in words]
-    taken = [word for i, word in enumerate(method) if word.startswith("--see") or method[i - 1] in method[:4:2]]
+    taken = [word for pair in pairwise(words) if pair[0].startswith("--see") for word in pair]
     # So small a rate that what it starts from shows.
     end = train(toy / "data-bin", tmp_path / "tuned", *tuning, *taken, "--lr", "1e-9")
     for key, value in end["model"].items():
         torch.testing.assert_close(value, state["model"][key], atol=1e-6, rtol=1e-5)
 
 
-def test_a_recipe_is_its_options_and_those_given_win(trained, tmp_path):
-    spelled = ["--see-method", "matrix", "--encoder", "linear", "--bias", "--loss", "direction", "--batch-rows", "32"]
+def test_a_preset_is_its_options_and_those_given_win(trained, tmp_path):
+    spelled = ["--see-method", "matrix", "--encoder", "linear", "--see-args", "bias=true", "--loss", "direction"]
+    spelled += ["--batch-rows", "32"]
     common = ["--see-ratio", "2", "--epochs", "1"]
-    one = fitted(trained("stock"), tmp_path / "a/out.pt", "--recipe", "direction", *common)
+    one = fitted(trained("stock"), tmp_path / "a/out.pt", "--preset", "direction", *common)
     other = fitted(trained("stock"), tmp_path / "b/out.pt", *spelled, *common)
     assert "1 epochs of direction, linear encoder" in one["cfg"]["model"]["see_resolved"]
-    assert one["cfg"]["model"]["see_bias"] and one["model"].keys() == other["model"].keys()
+    assert one["cfg"]["model"]["see_args"] == {"bias": True}
+    assert one["model"].keys() == other["model"].keys()
     assert all(value.equal(other["model"][key]) for key, value in one["model"].items())
-    svd = fitted(trained("stock"), tmp_path / "c/out.pt", "--recipe", "svd", "--see-ratio", "2")
+    svd = fitted(trained("stock"), tmp_path / "c/out.pt", "--preset", "svd", "--see-ratio", "2")
     assert "in closed form" in svd["cfg"]["model"]["see_resolved"]
-
-
-@pytest.mark.parametrize("words", [["int8"], ["product_quantised", "--see-ratio", "2"]])
-def test_what_is_made_of_a_trained_table_is_not_trained(toy, tmp_path, train, words):
-    with pytest.raises(SystemExit, match=r"^error: .* is made of a trained table, not trained: fairseq-see fit"):
-        train(toy / "data-bin", tmp_path, "--see-method", *words)
-    assert not list(tmp_path.iterdir())
 
 
 def test_quantised_tables_average_and_ship_in_a_byte_a_code(toy, trained, tmp_path, capsys):
@@ -188,7 +192,7 @@ def test_a_tied_output_may_stay_what_it_was(trained, tmp_path):
     table = torch.load(trained("stock"), weights_only=True)["model"]["decoder.embed_tokens.weight"]
     assert state["model"]["decoder.output_projection.weight"].equal(table)
     (model,), _, _ = checkpoint_utils.load_model_ensemble_and_task([str(tmp_path / "out.pt")])
-    assert model.decoder.output_projection.weight.equal(table) and model.decoder.embed_tokens.method == "matrix"
+    assert model.decoder.output_projection.weight.equal(table) and model.decoder.embed_tokens.method == "low_rank"
 
 
 def test_shared_tables_are_fitted_once(toy, trained, tmp_path, capsys):
@@ -199,45 +203,22 @@ def test_shared_tables_are_fitted_once(toy, trained, tmp_path, capsys):
     assert model.encoder.embed_tokens is model.decoder.embed_tokens
 
 
-def test_an_interrupted_fit_goes_on(trained, tmp_path, monkeypatch, capsys):
-    from fairseq_see.fitting.fit import _Run
-
-    words = ["--see-method", "see", "--see-ratio", "2", "--epochs", "3"]
-    straight = fitted(trained("stock"), tmp_path / "a/out.pt", *words)
-    save, calls, output = _Run.save, [], tmp_path / "b/out.pt"
-
-    def save_and_stop(self, *args):
-        save(self, *args)
-        calls.append(1)
-        if len(calls) == 5:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(_Run, "save", save_and_stop)
-        assert main(["fit", str(trained("stock")), "-o", str(output), *words]) == 130
-    names = ["out.pt.decoder.fit", "out.pt.encoder.fit"]
-    assert sorted(path.name for path in output.parent.iterdir()) == names
-    assert main(["fit", str(trained("stock")), "-o", str(output), *words, "--seed", "2"]) == 2
-    assert "of a fit with other settings" in capsys.readouterr().err
-    resumed = fitted(trained("stock"), output, *words)
-    assert resumed["model"].keys() == straight["model"].keys()
-    assert all(value.equal(resumed["model"][key]) for key, value in straight["model"].items())
-    out = capsys.readouterr().out
-    assert "kept from epoch" in out and "10 neighbours" in out
-
-
 @pytest.mark.parametrize(
     ("name", "words", "message"),
     [
-        ("stock", ["--see-ratio", "2"], "give --see-method METHOD, or --recipe NAME"),
-        ("stock", ["--recipe", "autoencoder"], "unknown recipe 'autoencoder'; there are: svd, direction"),
-        ("stock", ["--recipe", "direction", "--see-method", "see"], "takes no option 'bias'"),
+        ("stock", ["--see-ratio", "2"], "give --see-method METHOD, or --preset NAME"),
+        ("stock", ["--preset", "autoencoder"], "unknown preset 'autoencoder'; there are: svd, direction"),
+        ("stock", ["--preset", "direction", "--see-method", "see"], "takes no option 'bias'"),
         ("stock", ["--see-method", "sea"], "unknown embedding method 'sea'"),
-        ("stock", ["--see-method", "matrix"], "needs 'k', or a ratio"),
+        ("stock", ["--see-method", "matrix"], "needs 'rank', or a ratio"),
         ("stock", ["--see-method", "word2ket", "--see-ratio", "80"], "nearest ratio"),
         ("stock", ["--see-method", "matrix", "--see-ratio", "2", "--loss", "huber"], "'huber' is unknown"),
-        ("stock", ["--see-method", "see", "--see-ratio", "2", "--bias"], "takes no option 'bias'"),
-        ("stock", ["--see-method", "see", "--see-ratio", "2", "--encoder", "linear"], "goes with --see-method matrix"),
+        ("stock", ["--see-method", "see", "--see-ratio", "2", "--see-args", "bias=true"], "takes no option 'bias'"),
+        (
+            "stock",
+            ["--see-method", "see", "--see-ratio", "2", "--encoder", "linear"],
+            "goes with --see-method low_rank",
+        ),
         ("stock", ["--see-method", "see", "--see-ratio", "2", "--see-index", "NONE"], "no unit index at"),
         ("stock", ["--see-method", "dense", "--data", "NONE"], "give the model's data folder with --data"),
         ("stock", ["--see-method", "dense", "--data", "SMALLER"], "give the data folder of its training"),

@@ -7,7 +7,7 @@ import torch
 from fairseq import checkpoint_utils
 
 from fairseq_see.cli.main import main
-from fairseq_see.models.builder import load_embeddings
+from fairseq_see.models.checkpoint import load_embeddings
 from tests.fairseq.models.conftest import LM_RECIPE, MASKED_RECIPE, run_train
 from tests.fairseq.models.test_language_models import SHAPES, TOKENS, evaluated
 
@@ -67,7 +67,7 @@ def test_a_dense_table_changes_nothing(trained, tmp_path, host, words):
 @pytest.mark.parametrize("host", ["lm", "masked"])
 def test_tied_and_input_only_are_told_apart(trained, tmp_path, host):
     """The same fit of the same table; what the output layer is differs."""
-    words = ("--see-method", "matrix", "--see-ratio", "2", "--epochs", "0")
+    words = ("--see-method", "low_rank", "--see-ratio", "2", "--epochs", "0")
     tied = fitted(trained(host), tmp_path / "tied.pt", *words)["model"]
     alone = fitted(trained(host), tmp_path / "alone.pt", *words, "--input-only")["model"]
     table = torch.load(trained(host), weights_only=True)["model"][TABLE[host]]
@@ -77,7 +77,7 @@ def test_tied_and_input_only_are_told_apart(trained, tmp_path, host):
     assert side == SIDE[host] and 2 <= table.numel() / embedding.footprint().parameters <= 2.06
     # A truncated SVD, up to the fraction of k: no other table of its rank is nearer.
     values = torch.linalg.svdvals(table[2:].double())
-    k = embedding.settings()["k"]
+    k = embedding.config.rank
     bounds = [(values[int(rank) :].square().sum()).sqrt().item() for rank in (k, k + 1)]
     error = (embedding.table()[2:] - table[2:]).norm().item()
     assert 0.9 * bounds[1] <= error <= 1.1 * bounds[0]

@@ -14,7 +14,7 @@ from fairseq.models import ARCH_MODEL_REGISTRY
 from torch.nn.parallel import DistributedDataParallel
 
 from fairseq_see.embeddings import Embedding
-from fairseq_see.models.builder import load_embeddings
+from fairseq_see.models.checkpoint import load_embeddings
 from fairseq_see.models.transformer import PRESETS
 from tests.fairseq.models.conftest import RECIPE
 from tests.helpers import ROOT, run_command
@@ -47,7 +47,7 @@ def test_first_loss_of_a_tied_model(toy, tmp_path, words):
         with dictionary.open("a", encoding="utf-8") as file:
             file.writelines(f"filler{number} 1\n" for number in range(2000))
         run_command("fairseq-see", "index", dictionary, "--hownet", toy / "senses.tsv", "--morphology", "characters")
-    model, criterion, sample = build(tmp_path / "data-bin", "--see-m", "3", *words)
+    model, criterion, sample = build(tmp_path / "data-bin", "--see-args", "vectors=3", *words)
     criterion.eps = 0
     assert loss_of(model, criterion, sample).item() <= math.log(2072) + 1
 
@@ -77,7 +77,7 @@ def test_an_index_is_found_beside_the_data_by_its_name(toy, tmp_path):
     (data / "other").mkdir()
     for side in ("zh", "en"):
         (data / f"dict.{side}.see").rename(data / "other" / f"dict.{side}.see")
-    model, _, _ = build(data, "--see-m", "2", "--see-index", "other")
+    model, _, _ = build(data, "--see-args", "vectors=2", "--see-index", "other")
     assert model.encoder.embed_tokens.method == "see"
 
 
@@ -95,11 +95,12 @@ def test_untied_output_has_a_matrix_of_its_own(toy):
     [
         ((), True),
         (("--see-method", "see_paper"), False),
-        (("--see-method", "see_paper", "--see-layernorm"), True),
+        (("--see-method", "see_paper", "--see-args", "layernorm=true"), True),
+        (("--see-args", "layernorm=false"), False),
         (("--see-method", "word2ketxs"), False),
     ],
 )
-def test_what_is_trained_from_nothing_normalises_rows_unless_it_is_the_papers(toy, words, normalised):
+def test_see_normalises_embeddings_and_the_papers_does_not(toy, words, normalised):
     model, _, _ = build(toy / "data-bin", "--see-ratio", "2", *words)
     for side in (model.encoder, model.decoder):
         assert any(isinstance(part, torch.nn.LayerNorm) for part in side.embed_tokens.modules()) == normalised
@@ -108,7 +109,7 @@ def test_what_is_trained_from_nothing_normalises_rows_unless_it_is_the_papers(to
 @pytest.mark.parametrize("preset", ["see_transformer_iwslt_zh_en", "see_transformer_wmt_zh_en"])
 def test_presets_have_the_papers_shape(toy, preset):
     assert preset in PRESETS and preset in ARCH_MODEL_REGISTRY
-    model, _, _ = build(toy / "data-bin", "--arch", preset, "--see-m", "1")
+    model, _, _ = build(toy / "data-bin", "--arch", preset, "--see-args", "vectors=1")
     for side in (model.encoder, model.decoder):
         assert len(side.layers) == 6 and side.embed_tokens.embedding_dim == 512
         assert side.layers[0].fc1.out_features == 1024 and side.layers[0].self_attn.num_heads == 4
@@ -139,7 +140,7 @@ def test_a_failing_forward_leaves_no_table_behind(toy):
     model, _, sample = build(toy / "data-bin", "--see-ratio", "2")
     with pytest.raises(TypeError):
         model.decoder(sample["net_input"]["prev_output_tokens"], encoder_out=3)
-    assert model.decoder.embed_tokens._held is None
+    assert model.decoder.embed_tokens._matrices.held is None
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -159,7 +160,7 @@ def test_half_precision(toy, dtype):
         ("--update-freq", "2"),
         ("--checkpoint-activations",),
         ("--store-ema", "--ema-decay", "0.9"),
-        ("--see-layernorm", "--see-init", "xavier"),
+        ("--see-args", "layernorm=false,init=xavier"),
         ("--arch", "see_transformer", "--encoder-layers", "1", "--decoder-layers", "1", "--encoder-embed-dim", "64",
          "--decoder-embed-dim", "27", "--decoder-attention-heads", "3", "--encoder-normalize-before"),
     ],
@@ -197,7 +198,7 @@ def test_averages_and_ensembles(toy, tmp_path, train):
         first, second = (torch.load(path, weights_only=True)["model"][name] for path, _ in checkpoints)
         expected = (first + second) / 2 if value.is_floating_point() else first
         torch.testing.assert_close(value, expected.to(value.dtype))
-    assert load_embeddings(mean)["encoder"].m
+    assert load_embeddings(mean)["encoder"].config.vectors
     data = ("fairseq-generate", toy / "data-bin", "--user-dir", ROOT / "fairseq_see", "--beam", "2", "--path")
     assert "BLEU4" in run_command(*data, mean).stdout
     both = ":".join(str(path) for path, _ in checkpoints)

@@ -25,7 +25,7 @@ def test_plans_both_sides_within_the_tolerance(toy, capsys):
         assert entry["rows"] == 72 and entry["used_rows"] == 68
 
 
-def test_a_joined_dictionary_is_told_over_the_rows_a_side_uses(toy):
+def test_a_joined_dictionary_is_counted_over_the_rows_a_side_uses(toy):
     words = ("--dim", "64", "--ratios", "2", "--methods", "see", "--json")
     done = run_command("fairseq-see", "plan", toy / "joined", *words)
     assert done.stderr == "", "fairseq, which reads the training text here, has things to say at its import"
@@ -44,13 +44,15 @@ def test_indexes_of_another_folder(toy, tmp_path, capsys):
     (en, zh), (other_en, other_zh) = (
         json.loads(plan(capsys, *words, *more)[1]) for more in ((), ("--index", tmp_path))
     )
-    assert other_zh == zh and other_en["settings"]["m"] > en["settings"]["m"]
+    assert other_zh == zh and other_en["config"]["vectors"] > en["config"]["vectors"]
 
 
-def test_table_shows_refusals_and_whole_m(toy, capsys):
-    status, out, _ = plan(capsys, toy / "data-bin", "--dim", 64, "--ratios", 3, 3000, "--whole-m")
+def test_table_shows_refusals_and_hyper_parameters(toy, capsys):
+    status, out, _ = plan(
+        capsys, toy / "data-bin", "--dim", 64, "--ratios", 3, 3000, "--see-args", "integer_vectors=true"
+    )
     assert status == 0
-    assert "cannot compress 3000x" in out and "nearest ratio" in out and "m=" in out
+    assert "cannot compress 3000x" in out and "nearest ratio" in out and "vectors=" in out
     assert "dense" not in out and "lstm" not in out
 
 
@@ -58,6 +60,14 @@ def test_a_method_that_does_not_compress_is_planned_when_named(toy, capsys):
     _, out, _ = plan(capsys, toy / "data-bin", "--dim", 64, "--ratios", 2, "--methods", "morph_lstm", "--json")
     for entry in json.loads(out):
         assert 0 < entry["nearest"] < 1 and "leave the ratio out" in entry["refused"]
+
+
+def test_every_hyper_parameter_is_listed(capsys):
+    with pytest.raises(SystemExit) as end:
+        plan(capsys, "--list-options")
+    lines = capsys.readouterr().out.splitlines()
+    assert end.value.code == 0 and "see: vectors (float | tuple[float, float] | None; default: from the ratio)" in lines
+    assert "see_paper: layernorm (bool; default: False)" in lines
 
 
 def test_dense_is_one_to_one(toy, capsys):
@@ -74,6 +84,9 @@ def test_dense_is_one_to_one(toy, capsys):
         (["DATA", "--methods", "sea"], "unknown embedding method 'sea'; there are: dense, "),
         (["DATA", "--dim", "0"], "must be numbers above 0"),
         (["SWAPPED", "--methods", "see"], "built for another dictionary"),
+        (["DATA", "--see-args", "colour=1"], "--see-args colour: none of these methods has such a hyper-parameter"),
+        (["DATA", "--see-args", "layernorm=no"], "layernorm is 'no', but must be true or false"),
+        (["DATA", "--see-args", "layernorm"], "'layernorm' is not written NAME=VALUE"),
     ],
 )
 def test_bad_input(toy, tmp_path, capsys, words, message):

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairseq_see.embeddings import kronecker
-from fairseq_see.embeddings.kronecker import factor_width, kronecker_sum
+from fairseq_see.embeddings.kronecker import all_pairs, ceil_root, factor_width, kronecker_sum
 
 
-def literal(units, index, vectors, dim, weight=None):
+def literal(units, index, vectors, dim):
     """out[n][flat] = sum over groups and vectors of the product of one number of each factor."""
     n, groups, order = index.shape
     q = units.shape[1] // vectors
@@ -26,7 +26,7 @@ def literal(units, index, vectors, dim, weight=None):
                 for position, digit in enumerate(digits):
                     product = product * units[index[row, group, position], vector * q + digit]
                 numbers[flat] = numbers[flat] + product
-        rows.append(torch.stack(numbers[:dim]) * (1 if weight is None else weight[row]))
+        rows.append(torch.stack(numbers[:dim]))
     return torch.stack(rows)
 
 
@@ -50,9 +50,8 @@ def example(order, q, cut, n=3, groups=2, vectors=2, units=4, seed=0):
 def test_forward_and_gradient_equal_the_literal_sum(order, q, cut, n, groups, vectors, seed):
     table, index, vectors, dim = example(order, q, cut, n, groups, vectors, seed=seed)
     ours, reference = table.clone().requires_grad_(), table.clone().requires_grad_()
-    weight = torch.arange(n) - 0.5
-    out = kronecker_sum(ours, index, vectors, dim, 1.5, weight)
-    expected = literal(reference, index, vectors, dim, 1.5 * weight)
+    out = kronecker_sum(ours, index, vectors, dim, 1.5)
+    expected = 1.5 * literal(reference, index, vectors, dim)
     torch.testing.assert_close(out, expected)
     slope = torch.randn(out.shape, dtype=out.dtype, generator=torch.Generator().manual_seed(1))
     (out * slope).sum().backward()
@@ -100,9 +99,8 @@ def test_high_orders_equal_tensorly(order):
 @pytest.mark.parametrize("order", [2, 3, 5])
 def test_gradcheck(order):
     table, index, vectors, dim = example(order, 2, cut=1)
-    weight = torch.tensor([1.0, 0.0, 0.5], dtype=torch.float64)
     assert torch.autograd.gradcheck(
-        lambda units: kronecker_sum(units, index, vectors, dim, 3.0, weight), table.requires_grad_(), fast_mode=False
+        lambda units: kronecker_sum(units, index, vectors, dim, 3.0), table.requires_grad_(), fast_mode=False
     )
 
 
@@ -110,21 +108,13 @@ def test_chunks_change_nothing(monkeypatch):
     table, index, vectors, dim = example(3, 3, cut=4, n=50)
     results = []
     for numbers in (10**9, 1, 700):
-        monkeypatch.setattr(kronecker, "CHUNK_NUMBERS", numbers)
+        monkeypatch.setattr(kronecker, "CHUNK_ELEMENTS", numbers)
         units = table.clone().requires_grad_()
         out = kronecker_sum(units, index, vectors, dim)
         out.square().sum().backward()
         results.append((out.detach(), units.grad))
     for result in results[1:]:
         torch.testing.assert_close(result, results[0])
-
-
-def test_weight_zero_gives_a_zero_row_without_gradient():
-    table, index, vectors, dim = example(3, 2, cut=0, n=1)
-    units = table.requires_grad_()
-    out = kronecker_sum(units, index, vectors, dim, 2.0, torch.zeros(1, dtype=torch.float64))
-    out.sum().backward()
-    assert not out.any() and not units.grad.any()
 
 
 def test_no_rows():
@@ -150,3 +140,43 @@ def test_widths_of_factors():
     assert factor_width(512, 3) == 8 and factor_width(216, 3) == 6 and factor_width(768, 3) == 10
     assert factor_width(3072, 3) == 15 and factor_width(256, 4) == 4 and factor_width(1, 2) == 1
     assert math.prod([factor_width(513, 3)] * 3) >= 513
+
+
+@pytest.mark.parametrize("numbers", [1, 60, 2**20])
+@pytest.mark.parametrize(("rows", "dim"), [(35, 12), (35, 10), (33, 12), (17, 7), (7, 1)])
+def test_all_pairs_equal_their_sum(monkeypatch, numbers, rows, dim):
+    monkeypatch.setattr(kronecker, "CHUNK_ELEMENTS", numbers)
+    torch.manual_seed(rows)
+    left = torch.randn(5, 4, 6, dtype=torch.float64, requires_grad=True)
+    right = torch.randn(7, 6, 3, dtype=torch.float64, requires_grad=True)
+    table = torch.einsum("ias,ksc->ikac", left, right).reshape(35, 12)[:rows, :dim]
+    made = all_pairs(left, right, rows, dim)
+    torch.testing.assert_close(made, table)
+    weights = torch.randn(rows, dim, dtype=torch.float64)
+    expected = torch.autograd.grad((table * weights).sum(), (left, right))
+    found = torch.autograd.grad((made * weights).sum(), (left, right))
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_all_pairs_in_half_precision_keep_their_digits(dtype):
+    torch.manual_seed(0)
+    left, right = torch.randn(5, 4, 600, dtype=dtype), torch.randn(7, 600, 3, dtype=dtype)
+    exact = all_pairs(left.double(), right.double(), 35, 12)
+    made = all_pairs(left, right, 35, 12)
+    assert made.dtype == dtype
+    torch.testing.assert_close(made, exact.to(dtype))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(all_pairs(left.float(), right.float(), 35, 12), exact.float())
+
+
+@pytest.mark.parametrize("degree", [2, 3, 4, 5, 9])
+def test_ceil_root_is_the_smallest_that_reaches(degree):
+    for number in [*range(1, 300), *(b**degree + c for b in (5, 6, 8, 31) for c in (-1, 0, 1))]:
+        root = ceil_root(number, degree)
+        assert root**degree >= number
+        assert root == 1 or (root - 1) ** degree < number
+
+
+def test_exact_fifth_power():
+    assert ceil_root(3125, 5) == 5

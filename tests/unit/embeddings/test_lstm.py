@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fairseq_see.embeddings import build, embedding_class, unit_lstm
+from fairseq_see.embeddings import build, complete_config, unit_lstm
 from fairseq_see.errors import InfeasibleRatio
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import padding_names
@@ -17,10 +17,10 @@ METHODS = ["morph_lstm", "sememe_lstm"]
 def vectors_read(embedding, index, word):
     """The vectors of a word's units in the order in which they are read."""
     order = index.order
-    sememes, morphemes = embedding.lstm.vectors, embedding.lstm.vectors
+    sememes, morphemes = embedding.vectors, embedding.vectors
     groups = []
     if embedding.method == "sememe_lstm":
-        sememes, morphemes = embedding.lstm.vectors.split([len(index.sememes) - order, len(index.morphemes) - order])
+        sememes, morphemes = embedding.vectors.split([len(index.sememes) - order, len(index.morphemes) - order])
         first, last = index.sense_offsets[word : word + 2]
         groups = [(sememes, index.groups[group]) for group in index.sense_groups[first:last]]
     groups.append((morphemes, index.word_morphemes[word]))
@@ -28,12 +28,12 @@ def vectors_read(embedding, index, word):
 
 
 def literal_row(embedding, index, word):
-    dim, lstm, state = embedding.embedding_dim, embedding.lstm, None
+    dim, state = embedding.embedding_dim, None
     cell = torch.nn.LSTMCell(dim, dim)
-    weights = {"weight_ih": lstm.input, "weight_hh": lstm.recurrent, "bias_ih": lstm.bias, "bias_hh": 0 * lstm.bias}
+    weights = {name.removesuffix("_l0"): weight for name, weight in embedding.lstm.named_parameters()}
     for vector in vectors_read(embedding, index, word):
         state = torch.func.functional_call(cell, weights, (dim**0.5 * vector.unsqueeze(0), state))
-    return embedding.gain * state[0].squeeze(0)
+    return embedding.config.output_scale * state[0].squeeze(0)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -54,8 +54,8 @@ def test_rows_and_gradients_are_those_of_pytorchs_cell(method, order, rank, rand
 def test_a_table_made_in_chunks_is_the_same_and_keeps_little(method, random_index, monkeypatch):
     embedding = build(method, 300, 16, 1, index=random_index(words=300)).double()
     results, kept = [], []
-    for numbers in (unit_lstm.CHUNK_NUMBERS, 30 * 64):
-        monkeypatch.setattr(unit_lstm, "CHUNK_NUMBERS", numbers)
+    for words in (300, 30):
+        monkeypatch.setattr(unit_lstm, "WORDS", words)
         saved = {}
         with torch.autograd.graph.saved_tensors_hooks(
             lambda tensor, saved=saved: saved.setdefault(tensor.data_ptr(), tensor), lambda tensor: tensor
@@ -112,10 +112,10 @@ def test_what_tells_words_apart():
 
 def test_a_word_without_senses_is_read_as_morph_lstm_reads_it():
     index = index_of([((), (0, 1, 2)), (((3,),), (4,))])
-    sememe, morph = (build(method, 2, 8, index=index, gain=1.0) for method in METHODS[::-1])
-    weights = morph.lstm.state_dict()
-    weights["vectors"] = torch.cat((torch.randn(6, 8), weights["vectors"]))
-    sememe.lstm.load_state_dict(weights)
+    sememe, morph = (build(method, 2, 8, index=index, output_scale=1.0) for method in METHODS[::-1])
+    sememe.lstm.load_state_dict(morph.lstm.state_dict())
+    with torch.no_grad():
+        sememe.vectors[6:] = morph.vectors
     torch.testing.assert_close(sememe.table()[0], morph.table()[0])
     assert not torch.allclose(sememe.table()[1], morph.table()[1])
 
@@ -149,9 +149,9 @@ def test_ratio_at_the_papers_size():
         morphemes=padding_names(3) + tuple(map(str, range(12_000))),
     )
     for method, units in zip(METHODS, (12_000, 14_200), strict=True):
-        parameters = 512 * units + 8 * 512**2 + 4 * 512
+        parameters = 512 * units + 8 * 512**2 + 8 * 512
         with torch.device("meta"):
             assert build(method, 40_000, 512, index=index).footprint().parameters == parameters
         with pytest.raises(InfeasibleRatio, match=f"'{method}' cannot compress 20x.* leave the ratio out") as error:
-            embedding_class(method).plan(20, 40_000, 512, index=index)
+            complete_config(method, 40_000, 512, 20, index)
         assert error.value.nearest == pytest.approx(40_000 * 512 / parameters)

@@ -5,9 +5,9 @@ import torch
 
 from fairseq_see.embeddings import build
 from fairseq_see.errors import SeeError
-from fairseq_see.fitting import Recipe, fit, parse_loss
+from fairseq_see.fitting import FitConfig, fit, parse_loss
 from fairseq_see.fitting.encoder import LinearEncoder
-from fairseq_see.fitting.fit import _Run, _split
+from fairseq_see.fitting.fit import _Loop, _split
 from tests.unit.embeddings.conftest import random_index
 
 V, D, PAD = 300, 20, 1
@@ -25,10 +25,10 @@ def table():
 @pytest.mark.parametrize(("k", "bias"), [(4, False), (4, True), (4.5, True)])
 def test_the_start_is_the_svd_of_the_rows_learnt_from(table, k, bias):
     torch.manual_seed(0)
-    embedding, svd = (build("matrix", V, D, PAD, k=k, bias=bias) for _ in range(2))
+    embedding, svd = (build("low_rank", V, D, PAD, rank=k, bias=bias) for _ in range(2))
     LinearEncoder(embedding, table, torch.tensor([i for i in range(V) if i != PAD])).leave_latents()
     if k == 4:
-        svd.fit_start(table)
+        svd.initialise_from(table)
         torch.testing.assert_close(embedding.table(), svd.table(), atol=1e-4, rtol=1e-4)
     real = torch.arange(V) != PAD
     mean = table[real].mean(0) if bias else torch.zeros(D)
@@ -41,8 +41,8 @@ def test_the_start_is_the_svd_of_the_rows_learnt_from(table, k, bias):
 
 
 def test_latents_are_a_linear_map_of_the_rows_afterwards(table):
-    embedding = build("matrix", V, D, PAD, k=6, bias=True)
-    done = fit(embedding, table, Recipe("direction", batch_rows=16, encoder=True))
+    embedding = build("low_rank", V, D, PAD, rank=6, bias=True)
+    done = fit(embedding, table, FitConfig("direction", batch_rows=16, encoder=True))
     assert done.epoch > 0 and min(done.losses) < 0.97 * done.losses[0]
     with_one = torch.cat((table, torch.ones(V, 1)), 1)
     fitted = torch.linalg.lstsq(with_one, embedding.left.detach()).solution
@@ -52,25 +52,25 @@ def test_latents_are_a_linear_map_of_the_rows_afterwards(table):
 
 def test_rows_held_out_are_not_learnt_from(table):
     """Nothing of them reaches the parameters of either half."""
-    recipe = Recipe("direction", epochs=4, encoder=True)
-    train, held_out = _split(torch.tensor([i for i in range(V) if i != PAD]), recipe)
+    config = FitConfig("direction", epochs=4, encoder=True)
+    train, held_out = _split(torch.tensor([i for i in range(V) if i != PAD]), config)
     assert len(held_out) == 29 and not set(train.tolist()) & set(held_out.tolist())
     changed = table.clone()
     changed[held_out] = 1 + table[held_out]
     halves = []
     for rows in (table, changed):
-        embedding = build("matrix", V, D, PAD, k=4, bias=True)
+        embedding = build("low_rank", V, D, PAD, rank=4, bias=True)
         # As the losses of rows held out choose the epoch, compare the last one's.
         module = LinearEncoder(embedding, rows, train)
-        run = _Run(module, rows, None, parse_loss(recipe.loss), recipe, lr=1e-3)
+        loop = _Loop(module, rows, None, parse_loss(config.loss), config, closed_form=True)
         for epoch in range(4):
-            run.step(epoch, train, held_out)
+            loop.step(epoch, train)
         halves.append([module.weight, module.bias, embedding.right, embedding.bias])
     for one, other in zip(*halves, strict=True):
         assert one.equal(other)
 
 
 def test_only_a_matrix_has_a_linear_decoder(table):
-    embedding = build("see", 60, 20, index=random_index(60), m=2)
-    with pytest.raises(SeeError, match="goes with --see-method matrix, not with 'see'"):
-        fit(embedding, table[:60], Recipe(encoder=True))
+    embedding = build("see", 60, 20, index=random_index(60), vectors=2)
+    with pytest.raises(SeeError, match="goes with --see-method low_rank, not with 'see'"):
+        fit(embedding, table[:60], FitConfig(encoder=True))

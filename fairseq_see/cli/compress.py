@@ -1,0 +1,79 @@
+"""``fairseq-see compress``: from a trained checkpoint to a small model that translates as well, in one command."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from fairseq_see.errors import SeeError
+
+HELP = "compress a trained model: fit its matrices, distil the result, export it"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="fairseq's Transformer, or ours")
+    parser.add_argument("--output", "-o", metavar="FOLDER", type=Path, required=True, help="the work's folder")
+    parser.add_argument("--data", metavar="DATA-BIN", type=Path, required=True, help="its training data, binarised")
+    parser.add_argument("--ratio", type=float, default=10, metavar="R", help="of each matrix (default: %(default)g)")
+    parser.add_argument(
+        "--see-method", default="product_quantised", metavar="METHOD", help="embedding method (default: %(default)s)"
+    )
+    parser.add_argument("--see-args", metavar="NAME=VALUE,...", help="hyper-parameters of the method")
+    parser.add_argument("--updates", type=int, default=1200, help="of distillation; 0: none (default: %(default)s)")
+    parser.add_argument("--lr", type=float, default=0.001, help="peak learning rate (default: %(default)s)")
+    parser.add_argument("--max-tokens", type=int, default=4096, help="of a batch (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Fit, distil, export; a step whose output is there is not done again."""
+    if args.updates < 0 or args.max_tokens < 1 or not args.lr > 0:
+        raise SeeError("--updates must be at least 0, --max-tokens at least 1, --lr above 0")
+    # Here, not above: torch and fairseq take seconds to import.
+    import torch
+
+    from fairseq_see.cli.main import main
+    from fairseq_see.embeddings.config import parse_options
+    from fairseq_see.fitting import FitConfig, fit
+    from fairseq_see.models.compress import Exchange
+    from fairseq_see.models.distil import dev_perplexity, distil
+
+    fitted = args.output / "fit.pt"
+    if not fitted.is_file():
+        torch.manual_seed(args.seed)
+        options = {
+            "see_method": args.see_method,
+            "see_ratio": args.ratio,
+            "see_args": parse_options(args.see_args),
+        }
+        exchange = Exchange(args.checkpoint, options, args.data)
+        for name, side in exchange.sides.items():
+            # Where there is a closed form, distillation goes on better than any fit of the matrix.
+            config = FitConfig(epochs=0 if _has_closed_form(side.embedding, side.table) else 30, seed=args.seed)
+            fit(side.embedding, side.table, config, side.counts + 1, name)
+        exchange.save(fitted, "weighted by frequency")
+    small = fitted
+    if args.updates:
+        small = distil(
+            fitted, args.checkpoint, args.data, args.output / "checkpoints", args.updates, args.lr, args.max_tokens,
+            args.seed,
+        )  # fmt: skip
+    if status := main(["export", str(small), "--output", str(args.output / "model"), "--data", str(args.data)]):
+        raise SystemExit(status)
+    table = Table(title=f"perplexity on the validation set of {args.data}")
+    table.add_column("model")
+    table.add_column("perplexity", justify="right")
+    rows = {"trained": args.checkpoint, f"{args.see_method}, {args.ratio:g}x": fitted}
+    for name, path in (rows | ({f"after {args.updates:,} updates": small} if args.updates else {})).items():
+        table.add_row(name, f"{dev_perplexity(path, args.data, args.max_tokens):.2f}")
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def _has_closed_form(embedding: object, matrix: object) -> bool:
+    """Whether the method begins near a matrix by itself."""
+    import copy
+
+    return copy.deepcopy(embedding).initialise_from(matrix)  # type: ignore[attr-defined]

@@ -1,0 +1,178 @@
+"""Hyper-parameters of a method as one frozen dataclass: checked where they enter, JSON where they are kept.
+
+A method declares them with :func:`option`; ``fairseq-train --see-args``, ``fairseq-see plan`` and ``fit``, keyword
+arguments in Python and the reference pages all read the same fields.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from inspect import formatannotation
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from fairseq_see.errors import InfeasibleRatio, SeeError
+
+# A planned ratio is never below the one asked for, and at most this much above it.
+TOLERANCE = 1.03
+
+C = TypeVar("C", bound="MethodConfig")
+
+
+def option(
+    default: Any = None,
+    help: str = "",
+    *,
+    choices: Iterable[str] = (),
+    least: float = -math.inf,
+    most: float = math.inf,
+    planned: bool = False,
+) -> Any:
+    """Declare a hyper-parameter.
+
+    Args:
+        default: its value where none is given.
+        help: what it is, with its unit; shown by ``--help`` and in the reference.
+        choices: the strings it may be.
+        least: the smallest number it may be.
+        most: the largest.
+        planned: whether a ratio decides it: it must then be given where there is no ratio.
+    """
+    return field(
+        default=default,
+        metadata={"help": help, "choices": tuple(choices), "least": least, "most": most, "planned": planned},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodConfig:
+    """Hyper-parameters of one method; a method without any uses this class itself.
+
+    Raises:
+        SeeError: a value of another type, not finite, out of range or not a choice; the message names the field.
+    """
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for each in fields(self):
+            value = _convert(each.name, getattr(self, each.name), hints[each.name], each.metadata)
+            object.__setattr__(self, each.name, value)
+
+    @classmethod
+    def of(cls: type[C], method: str, options: Mapping[str, Any]) -> C:
+        """The config with these values; None stands for a default.
+
+        Args:
+            method: its name, for the message.
+            options: values by the names of fields.
+
+        Raises:
+            SeeError: there is no such field, or a value is impossible.
+        """
+        names = [each.name for each in fields(cls)]
+        if unknown := sorted(options.keys() - set(names)):
+            takes = ", ".join(names) or "none"
+            raise SeeError(f"method {method!r} takes no option {unknown[0]!r} (its options: {takes})")
+        return cls(**{name: value for name, value in options.items() if value is not None})
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values by field."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    def unplanned(self) -> list[str]:
+        """Fields that a ratio would decide and that have no value."""
+        return [each.name for each in fields(self) if each.metadata["planned"] and getattr(self, each.name) is None]
+
+
+def parse_options(text: str | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Read what ``--see-args`` holds: ``layernorm=false,vectors=[9,4.5]``, or a mapping as YAML has it.
+
+    Raises:
+        SeeError: a part is not written NAME=VALUE.
+    """
+    if not isinstance(text, str):
+        return dict(text or {})
+    options = {}
+    for part in filter(None, re.split(r",(?![^\[]*\])", text)):
+        name, found, value = part.partition("=")
+        if not found or not name.strip():
+            raise SeeError(f"--see-args {text}: {part!r} is not written NAME=VALUE")
+        try:
+            options[name.strip()] = json.loads(value)
+        except ValueError:
+            options[name.strip()] = value.strip()
+    return options
+
+
+def describe_options(config: type[MethodConfig]) -> list[tuple[str, str, str, str]]:
+    """Name, type, default and help of each hyper-parameter, for ``--help`` and the reference."""
+    return [
+        (
+            each.name,
+            each.type if isinstance(each.type, str) else formatannotation(each.type),
+            "from the ratio" if each.metadata["planned"] else repr(each.default),
+            help,
+        )
+        for each in fields(config)
+        if (help := each.metadata["help"])
+    ]
+
+
+def meets(reached: float, ratio: float) -> bool:
+    """Whether a ratio is near enough to the one asked for: not below it, and within TOLERANCE above."""
+    rounding = 1e-9
+    return ratio * (1 - rounding) <= reached <= ratio * TOLERANCE
+
+
+def infeasible(method: str, ratio: float, reached: Iterable[float], advice: str = "") -> InfeasibleRatio:
+    """The error that names the nearest of the ratios that can be ``reached``."""
+    nearest = min(reached, key=lambda value: abs(math.log(value / ratio)))
+    return InfeasibleRatio(
+        f"{method!r} cannot compress {ratio:g}x here; nearest ratio: {nearest:.4g}x{advice}", nearest
+    )
+
+
+def _convert(name: str, value: Any, hint: Any, limits: Mapping[str, Any]) -> Any:
+    """``value`` as the type that ``hint`` names."""
+    alternatives = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if value is None and type(None) in alternatives:
+        return None
+    for kind in alternatives:
+        if kind is bool and isinstance(value, bool):
+            return value
+        if kind is str and isinstance(value, str):
+            if limits["choices"] and value not in limits["choices"]:
+                break
+            return value
+        if kind in (int, float) and _is_number(value, kind):
+            return kind(_within(name, value, limits))
+        if get_origin(kind) is tuple and isinstance(value, (tuple, list)) and len(value) == len(get_args(kind)):
+            pairs = list(zip(value, get_args(kind), strict=True))
+            if all(_is_number(each, part) for each, part in pairs):
+                return tuple(part(_within(name, each, limits)) for each, part in pairs)
+    wanted = " or ".join(limits["choices"]) or " or ".join(_name(kind) for kind in alternatives)
+    raise SeeError(f"{name} is {value!r}, but must be {wanted}")
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return kind is float or isinstance(value, int)
+
+
+def _within(name: str, value: float, limits: Mapping[str, Any]) -> float:
+    least, most = limits["least"], limits["most"]
+    if not math.isfinite(value) or not least <= value <= most:
+        bounds = [f"at least {least:g}"] * (least > -math.inf) + [f"at most {most:g}"] * (most < math.inf)
+        raise SeeError(f"{name} is {value}, but must be {' and '.join(bounds) or 'finite'}")
+    return value
+
+
+def _name(kind: Any) -> str:
+    if get_origin(kind) is tuple:
+        return "[" + ", ".join(_name(part) for part in get_args(kind)) + "]"
+    return {bool: "true or false", int: "an integer", float: "a number", str: "text", type(None): "none"}[kind]

@@ -1,0 +1,157 @@
+"""DPQ, differentiable product quantisation (Chen, Li and Sun 2020, arXiv 1908.09756): codes that are learnt.
+
+    e(w) = [C_1[c(w, 1)], ..., C_M[c(w, M)]],    c(w, j) = argmax_k  response(Q[w, j], K_j[k])
+
+    vq    response: -|Q[w, j] - C_j[k]|^2; keys are the codebooks, and the gradient passes straight through to Q
+    sx    response: <Q[w, j], K_j[k]>, batch-normalised without affine; the gradient is that of a softmax
+
+Q: (V, M, q) queries, q = ceil(d / M), exist in training only: what is shipped is product quantisation
+(product_quantised.py), V M ceil(log2 K) / 8 bytes of codes and 2 K d of codebooks. Codes follow from queries, so
+checkpoints can be averaged. From the published recipe: temperature 1, a hard forward pass, no noise, no entropy term.
+A fit begins from product quantisation of the trained matrix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from fairseq_see.embeddings.base import Embedding, Footprint
+from fairseq_see.embeddings.buffers import packed_bytes
+from fairseq_see.embeddings.config import MethodConfig, option
+from fairseq_see.embeddings.init import match_variance
+from fairseq_see.embeddings.kronecker import compute_dtype
+from fairseq_see.embeddings.product_quantised import (
+    MOST,
+    ProductQuantisedConfig,
+    ProductQuantisedEmbedding,
+    plan_codes,
+    quantise,
+)
+from fairseq_see.embeddings.registry import register
+from fairseq_see.errors import SeeError
+
+# Embeddings whose responses, n M K of them, are computed at a time.
+ROWS = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class DPQConfig(ProductQuantisedConfig):
+    """Hyper-parameters of ``dpq``."""
+
+    response: str = option("vq", "how a query chooses its code", choices=("vq", "sx"))
+
+
+@register("dpq")
+class DPQEmbedding(Embedding):
+    """Subvectors out of codebooks, chosen by queries that are trained."""
+
+    Config: ClassVar[type[MethodConfig]] = DPQConfig
+    config: DPQConfig
+    quantised = True
+    exact_gradients = False
+
+    def __init__(
+        self, config: DPQConfig, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
+    ) -> None:
+        super().__init__(config, num_embeddings, embedding_dim, padding_idx)
+        self.subvectors, centroids = config.subvectors or 1, config.centroids or MOST
+        if embedding_dim % self.subvectors:
+            raise SeeError(f"subvectors is {self.subvectors}, but must divide {embedding_dim} dimensions")
+        width = embedding_dim // self.subvectors
+        self.queries = nn.Parameter(torch.randn(num_embeddings, self.subvectors, width) * embedding_dim**-0.5)
+        self.codebooks = nn.Parameter(torch.randn(self.subvectors, centroids, width) * embedding_dim**-0.5)
+        sx = config.response == "sx"
+        self.keys = nn.Parameter(torch.randn(self.subvectors, centroids, width) * embedding_dim**-0.5) if sx else None
+        self.norm = nn.BatchNorm1d(self.subvectors * centroids, affine=False) if sx else None
+        # Alike, which changes no code.
+        match_variance([self.queries, self.codebooks], self._rows, num_embeddings, padding_idx, degree=1)
+
+    @classmethod
+    def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
+        """Of the settings that meet the ratio of bytes, the one whose codes have most information."""
+        divisors = [number for number in range(1, embedding_dim + 1) if not embedding_dim % number]
+        codes, centroids = plan_codes(cls.method, ratio, num_embeddings, embedding_dim, divisors)
+        return replace(config, subvectors=codes, centroids=centroids)
+
+    @torch.no_grad()
+    def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
+        """Product quantisation of the matrix; queries are its subvectors."""
+        width = self.queries.shape[2]
+        parts = [slice(part * width, (part + 1) * width) for part in range(self.subvectors)]
+        _, codebooks = quantise(matrix, parts, self.codebooks.shape[1], self.padding_idx, weights)
+        self.codebooks.copy_(codebooks.view(-1, self.subvectors, width).transpose(0, 1))
+        self.queries.copy_(matrix.view(self.queries.shape))
+        if self.keys is not None:
+            self.keys.copy_(self.codebooks)
+        return True
+
+    def codes(self, ids: Tensor | None = None) -> Tensor:
+        """The codes of the words ``ids`` (n,), or of all: (n, M), from 0 to K - 1."""
+        every = self.queries if ids is None else self.queries[ids]
+        with torch.no_grad():
+            parts = every.split(ROWS)
+            return torch.cat([self._responses(part).argmax(2) for part in parts]) if parts else every.new_zeros(0)
+
+    def utilisation(self) -> float:
+        """The part of the centroids that some word uses."""
+        codes = self.codes()
+        used = sum(len(torch.unique(column)) for column in codes.T)
+        return used / (self.subvectors * self.codebooks.shape[1])
+
+    def shipped(self) -> Embedding:
+        """Product quantisation with the codes of now, in eval mode."""
+        config = ProductQuantisedConfig(subvectors=self.subvectors, centroids=self.codebooks.shape[1])
+        small = ProductQuantisedEmbedding(config, self.num_embeddings, self.embedding_dim, self.padding_idx)
+        small = small.to(self.codebooks.device)
+        mode = self.training
+        self.eval()
+        with torch.no_grad():
+            small.codes_version_1.codes.copy_(self.codes())
+            small.codebooks.copy_(self.codebooks.transpose(0, 1).flatten(1))
+        self.train(mode)
+        return small.eval()
+
+    def footprint(self) -> Footprint:
+        """Of what is shipped: queries and keys are not."""
+        codes, parameters = self.num_embeddings * self.subvectors, self.codebooks.numel()
+        return Footprint(codes + parameters, packed_bytes(codes, self.codebooks.shape[1]) + 2 * parameters)
+
+    def _rows(self, ids: Tensor) -> Tensor:
+        """The subvectors that the queries choose; gradients pass straight through, or as those of a softmax."""
+        queries = F.embedding(ids, self.queries.flatten(1)).view(-1, *self.queries.shape[1:])
+        if self.keys is None or not torch.is_grad_enabled():
+            return self._straight_through(queries)
+        parts = queries.split(ROWS)
+        # Responses are n M K numbers: computed again in the backward pass instead of kept.
+        chosen = [checkpoint(self._softmax, part, use_reentrant=False) for part in parts]
+        return torch.cat(chosen) if chosen else queries.flatten(1)
+
+    def _straight_through(self, queries: Tensor) -> Tensor:
+        with torch.no_grad():
+            parts = [self._responses(part).argmax(2) for part in queries.split(ROWS)]
+            codes = torch.cat(parts) if parts else queries.new_zeros(0, self.subvectors, dtype=torch.long)
+            codes = codes + torch.arange(self.subvectors, device=codes.device) * self.codebooks.shape[1]
+        values = F.embedding(codes, self.codebooks.flatten(0, 1))
+        return (values + (queries - queries.detach())).flatten(1)
+
+    def _softmax(self, queries: Tensor) -> Tensor:
+        soft = self._responses(queries).softmax(2).to(queries.dtype)
+        hard = F.one_hot(soft.argmax(2), soft.shape[2]).to(soft.dtype)
+        return torch.einsum("nmk,mkq->nmq", soft + (hard - soft).detach(), self.codebooks).flatten(1)
+
+    def _responses(self, queries: Tensor) -> Tensor:
+        """The responses of queries (n, M, q): (n, M, K), in float32 at least: near ones must not become equal."""
+        dtype = compute_dtype(queries.dtype)
+        with torch.autocast(queries.device.type, enabled=False):
+            if self.keys is None or self.norm is None:
+                codebooks = self.codebooks.to(dtype)
+                products = torch.einsum("nmq,mkq->nmk", queries.to(dtype), codebooks)
+                return 2 * products - codebooks.square().sum(2)
+            responses = torch.einsum("nmq,mkq->nmk", queries.to(dtype), self.keys.to(dtype))
+            return self.norm(responses.flatten(1)).view(responses.shape)

@@ -1,0 +1,109 @@
+"""fairseq's checkpoints: loaded safely, and what they hold of ours."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fairseq_see.embeddings import Embedding, exported, restore
+from fairseq_see.errors import SeeError
+
+# Among the extra state of a checkpoint that fairseq-see average wrote: of how many it is the mean.
+AVERAGED = "see_averaged"
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """End the program with one line if bad input is the reason, also of an error that fairseq raises in its place."""
+    try:
+        yield
+    except Exception as error:
+        reason: BaseException | None = error
+        while reason is not None and not isinstance(reason, SeeError):
+            reason = reason.__cause__ or reason.__context__
+        if reason is None:
+            raise
+        raise SystemExit(f"error: {reason}") from reason
+
+
+def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None) -> dict[str, Embedding]:
+    """The trained embeddings of a checkpoint by side, ``encoder`` and ``decoder``, without the rest of the model.
+
+    Args:
+        checkpoint: its file.
+        state: what :func:`load_checkpoint` returned for it, if that has been called already.
+
+    Raises:
+        SeeError: not a readable checkpoint, or not one of a model of this package.
+    """
+    state = state or load_checkpoint(checkpoint)
+    record = read_record(state)
+    if record is None:
+        raise SeeError(f"{checkpoint} does not hold a model with an embedding of fairseq_see")
+    embeddings = {}
+    for side, description in exported.descriptions_in(record).items():
+        embeddings[side] = restore(description)
+        embeddings[side].load_state_dict(exported.weights_of(side, state["model"]))
+    return embeddings
+
+
+def read_record(state: dict[str, Any]) -> dict[str, Any] | None:
+    """What a checkpoint records of its embeddings, or None."""
+    text = options_in((state.get("cfg") or {}).get("model")).get("see_resolved")
+    return json.loads(text) if text else None
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """A fairseq checkpoint as saved, mapped into memory, through torch's safe loading; or a model that was exported.
+
+    Raises:
+        SeeError: missing, truncated, or with objects that safe loading refuses.
+    """
+    if exported.is_export(path):
+        config = exported.read_config(path)
+        options_in(config["cfg"]["model"])["see_resolved"] = json.dumps(config["embeddings"], sort_keys=True)
+        return slim_state(config["cfg"], exported.read_weights(path), config["num_updates"])
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise SeeError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:
+        # torch raises RuntimeError, OSError, UnpicklingError and others for what is one case to the user.
+        raise SeeError(f"{path} is not a whole checkpoint that loads safely: {str(error).splitlines()[0]}") from error
+    if not isinstance(state, dict) or "model" not in state:
+        raise SeeError(f"{path} is not a fairseq checkpoint")
+    return state
+
+
+def options_in(section: Any) -> dict[str, Any]:
+    """A section of a checkpoint's configuration, to be read and changed.
+
+    It is a dictionary, or a namespace of all options where a model has no dataclass; one that is missing is empty.
+    """
+    return vars(section) if isinstance(section, Namespace) else section or {}
+
+
+def slim_state(cfg: dict[str, Any], model: dict[str, torch.Tensor], updates: int) -> dict[str, Any]:
+    """A checkpoint with nothing for resuming in it, in the form that fairseq loads."""
+    return {
+        "args": None,
+        "cfg": cfg,
+        "model": model,
+        "optimizer_history": [{"optimizer_name": None, "lr_scheduler_state": {}, "num_updates": updates}],
+        "extra_state": {"train_iterator": {"epoch": 1}},
+    }
+
+
+def updates_of(state: dict[str, Any]) -> int:
+    """Updates that a model had seen when its checkpoint was saved."""
+    history = state.get("optimizer_history") or [{}]
+    return history[-1].get("num_updates", 0)

@@ -1,0 +1,110 @@
+"""A compressed checkpoint taught by the dense one that it was made of: fairseq's own training, set up in Python."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from fairseq import checkpoint_utils, utils
+from fairseq.dataclass.configs import FairseqConfig
+from fairseq.dataclass.initialize import add_defaults
+from omegaconf import OmegaConf
+
+from fairseq_see.errors import SeeError
+from fairseq_see.models.checkpoint import load_checkpoint, options_in
+
+# Of all updates, those in which the learning rate rises.
+WARMUP = 1 / 6
+
+
+def distil(
+    student: Path, teacher: Path, data: Path, folder: Path, updates: int, lr: float, max_tokens: int, seed: int
+) -> Path:
+    """Train a compressed model on KL divergence from its teacher plus cross entropy; the rate falls to zero.
+
+    Training resumes from the folder's last checkpoint, if it has one.
+
+    Args:
+        student: checkpoint that ``fairseq-see fit`` wrote.
+        teacher: checkpoint that it was made of.
+        data: folder of ``fairseq-preprocess``, whose training and validation sets are used.
+        folder: where checkpoints go.
+        updates: of training.
+        lr: peak learning rate of Adam.
+        max_tokens: of a batch.
+        seed: of batches and dropout.
+
+    Returns:
+        the last checkpoint.
+    """
+    from fairseq_cli.train import main
+
+    state = load_checkpoint(student)
+    cfg: Any = OmegaConf.structured(FairseqConfig)
+    OmegaConf.set_struct(cfg, False)
+    cfg.task = OmegaConf.create({**options_in(state["cfg"]["task"]), "data": str(data)})
+    cfg.model = OmegaConf.create(dict(options_in(state["cfg"]["model"])), flags={"allow_objects": True})
+    cfg.criterion = OmegaConf.create(
+        {
+            "_name": "see_distillation",
+            "teacher": str(teacher),
+            "start_updates": 0,
+            "distil_beta": 0.0,
+            "distil_gamma": 0.0,
+            "label_smoothing": 0.1,
+        }
+    )
+    cfg.optimizer = OmegaConf.create({"_name": "adam", "adam_betas": "(0.9, 0.98)"})
+    cfg.lr_scheduler = OmegaConf.create(
+        {
+            "_name": "polynomial_decay",
+            "warmup_updates": max(1, round(updates * WARMUP)),
+            "total_num_update": updates,
+            "lr": [lr],
+        }
+    )
+    cfg.common.seed = seed
+    cfg.common.log_interval = 20
+    cfg.dataset.max_tokens = max_tokens
+    cfg.dataset.num_workers = 0
+    cfg.dataset.required_batch_size_multiple = 1
+    cfg.dataset.update_epoch_batch_itr = True
+    cfg.dataset.skip_invalid_size_inputs_valid_test = True
+    cfg.optimization.max_update = updates
+    cfg.optimization.lr = [lr]
+    cfg.optimization.clip_norm = 1.0
+    cfg.checkpoint.save_dir = str(folder)
+    cfg.checkpoint.finetune_from_model = str(student)
+    cfg.checkpoint.no_epoch_checkpoints = True
+    add_defaults(cfg)
+    main(cfg)
+    return folder / "checkpoint_last.pt"
+
+
+@torch.no_grad()
+def dev_perplexity(checkpoint: Path, data: Path, max_tokens: int) -> float:
+    """Perplexity of a translation model on the validation set, without label smoothing.
+
+    Raises:
+        SeeError: there is no validation set, or its dictionaries are others.
+    """
+    models, _, task = checkpoint_utils.load_model_ensemble_and_task([str(checkpoint)], {"data": str(data)})
+    model = models[0].eval()
+    try:
+        task.load_dataset("valid")
+    except (FileNotFoundError, ValueError) as error:
+        raise SeeError(f"{data} has no validation set; prepare one with fairseq-preprocess --validpref") from error
+    batches = task.get_batch_iterator(
+        task.dataset("valid"), max_tokens, max_positions=utils.resolve_max_positions(model.max_positions()),
+        ignore_invalid_inputs=True,
+    )  # fmt: skip
+    loss, tokens, pad = 0.0, 0, task.target_dictionary.pad()
+    for batch in batches.next_epoch_itr(shuffle=False):
+        scores = model.get_normalized_probs(model(**batch["net_input"]), log_probs=True)
+        target = batch["target"]
+        real = target != pad
+        loss -= float(scores[real].gather(1, target[real].unsqueeze(1)).double().sum())
+        tokens += int(real.sum())
+    return math.exp(loss / max(1, tokens))

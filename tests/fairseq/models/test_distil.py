@@ -1,0 +1,58 @@
+"""``fairseq-see compress``, from a trained dense model to an exported small one."""
+
+import re
+
+import pytest
+import torch
+
+from fairseq_see.cli.main import main
+from fairseq_see.embeddings import load
+from fairseq_see.models.checkpoint import load_checkpoint
+from fairseq_see.models.distil import dev_perplexity
+from tests.fairseq.models.conftest import run_train
+
+
+@pytest.fixture(scope="module")
+def teacher(toy, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("teacher")
+    run_train(toy / "data-bin", folder, "--see-method", "dense", "--max-epoch", "6")
+    return folder / "checkpoint_best.pt"
+
+
+@pytest.mark.parametrize("method", ["product_quantised"])
+def test_fit_distil_export(toy, teacher, tmp_path, capsys, method):
+    words = [str(teacher), "--data", str(toy / "data-bin"), "--output", str(tmp_path / "small"), "--ratio", "2"]
+    words += ["--see-method", method, "--updates", "20", "--max-tokens", "400", "--lr", "0.003"]
+    assert main(["compress", *words]) == 0
+    found = dict(re.findall(r"│ ([^│]+?) +│ +([\d.]+) │", capsys.readouterr().out))
+    trained, fitted, distilled = map(float, found.values())
+    assert list(found) == ["trained", f"{method}, 2x", "after 20 updates"]
+    assert trained < fitted and distilled < fitted
+    last = load_checkpoint(tmp_path / "small/checkpoints/checkpoint_last.pt")
+    assert last["optimizer_history"][-1]["num_updates"] == 20
+    embedding = load(tmp_path / "small/model", "encoder")
+    assert embedding.method == "product_quantised" and embedding.ratio >= 2
+    # The table's figure is that of the folder, too.
+    assert dev_perplexity(tmp_path / "small/model/model.safetensors", toy / "data-bin", 400) == pytest.approx(
+        distilled, rel=0.01
+    )
+    # Once more: nothing is done again.
+    before = (tmp_path / "small/fit.pt").stat().st_mtime_ns
+    assert main(["compress", *words]) == 0
+    assert (tmp_path / "small/fit.pt").stat().st_mtime_ns == before
+
+
+def test_perplexity_is_the_mean_over_tokens(toy, teacher):
+    from fairseq import checkpoint_utils
+
+    data = toy / "data-bin"
+    models, _, task = checkpoint_utils.load_model_ensemble_and_task([str(teacher)], {"data": str(data)})
+    task.load_dataset("valid")
+    loss, tokens = 0.0, 0
+    with torch.no_grad():
+        for i in range(len(task.dataset("valid"))):
+            sample = task.dataset("valid").collater([task.dataset("valid")[i]])
+            logits = models[0].eval()(**sample["net_input"])[0][0]
+            loss += torch.nn.functional.cross_entropy(logits.double(), sample["target"][0], reduction="sum").item()
+            tokens += sample["target"].numel()
+    assert dev_perplexity(teacher, data, 300) == pytest.approx(torch.tensor(loss / tokens).exp().item(), rel=1e-4)

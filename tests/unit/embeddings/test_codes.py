@@ -1,0 +1,177 @@
+"""Learnt codes, few bits and frozen embeddings against slow readings of their formulas, and packing by hand."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairseq_see.embeddings import build
+from fairseq_see.embeddings.buffers import pack_codes, packed_bytes, unpack_codes
+from fairseq_see.errors import SeeError
+
+
+@given(
+    states=st.sampled_from([2, 3, 4, 5, 6, 7, 16, 17, 64, 100, 255, 256]),
+    rows=st.integers(0, 9),
+    columns=st.integers(1, 7),
+    seed=st.integers(0, 9),
+)
+def test_packed_codes_come_back(states, rows, columns, seed):
+    codes = torch.randint(states, (rows, columns), generator=torch.Generator().manual_seed(seed)).byte()
+    packed = pack_codes(codes, states)
+    assert unpack_codes(packed).equal(codes) and len(packed) == 16 + packed_bytes(rows * columns, states)
+
+
+@pytest.mark.parametrize(
+    ("states", "codes", "expected"),
+    [
+        (256, 7, 7),
+        (64, 4, 3),
+        (64, 5, 4),
+        (16, 3, 2),
+        (3, 5, 1),
+        (3, 6, 2),
+        (5, 3, 1),
+        (6, 4, 2),
+        (2, 9, 2),
+        (17, 8, 5),
+    ],
+)
+def test_bytes_of_codes(states, codes, expected):
+    """Six bits for 64 states; five ternary digits in a byte, since 3^5 = 243."""
+    assert packed_bytes(codes, states) == expected
+
+
+def test_packed_by_hand():
+    """1, 0, 2, 1, 1 in base 3, the lowest digit first: 1 + 2 * 9 + 27 + 81 = 127; digits from -1 to 1 likewise."""
+    assert pack_codes(torch.tensor([[1, 0, 2, 1, 1]], dtype=torch.uint8), 3)[16:].tolist() == [127]
+    digits = torch.tensor([[0, -1, 1, 0, 0]], dtype=torch.int8)
+    packed = pack_codes(digits, 3)
+    assert packed[16:].tolist() == [127] and unpack_codes(packed).equal(digits)
+    # 5 = 101 and 3 = 011 in three bits each, the lowest bit first.
+    assert pack_codes(torch.tensor([[5, 3]], dtype=torch.uint8), 7)[16:].tolist() == [0b10111000]
+
+
+def test_damaged_codes_are_refused():
+    packed = pack_codes(torch.zeros(4, 3, dtype=torch.uint8), 16)
+    for damaged in (packed[:-1], torch.cat((packed, packed[:1]))):
+        with pytest.raises(SeeError, match="packed codes are damaged"):
+            unpack_codes(damaged)
+
+
+def nearest(embedding, word):
+    """The codes of a word, one distance after another."""
+    codes = []
+    for part in range(embedding.subvectors):
+        query = embedding.queries[word, part]
+        distances = [(query - centroid).square().sum().item() for centroid in embedding.codebooks[part]]
+        codes.append(distances.index(min(distances)))
+    return codes
+
+
+def test_vq_takes_the_nearest_centroids():
+    embedding = build("dpq", 50, 12, 1, subvectors=4, centroids=5).double()
+    for word in (0, 7, 49):
+        codes = nearest(embedding, word)
+        assert embedding.codes(torch.tensor([word]))[0].tolist() == codes
+        expected = torch.cat([embedding.codebooks[part, code] for part, code in enumerate(codes)])
+        torch.testing.assert_close(embedding.rows(torch.tensor([word]))[0], expected)
+
+
+def test_vq_gives_its_gradient_to_the_centroid_and_straight_through_to_the_query():
+    embedding = build("dpq", 50, 12, subvectors=4, centroids=5).double()
+    slope = torch.randn(50, 12, dtype=torch.float64)
+    (embedding.table() * slope).sum().backward()
+    torch.testing.assert_close(embedding.queries.grad, slope.view(50, 4, 3))
+    expected = torch.zeros_like(embedding.codebooks)
+    for word in range(50):
+        for part, code in enumerate(nearest(embedding, word)):
+            expected[part, code] += slope[word, 3 * part : 3 * part + 3]
+    torch.testing.assert_close(embedding.codebooks.grad, expected)
+
+
+def test_sx_is_hard_forwards_and_a_softmax_backwards():
+    torch.manual_seed(0)
+    embedding = build("dpq", 40, 6, subvectors=2, centroids=4, response="sx").double()
+    responses = torch.einsum("nmq,mkq->nmk", embedding.queries, embedding.keys)
+    flat = responses.reshape(40, -1)
+    normalised = ((flat - flat.mean(0)) / (flat.var(0, unbiased=False) + 1e-5).sqrt()).view(responses.shape)
+    soft = normalised.softmax(2)
+    slope = torch.randn(40, 6, dtype=torch.float64)
+    expected = torch.einsum("nmk,mkq->nmq", soft, embedding.codebooks).flatten(1)
+    parameters = [embedding.queries, embedding.keys]
+    theirs = torch.autograd.grad((expected * slope).sum(), parameters)
+    table = embedding.table()
+    ours = torch.autograd.grad((table * slope).sum(), parameters)
+    torch.testing.assert_close(ours, theirs)
+    chosen = normalised.argmax(2)
+    hard = torch.cat([embedding.codebooks[part][chosen[:, part]] for part in range(2)], 1)
+    torch.testing.assert_close(table, hard)
+
+
+@pytest.mark.parametrize("response", ["vq", "sx"])
+def test_a_fit_begins_from_product_quantisation_and_learns_codes(response):
+    torch.manual_seed(0)
+    matrix = torch.randn(300, 16) * torch.logspace(0, -1, 16)
+    quantised, embedding = build("product_quantised", 300, 16, subvectors=4, centroids=16), build(
+        "dpq", 300, 16, subvectors=4, centroids=16, response=response
+    )  # fmt: skip
+    for each in (quantised, embedding):
+        assert each.initialise_from(matrix)
+    if response == "vq":
+        torch.testing.assert_close(embedding.table(), quantised.table())
+    before, optimizer = embedding.codes(), torch.optim.Adam(embedding.parameters(), lr=0.02)
+    losses = []
+    for _ in range(60):
+        loss = (embedding.table() - matrix.flip(0)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0] and (embedding.codes() != before).float().mean() > 0.2
+    assert 0 < embedding.utilisation() <= 1
+
+
+def test_a_checkpoints_mean_has_codes_of_its_own():
+    """Codes follow from queries, so averaging queries and codebooks averages the model."""
+    one, other = (build("dpq", 50, 12, subvectors=4, centroids=5) for _ in range(2))
+    mean = {name: (value + other.state_dict()[name]) / 2 if value.is_floating_point() else value
+            for name, value in one.state_dict().items()}  # fmt: skip
+    merged = build("dpq", 50, 12, subvectors=4, centroids=5)
+    merged.load_state_dict(mean)
+    for word in (0, 30):
+        assert merged.codes(torch.tensor([word]))[0].tolist() == nearest(merged, word)
+
+
+def test_low_bit_is_digits_times_a_matrix():
+    embedding = build("low_bit", 50, 12, 1, rank=7).double()
+    latents, right = embedding.latents.detach(), embedding.right.detach()
+    threshold = 0.7 * sum(abs(float(each)) for each in latents.flatten()) / latents.numel()
+    digits = [[0 if abs(each) <= threshold else (1 if each > 0 else -1) for each in row] for row in latents.tolist()]
+    expected = embedding.output_scale * torch.tensor(digits, dtype=torch.float64) @ right
+    expected[1] = 0
+    torch.testing.assert_close(embedding.table().detach(), expected)
+    slope = torch.randn(50, 12, dtype=torch.float64)
+    (embedding.table() * slope).sum().backward()
+    slope[1] = 0
+    torch.testing.assert_close(embedding.latents.grad, slope @ right.T * embedding.output_scale)
+    assert embedding.footprint().bytes == 70 + 2 * 7 * 12
+
+
+def test_low_bit_begins_near_a_matrix_of_its_kind():
+    torch.manual_seed(0)
+    digits = torch.randint(-1, 2, (200, 3)).double()
+    matrix = digits @ torch.linalg.qr(torch.randn(12, 3).double())[0].T
+    embedding = build("low_bit", 200, 12, rank=3).double()
+    embedding.initialise_from(matrix)
+    assert (embedding.table() - matrix).norm() < 0.6 * matrix.norm()
+
+
+def test_random_embeddings_follow_from_their_seed():
+    one, same, other = (build("random", 50, 12, 1, seed=seed) for seed in (3, 3, 4))
+    same.load_state_dict(one.state_dict())
+    assert same.table().equal(one.table()) and list(one.state_dict()) == ["map", "config_version"]
+    frozen = torch.randn(50, 12, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(one.table()[2:], (frozen @ one.map)[2:])
+    assert not other.frozen.equal(one.frozen)
+    assert one.footprint() == (144, 288)
