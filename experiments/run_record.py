@@ -188,7 +188,7 @@ def measure_sizes(checkpoint: Path) -> dict[str, Any]:
         SeeError: it is no checkpoint, or has no embeddings of this package.
     """
     from fairseq_see.embeddings.exported import table_of
-    from fairseq_see.models.builder import load_checkpoint, load_embeddings
+    from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings
 
     state = load_checkpoint(checkpoint)
     embeddings = load_embeddings(checkpoint, state)

@@ -59,7 +59,7 @@ def check(run: Path, folder: Path) -> tuple[str, str, str]:
     Raises:
         SeeError: the run has no checkpoint, other dictionaries, or other languages.
     """
-    from fairseq_see.models.builder import load_checkpoint, options_in
+    from fairseq_see.models.checkpoint import load_checkpoint, options_in
 
     checkpoint = run / "checkpoints/checkpoint_best.pt"
     if not checkpoint.is_file():

@@ -203,7 +203,7 @@ def fitted(run: Path, data: Path) -> None:
     Raises:
         SeeError: fairseq-validate printed no perplexity.
     """
-    from fairseq_see.models.builder import load_checkpoint, options_in
+    from fairseq_see.models.checkpoint import load_checkpoint, options_in
 
     run = run.resolve()
     checkpoint = run / "checkpoints/checkpoint_best.pt"
@@ -228,7 +228,7 @@ def fitted(run: Path, data: Path) -> None:
 
 def classifier(run: Path) -> None:
     """Write the record of a classifier that scripts/classify.sh trained."""
-    from fairseq_see.models.builder import load_checkpoint, options_in
+    from fairseq_see.models.checkpoint import load_checkpoint, options_in
 
     run = run.resolve()
     checkpoint = run / "checkpoints/checkpoint_best.pt"
@@ -353,7 +353,7 @@ def _facts(checkpoint: Path) -> dict[str, Any]:
     Raises:
         SeeError: it is damaged.
     """
-    from fairseq_see.models.builder import load_checkpoint, updates_of
+    from fairseq_see.models.checkpoint import load_checkpoint, updates_of
 
     state = load_checkpoint(checkpoint)
     extra = state.get("extra_state") or {}

@@ -1,4 +1,4 @@
 """fairseq models of this package; every module here registers its own."""
 
-# First, because fairseq's arrival loads the plugin, and the plugin loads these modules in the right order.
-import fairseq  # noqa: F401
+# The plugin loads these modules in the right order, whichever of them is imported first.
+import fairseq_see.plugin  # noqa: F401
