@@ -1,6 +1,10 @@
 # Language models: what compressing the embedding matrix does to their perplexity (Balazy et al. 2021), a classifier, BERT
 # and an LLM. The text is the English side of the corpus.
 LANG = "en" if "en" in S.sides else TGT
+QUESTIONS = (
+    "sentence_prediction --criterion sentence_prediction --num-classes 2 --init-token 0 --max-positions 128"
+    " --shorten-method truncate"
+)
 LM, CLASSIFIER, TEST = f"{S.out}/lm", f"{S.out}/classification", (S.tests or ["test"])[0]
 WEIGHTS = config.get("weights", "none frequency").split()
 LM_METHODS = S.choice.methods or ["svd", "direction", "see"]
@@ -25,7 +29,7 @@ rule language_model:
 rule binarise_lm:
     input: expand(f"{PREP}/subwords/{{name}}.{LANG}", name=("train", "dev", TEST)), f"{PREP}/data-bin/dict.{LANG}.see"
     output: f"{LM}/data-bin/dict.txt", f"{LM}/data-bin/dict.see", expand(f"{LM}/data-bin/{{s}}.bin", s=("train", "valid", "test"))
-    threads: workflow.cores
+    threads: 8
     shell:
         "fairseq-preprocess --only-source --srcdict {PREP:q}/data-bin/dict.{LANG}.txt --trainpref {input[0]:q}"
         " --validpref {input[1]:q} --testpref {input[2]:q} --destdir {LM:q}/data-bin --workers {threads}"
@@ -54,9 +58,10 @@ rule measure:
     input: "{folder}/{run}/train.json"
     output: "{folder}/{run}/run.json"
     wildcard_constraints: folder=any_of([LM, CLASSIFIER]), run="[^/]+"
+    params: task=lambda w: "language_modeling" if w.folder == LM else QUESTIONS
     resources: gpu=GPU
     shell:
-        "fairseq-validate {wildcards.folder:q}/data-bin --user-dir {ROOT:q}/fairseq_see --valid-subset test"
+        "fairseq-validate {wildcards.folder:q}/data-bin --user-dir {ROOT:q}/fairseq_see --valid-subset test --task {params.task}"
         " --path {wildcards.folder:q}/{wildcards.run}/checkpoints/checkpoint_best.pt --max-tokens 4096"
         " --required-batch-size-multiple 1 --no-progress-bar --log-format json"
         " > {wildcards.folder:q}/{wildcards.run}/test.log 2>&1"

@@ -151,6 +151,8 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     joined = _boolean("joined", given.get("joined", sizes.joined))
     size = _number("size", given.get("size", sizes.size), int)
     tests = dict(_named(item) for item in text["tests"].split()) if "tests" in text else {test: f"{folder}/test"}
+    if wrong := [name for name in tests if not re.fullmatch(r"(?!(train|dev)$)[A-Za-z0-9_][A-Za-z0-9_.-]*", name)]:
+        raise SeeError(f"--config tests={wrong[0]}=...: name it of letters, digits, . _ - and not train or dev")
     prefixes = {"train": text.get("train", f"{folder}/train"), "dev": text.get("dev", f"{folder}/dev"), **tests}
     if "like" in text:
         # The text of a test set alone will do.

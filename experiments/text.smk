@@ -30,7 +30,7 @@ rule tokenise:
     input: f"{PREP}/clean/{{set}}.{{side}}"
     output: f"{PREP}/tok/{{set}}.{{side}}"
     wildcard_constraints: side=any_of(S.sides)
-    threads: workflow.cores if S.prefixes else 1
+    threads: 8
     shell: "python -m experiments.corpus.tokenize split --lang {wildcards.side} --workers {threads} < {input:q} > {output:q}"
 
 
@@ -55,7 +55,7 @@ else:
         params:
             size=lambda w: TEXTS[w.data][0],
             language=lambda w: "joined" if TEXTS[w.data][1] else w.side,
-        threads: workflow.cores if S.subwords == "bpe" else 1
+        threads: 8 if S.subwords == "bpe" else 1
         shell:
             "subword-nmt learn-bpe --symbols {params.size} --num-workers {threads} --input {input:q} > {output:q}"
             if S.subwords == "bpe"
@@ -66,7 +66,7 @@ else:
 rule apply_subwords:
     input: codes=f"{{data}}/{CODES.format('{side}')}", words=f"{PREP}/tok/{{set}}.{{side}}"
     output: "{data}/subwords/{set}.{side}"
-    threads: workflow.cores if S.subwords == "bpe" else 1
+    threads: 8 if S.subwords == "bpe" else 1
     shell:
         "subword-nmt apply-bpe --codes {input.codes:q} --input {input.words:q} --num-workers {threads} > {output:q}"
         if S.subwords == "bpe"
@@ -91,7 +91,7 @@ rule binarise:
         expand("{{data}}/data-bin/dict.{side}.txt", side=S.sides),
         expand(f"{{{{data}}}}/data-bin/{{split}}.{SIDES}.{{side}}.{{end}}", split=SPLITS.values(), side=S.sides, end=("bin", "idx")),
     params: sets=lambda w: prefixes(w.data), dictionaries=lambda w: dictionaries(w.data)
-    threads: workflow.cores
+    threads: 8
     shell:
         "fairseq-preprocess --source-lang {SRC} --target-lang {TGT} {params.sets} {params.dictionaries}"
         " --destdir {wildcards.data:q}/data-bin --workers {threads}"

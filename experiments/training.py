@@ -77,8 +77,8 @@ def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
             composed = compose(path.stem, list(overrides), return_hydra_config=False)
         return OmegaConf.to_container(composed, resolve=True, enum_to_str=True)  # type: ignore[return-value]
     except (HydraException, OmegaConfBaseException) as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise SeeError(f"{path.name}: {reason} ({' '.join(overrides)})") from error
+        reasons = [str(part).splitlines()[0] for part in (error, error.__cause__) if part]
+        raise SeeError(f"{path.name}: {' '.join(reasons)}; +KEY=VALUE adds an option that it lacks") from error
 
 
 def begin(config: str, data: Path, run: Path, overrides: Sequence[str], deadline: float | None = None) -> bool:
@@ -258,7 +258,7 @@ def measured(run: Path) -> None:
 
 
 def last_json(log: Path) -> dict[str, Any]:
-    """The last JSON object that fairseq logged on a line of its own, behind date and level.
+    """The last JSON object that fairseq-validate logged, behind date and level, without the subset before its keys.
 
     Raises:
         SeeError: there is none.
@@ -267,7 +267,7 @@ def last_json(log: Path) -> dict[str, Any]:
         _, brace, rest = line.partition("{")
         if brace and rest.endswith("}"):
             try:
-                return json.loads(brace + rest)
+                return {key.partition("_")[2]: value for key, value in json.loads(brace + rest).items()}
             except ValueError:
                 continue
     raise SeeError(f"{log} has no result; see what it says")

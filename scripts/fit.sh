@@ -12,10 +12,13 @@ shift 3
 use_environment
 take_gpu
 mkdir -p -- "$out/checkpoints"
-cp -- "$run"/dict.*.txt "$out"
+cp -- "$run"/dict*.txt "$out"
 fairseq-see fit "$run/checkpoints/checkpoint_best.pt" --output "$out/checkpoints/checkpoint_best.pt" \
     --data "$dir/data-bin" --json "$@" >"$out/fit.json"
-fairseq-validate "$dir/data-bin" --user-dir "$root/fairseq_see" --path "$out/checkpoints/checkpoint_best.pt" \
-    --max-tokens 4096 --required-batch-size-multiple 1 --skip-invalid-size-inputs-valid-test \
-    --no-progress-bar --log-format json >"$out/valid.log" 2>&1 || { tail -n 12 -- "$out/valid.log" >&2 && exit 1; }
+task=translation
+[[ ! -e $dir/data-bin/dict.txt ]] || task=language_modeling
+fairseq-validate "$dir/data-bin" --user-dir "$root/fairseq_see" --task "$task" \
+    --path "$out/checkpoints/checkpoint_best.pt" --max-tokens 4096 --required-batch-size-multiple 1 \
+    --skip-invalid-size-inputs-valid-test --no-progress-bar --log-format json >"$out/valid.log" 2>&1 ||
+    { tail -n 12 -- "$out/valid.log" >&2 && exit 1; }
 python -m experiments.training fitted "$out" "$dir/data-bin"

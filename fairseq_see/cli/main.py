@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import pkgutil
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -70,9 +71,9 @@ def run_command(prog: str, description: str, modules: Mapping[str, str], argv: S
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader (head, less) has gone: that is not an error, but Python would complain at exit.
+        # The reader (head, less) has gone, perhaps before everything was written; Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 128 + signal.SIGPIPE
 
 
 if __name__ == "__main__":

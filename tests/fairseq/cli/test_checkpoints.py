@@ -61,6 +61,18 @@ def test_average_is_the_mean_and_keeps_the_index(tmp_path, capsys):
     assert "is one of the inputs" in capsys.readouterr().err and paths[0].read_bytes() == before
 
 
+def test_copies_of_a_checkpoint_count_once(tmp_path, capsys):
+    paths = [checkpoint(tmp_path / f"checkpoint{seed}.pt", seed) for seed in (1, 2)]
+    copies = [shutil.copy(paths[1], tmp_path / f"checkpoint_{name}.pt") for name in ("best", "last")]
+    assert main(["average", *map(str, [*paths, *copies]), "--output", str(tmp_path / "mean.pt")]) == 0
+    printed = capsys.readouterr()
+    assert "mean of 2 checkpoints" in printed.out
+    assert f"{copies[1]} has the weights of {paths[1]}: counted once" in printed.err
+    assert main(["average", *map(str, paths), "--output", str(tmp_path / "other.pt")]) == 0
+    means = [torch.load(tmp_path / name, weights_only=True)["model"] for name in ("mean.pt", "other.pt")]
+    assert all(value.equal(means[1][name]) for name, value in means[0].items())
+
+
 def test_a_mean_is_another_setting_than_what_it_is_of(tmp_path, capsys):
     best = checkpoint(tmp_path / "run/checkpoints/checkpoint_best.pt", 1)
     (tmp_path / "mean/checkpoints").mkdir(parents=True)
