@@ -36,7 +36,7 @@ CHOICES = {
     "grid": ("ranks", "orders", "ms"),
     "ablation": ("ratios",),
     "practitioner": ("ratios", "sizes"),
-    "distillation": ("methods", "ratios", "trainings", "start"),
+    "distillation": ("methods", "ratios", "trainings", "start", "teacher"),
     "tune": ("methods", "ratios", "rates", "warmups"),
 }
 
@@ -60,7 +60,7 @@ class Cell:
         index_options: how ``fairseq-see index`` makes that index.
         data: name of the text it is trained on, segmented otherwise than the usual one, "" for that.
         needs: names of the cells whose checkpoints it is trained with.
-        fit: name of the cell whose embeddings it compresses, "" if it is trained.
+        fit: name of the cell, or folder of the run, whose embeddings it compresses; "" if it is trained.
         fit_options: of ``fairseq-see fit``.
     """
 
@@ -99,6 +99,7 @@ class Choice:
         rates, warmups: of ``tune``, each with each.
         updates: of the whole training; None leaves it to the configuration.
         trainings, start: of ``distillation``, and the updates of its first stage.
+        teacher: folder of a trained run that ``distillation`` compresses, in place of ``table2``'s dense cell.
         distil_config: of trainings with a teacher.
         hyperparameters: overrides by method, as ``tune`` finds them.
         overrides: of every cell.
@@ -119,6 +120,7 @@ class Choice:
     updates: int | None = None
     trainings: Sequence[str] = ("distilled", "unstaged", "scratch")
     start: int = 100
+    teacher: str = ""
     distil_config: str = "small_distil_zh_en"
     hyperparameters: Mapping[str, Overrides] = field(default_factory=dict)
     overrides: Overrides = field(default_factory=dict)
@@ -245,7 +247,9 @@ def _practitioner(choice: Choice, seed: int) -> Iterator[Cell]:
 def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
     """A dense teacher; fits to it; these taught by it, in two stages or one, and trained from scratch without it."""
     teacher = _at_ratio("dense", None, seed)
-    yield teacher
+    source, needs = choice.teacher or teacher.name, () if choice.teacher else (teacher.name,)
+    if not choice.teacher:
+        yield teacher
     for fit, ratio in product(choice.methods or FITS, choice.ratios or (10,)):
         if fit not in FITS:
             raise SeeError(f"no fit {fit}; there are: {', '.join(FITS)}")
@@ -253,7 +257,7 @@ def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
         name = f"{fit}-{ratio:g}x"
         options = ("--preset", fit, "--see-ratio", f"{ratio:g}")
         fitted = Cell(
-            f"{name}-fit-seed{seed}", method, ratio, seed, f"{fit}-fit", fit=teacher.name, fit_options=options
+            f"{name}-fit-seed{seed}", method, ratio, seed, f"{fit}-fit", fit=source, fit_options=options
         )
         yield fitted
         updates = choice.updates or 300
@@ -266,7 +270,7 @@ def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
             "optimization.max_epoch": "0",
         }
         taught = preset | {
-            "criterion.teacher": f"'{{cells}}/{teacher.name}/checkpoints/checkpoint_best.pt'",
+            "criterion.teacher": f"'{choice.teacher or f'{{cells}}/{source}'}/checkpoints/checkpoint_best.pt'",
             "checkpoint.finetune_from_model": f"'{{cells}}/{fitted.name}/checkpoints/checkpoint_best.pt'",
         }
         for training in choice.trainings:
@@ -275,8 +279,8 @@ def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
             cell = Cell(f"{name}-{training}-seed{seed}", method, ratio, seed, f"{fit}-{training}", overrides=overrides)
             if training in stages:
                 overrides = overrides | taught | {"criterion.start_updates": stages[training]}
-                needs = (teacher.name, fitted.name)
-                cell = replace(cell, overrides=overrides, config=choice.distil_config, needs=needs)
+                needed = (*needs, fitted.name)
+                cell = replace(cell, overrides=overrides, config=choice.distil_config, needs=needed)
             elif training != "scratch":
                 raise SeeError(f"no training {training}; there are: distilled, unstaged, scratch")
             yield cell

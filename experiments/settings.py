@@ -120,7 +120,7 @@ NAMES = {
         "joined",
         "max_pairs",
     ),
-    *("like", "senses", "openhownet", "download", "index_options", "out", "prepared", "gpus", "updates", "start"),
+    *("like", "senses", "openhownet", "download", "index_options", "out", "prepared", "gpus", "updates", "start", "teacher"),
     *("hyperparameters", "overrides", "table", "minutes", *LIMITS, *LISTS),
     # Of experiments/language_models.smk.
     *("weights", "model", "task", "data", "options"),
@@ -191,6 +191,8 @@ def _choice(given: Mapping[str, Any], sizes: Scale, size: int, joined: bool) -> 
     for name in ("updates", "start"):
         if name in given:
             values[name] = _number(name, given[name], int)
+    if "teacher" in given:
+        values["teacher"] = str(Path(str(given["teacher"])).absolute())
     if "hyperparameters" in given:
         values["hyperparameters"] = read_hyperparameters(Path(str(given["hyperparameters"])))
     if "overrides" in given:

@@ -62,6 +62,14 @@ else:
             else "python -m experiments.corpus.sentencepiece_model learn --size {params.size} --lang {params.language} {input:q}"
             " > {output:q}"
 
+    rule share_subwords:
+        input: f"{{data}}/{CODES.format(SRC)}"
+        output: f"{{data}}/{CODES.format(TGT)}"
+        wildcard_constraints: data=any_of([data for data, (_, joined) in TEXTS.items() if joined])
+        shell: "cp {input:q} {output:q}"
+
+    ruleorder: share_subwords > learn_subwords
+
 
 rule apply_subwords:
     input: codes=f"{{data}}/{CODES.format('{side}')}", words=f"{PREP}/tok/{{set}}.{{side}}"

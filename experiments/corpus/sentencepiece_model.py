@@ -1,6 +1,6 @@
-"""Words to pieces of words: sentencepiece's unigram model (Kudo 2018, arXiv 1804.10959).
+"""Words to subwords: sentencepiece's unigram model (Kudo 2018, arXiv 1804.10959).
 
-It is trained on, and applied to, text that ``words`` has split. So a piece never reaches beyond a word, ``▁`` always
+It is trained on, and applied to, text that ``words`` has split. So a subword never reaches beyond a word, ``▁`` always
 begins one, and ``pieces.replace(" ", "").replace("▁", " ")`` is the words again. (A ``▁`` of the text's own becomes a
 space by that.)
 
@@ -35,7 +35,7 @@ def learn(lines: Iterable[str], size: int, language: str) -> bytes:
 
     Args:
         lines: words with spaces between them.
-        size: number of pieces, ``<unk>`` not counted.
+        size: number of subwords, ``<unk>`` not counted.
         language: code of the language, or ``joined``.
 
     Raises:
@@ -77,17 +77,17 @@ def _rearranged(lines: Iterable[str]) -> Iterator[str]:
 
 def _reason(message: str, size: int, language: str) -> str:
     if found := re.search(r"set it to a value <= (\d+)", message):
-        return f"the {language} text is too small for {size} pieces; the largest size is {int(found[1]) - 1}"
+        return f"the {language} text is too small for {size} subwords; the largest size is {int(found[1]) - 1}"
     if found := re.search(r"required_chars\. \d+ vs (\d+)", message):
         least = int(found[1]) - 1
-        return f"the {language} text has too many characters for {size} pieces; the smallest size is {least}"
+        return f"the {language} text has too many characters for {size} subwords; the smallest size is {least}"
     return f"sentencepiece cannot learn from the {language} text: {' '.join(message.split())}"
 
 
 def apply(lines: Iterable[str], model: str) -> Iterator[str]:
-    """The pieces of each line with a space between them.
+    """The subwords of each line with a space between them.
 
-    What the model cannot spell is ``<unk>`` and not itself, so that a dictionary holds pieces of the model alone.
+    What the model cannot spell is ``<unk>`` and not itself, so that a dictionary holds subwords of the model alone.
 
     Raises:
         SeeError: ``model`` is no file of a sentencepiece model.

@@ -15,9 +15,10 @@ import torch
 
 from tests.helpers import ROOT, write_beginning
 
-PROFILE = ROOT / "experiments/profiles/default"
+# A table takes minutes on a machine that is busy.
+pytestmark = pytest.mark.timeout(3000)
 TABLE = (
-    *("scale=tiny", "size=200", "methods=dense see word2ket", "ratios=5 100", "updates=12"),
+    *("scale=tiny", "size=200", "methods=see word2ket", "ratios=5 100", "updates=12"),
     "overrides=lr_scheduler.warmup_updates=4 checkpoint.save_interval_updates=3 checkpoint.keep_interval_updates=1",
 )
 
@@ -72,9 +73,7 @@ def results(folder: Path) -> dict[str, tuple]:
 @pytest.mark.slow
 def test_a_table_has_a_record_of_every_cell(table):
     found = results(table)
-    assert list(found) == [
-        *("dense-seed1", "see-100x-seed1", "see-5x-seed1", "word2ket-100x-seed1", "word2ket-5x-seed1")
-    ]
+    assert list(found) == ["see-100x-seed1", "see-5x-seed1", "word2ket-100x-seed1", "word2ket-5x-seed1"]
     assert found["word2ket-100x-seed1"][0] == "infeasible"
     assert found["see-5x-seed1"][:2] == ("scored", 12) and 0 <= found["see-5x-seed1"][3]["test"]["bleu"] <= 100
     record = json.loads((table / "out/cells/see-5x-seed1/run.json").read_text())
@@ -94,18 +93,17 @@ def test_only_what_has_changed_is_made_again(table, text):
     cells = table / "out/cells"
     best, kept = cells / "see-5x-seed1/checkpoints/checkpoint_best.pt", table / "kept.pt"
     shutil.move(best, kept)
-    shutil.copy(cells / "dense-seed1/checkpoints/checkpoint_best.pt", best)
+    shutil.copy(cells / "word2ket-5x-seed1/checkpoints/checkpoint_best.pt", best)
     os.utime(best, (1, 1))
     planned = snakemake(*words, options=options).stdout
     shutil.move(kept, best)
     assert "score.sh out/cells/see-5x-seed1" in planned and "train.sh" not in planned
-    assert "score.sh out/cells/dense-seed1" not in planned
+    assert "score.sh out/cells/word2ket-5x-seed1" not in planned
     more = snakemake(*words[:-1], words[-1].replace("warmup_updates=4", "warmup_updates=5"), options=options).stdout
     assert "train.sh" in more and "fairseq-preprocess" not in more
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_a_table_that_is_killed_again_and_again_has_the_same_results(table, text, tmp_path):
     words = command(tmp_path, "table2", f"corpus={text}", "out=out", f"prepared={table / 'out/prepared'}", *TABLE)
     moments = random.Random(1)
@@ -152,7 +150,7 @@ def test_scripts_train_and_score_the_other_direction_wherever_they_are_called(ta
 @pytest.mark.slow
 def test_sentencepiece_and_a_further_test_set_of_its_subwords(text, tmp_path):
     env = {**environment(), "FAIRSEQ_SEE_VENV": sys.prefix}
-    own = ("subwords=sentencepiece", "size=400", "joined=true")
+    own = ("subwords=sentencepiece", "size=1000", "joined=true")
     for words in ((text, "one", *own), (text, "two", "like=one", own[0], f"tests=more={text}/dev")):
         done = subprocess.run(
             [ROOT / "scripts/prepare.sh", *words], cwd=tmp_path, env=env, capture_output=True, text=True
