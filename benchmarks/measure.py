@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from experiments.report.provenance import facts
+from experiments.run_record import collect_machine, collect_versions, commit
 from fairseq_see.io import write_json
 
 STATUS = Path("/proc/self/status")
@@ -59,11 +59,12 @@ def _wait(device: str) -> None:
 
 def machine() -> dict[str, str]:
     """What a reader needs to judge the numbers."""
-    known = facts()
+    versions = collect_versions()
     return {
-        "machine": ", ".join(filter(None, (known["processor"], known.get("gpu")))),
+        "machine": collect_machine(),
         "threads": str(torch.get_num_threads()),
-        **{name: known[name] for name in ("torch", "python", "commit")},
+        **{name: versions[name] for name in ("torch", "python")},
+        "commit": commit(),
     }
 
 

@@ -11,6 +11,7 @@ COMMANDS = {
     "distil_llm": "experiments.llm.distil_llm",
     "lexicon": "experiments.lexicons.cli",
     "morphology": "experiments.lexicons.morphology",
+    "progress": "experiments.progress",
     "report": "experiments.report.cli",
 }
 

@@ -3,31 +3,36 @@
 import argparse
 from pathlib import Path
 
-from experiments.training_log import perplexities
+from experiments.run_record import read, read_curve
 from fairseq_see.errors import SeeError
 from fairseq_see.io import replacing, shown_name
 
-HELP = "draw the validation perplexity of runs over their updates"
+HELP = "draw the perplexity of runs on the dev set over their updates"
 
 FORMATS = ("png", "svg", "pdf")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folders of scripts/train.sh")
+    parser.add_argument(
+        "runs", metavar="RUN", type=Path, nargs="+", help="folders of runs, or the JSON logs of running ones"
+    )
     parser.add_argument(
         "--output", "-o", metavar="FILE", type=Path, required=True, help=f"picture: .{', .'.join(FORMATS)}"
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read the logs and draw them."""
+    """Read the curves and draw them."""
     form = args.output.suffix.removeprefix(".")
     if form not in FORMATS:
         raise SeeError(f"{args.output}: the name must end in .{', .'.join(FORMATS)}")
-    curves = {path: _perplexities(path) for path in args.runs}
+    curves = {path: read_curve(path) if path.is_file() else read(path).curve for path in args.runs}
+    for path, points in curves.items():
+        if not points:
+            raise SeeError(f"no validation in {path}; fairseq logs one after each epoch")
 
-    # Here, not above: it takes a second to import, and every subcommand's module is imported to build the parser.
+    # Here, not above: it takes a second to import, and every command's module is imported to build the parser.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
@@ -35,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     lines = [
         axes.plot(*zip(*points, strict=True), linewidth=1.6, marker="o", markersize=3)[0] for points in curves.values()
     ]
-    axes.set(xlabel="updates", ylabel="perplexity on the validation set", yscale="log")
+    axes.set(xlabel="updates", ylabel="perplexity on the dev set", yscale="log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(which="both", linewidth=0.4, alpha=0.4)
     axes.spines[["top", "right"]].set_visible(False)
@@ -46,11 +51,3 @@ def run(args: argparse.Namespace) -> None:
         text.set_parse_math(False)
     with replacing(args.output) as temporary:
         figure.savefig(temporary, format=form, dpi=150)
-
-
-def _perplexities(run: Path) -> list[tuple[int, float]]:
-    """Updates and validation perplexity, in the order of training."""
-    points = perplexities(run)
-    if not points:
-        raise SeeError(f"no validation in {run / 'train.log'}; scripts/train.sh writes it after each epoch")
-    return points

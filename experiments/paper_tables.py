@@ -1,62 +1,46 @@
-"""The cells of the paper's tables, as lists of runs for scripts/sweep.sh, slurm_array.sh and bundle.sh.
-
-python -m experiments.paper_tables TABLE CONFIG LIST.yaml CELLS [--methods ...] [--ratios ...] [--seeds ...]
-    [--plan FILE] [--tests FILE] [--ranks ...] [--orders ...] [--ms ...] [--dim D] [--size N] [--joined] [--sizes N ...]
-    [--recipes FILE] [--updates N]
+"""The cells of the paper's tables and of ours: what experiments/Snakefile trains, fits and scores.
 
 A cell is one run with one seed. Its name says all that distinguishes it, so that tables share the cells they have in
-common. ``scripts/reproduce.sh`` does the work.
+common; nothing is read back from a name.
 """
 
-import argparse
-import json
-import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import groupby, product
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from experiments.hyperparameters import Overrides, joined, length, read_recipes
-from experiments.run_list import bare
-from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.io import read_lines, replacing
+from fairseq_see.errors import SeeError
+from fairseq_see.io import read_lines
 from fairseq_see.units.controls import CONTROLS
 from fairseq_see.units.senses import check_order_and_rank
 
-METHODS = ("dense", "matrix", "tensor_train", "word2ket", "morphte", "see_paper", "see")
+METHODS = ("dense", "low_rank", "tensor_train", "word2ket", "morphte", "see_paper", "see")
 LSTMS = ("dense", "morph_lstm", "sememe_lstm")
-RATIOS = (10.0, 20.0, 40.0, 80.0)
 # Figure 5 varies one of them at a time round the paper's setting. It shows no list of values; these are ours.
 RANK, ORDER, M = 5, 3, 9
 RANKS, ORDERS, MS = (2, 3, 4, 5, 6, 7), (2, 3, 4, 5), (3, 6, 9, 12, 18)
-TABLES = ("table2", "table5", "figure5", "grid", "ablation", "practitioner")
+# The method that each preset of fairseq-see fit makes, the overrides that train it from scratch, and those by which a
+# student is what was fitted.
+FITS = {
+    "svd": ("low_rank", {}, {}),
+    "direction": ("low_rank", {"+model.see_args.bias": "true"}, {}),
+    "see": ("see", {}, {"+model.see_args.layernorm": "false", "+model.see_args.frequent_share": "0"}),
+    "morphte": ("morphte", {}, {}),
+}
+# Which of them may be chosen for a table.
+CHOICES = {
+    "table2": ("methods", "ratios"),
+    "table5": ("methods",),
+    "figure5": (),
+    "grid": ("ranks", "orders", "ms"),
+    "ablation": ("ratios",),
+    "practitioner": ("ratios", "sizes"),
+    "distillation": ("methods", "ratios", "trainings", "start", "teacher"),
+    "tune": ("methods", "ratios", "rates", "warmups"),
+}
 
-
-class Base(NamedTuple):
-    """The setting that ``practitioner`` makes smaller.
-
-    Attributes:
-        dim: d.
-        size: merges of its BPE.
-        joined: whether they, and the dictionary, are of both languages together.
-        sizes: merges to try in place of ``size``; those that are no fewer are left out.
-    """
-
-    dim: int = 512
-    size: int = 40_000
-    joined: bool = True
-    sizes: tuple[int, ...] = (4000, 8000)
-
-
-class Grid(NamedTuple):
-    """What ``grid`` joins, every rank with every order and every m. The paper leaves it open; the values are ours."""
-
-    ranks: Sequence[int] = (3, 5, 7)
-    orders: Sequence[int] = (2, 3, 4)
-    ms: Sequence[int] = (3, 9, 18)
+Overrides = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -65,274 +49,341 @@ class Cell:
 
     Attributes:
         name: its folder's name.
-        overrides: of the configuration.
+        method: name of an embedding.
+        ratio: asked for; None of a method without.
+        seed: of the run.
+        variant: what else distinguishes it in its table.
+        see_args: rank, order and vectors, where the table sets them.
+        overrides: of the training configuration; ``{cells}`` stands for the folder of all cells.
+        config: a configuration in place of the scale's, "" for that.
         index: name of the unit index it takes in place of the usual one, "" for that.
         index_options: how ``fairseq-see index`` makes that index.
-        data: name of the text it is trained on, cut otherwise than the usual one, "" for that.
-        data_options: how ``scripts/prepare.sh`` makes that.
-        fit: name of the cell whose tables are turned into this one's, "" if it is trained.
+        data: name of the text it is trained on, segmented otherwise than the usual one, "" for that.
+        needs: names of the cells whose checkpoints it is trained with.
+        fit: name of the cell, or folder of the run, whose embeddings it compresses; "" if it is trained.
+        fit_options: of ``fairseq-see fit``.
     """
 
     name: str
-    overrides: dict[str, Any]
+    method: str
+    ratio: float | None
+    seed: int
+    variant: str = ""
+    see_args: dict[str, int] = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=dict)
+    config: str = ""
     index: str = ""
     index_options: tuple[str, ...] = ()
     data: str = ""
-    data_options: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     fit: str = ""
+    fit_options: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """Its overrides as KEY=VALUE."""
+        return [f"{key}={value}" for key, value in self.overrides.items()]
 
 
-def cells(
-    table: str,
-    methods: Sequence[str] = (),
-    ratios: Sequence[float] = (),
-    seeds: Sequence[int] = (1,),
-    base: Base | None = None,
-    grid: Grid | None = None,
-) -> list[Cell]:
+@dataclass(frozen=True)
+class Choice:
+    """What can be chosen of a table; an empty one is the table's own.
+
+    Attributes:
+        methods: of the table.
+        ratios: of its compressing methods.
+        seeds: a run each.
+        ranks, orders, ms: of ``grid``, together.
+        sizes: of ``practitioner``: BPE merges in place of ``size``.
+        dim, size, joined: d, BPE merges and whether both languages share them: what ``practitioner`` makes smaller.
+        rates, warmups: of ``tune``, each with each.
+        updates: of the whole training; None leaves it to the configuration.
+        trainings, start: of ``distillation``, and the updates of its first stage.
+        teacher: folder of a trained run that ``distillation`` compresses, in place of ``table2``'s dense cell.
+        distil_config: of trainings with a teacher.
+        hyperparameters: overrides by method, as ``tune`` finds them.
+        overrides: of every cell.
+    """
+
+    methods: Sequence[str] = ()
+    ratios: Sequence[float] = ()
+    seeds: Sequence[int] = (1,)
+    ranks: Sequence[int] = (3, 5, 7)
+    orders: Sequence[int] = (2, 3, 4)
+    ms: Sequence[int] = (3, 9, 18)
+    sizes: Sequence[int] = (4000, 8000)
+    dim: int = 512
+    size: int = 40_000
+    joined: bool = True
+    rates: Sequence[float] = (0.0005, 0.001, 0.002)
+    warmups: Sequence[int] = (50, 150)
+    updates: int | None = None
+    trainings: Sequence[str] = ("distilled", "unstaged", "scratch")
+    start: int = 100
+    teacher: str = ""
+    distil_config: str = "small_distil_zh_en"
+    hyperparameters: Mapping[str, Overrides] = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=dict)
+
+
+def cells(table: str, choice: Choice) -> list[Cell]:
     """The cells of a table, all of the first seed before those of the second.
 
-    Args:
-        table: of TABLES.
-        methods: of ``table2`` or ``table5``; the paper's, if empty.
-        ratios: of ``table2`` or ``practitioner`` (the paper's four, if empty) or ``ablation`` (20).
-        seeds: one run each.
-        base: of ``practitioner``; the paper's, if None.
-        grid: of ``grid``.
-
     Raises:
-        SeeError: the table has no choice of methods or ratios, there is no such method, or no index of such an order or
-            rank.
+        SeeError: there is no such table or method, or no index of such an order or rank; hyper-parameters lack a method
+            or set what a cell is about.
     """
-    if methods and table not in ("table2", "table5"):
-        raise SeeError(f"{table} has no methods to choose; leave out --methods")
-    if ratios and table not in ("table2", "ablation", "practitioner"):
-        raise SeeError(f"{table} has no ratios to choose; leave out --ratios")
-    joint = grid or Grid()
-    make: dict[str, Callable[[int], Iterator[Cell]]] = {
-        "table2": partial(_methods, methods or METHODS, ratios or RATIOS),
-        "table5": partial(_methods, methods or LSTMS, ()),
-        "figure5": partial(_sensitivity, _lines()),
-        "grid": partial(_sensitivity, [(r, o, m) for o, r, m in product(joint.orders, joint.ranks, joint.ms)]),
-        "ablation": partial(_ablation, ratios or (20.0,)),
-        "practitioner": partial(_practitioner, base or Base(), ratios or RATIOS),
+    make = {
+        "table2": _table2,
+        "table5": _table5,
+        "figure5": _figure5,
+        "grid": _grid,
+        "ablation": _ablation,
+        "practitioner": _practitioner,
+        "distillation": _distillation,
+        "tune": _tune,
     }
+    if table not in make:
+        raise SeeError(f"no table {table}; there are: {', '.join(make)}, table3")
     # By name: Figure 5's three lines meet in one cell.
-    return list({cell.name: cell for seed in seeds for cell in make[table](seed)}.values())
+    found = {cell.name: cell for seed in choice.seeds for cell in make[table](choice, seed)}
+    return [cell if cell.fit else _completed(cell, table, choice) for cell in found.values()]
 
 
-def _methods(methods: Sequence[str], ratios: Sequence[float], seed: int) -> Iterator[Cell]:
-    from fairseq_see.embeddings import embedding_class
+def check_choices(table: str, chosen: Sequence[str]) -> None:
+    """Raise SeeError if something is chosen that the table does not have."""
+    every = {name for names in CHOICES.values() for name in names}
+    if wrong := sorted(every.intersection(chosen) - set(CHOICES.get(table, ()))):
+        raise SeeError(f"{table} has no {wrong[0]} to choose; leave out {wrong[0]}=")
 
-    for method in methods:
-        compresses = embedding_class(method).compresses
-        if embedding_class(method).quantised:
+
+def _completed(cell: Cell, table: str, choice: Choice) -> Cell:
+    """The cell with its method's hyper-parameters, the length of training and the overrides of every cell."""
+    overrides = dict(cell.overrides)
+    if choice.hyperparameters and table != "tune":
+        if cell.method not in choice.hyperparameters:
+            raise SeeError(f"the hyper-parameters have none for {cell.method}; the target tune finds them")
+        overrides = _joined(cell, choice.hyperparameters[cell.method])
+        if not choice.updates:
+            raise SeeError("hyper-parameters do not say how long to train: add updates=N")
+    if choice.updates:
+        warmup = overrides.get("lr_scheduler.warmup_updates", "0")
+        if int(warmup) >= choice.updates:
+            raise SeeError(f"{cell.name}: updates={choice.updates} leaves nothing after its warm-up of {warmup}")
+        overrides |= {"optimization.max_update": str(choice.updates), "optimization.max_epoch": "0"}
+    return replace(cell, overrides=overrides | choice.overrides)
+
+
+def _joined(cell: Cell, added: Overrides) -> Overrides:
+    known = {key.lstrip("+"): value for key, value in cell.overrides.items()}
+    for key in added:
+        if key.lstrip("+") in {*known, "optimization.max_update", "optimization.max_epoch"}:
+            raise SeeError(f"the hyper-parameters of {cell.method} set {key}, which is the table's; leave it out")
+    return cell.overrides | added
+
+
+def _table2(choice: Choice, seed: int) -> Iterator[Cell]:
+    for method in choice.methods or METHODS:
+        if _is_quantised(method):
             raise SeeError(f"{method} is made of a trained model, not trained; the table practitioner has it")
-        if compresses and not ratios:
-            raise SeeError(f"{method} compresses, and the methods of table5 do not; choose of {', '.join(LSTMS)}")
-        for ratio in ratios if compresses else (None,):
+        for ratio in (choice.ratios or (10, 20, 40, 80)) if _compresses(method) else (None,):
             yield _at_ratio(method, ratio, seed)
 
 
-def _ablation(ratios: Sequence[float], seed: int) -> Iterator[Cell]:
-    for ratio in ratios:
+def _table5(choice: Choice, seed: int) -> Iterator[Cell]:
+    for method in choice.methods or LSTMS:
+        if _compresses(method):
+            raise SeeError(f"{method} compresses, and the methods of table5 do not; choose of {', '.join(LSTMS)}")
+        yield _at_ratio(method, None, seed)
+
+
+def _ablation(choice: Choice, seed: int) -> Iterator[Cell]:
+    for ratio in choice.ratios or (20,):
         yield _at_ratio("see", ratio, seed)
         for control in CONTROLS:
             # Drawn anew for each seed: of one random assignment nobody knows whether it was lucky.
             options = ("--control", control, "--seed", str(seed))
-            yield _at_ratio("see", ratio, seed, control, f"{control}-seed{seed}", options)
+            yield _with_index(_at_ratio("see", ratio, seed, control), f"{control}-seed{seed}", options)
 
 
-def _lines() -> list[tuple[int, int, int]]:
-    """Rank, order and m of Figure 5, one of them varied at a time."""
-    ranks = [(rank, ORDER, M) for rank in RANKS]
-    orders = [(RANK, order, M) for order in ORDERS]
-    return ranks + orders + [(RANK, ORDER, m) for m in MS]
+def _figure5(choice: Choice, seed: int) -> Iterator[Cell]:
+    settings = [(rank, ORDER, M) for rank in RANKS] + [(RANK, order, M) for order in ORDERS]
+    return _sensitivity(settings + [(RANK, ORDER, m) for m in MS], seed)
+
+
+def _grid(choice: Choice, seed: int) -> Iterator[Cell]:
+    return _sensitivity([(r, o, m) for o, r, m in product(choice.orders, choice.ranks, choice.ms)], seed)
 
 
 def _sensitivity(settings: Sequence[tuple[int, int, int]], seed: int) -> Iterator[Cell]:
     for rank, order, m in settings:
         check_order_and_rank(order, rank)
-        index = "" if (rank, order) == (RANK, ORDER) else f"rank{rank}-order{order}"
-        options = ("--rank", str(rank), "--order", str(order)) if index else ()
-        overrides = {"model.see_method": "see", "+model.see_args.vectors": m}
-        yield _cell(f"see-rank{rank}-order{order}-m{m}", overrides, seed, index, options)
+        overrides = _model("see", None, seed) | {"+model.see_args.vectors": str(m)}
+        see_args = {"rank": rank, "order": order, "vectors": m}
+        name = f"see-rank{rank}-order{order}-m{m}-seed{seed}"
+        cell = Cell(name, "see", None, seed, see_args=see_args, overrides=overrides)
+        options = ("--rank", str(rank), "--order", str(order))
+        yield cell if (rank, order) == (RANK, ORDER) else _with_index(cell, f"rank{rank}-order{order}", options)
 
 
-def setting_of(name: str) -> tuple[int, int, int] | None:
-    """Rank, order and m of a cell of ``figure5`` or ``grid``, by its name; None if it is another's."""
-    found = re.fullmatch(r"see-rank(\d+)-order(\d+)-m(\d+)-seed\d+", name)
-    return (int(found[1]), int(found[2]), int(found[3])) if found else None
-
-
-def _practitioner(base: Base, ratios: Sequence[float], seed: int) -> Iterator[Cell]:
-    """What makes a dense model small without another embedding: d, fewer pieces, one table, fewer bits."""
+def _practitioner(choice: Choice, seed: int) -> Iterator[Cell]:
+    """What makes a dense model small without another embedding: d, fewer subwords, shared matrices, fewer bits."""
     dense = _at_ratio("dense", None, seed)
     yield dense
     for part in (2, 4):
         # Of four heads.
-        dim = -(-base.dim // (4 * part)) * 4
-        yield _variant(f"dense-d{dim}", seed, {"model.encoder_embed_dim": dim, "model.decoder_embed_dim": dim})
-    joined = ("--joined",) if base.joined else ()
-    for size in (size for size in base.sizes if size < base.size):
-        yield _variant(f"dense-bpe{size}", seed, {}, f"bpe{size}", ("--size", str(size), *joined))
-    shared = {"+model.share_all_embeddings": True}
-    other = () if base.joined else ("joined", ("--size", str(base.size), "--joined"))
-    yield _variant("dense-shared", seed, shared, *other)
-    for method, ratio in (("int8", None), *(("product_quantised", ratio) for ratio in ratios)):
-        yield replace(_at_ratio(method, ratio, seed), fit=dense.name)
+        dim = str(-(-choice.dim // (4 * part)) * 4)
+        yield _dense(f"d{dim}", seed, {"model.encoder_embed_dim": dim, "model.decoder_embed_dim": dim})
+    for size in (size for size in choice.sizes if size < choice.size):
+        yield replace(_dense(f"bpe{size}", seed, {}), data=f"bpe{size}")
+    shared = _dense("shared", seed, {"+model.share_all_embeddings": "true"})
+    yield shared if choice.joined else replace(shared, data="joined")
+    codes = [("product_quantised", ratio) for ratio in choice.ratios or (10, 20, 40, 80)]
+    for method, ratio in [("int8", None), *codes]:
+        options = ("--see-method", method, *(("--see-ratio", f"{ratio:g}") if ratio else ()), "--epochs", "0")
+        yield replace(_at_ratio(method, ratio, seed), overrides={}, fit=dense.name, fit_options=options)
 
 
-def _variant(
-    name: str, seed: int, overrides: dict[str, Any], data: str = "", data_options: tuple[str, ...] = ()
-) -> Cell:
-    given = {"model.see_method": "dense"} | overrides | {"common.seed": seed}
-    return Cell(f"{name}-seed{seed}", given, data=data, data_options=data_options)
+def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
+    """A dense teacher; fits to it; these taught by it, in two stages or one, and trained from scratch without it."""
+    teacher = _at_ratio("dense", None, seed)
+    source, needs = choice.teacher or teacher.name, () if choice.teacher else (teacher.name,)
+    if not choice.teacher:
+        yield teacher
+    for fit, ratio in product(choice.methods or FITS, choice.ratios or (10,)):
+        if fit not in FITS:
+            raise SeeError(f"no fit {fit}; there are: {', '.join(FITS)}")
+        method, more, preset = FITS[fit]
+        name = f"{fit}-{ratio:g}x"
+        options = ("--preset", fit, "--see-ratio", f"{ratio:g}")
+        fitted = Cell(f"{name}-fit-seed{seed}", method, ratio, seed, f"{fit}-fit", fit=source, fit_options=options)
+        yield fitted
+        updates = choice.updates or 300
+        if choice.start >= updates:
+            raise SeeError(f"start={choice.start} leaves none of the {updates} updates for the second stage")
+        schedule = {
+            "lr_scheduler._name": "polynomial_decay",
+            "lr_scheduler.warmup_updates": str(updates // 6),
+            "optimization.max_update": str(updates),
+            "optimization.max_epoch": "0",
+        }
+        taught = preset | {
+            "criterion.teacher": f"'{choice.teacher or f'{{cells}}/{source}'}/checkpoints/checkpoint_best.pt'",
+            "checkpoint.finetune_from_model": f"'{{cells}}/{fitted.name}/checkpoints/checkpoint_best.pt'",
+        }
+        for training in choice.trainings:
+            stages = {"distilled": str(choice.start), "unstaged": "0"}
+            overrides = _model(method, ratio, seed) | more | schedule
+            cell = Cell(f"{name}-{training}-seed{seed}", method, ratio, seed, f"{fit}-{training}", overrides=overrides)
+            if training in stages:
+                overrides = overrides | taught | {"criterion.start_updates": stages[training]}
+                needed = (*needs, fitted.name)
+                cell = replace(cell, overrides=overrides, config=choice.distil_config, needs=needed)
+            elif training != "scratch":
+                raise SeeError(f"no training {training}; there are: distilled, unstaged, scratch")
+            yield cell
 
 
-def _at_ratio(
-    method: str, ratio: float | None, seed: int, control: str = "", index: str = "", options: tuple[str, ...] = ()
-) -> Cell:
-    name = "-".join(filter(None, (method, control, "" if ratio is None else f"{ratio:g}x")))
-    given = {"model.see_method": method} | ({} if ratio is None else {"model.see_ratio": ratio})
-    return _cell(name, given, seed, index, options)
+def _tune(choice: Choice, seed: int) -> Iterator[Cell]:
+    """The same learning rates and warm-ups for every method."""
+    for method, rate, warmup in product(choice.methods or ("dense", "see", "morphte"), choice.rates, choice.warmups):
+        ratio = (choice.ratios or (20,))[0] if _compresses(method) else None
+        variant = f"rate{rate:g}-warmup{warmup}-updates{choice.updates}"
+        if not choice.updates:
+            raise SeeError("tune needs updates=N, the length of a trial")
+        cell = _at_ratio(method, ratio, seed, variant)
+        yield replace(cell, overrides=cell.overrides | trial(rate, warmup))
 
 
-def _cell(name: str, overrides: dict[str, Any], seed: int, index: str, options: tuple[str, ...]) -> Cell:
-    given = overrides | {"common.seed": seed} | ({"+model.see_index": index} if index else {})
-    return Cell(f"{name}-seed{seed}", given, index, options)
+def trial(rate: float, warmup: int) -> Overrides:
+    """What a trial of ``tune`` sets: a rate that rises over the warm-up, then falls to zero at the last update."""
+    return {
+        "optimization.lr": f"[{rate:g}]",
+        "lr_scheduler._name": "polynomial_decay",
+        "lr_scheduler.warmup_updates": str(warmup),
+    }
 
 
-def with_recipes(chosen: Sequence[Cell], recipes: Mapping[str, Overrides], source: Path) -> list[Cell]:
-    """The cells, those that are trained with the overrides of their method's recipe; controls of a method are of it.
+def describe(cell: Cell, corpus: str, scale: str) -> dict[str, Any]:
+    """What RUN/cell.json says of a cell: of which text, at which scale, which method and what else."""
+    facts: dict[str, Any] = {
+        "corpus": corpus,
+        "scale": scale,
+        "method": cell.method,
+        "ratio": cell.ratio,
+        "seed": cell.seed,
+    }
+    facts |= {"variant": cell.variant, "fitted_to": cell.fit, "how": " ".join(cell.fit_options)}
+    facts |= {"see_args": cell.see_args}
+    return {"config": {name: value for name, value in facts.items() if value not in (None, "", {})}}
 
-    Args:
-        chosen: the cells.
-        recipes: overrides by method.
-        source: their file, for messages.
+
+def _dense(variant: str, seed: int, overrides: Overrides) -> Cell:
+    cell = _at_ratio("dense", None, seed, variant)
+    return replace(cell, overrides=cell.overrides | overrides)
+
+
+def _at_ratio(method: str, ratio: float | None, seed: int, variant: str = "") -> Cell:
+    name = "-".join(filter(None, (method, variant, "" if ratio is None else f"{ratio:g}x", f"seed{seed}")))
+    return Cell(name, method, ratio, seed, variant, overrides=_model(method, ratio, seed))
+
+
+def _with_index(cell: Cell, index: str, options: tuple[str, ...]) -> Cell:
+    return replace(cell, index=index, index_options=options, overrides=cell.overrides | {"+model.see_index": index})
+
+
+def _model(method: str, ratio: float | None, seed: int) -> Overrides:
+    at = {} if ratio is None else {"model.see_ratio": f"{ratio:g}"}
+    return {"model.see_method": method, **at, "common.seed": str(seed)}
+
+
+def _compresses(method: str) -> bool:
+    from fairseq_see.embeddings import embedding_class
+
+    return bool(embedding_class(method).compresses)
+
+
+def _is_quantised(method: str) -> bool:
+    from fairseq_see.embeddings import embedding_class
+
+    return bool(embedding_class(method).quantised)
+
+
+def read_hyperparameters(path: Path) -> dict[str, Overrides]:
+    """Overrides by method from a YAML, such as the target ``tune`` writes.
 
     Raises:
-        SeeError: a method has no recipe, or a recipe sets what its cell is about.
-    """
-    methods = dict.fromkeys(str(cell.overrides["model.see_method"]) for cell in chosen if not cell.fit)
-    if lacking := [method for method in methods if method not in recipes]:
-        raise SeeError(f"{source} has no recipe for {', '.join(lacking)}; scripts/search.sh finds one")
-    return [cell if cell.fit else _with_recipe(cell, recipes, source) for cell in chosen]
-
-
-def _with_recipe(cell: Cell, recipes: Mapping[str, Overrides], source: Path) -> Cell:
-    method = cell.overrides["model.see_method"]
-    return replace(cell, overrides=joined(cell.overrides, recipes[method], f"{source}, {method}"))
-
-
-def of_length(cell: Cell, updates: int) -> Cell:
-    """The cell, trained for so many updates.
-
-    Raises:
-        SeeError: the warm-up of its recipe takes as many, or is no number.
-    """
-    warmup = {bare(key): value for key, value in cell.overrides.items()}.get("lr_scheduler.warmup_updates", 0)
-    if not re.fullmatch(r"\d+", str(warmup)):
-        raise SeeError(f"{cell.name}: the warm-up of its recipe is {warmup!r}, not a whole number of updates")
-    if int(warmup) >= updates:
-        raise SeeError(
-            f"{cell.name}: --updates {updates} leaves nothing after its recipe's warm-up of {warmup}; take more"
-        )
-    return replace(cell, overrides=cell.overrides | length(updates))
-
-
-def out_of_reach(cell: Cell, plans: Sequence[dict[str, Any]]) -> str | None:
-    """Why a cell's ratio cannot be met, after ``fairseq-see plan --json``; None if it can."""
-    asked = cell.overrides["model.see_method"], cell.overrides.get("model.see_ratio")
-    for plan in plans:
-        if (plan["method"], plan["asked"]) == asked and "refused" in plan:
-            return str(plan["refused"])
-    return None
-
-
-def state(folder: Path, tests: Iterable[str] = ()) -> str:
-    """How far a cell has come; it is done when it is scored on ``tests``, or on any if their names are not known."""
-    if not (folder / "done").is_file():
-        return "started" if (folder / "train.log").is_file() else "missing"
-    scored = {path.name.removesuffix(".scores.json") for path in folder.glob("*.scores.json")}
-    return "done" if scored and scored.issuperset(tests) else "trained"
-
-
-def write_lists(chosen: Sequence[Cell], config: str, path: Path) -> None:
-    """Write the cells that are trained as lists of runs, one for each text they are trained on.
-
-    That of the usual text is ``path``, that of another has its name behind a hyphen.
+        SeeError: it is no such YAML.
     """
     import yaml
 
-    trained = sorted((cell for cell in chosen if not cell.fit), key=lambda cell: cell.data)
-    if not any(cell.data == "" for cell in trained):
-        # One of an earlier table would be taken for it.
-        path.unlink(missing_ok=True)
-    for data, members in groupby(trained, key=lambda cell: cell.data):
-        runs = [{"name": cell.name, "config": config, "overrides": cell.overrides} for cell in members]
-        with replacing(path.with_stem(f"{path.stem}-{data}") if data else path) as temporary:
-            temporary.write_text(yaml.safe_dump({"runs": runs}, sort_keys=False), encoding="utf-8")
+    try:
+        found = yaml.safe_load("\n".join(read_lines(path)))
+    except yaml.YAMLError as error:
+        raise SeeError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict) or not all(isinstance(values, dict) for values in found.values()):
+        raise SeeError(f"{path} does not map methods to overrides; the target tune writes a file that does")
+    return {method: {key: as_override(value) for key, value in values.items()} for method, values in found.items()}
 
 
-def _fit_options(cell: Cell) -> list[str]:
-    """Of ``fairseq-see fit``, for a cell that is a quantised one."""
-    names = {"model.see_method": "--see-method", "model.see_ratio": "--see-ratio"}
-    given = [(names[key], str(value)) for key, value in cell.overrides.items() if key in names]
-    return [*(word for pair in given for word in pair), "--epochs", "0"]
+def as_override(value: Any) -> str:
+    """A YAML value as Hydra's command line has it."""
+    if isinstance(value, list):
+        return f"[{','.join(map(as_override, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
 
 
-def main() -> int:
-    """Write the lists of those in reach; print what else they take and what state every cell is in, tabs between.
+def main() -> None:
+    """Print RUN/cell.json: what a cell is, and whether the plans on standard input refuse it."""
+    import json
+    import sys
 
-    Lines are ``data`` and ``index`` with a name and options, ``fit`` with a cell's name, its source and options, and
-    ``cell`` with a name and a state.
-    """
-    parser = argparse.ArgumentParser(prog="python -m experiments.paper_tables", description=main.__doc__)
-    parser.add_argument("table", choices=TABLES)
-    parser.add_argument("config")
-    parser.add_argument("list", type=Path)
-    parser.add_argument("cells", type=Path)
-    parser.add_argument("--methods", nargs="*", default=[])
-    parser.add_argument("--ratios", nargs="*", type=float, default=[])
-    parser.add_argument("--seeds", nargs="*", type=int, default=[])
-    parser.add_argument("--plan", type=Path)
-    parser.add_argument("--tests", type=Path, help="tests.txt of scripts/prepare.sh")
-    for name, values in Grid()._asdict().items():
-        parser.add_argument(f"--{name}", nargs="*", type=int, default=values)
-    parser.add_argument("--dim", type=int, default=Base().dim)
-    parser.add_argument("--size", type=int, default=Base().size)
-    parser.add_argument("--joined", action="store_true")
-    parser.add_argument("--sizes", nargs="*", type=int, default=[*Base().sizes])
-    parser.add_argument("--recipes", type=Path)
-    parser.add_argument("--updates", type=int)
-    args = parser.parse_args()
-    with ends_in_one_line():
-        base = Base(args.dim, args.size, args.joined, tuple(args.sizes))
-        found = cells(
-            args.table, args.methods, args.ratios, args.seeds or [1], base, Grid(args.ranks, args.orders, args.ms)
-        )
-        if args.recipes:
-            found = with_recipes(found, read_recipes(args.recipes), args.recipes)
-        if args.updates:
-            found = [of_length(cell, args.updates) for cell in found]
-        plans = json.loads(args.plan.read_text(encoding="utf-8")) if args.plan else []
-        tests = [line.partition("\t")[2] for line in read_lines(args.tests)] if args.tests else []
-        reasons = {cell.name: out_of_reach(cell, plans) for cell in found}
-        write_lists([cell for cell in found if not reasons[cell.name]], args.config, args.list)
-    for data, options in dict.fromkeys((cell.data, cell.data_options) for cell in found if cell.data):
-        print("data", data, *options, sep="\t")
-    for cell in found:
-        if cell.fit and not reasons[cell.name]:
-            print("fit", cell.name, cell.fit, *_fit_options(cell), sep="\t")
-    for index, options in dict.fromkeys((cell.index, cell.index_options) for cell in found if cell.index):
-        print("index", index, *options, sep="\t")
-    for cell in found:
-        reason = reasons[cell.name]
-        reached = f"out of reach: {reason}" if reason else state(args.cells / cell.name, tests)
-        print("cell", cell.name, reached, sep="\t")
-    return 0
+    facts = json.loads(sys.argv[1])
+    refused = [str(plan["refused"]) for plan in json.load(sys.stdin) if "refused" in plan]
+    print(json.dumps(facts | {"infeasible": refused[0] if refused else ""}, indent=2, ensure_ascii=False))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

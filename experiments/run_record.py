@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, get_origin
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines, write_json
@@ -26,6 +27,16 @@ FILE = "run.json"
 VERSION = 1
 KINDS = ("translation", "language_model", "masked_lm", "classification", "fit")
 STATES = ("trained", "scored", "failed", "infeasible")
+
+# Types of what is known to be in the mappings.
+_CONFIG: dict[str, Any] = {
+    "ratio": float | None,
+    "method": str,
+    "variant": str | None,
+    "see_args": dict[str, Any] | None,
+}
+_DATA: dict[str, Any] = {"training_pairs": int | None, "training_words": str | None}
+_METRICS: dict[str, Any] = dict.fromkeys(("bleu", "chrf", "tokenised_bleu", "perplexity", "accuracy"), float)
 
 
 @dataclass(frozen=True)
@@ -37,8 +48,10 @@ class RunRecord:
         kind: of KINDS.
         config: what was chosen: ``corpus``, ``scale``, ``method``, ``ratio`` (asked for; absent for a method without),
             ``seed``, ``variant``, ``architecture``, ``see_args``; of a fit also ``fitted_to`` (a run's name) and
-            ``how``. Runs whose ``config`` and ``overrides`` differ in ``seed`` alone are seeds of one setting.
-        overrides: of the training configuration, by key, without the seed.
+            ``how``. ``see_args`` has ``rank``, ``order`` and ``vectors`` where they were given, wherever that was; they
+            are no part of ``variant``. Runs whose ``config`` and ``overrides`` differ in ``seed`` alone are seeds of
+            one setting.
+        overrides: of the training configuration, by key, without what follows from the seed, and without paths.
         data: the training text: ``name``, ``training_pairs``, ``target_lang`` and ``training_words``, the path of its
             tokenised target side, from which the report takes the frequencies of words.
         state: of STATES.
@@ -59,8 +72,8 @@ class RunRecord:
         byte_ratio: bytes of dense matrices in half precision by ``embedding_bytes``.
         curve: updates and perplexity on the dev set, in the order of training.
         dev_perplexity: of the checkpoint that was scored.
-        metrics: by test set; of a translation ``bleu``, ``chrf``, ``tokenised_bleu``, ``bleu_signature`` and
-            ``chrf_signature``.
+        metrics: by test set; of a translation ``bleu``, ``chrf``, ``tokenised_bleu`` and a ``..._signature`` of each,
+            of a language model ``perplexity``, of a classification ``accuracy``.
         checksums: sha256 of ``data``, of each dictionary (``dict.en.txt``), of ``index`` and ``checkpoint``.
         version: of this layout.
     """
@@ -88,24 +101,29 @@ class RunRecord:
     byte_ratio: float | None = None
     curve: list[list[float]] = field(default_factory=list)
     dev_perplexity: float | None = None
-    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    metrics: dict[str, dict[str, float | str]] = field(default_factory=dict)
     checksums: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
 
     def __post_init__(self) -> None:
         """Raise SeeError if a field holds what it may not."""
         for item in fields(self):
-            value = getattr(self, item.name)
-            if not _fits(value, item.type):
-                raise SeeError(f"{item.name} is {value!r}")
+            _check(item.name, getattr(self, item.name), item.type)
         for name, allowed in (("kind", KINDS), ("state", STATES), ("version", (VERSION,))):
             if getattr(self, name) not in allowed:
                 raise SeeError(f"{name} is {getattr(self, name)!r}, not one of {', '.join(map(str, allowed))}")
-        if not all(isinstance(scores, dict) for scores in self.metrics.values()):
-            raise SeeError("metrics do not map test sets to scores")
-        for name in ("curve", "matrices"):
-            if not all(_is_pair(pair) for pair in getattr(self, name)):
-                raise SeeError(f"{name} is no list of pairs of numbers")
+        for values, known in (
+            (self.config, _CONFIG),
+            (self.data, _DATA),
+            *((m, _METRICS) for m in self.metrics.values()),
+        ):
+            for name in values.keys() & known.keys():
+                _check(name, values[name], known[name])
+        for test, metrics in self.metrics.items():
+            if all(isinstance(value, str) for value in metrics.values()):
+                raise SeeError(f"metrics of {test} hold no number")
+        if any(len(pair) != 2 for pairs in (self.curve, self.matrices) for pair in pairs):
+            raise SeeError("curve or matrices are no lists of pairs")
 
 
 def read(folder: Path) -> RunRecord:
@@ -230,15 +248,21 @@ def collect_versions() -> dict[str, str]:
     }
 
 
+def _check(name: str, value: Any, wanted: Any) -> None:
+    if not _fits(value, wanted):
+        raise SeeError(f"{name} is {value!r}")
+
+
 def _fits(value: Any, wanted: Any) -> bool:
-    """Whether a value is of a field's type; of a mapping or list only that it is one."""
-    if wanted == float | None:
-        wanted = int | float | None
-    return isinstance(value, get_origin(wanted) if get_origin(wanted) in (dict, list) else wanted)
-
-
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(isinstance(number, int | float) for number in value)
+    """Whether a JSON value is of a type; an integer is a float, too."""
+    origin, parts = get_origin(wanted), get_args(wanted)
+    if isinstance(wanted, UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(item, parts[1]) for item in value.values())
+    if origin is list:
+        return isinstance(value, list) and all(_fits(item, parts[0]) for item in value)
+    return wanted is Any or isinstance(value, int | float if wanted is float else wanted)
 
 
 def _other_parameters(model: Mapping[str, Any], inside: tuple[str, ...]) -> int:

@@ -1,6 +1,6 @@
 """Sizes of dictionaries, unit indexes and the dense model: Table 3 of the paper.
 
-python -m experiments.table3 DATA CONFIG.yaml
+python -m experiments.table3 DATA CONFIG
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 from fairseq_see.errors import SeeError, ends_in_one_line
 
 
-def statistics(data: Path, config: Path) -> dict[str, float]:
+def statistics(data: Path, config: str) -> dict[str, float]:
     """The columns of Table 3, in its terms, and what it leaves open told apart.
 
     Args:
@@ -28,6 +28,7 @@ def statistics(data: Path, config: Path) -> dict[str, float]:
     from fairseq.tasks.translation import TranslationConfig, TranslationTask
     from omegaconf import OmegaConf
 
+    from experiments.training import compose
     from fairseq_see.models.transformer import SEETransformerConfig, SEETransformerModel
     from fairseq_see.units import UnitIndex, Vocabulary
 
@@ -43,7 +44,7 @@ def statistics(data: Path, config: Path) -> dict[str, float]:
             f"|M| {side}": len(index.sememes) - index.order,  # without padding
             f"morphemes {side}": len(index.morphemes) - index.order,
         }
-    given = {name: value for name, value in OmegaConf.load(config).model.items() if name != "_name"}
+    given = {name: value for name, value in compose(config, [])["model"].items() if name != "_name"}
     cfg = OmegaConf.merge(OmegaConf.structured(SEETransformerConfig), given, {"see_method": "dense"})
     task = TranslationTask.setup_task(
         OmegaConf.merge(
@@ -61,7 +62,7 @@ def main() -> int:
     """Print a table."""
     parser = argparse.ArgumentParser(prog="python -m experiments.table3", description=main.__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("config", type=Path)
+    parser.add_argument("config", help="a name in configs/, or a YAML")
     args = parser.parse_args()
     logging.disable(logging.INFO)
     with ends_in_one_line():

@@ -5,27 +5,20 @@
 #
 #   --from DIR  take zh-en.tgz, or the files in it, from DIR; nothing is downloaded
 #   --out DIR   default runs/iwslt17
+#   WIT3        another place with the files of FBK's repository hlt-mt/WIT3 on GitHub
 #
-#   WIT3        where else than in FBK's repository hlt-mt/WIT3 on GitHub the same files are
-#
-# Leaves in DIR: downloads/ (the archive, with its sha256) and text/{train,dev,tst2010,...,tst2015,test}.{zh,en}, which
-# scripts/prepare.sh takes; test is the six test sets together. text/corpus.json tells what they are. An interrupted
-# download goes on. The talks are TED's, under CC BY-NC-ND.
-set -euo pipefail
+# Leaves text/{train,dev,tst2010,...,tst2015,test}.{zh,en} and text/corpus.json; test is the six test sets together. An
+# interrupted download resumes. The talks are TED's, under CC BY-NC-ND.
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 source "$root/scripts/fetch.sh"
-
 from='' out=$root/runs/iwslt17
 while (($#)); do
     case $1 in
-    --from | --out) (($# > 1)) || die "$1 needs a value" ;;&
     --from) from=$2 && shift 2 ;;
     --out) out=$2 && shift 2 ;;
-    -h | --help) usage 0 ;;
-    *) die "unknown option $1 (--help tells the options)" ;;
+    *) usage ;;
     esac
 done
-
 # The checksum is the one that sacrebleu publishes.
 unpack_corpus iwslt17 "$out" "$from" \
     zh-en.tgz "${WIT3:-https://raw.githubusercontent.com/hlt-mt/WIT3/master}/archive/2017-01-trnted/texts/zh/en/zh-en.tgz" \

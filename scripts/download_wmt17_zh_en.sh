@@ -3,33 +3,25 @@
 #
 # WMT17 Chinese-English as line-aligned text: News Commentary to train on, newsdev2017, newstest2017.
 #
-#   --nc VERSION  v12 (of WMT17, the default), v13 (of WMT18) or v15 (of WMT20, a table of its own). The paper speaks of
-#                 about 320,000 pairs: v15 has that many, v12 about 227,000
+#   --nc VERSION  v12 (of WMT17, the default), v13 (of WMT18) or v15 (of WMT20). The paper speaks of about 320,000 pairs:
+#                 v15 has that many, v12 about 227,000
 #   --from DIR    take the archives, or the files in them, from DIR; nothing is downloaded
 #   --out DIR     default runs/wmt17 (v13: runs/wmt17-v13, v15: runs/wmt17-v15)
+#   STATMT        another place with the files of https://data.statmt.org
 #
-#   STATMT        where else than at https://data.statmt.org the same files are
-#
-# Leaves in DIR: downloads/ (the archives, with their sha256) and text/{train,dev,test}.{zh,en}, which scripts/prepare.sh
-# takes, with text/corpus.json, which tells what they are. Interrupted downloads go on. docs/reproduce.md tells what
-# checksums are published, and by whom.
-set -euo pipefail
+# Leaves text/{train,dev,test}.{zh,en} and text/corpus.json. Interrupted downloads resume.
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 source "$root/scripts/fetch.sh"
-
 nc=v12 from='' out=''
 while (($#)); do
     case $1 in
-    --nc | --from | --out) (($# > 1)) || die "$1 needs a value" ;;&
     --nc) nc=$2 && shift 2 ;;
     --from) from=$2 && shift 2 ;;
     --out) out=$2 && shift 2 ;;
-    -h | --help) usage 0 ;;
-    *) die "unknown option $1 (--help tells the options)" ;;
+    *) usage ;;
     esac
 done
 site=${STATMT:-https://data.statmt.org}
-
 # Checksums: News Commentary as TensorFlow Datasets publishes them (wmt17_translate, wmt18_translate), dev and test as
 # sacrebleu does; none is known of v15.
 case $nc in

@@ -1,4 +1,4 @@
-"""Cleaning of line-aligned Chinese-English text.
+"""Cleaning of line-aligned parallel text, in any two languages.
 
 ``fault`` gives the reason why a pair of normalised lines should not be trained on; ``clean`` normalises and filters two
 files, and counts.
@@ -29,7 +29,7 @@ class Limits:
     """What a pair may look like.
 
     Attributes:
-        max_words: words of the English side; on the Chinese side each ideograph counts as a word.
+        max_words: words of either side; each ideograph counts as a word.
         max_chars: characters of either side.
         max_ratio: number of words of the longer side over that of the shorter one.
     """
@@ -78,15 +78,15 @@ def longest_word(line: str) -> int:
     return max((len(run) for run in RUN.findall(line)), default=0)
 
 
-def fault(zh: str, en: str, limits: Limits) -> str | None:
+def fault(source: str, target: str, limits: Limits) -> str | None:
     """Why a normalised pair is not fit for training, one of ``REASONS``; None if it is."""
-    if not zh or not en:
+    if not source or not target:
         return EMPTY
-    if max(longest_word(zh), longest_word(en)) > MAX_WORD:
+    if max(longest_word(source), longest_word(target)) > MAX_WORD:
         return LONG_WORD
-    if max(len(zh), len(en)) > limits.max_chars:
+    if max(len(source), len(target)) > limits.max_chars:
         return TOO_LONG
-    short, long = sorted((count_words(zh), count_words(en)))
+    short, long = sorted((count_words(source), count_words(target)))
     if long > limits.max_words:
         return TOO_LONG
     if long > limits.max_ratio * short:
@@ -117,27 +117,29 @@ def lines_of(path: str | Path) -> Iterator[str]:
         raise SeeError(f"cannot read {path}: {error.strerror}") from error
 
 
-def written(output: str | Path) -> dict[str, str]:
+def outputs(output: str | Path, languages: tuple[str, str]) -> dict[str, str]:
     """The files that :func:`clean` writes, by what they are to the user."""
-    return {f"the {side} text": f"{output}.{side}" for side in ("zh", "en")}
+    return {f"the {language} text": f"{output}.{language}" for language in languages}
 
 
 def clean(
-    zh: str | Path,
-    en: str | Path,
+    source: str | Path,
+    target: str | Path,
     output: str | Path,
     *,
+    languages: tuple[str, str] = ("zh", "en"),
     limits: Limits | None = None,
     keep_duplicates: bool = False,
     max_pairs: int | None = None,
     filtered: bool = True,
 ) -> Report:
-    """Write ``output``.zh and ``output``.en: the pairs of the two files, normalised, without the unfit ones.
+    """Write ``output``.SOURCE and ``output``.TARGET: the pairs of two files, normalised, without the unfit ones.
 
     Args:
-        zh: the Chinese file, a sentence a line.
-        en: the English file, aligned with it.
+        source: a file with a sentence a line.
+        target: the other language's, aligned with it.
         output: path of the two new files without their ends.
+        languages: codes of the two, the ends of their names.
         limits: what is fit.
         keep_duplicates: keep a pair that has been seen before.
         max_pairs: keep only the first so many pairs.
@@ -147,23 +149,23 @@ def clean(
         SeeError: a file cannot be read or written, is empty or would be written over, the numbers of lines differ, or
             nothing is left.
     """
-    check_outputs(written(output), (zh, en))
+    files = outputs(output, languages)
+    check_outputs(files, (source, target))
     limits = limits or Limits()
     report = Report(filtered=filtered, limits=limits)
     seen: set[bytes] = set()
     missing = object()
     counts = [0, 0]
     with ExitStack() as stack:
-        zh_path, en_path = (stack.enter_context(replacing(path)) for path in written(output).values())
-        zh_out = stack.enter_context(open(zh_path, "w", encoding="utf-8", newline="\n"))
-        en_out = stack.enter_context(open(en_path, "w", encoding="utf-8", newline="\n"))
-        for raw_zh, raw_en in zip_longest(lines_of(zh), lines_of(en), fillvalue=missing):
-            counts[0] += raw_zh is not missing
-            counts[1] += raw_en is not missing
-            if counts[0] != counts[1] or not isinstance(raw_zh, str) or not isinstance(raw_en, str):
+        paths = [stack.enter_context(replacing(path)) for path in files.values()]
+        new = [stack.enter_context(open(path, "w", encoding="utf-8", newline="\n")) for path in paths]
+        for raw in zip_longest(lines_of(source), lines_of(target), fillvalue=missing):
+            counts = [count + (line is not missing) for count, line in zip(counts, raw, strict=True)]
+            if counts[0] != counts[1] or not isinstance(raw[0], str) or not isinstance(raw[1], str):
                 continue
-            pair = normalise(raw_zh, "zh"), normalise(raw_en, "en")
-            report.without_chinese += bool(pair[0]) and not language("zh").writes(pair[0])
+            pair = normalise(raw[0], languages[0]), normalise(raw[1], languages[1])
+            for line, code in zip(pair, languages, strict=True):
+                report.without_chinese += code == "zh" and bool(line) and not language("zh").writes(line)
             reason = fault(*pair, limits)
             if reason is None and not keep_duplicates:
                 digest = hashlib.blake2b("\n".join(pair).encode(), digest_size=12).digest()
@@ -177,22 +179,24 @@ def clean(
                 pair = truncate_words(pair[0]), truncate_words(pair[1])
             if max_pairs is None or report.kept < max_pairs:
                 report.kept += 1
-                zh_out.write(pair[0] + "\n")
-                en_out.write(pair[1] + "\n")
+                for file, line in zip(new, pair, strict=True):
+                    file.write(line + "\n")
         report.read = counts[0]
-        _check(zh, en, counts, report)
+        _check(source, target, counts, report)
     return report
 
 
-def _check(zh: str | Path, en: str | Path, counts: list[int], report: Report) -> None:
-    for path, count in zip((zh, en), counts, strict=True):
+def _check(source: str | Path, target: str | Path, counts: list[int], report: Report) -> None:
+    for path, count in zip((source, target), counts, strict=True):
         if count == 0:
             raise SeeError(f"{path} is empty; it should hold one sentence a line")
     if counts[0] != counts[1]:
         raise SeeError(
-            f"{zh} has {counts[0]:,} lines and {en} has {counts[1]:,}: "
+            f"{source} has {counts[0]:,} lines and {target} has {counts[1]:,}: "
             "they are not aligned; line n of one must translate line n of the other"
         )
     if report.kept == 0:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.faults.items() if count)
-        raise SeeError(f"nothing is left of {zh} and {en} ({reasons}); are they aligned? are the limits too tight?")
+        raise SeeError(
+            f"nothing is left of {source} and {target} ({reasons}); are they aligned? are the limits too tight?"
+        )

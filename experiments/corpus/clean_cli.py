@@ -8,25 +8,27 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments.corpus.clean import Limits, Report, clean, written
+from experiments.corpus.clean import Limits, Report, clean, outputs
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs, write_json
 
-HELP = "normalise line-aligned Chinese-English text and drop the pairs that are unfit for training"
+HELP = "normalise line-aligned parallel text and drop the pairs that are unfit for training"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options."""
     limits = Limits()
-    parser.add_argument("--zh", required=True, metavar="FILE", help="Chinese text, UTF-8, a sentence a line")
-    parser.add_argument("--en", required=True, metavar="FILE", help="English text, aligned with it")
-    parser.add_argument("--output", required=True, metavar="PREFIX", help="writes PREFIX.zh and PREFIX.en")
+    parser.add_argument("source", metavar="SOURCE", help="text, UTF-8, a sentence a line")
+    parser.add_argument("target", metavar="TARGET", help="text of the other language, aligned with it")
+    parser.add_argument("--source-lang", default="zh", metavar="CODE", help="default: %(default)s")
+    parser.add_argument("--target-lang", default="en", metavar="CODE", help="default: %(default)s")
+    parser.add_argument("--output", required=True, metavar="PREFIX", help="writes PREFIX.CODE for each language")
     parser.add_argument(
         "--max-words",
         type=_positive(int),
         default=limits.max_words,
         metavar="N",
-        help="English words, or Chinese characters, of the longest sentence (default: %(default)s)",
+        help="words, or ideographs, of the longest sentence (default: %(default)s)",
     )
     parser.add_argument(
         "--max-chars",
@@ -40,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_positive(float),
         default=limits.max_ratio,
         metavar="X",
-        help="how many times more words, or Chinese characters, one side may have (default: %(default)s)",
+        help="how many times more words, or ideographs, one side may have (default: %(default)s)",
     )
     parser.add_argument("--max-pairs", type=_positive(int), metavar="N", help="keep only the first N fit pairs")
     parser.add_argument("--keep-duplicates", action="store_true", help="keep pairs that were there before")
@@ -56,11 +58,13 @@ def run(args: argparse.Namespace) -> None:
     """Clean, then show the counts."""
     if args.no_filter and args.max_pairs:
         raise SeeError("--no-filter keeps every line, --max-pairs does not; choose one")
-    check_outputs({**written(args.output), "--report": args.report}, (args.zh, args.en))
+    languages = (args.source_lang, args.target_lang)
+    check_outputs({**outputs(args.output, languages), "--report": args.report}, (args.source, args.target))
     report = clean(
-        args.zh,
-        args.en,
+        args.source,
+        args.target,
         args.output,
+        languages=languages,
         limits=Limits(args.max_words, args.max_chars, args.max_ratio),
         keep_duplicates=args.keep_duplicates,
         max_pairs=args.max_pairs,
@@ -70,7 +74,9 @@ def run(args: argparse.Namespace) -> None:
         write_json(args.report, report.as_dict())
     _show(report)
     if report.without_chinese * 2 > report.read:
-        print(f"warning: most lines of {args.zh} have no Chinese character; is it the right file?", file=sys.stderr)
+        print(
+            "warning: most lines of the Chinese text have no Chinese character; is it the right file?", file=sys.stderr
+        )
 
 
 def _show(report: Report) -> None:

@@ -18,7 +18,8 @@ Pair = tuple[str, str]
 _TAG = re.compile(
     r"\s*</?(url|keywords|speaker|talkid|title|description|transcript|reviewer|translator|doc)\b[^>]*>", re.IGNORECASE
 )
-_ELEMENT = re.compile(r"<(?P<end>/?)(?P<name>doc|seg)\b(?P<attributes>[^>]*)>", re.IGNORECASE)
+# Attributes end at the next <, or tags that nobody closed would take quadratic time.
+_ELEMENT = re.compile(r"<(?P<end>/?)(?P<name>doc|seg)\b(?P<attributes>[^<>]*)>", re.IGNORECASE)
 _ID = re.compile(r"\bid\s*=\s*[\"']?([^\"'\s>]*)", re.IGNORECASE)
 
 

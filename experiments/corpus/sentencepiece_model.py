@@ -1,6 +1,6 @@
-"""Words to pieces of words: sentencepiece's unigram model (Kudo 2018, arXiv 1804.10959).
+"""Words to subwords: sentencepiece's unigram model (Kudo 2018, arXiv 1804.10959).
 
-It is trained on, and applied to, text that ``words`` has split. So a piece never reaches beyond a word, ``▁`` always
+It is trained on, and applied to, text that ``words`` has split. So a subword never reaches beyond a word, ``▁`` always
 begins one, and ``pieces.replace(" ", "").replace("▁", " ")`` is the words again. (A ``▁`` of the text's own becomes a
 space by that.)
 
@@ -19,11 +19,11 @@ from experiments.corpus.clean import lines_of
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.text import load_subwords
 
-COVERAGE = {"zh": 0.9995, "en": 1.0, "joined": 0.9999}
-"""Share of a text's characters that pieces must be able to spell; the rarest beyond it become ``<unk>``.
+COVERAGE = {"zh": 0.9995, "ja": 0.9995, "joined": 0.9999}
+"""Share of a text's characters that subwords must be able to spell, 1 unless stated; the rarest become ``<unk>``.
 
-Chinese has thousands of rare characters, each of which would take the place of a piece. English has so few that the
-same share would take capital letters and digits. Of a joined text about a quarter of the characters is Chinese.
+Chinese has thousands of rare characters, each of which would take the place of a subword. An alphabet has so few that
+the same share would take capital letters and digits. Of a joined text about a quarter of the characters is Chinese.
 """
 
 _BESIDE = 20
@@ -36,8 +36,8 @@ def learn(lines: Iterable[str], size: int, language: str) -> bytes:
 
     Args:
         lines: words with spaces between them.
-        size: number of pieces, ``<unk>`` not counted.
-        language: ``zh``, ``en`` or ``joined``.
+        size: number of subwords, ``<unk>`` not counted.
+        language: code of the language, or ``joined``.
 
     Raises:
         SeeError: the text has too few words or too many characters for ``size``; the message names the limit.
@@ -50,7 +50,7 @@ def learn(lines: Iterable[str], size: int, language: str) -> bytes:
             sentence_iterator=_rearranged(lines),
             model_writer=model,
             vocab_size=size + 1,
-            character_coverage=COVERAGE[language],
+            character_coverage=COVERAGE.get(language, 1.0),
             normalization_rule_name="identity",  # cleaning has normalised, and keeps full-width marks
             bos_id=-1,  # fairseq has its own
             eos_id=-1,
@@ -78,10 +78,10 @@ def _rearranged(lines: Iterable[str]) -> Iterator[str]:
 
 def _reason(message: str, size: int, language: str) -> str:
     if found := re.search(r"set it to a value <= (\d+)", message):
-        return f"the {language} text is too small for {size} pieces; the largest size is {int(found[1]) - 1}"
+        return f"the {language} text is too small for {size} subwords; the largest size is {int(found[1]) - 1}"
     if found := re.search(r"required_chars\. \d+ vs (\d+)", message):
         least = int(found[1]) - 1
-        return f"the {language} text has too many characters for {size} pieces; the smallest size is {least}"
+        return f"the {language} text has too many characters for {size} subwords; the smallest size is {least}"
     return f"sentencepiece cannot learn from the {language} text: {' '.join(message.split())}"
 
 
@@ -91,7 +91,7 @@ def main() -> int:
     actions = parser.add_subparsers(dest="action", required=True)
     learning = actions.add_parser("learn")
     learning.add_argument("--size", type=int, required=True)
-    learning.add_argument("--lang", choices=COVERAGE, required=True)
+    learning.add_argument("--lang", required=True)
     applying = actions.add_parser("apply")
     applying.add_argument("--model", required=True)
     for action in (learning, applying):

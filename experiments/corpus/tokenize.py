@@ -1,4 +1,4 @@
-"""Text to words and back: jieba for Chinese, Moses' rules for English.
+"""Text to words and back: jieba for Chinese, Moses' rules for any other language.
 
 A filter: ``python -m experiments.corpus.tokenize split --lang zh < text > words``. (sacremoses' own
 command cannot leave ``&`` and quotes unescaped, and jieba's keeps the spaces of the text as words.)
@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator
 from multiprocessing import get_context
 
 from fairseq_see.text import detokenise, segment
-
-LANGUAGES = ("zh", "en")
 
 
 def _split_pair(task: tuple[str, str]) -> str:
@@ -34,7 +32,7 @@ def main() -> None:
         prog="python -m experiments.corpus.tokenize", description="Split text, or join words."
     )
     parser.add_argument("action", choices=("split", "join"))
-    parser.add_argument("--lang", required=True, choices=LANGUAGES)
+    parser.add_argument("--lang", required=True, help="code of the language")
     parser.add_argument("--workers", type=int, default=1, help="processes that split")
     args = parser.parse_args()
     # Only \n ends a line: other marks of Unicode or a lone \r must not move lines against each other.

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from experiments.corpus.formats import Pair, column_pairs, line_pairs, segment_pairs, talk_pairs
 from fairseq_see.errors import SeeError, ends_in_one_line
@@ -25,6 +25,9 @@ from fairseq_see.io import replacing_folder
 # A reader, and the names of the files it takes, Chinese before English. Archives keep them in folders of varying names.
 Split = tuple[Callable[..., list[Pair]], list[str]]
 Content = TypeVar("Content")
+
+LARGEST = 1 << 30
+"""Bytes of the largest file, of which a small archive may hold any number."""
 
 WMT17: dict[str, Split] = {
     "dev": (segment_pairs, ["newsdev2017-zhen-src.zh.sgm", "newsdev2017-zhen-ref.en.sgm"]),
@@ -108,7 +111,7 @@ def read_files(folder: Path, names: set[str]) -> dict[str, bytes]:
         if path.name in names:
             found.setdefault(path.name, path.read_bytes())
         elif path.suffix == ".gz" and path.stem in names - found.keys():
-            found[path.stem] = _undamaged(path, lambda path: gzip.decompress(path.read_bytes()))
+            found[path.stem] = _undamaged(path, _unzipped)
     for path in paths:
         missing = names - found.keys()
         if missing and path.name.endswith((".tgz", ".tar.gz")):
@@ -125,8 +128,20 @@ def _members(path: Path, names: set[str]) -> dict[str, bytes]:
         for member in archive:
             name = Path(member.name).name
             if name in names and (file := archive.extractfile(member)):
-                found[name] = file.read()
+                found[name] = _limited(file, name)
     return found
+
+
+def _unzipped(path: Path) -> bytes:
+    with gzip.open(path) as file:
+        return _limited(file, path.stem)
+
+
+def _limited(file: Any, name: str) -> bytes:
+    content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise SeeError(f"{name} is larger than {LARGEST >> 20:,} MB unpacked, which no file of these corpora is")
+    return content
 
 
 def _undamaged(path: Path, read: Callable[[Path], Content]) -> Content:

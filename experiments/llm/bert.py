@@ -34,8 +34,8 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from experiments.cached_step import check_settings, once
 from experiments.llm import glue, squad
+from experiments.llm.cached_step import check_settings, once
 from experiments.llm.hub import load_model, load_split
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.fitting import PRESETS, FitConfig, measure

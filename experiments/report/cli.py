@@ -1,92 +1,54 @@
 """``python -m experiments report``: what trained models cost and how well they translate."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from fairseq_see.errors import SeeError
 
-HELP = (
-    "compare trained runs: parameters, true ratio, bytes with the index, BLEU, chrF; as a list or, with --out, in full"
-)
+HELP = "compare runs: parameters, true ratio, bytes with the index, scores; as a list or, with --out, in full"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "runs",
-        metavar="RUN",
-        type=Path,
-        nargs="+",
-        help="folders of scripts/train.sh, scored; with --out and --records also folders of such folders",
-    )
-    parser.add_argument(
-        "--over-seeds",
-        action="store_true",
-        help="one row for runs that differ in the seed alone: means, with the range",
-    )
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folders of runs, or folders of such folders")
+    parser.add_argument("--over-seeds", action="store_true", help="one row for runs that differ in the seed alone")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON instead of a table")
     form.add_argument("--markdown", action="store_true", help="print Markdown, with what made the results")
+    form.add_argument("--out", metavar="DIR", type=Path, help="write report.html, .md, .tex and .csv there")
     form.add_argument(
-        "--out",
-        metavar="DIR",
-        type=Path,
-        help="write report.html, .md, .tex and .csv there: the paper's tables beside these runs, seeds, significance, "
-        "words by frequency, curves, plots, and why cells are empty",
-    )
-    form.add_argument(
-        "--records",
-        metavar="DIR",
-        type=Path,
-        help="write DIR/NAME.json for each scored run, small enough to be committed: scores with their signatures, "
-        "sizes, dev perplexity, settings, data, time, commit and machine; runs may be folders of such folders",
+        "--results", metavar="FILE.csv", type=Path, help="add a row for each run, in place of an earlier one of it"
     )
     parser.add_argument(
-        "--data",
-        metavar="DIR",
+        "--training-words",
+        metavar="FILE",
         type=Path,
-        help="with --out: folder of scripts/prepare.sh with training text, and with references where runs keep none "
-        "(default: where each run was trained)",
+        help="with --out: tokenised target side of the training text, for F1 by frequency (default: that of each run)",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read checkpoints and scores; print a row for each run and test set, or write the report."""
-    # Here, not above: they take time to import, and every subcommand's module is imported to build the parser.
-    from experiments.report import listing
-    from experiments.report.records import write_records
-    from experiments.report.runs import read_results
-    from experiments.report.seeds import over_seeds
-    from experiments.report.write import write
+    """Read run records; print a row for each run and test set, or write the report or the results."""
+    # Here, not above: pandas takes a second to import, and every command's module is imported to build the parser.
+    from experiments.report import listing, results
+    from experiments.report.comparison import read_entries
+    from experiments.report.page import write_report
 
-    for name, folder in (("--out", args.out), ("--records", args.records)):
-        if folder and folder.exists() and not folder.is_dir():
-            raise SeeError(f"{name} {folder} is no folder; choose another")
-    if args.data and not args.data.is_dir():
-        raise SeeError(f"no folder {args.data} (--data)")
+    if args.training_words and not args.training_words.is_file():
+        raise SeeError(f"no file {args.training_words} (--training-words)")
     if args.out:
-        if args.over_seeds:
-            raise SeeError("--out always joins seeds; leave --over-seeds out")
-        print("\n".join(map(str, write(args.runs, args.out, args.data))))
+        print("\n".join(map(str, write_report(args.runs, args.out, args.training_words))))
         return
-    if args.data:
-        raise SeeError("--data goes with --out")
-    if args.records:
-        if args.over_seeds:
-            raise SeeError("--records has a file for each run; leave --over-seeds out")
-        written, missing = write_records(args.runs, args.records)
-        print("\n".join(map(str, written)))
-        for run in missing:
-            print(f"warning: no record of {run.name}: {run.reason}", file=sys.stderr)
+    entries = read_entries(args.runs)
+    if args.results:
+        rows = [results.make_row(folder.resolve().parent.name, record) for folder, record in entries]
+        results.update_results(args.results, rows)
+        print(args.results)
         return
-    results = [result for path in args.runs for result in read_results(path)]
-    runs = dict.fromkeys(result.run for result in results)
-    if args.over_seeds:
-        results = over_seeds(results)
+    frame = listing.average_seeds(entries) if args.over_seeds else listing.make_frame(entries)
     if args.markdown:
-        listing.as_markdown(results, runs)
+        listing.print_markdown(entries, frame)
     elif args.json:
-        listing.as_json(results)
+        print(frame.to_json(orient="records", indent=2, force_ascii=False))
     else:
-        listing.as_table(results)
+        print(listing.format_frame(frame, "simple"))

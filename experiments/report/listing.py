@@ -1,63 +1,73 @@
-"""Results as a list, a row for each: for a terminal, as Markdown, as JSON."""
+"""Runs as a list, a row for each run and test set: for a terminal, as Markdown, as JSON, as CSV."""
 
-from __future__ import annotations
+from collections.abc import Sequence
 
-import json
-import sys
-from collections.abc import Iterable, Sequence
+import pandas
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from experiments.report.comparison import Entry, group_settings
+from experiments.report.tables import label_metric, list_provenance
 
-from experiments.report import provenance
-from experiments.report.runs import Result
-
-COLUMNS = ("run", "method", "test", "updates", "parameters", "ratio", "bytes (fp16 + index)", "ratio", "BLEU", "chrF")
-
-
-def as_table(results: Sequence[Result]) -> None:
-    """Print for a terminal."""
-    table = Table(title="embeddings of both sides (a tied output counts once), and what the models make of the test")
-    for number, name in enumerate(COLUMNS):
-        table.add_column(name, justify="left" if number < 3 else "right")
-    for result in results:
-        table.add_row(*map(escape, _cells(result)))
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
-    print("\n".join(signatures(results)))
+_SIZES = ("embedding_parameters", "parameter_ratio", "embedding_bytes", "byte_ratio", "model_bytes")
+# What a list for people shows besides scores: heading and format.
+_SHOWN = {
+    **{"name": ("run", "{}"), "method": ("method", "{}"), "variant": ("variant", "{}"), "seed": ("seed", "{}")},
+    **{"test": ("test", "{}"), "state": ("state", "{}"), "updates": ("updates", "{:,.0f}")},
+    **{"embedding_parameters": ("parameters", "{:,}"), "parameter_ratio": ("ratio", "{:.2f}x")},
+    **{"embedding_bytes": ("bytes (fp16 + index)", "{:,}"), "byte_ratio": ("ratio in bytes", "{:.2f}x")},
+}
 
 
-def as_markdown(results: Sequence[Result], runs: Iterable[str]) -> None:
-    """Print Markdown, with what made the results: the ``runs``, more than results where these are means over seeds."""
-    print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * 3 + "---:|" * (len(COLUMNS) - 3))
-    print("\n".join("| " + " | ".join(_cells(result)) + " |" for result in results))
-    seeds = sorted({seed for result in results for seed in str(result.seed).split(", ")})
-    code, machine = provenance.trained(runs)
-    made = f"seed {', '.join(seeds)}; trained at commit {code}"
-    print("\n" + "\n".join(f"- {line}" for line in (*signatures(results), made, machine)))
+def make_frame(entries: Sequence[Entry]) -> pandas.DataFrame:
+    """All numbers of runs as they are, a row for each run and test set; one without scores for a run that has none."""
+    rows = []
+    for folder, record in entries:
+        known = {name: record.config.get(name) for name in ("method", "variant", "ratio", "seed")}
+        known |= {name: getattr(record, name) for name in ("state", "updates", *_SIZES, "dev_perplexity")}
+        for test, scores in record.metrics.items() or [("", {})]:
+            rows.append({"name": record.name, "test": test, **known, **scores, "folder": str(folder)})
+    return pandas.DataFrame(rows, dtype=object)
 
 
-def as_json(results: Sequence[Result]) -> None:
-    """Print JSON."""
-    json.dump([result.as_dict() for result in results], sys.stdout, indent=2, ensure_ascii=False, default=str)
-    print()
+def average_seeds(entries: Sequence[Entry]) -> pandas.DataFrame:
+    """One row for runs that differ in the seed alone: means, with the lowest and the highest of each score."""
+    rows = []
+    for setting in group_settings(entries):
+        for test, scores in setting.record.metrics.items() or [("", {})]:
+            runs = make_frame(setting.entries).query("test == @test")
+            row = runs.iloc[0].to_dict() | {"seed": setting.seeds}
+            row |= runs[["updates", "dev_perplexity"]].astype(float).mean().to_dict()
+            for metric in scores:
+                if spread := setting.spread(test, metric):
+                    row |= {metric: spread.mean, f"{metric}_low": spread.low, f"{metric}_high": spread.high}
+            rows.append(row)
+    return pandas.DataFrame(rows, dtype=object)
 
 
-def signatures(results: Sequence[Result]) -> list[str]:
-    """Of sacrebleu, each once."""
-    return sorted({result.signature for result in results if result.signature})
+def format_frame(frame: pandas.DataFrame, style: str) -> str:
+    """A table for people, in a style of tabulate."""
+    columns = {
+        heading: ["" if pandas.isna(value) else form.format(value) for value in frame[name]]
+        for name, (heading, form) in _SHOWN.items()
+        if frame[name].notna().any() and not (name == "state" and (frame[name] == "scored").all())
+    }
+    for metric in (name for name in frame if any(isinstance(value, float) and value == value for value in frame[name])):
+        if metric not in (*_SHOWN, *_SIZES, "ratio", "tokenised_bleu") and not metric.endswith(("_low", "_high")):
+            columns[label_metric(metric)] = [_format_score(row, metric) for row in frame.to_dict("records")]
+    align = ["left" if name in ("run", "method", "variant", "test") else "right" for name in columns]
+    table = pandas.DataFrame(columns)
+    return table.to_markdown(index=False, tablefmt=style, colalign=align, disable_numparse=True)
 
 
-def _cells(result: Result) -> list[str]:
-    ratios = [f"{ratio:.2f}x" for ratio in (result.ratio, result.dense_bytes / result.bytes)]
-    head = [result.name, result.method, result.test or "-", f"{result.updates:,}"]
-    scores = [_score(result, name) for name in ("bleu", "chrf")]
-    return [*head, f"{result.parameters:,}", ratios[0], f"{result.bytes:,}", ratios[1], *scores]
+def print_markdown(entries: Sequence[Entry], frame: pandas.DataFrame) -> None:
+    """Print Markdown, with what made the results."""
+    print(format_frame(frame, "pipe") + "\n")
+    for name, value in list_provenance(entries).frame.itertuples(index=False):
+        print(f"- {name}: {value}")
 
 
-def _score(result: Result, name: str) -> str:
-    value = getattr(result, name)
-    if value is None:
-        return "-"
-    lowest, highest = result.range.get(name, (0, 0))
-    return f"{value:.1f}" + (f" ({lowest:.1f}-{highest:.1f})" if lowest < highest else "")
+def _format_score(row: dict[str, float], metric: str) -> str:
+    """A score, with its range over seeds where there is one."""
+    if pandas.isna(row[metric]):
+        return ""
+    low, high = row.get(f"{metric}_low", 0.0), row.get(f"{metric}_high", 0.0)
+    return f"{row[metric]:.1f}" + (f" ({low:.1f}-{high:.1f})" if low < high else "")

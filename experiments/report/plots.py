@@ -1,196 +1,123 @@
 """Plots as SVG that takes its text's colour from the page around it, so that a dark page has light axes."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from experiments.report.compare import Cell, Section
-from experiments.report.seeds import Spread
-from experiments.training_log import perplexities
+import pandas
 
-if TYPE_CHECKING:
-    from experiments.report.grid import Grid
+from experiments.report.comparison import KNOBS, Section
+from experiments.report.tables import label_metric
 
-# Stands for the colour of the page's text until the picture is written.
+# Stands for the colour of the page's text until the plot is written.
 INK = "#010203"
-
-# Okabe and Ito's colours, told apart by the colour-blind, without black (a dark page) and with yellow last.
-COLOURS = ("#2b83c6", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d46", "#999999", "#b3a500")
-# One fewer than colours, so that both together tell more apart than either.
+# Okabe and Ito's colours, which colour-blind readers tell apart, without black (a dark page); yellow and purple last.
+COLOURS = ("#2b83c6", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d46", "#999999", "#b3a500", "#7b4fa3")
 MARKERS = "os^Dv<>P"
 LINES = ("-", "--", "-.", ":")
-
 STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "fairseq_see",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#808080",
-    "grid.alpha": 0.25,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
+    **{"svg.fonttype": "none", "svg.hashsalt": "fairseq_see", "font.family": "sans-serif", "font.size": 9},
+    **{f"axes.{name}": INK for name in ("edgecolor", "labelcolor")},
+    **{"text.color": INK, "xtick.color": INK, "ytick.color": INK, "legend.frameon": False},
+    **{"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True},
+    **{"grid.color": "#808080", "grid.alpha": 0.25},
 }
 
 
-def size(section: Section, number: int) -> str:
-    """BLEU over the bytes of the whole model."""
-    with _axes("whole model, kB in half precision with the unit index", "BLEU") as (figure, axes):
-        for label, colour, marker in _styles(section):
-            points = [
-                (cell.first.model_bytes / 1000, spread, cell)
-                for cell in section.cells
-                if cell.label == label and (spread := cell.spread())
-            ]
-            _draw(axes, [(x, y) for x, y, _ in points], label, colour, marker, joined=False)
-            for x, y, cell in points:
-                if cell.column:
-                    axes.annotate(
-                        f"{cell.column:g}x",
-                        (x, y.mean),
-                        (6, -3),
-                        textcoords="offset points",
-                        fontsize=7,
-                    )
-        axes.set_xscale("log")
-        _round_ticks(axes.xaxis)
-        _legend(axes)
-        return _svg(figure, number, "BLEU of each cell over the bytes of its whole model")
+def plot_sizes(section: Section) -> str:
+    """The metric by the bytes of the whole model."""
+    frame = section.frame[~section.frame.line & (section.frame["size"] > 0)]
+    metric = label_metric(section.metric)
+    with _axes("whole model, MB in half precision, unit index included", metric) as (figure, axes):
+        for label, colour, marker in _styles(frame):
+            points = frame[frame.label == label]
+            _draw(axes, points, "size", label, colour, marker)
+            for point in points[points.ratio.notna() & (points.label == points.method)].itertuples():
+                place = {"xytext": (4, -8), "textcoords": "offset points"}
+                axes.annotate(f"{point.ratio:g}x", (point.size, point.mean), **place, fontsize=7, color=colour)
+        _set_log_scale(axes, "x")
+        return _to_svg(figure, axes, f"{metric} by the bytes of the whole model")
 
 
-def curves(section: Section, number: int) -> str | None:
-    """Validation perplexity over updates, a line for each run; None without logs."""
-    drawn = False
-    with _axes("updates", "perplexity, validation set") as (figure, axes):
-        columns = sorted({cell.column or 0 for cell in section.cells})
-        for label, colour, marker in _styles(section):
-            for cell in (cell for cell in section.cells if cell.label == label):
-                line = LINES[columns.index(cell.column or 0) % len(LINES)]
-                name: str | None = cell.name
-                for result in cell.results:
-                    if points := perplexities(Path(result.run)):
-                        x, y = zip(*points, strict=True)
-                        axes.plot(x, y, line, color=colour, marker=marker, label=name, linewidth=1.1, markersize=3)
-                        name, drawn = None, True
-        axes.set_yscale("log")
-        _round_ticks(axes.yaxis)
-        _legend(axes)
-        return _svg(figure, number, "Validation perplexity over updates, a line for each run") if drawn else None
+def plot_curves(section: Section) -> str | None:
+    """Dev perplexity by updates, a line for each run; None without curves."""
+    frame = section.frame[[any(entry.record.curve for entry in each.entries) for each in section.frame.setting]]
+    ratios = sorted(frame.ratio.fillna(0).unique())
+    with _axes("updates", "perplexity on the dev set") as (figure, axes):
+        for label, colour, marker in _styles(frame):
+            for setting in frame.setting[frame.label == label]:
+                line = LINES[ratios.index(setting.ratio or 0) % len(LINES)]
+                curves = [entry.record.curve for entry in setting.entries if entry.record.curve]
+                for curve, name in zip(curves, [setting.name, *[None] * len(curves)], strict=False):
+                    x, y = zip(*curve, strict=True)
+                    axes.plot(x, y, line, color=colour, marker=marker, label=name, linewidth=1.1, markersize=3)
+        _set_log_scale(axes, "y")
+        return _to_svg(figure, axes, "Dev perplexity by updates") if len(frame) else None
 
 
-def knob(section: Section, name: str, lines: dict[str, list[Cell]], number: int) -> str:
-    """BLEU over rank, order or m, a line for cells that differ in nothing else."""
-    with _axes(name, "BLEU") as (figure, axes):
-        for (label, cells), colour, marker in zip(lines.items(), cycle(COLOURS), cycle(MARKERS), strict=False):
-            points = [
-                (float(knob_value(cell, name) or 0), spread) for cell in cells if (spread := cell.spread()) is not None
-            ]
-            _draw(axes, sorted(points, key=lambda point: point[0]), label, colour, marker, joined=True)
-        _legend(axes)
-        return _svg(figure, number, f"BLEU over {name}")
+def plot_lines(section: Section) -> Iterator[tuple[str, str]]:
+    """The metric by rank, order and vectors, a line for settings that differ in nothing else: title and plot."""
+    for knob in KNOBS:
+        frame = section.frame[section.frame.duplicated(f"without {knob}", keep=False)].dropna(subset=[knob])
+        if len(frame):
+            title = f"{label_metric(section.metric)} by {knob}"
+            with _axes(knob, label_metric(section.metric)) as (figure, axes):
+                axes.locator_params(axis="x", integer=True)
+                groups = frame.sort_values(knob).groupby(f"without {knob}", sort=False)
+                for (label, points), colour, marker in zip(groups, cycle(COLOURS), cycle(MARKERS), strict=False):
+                    _draw(axes, points, knob, label, colour, marker)
+                yield title, _to_svg(figure, axes, title)
 
 
-def heat_map(grid: Grid, lowest: float, highest: float, number: int) -> str:
-    """BLEU over rank and m at one order, parameters below it; or why a field is empty.
-
-    Args:
-        grid: the fields.
-        lowest: BLEU of the darkest colour.
-        highest: of the lightest.
-        number: as of all pictures.
-    """
-    import numpy as np
-
-    with _axes("m", "rank") as (figure, axes):
-        axes.grid(False)
-        axes.set_xticks(np.arange(len(grid.ms)) + 0.5, [f"{m:g}" for m in grid.ms])
-        axes.set_yticks(np.arange(len(grid.ranks)) + 0.5, [f"{rank:g}" for rank in grid.ranks])
-        means = np.full((len(grid.ranks), len(grid.ms)), np.nan)
-        texts = []
-        for y, rank in enumerate(grid.ranks):
-            for x, m in enumerate(grid.ms):
-                cell = grid.fields.get((rank, m))
-                if isinstance(cell, Cell) and (spread := cell.spread()):
-                    means[y, x] = spread.mean
-                    texts.append((x, y, f"{spread}\n{cell.first.parameters:,}"))
-                else:
-                    texts.append((x, y, grid.reason(rank, m).replace(", ", "\n")))
-        # Its colours are told apart by the colour-blind, and in black and white. It is drawn as paths, not as pixels.
-        mesh = axes.pcolormesh(np.ma.masked_invalid(means), cmap="cividis", vmin=lowest, vmax=highest)
-        for x, y, text in texts:
-            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", color=_legible(mesh, means[y, x]))
-        return _svg(figure, number, f"BLEU over rank and m, order {grid.order:g}")
+def plot_grids(section: Section) -> Iterator[tuple[str, str]]:
+    """A map of rank and vectors for each method and order of which they were combined: title and plot."""
+    joint = section.frame.dropna(subset=[*KNOBS])
+    for (method, order), group in joint.groupby(["method", "order"]):
+        if len(group) < group["rank"].nunique() + group.vectors.nunique():
+            # What varies one at a time is on the lines.
+            continue
+        title = f"{label_metric(section.metric)} and parameters by rank and vectors: {method}, order {order:g}"
+        means = group.pivot_table(index="rank", columns="vectors", values="mean")
+        with _axes("vectors of each unit", "rank") as (figure, axes):
+            axes.grid(False)
+            axes.set_xticks([x + 0.5 for x in range(means.shape[1])], [f"{value:g}" for value in means.columns])
+            axes.set_yticks([y + 0.5 for y in range(means.shape[0])], [f"{value:g}" for value in means.index])
+            # Colour-blind readers and black and white tell its colours apart. All maps have one scale.
+            mesh = axes.pcolormesh(means, cmap="cividis", vmin=joint["mean"].min(), vmax=joint["mean"].max())
+            for point in group.itertuples():
+                red, green, blue, _ = mesh.to_rgba(point.mean)
+                place = means.columns.get_loc(point.vectors) + 0.5, means.index.get_loc(point.rank) + 0.5
+                colour = "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#ffffff"
+                text = f"{section.score(point.setting)}\n{point.parameters:,}"
+                axes.text(*place, text, ha="center", va="center", color=colour)
+            yield title, _to_svg(figure, None, title)
 
 
-def _legible(mesh: Any, value: float) -> str:
-    """Black or white on the colour of a value; the page's own ink where there is no value and no colour."""
-    if value != value:
-        return INK
-    red, green, blue, _ = mesh.to_rgba(value)
-    return "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#ffffff"
+def _draw(axes: Any, points: pandas.DataFrame, x: str, label: str, colour: str, marker: str) -> None:
+    line = {"linestyle": "-" if len(points) > 1 else "none", "linewidth": 0.9, "elinewidth": 0.9, "capsize": 2}
+    look = {"fmt": marker, "color": colour, "label": label, "markersize": 5}
+    axes.errorbar(points[x], points["mean"], yerr=points.deviation, **look, **line)
 
 
-def knob_value(cell: Cell, name: str) -> float | None:
-    """A knob of a cell as one number: the mean of both sides; None where the method has none."""
-    value = cell.first.knobs.get(name)
-    if value is None:
-        return None
-    numbers = [float(number) for number in _numbers(value)]
-    return sum(numbers) / len(numbers)
+def _styles(frame: pandas.DataFrame) -> Iterator[tuple[str, str, str]]:
+    """Labels in the order of the tables, with a colour for each method and a marker for each of its variants."""
+    for (_, members), colour in zip(frame.groupby("method", sort=False), cycle(COLOURS), strict=False):
+        for label, marker in zip(members.label.unique(), cycle(MARKERS), strict=False):
+            yield label, colour, marker
 
 
-def _numbers(value: Any) -> Iterator[Any]:
-    if isinstance(value, (tuple, list)):
-        for part in value:
-            yield from _numbers(part)
-    else:
-        yield value
-
-
-def _draw(axes: Any, points: list[tuple[float, Spread]], label: str, colour: str, marker: str, *, joined: bool) -> None:
-    axes.errorbar(
-        [x for x, _ in points],
-        [spread.mean for _, spread in points],
-        yerr=[spread.deviation or 0 for _, spread in points],
-        fmt=marker,
-        linestyle="-" if joined else "none",
-        color=colour,
-        label=label,
-        markersize=5,
-        elinewidth=0.9,
-        capsize=2,
-    )
-
-
-def _styles(section: Section) -> Iterator[tuple[str, str, str]]:
-    """Methods and their variants in the order of the tables, each with its colour and marker."""
-    labels = dict.fromkeys(cell.label for cell in section.cells)
-    yield from zip(labels, cycle(COLOURS), cycle(MARKERS), strict=False)
-
-
-def _round_ticks(axis: Any) -> None:
-    """Ticks of a logarithmic axis that may be shorter than a decade."""
+def _set_log_scale(axes: Any, name: str) -> None:
+    """A logarithmic axis, with ticks although it may be shorter than a decade."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 2.5, 3, 4, 5, 7)))
+    axes.set(**{f"{name}scale": "log"})
+    axis = getattr(axes, f"{name}axis")
+    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 6, 8)))
     axis.set_major_formatter("{x:,g}")
     axis.set_minor_formatter(NullFormatter())
-
-
-def _legend(axes: Any) -> None:
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
 
 
 @contextmanager
@@ -201,20 +128,26 @@ def _axes(x: str, y: str) -> Iterator[tuple[Any, Any]]:
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(8, 4), layout="constrained")
+        figure = Figure(figsize=(4.8, 3.6), layout="constrained")
         axes = figure.subplots()
-        for patch in (figure.patch, axes.patch):
-            patch.set_alpha(0)
+        for part in (figure.patch, axes.patch):
+            part.set_alpha(0)
         axes.set_axisbelow(True)
         axes.set(xlabel=x, ylabel=y)
         yield figure, axes
 
 
-def _svg(figure: Any, number: int, description: str) -> str:
-    """The picture as an element of a page; ``number`` keeps its ids apart from those of others."""
+def _to_svg(figure: Any, axes: Any, description: str) -> str:
+    """The plot as an element of a page, with a legend below ``axes`` if there are any."""
+    if axes:
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower left", ncols=2, fontsize=8)
+        figure.set_figheight(3.6 + 0.18 * -(-len(labels) // 2))
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
-    text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>p{number}-", text)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{description}" ', 1)
+    # Ids of one page must differ.
+    prefix = re.sub(r"\W+", "-", description)
+    text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{prefix}-", text)
+    return text.replace("<svg ", '<svg role="img" ', 1).replace(">", f"><title>{description}</title>", 1)

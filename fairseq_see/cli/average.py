@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,13 +38,14 @@ def run(args: argparse.Namespace) -> None:
             raise SeeError(f"{path} is of another model than {args.checkpoints[0]}")
         same = seen.setdefault(_hash_weights(model), path)
         if same != path:
-            raise SeeError(f"{path} has the weights of {same}, which would count twice; leave one of them out")
+            print(f"{path} has the weights of {same}: counted once", file=sys.stderr)
+            continue
         for name, value in model.items():
             if value.is_floating_point():
                 sums[name] += value.double()
             elif not value.equal(sums[name]):
                 raise SeeError(f"{path} has another {name} than {args.checkpoints[0]}: another unit index, for example")
-    count = len(args.checkpoints)
+    count = len(seen)
     first["model"] = {
         name: (value / count).to(first["model"][name].dtype) if value.is_floating_point() else value
         for name, value in sums.items()

@@ -1,52 +1,52 @@
-"""python -m experiments curves: logs to a picture."""
+"""python -m experiments curves: run records and logs to a picture."""
 
 import os
 
 import pytest
 
-from experiments import curves
 from experiments.__main__ import main as laboratory
+from experiments.run_record import RunRecord, write
 
-LINE = (
-    "[2026-01-02 03:04:05,678][valid][INFO] - epoch {0:03} | "
-    "valid on 'valid' subset | loss 2 | ppl {1} | num_updates {2}\n"
-)
+CURVE = [[100, 75.5], [200, 13.25]]
 
 
-def write_log(folder, *points):
+def make_run(folder, curve):
     folder.mkdir()
-    text = "".join(LINE.format(i, ppl, updates) for i, (updates, ppl) in enumerate(points, 1))
-    (folder / "train.log").write_text("something else\n" + text)
+    write(folder, RunRecord(name="any", curve=curve))
     return str(folder)
-
-
-def test_points_are_those_of_the_log_and_the_later_counts(tmp_path):
-    write_log(tmp_path / "a", (100, 75.5), (200, 13.25), (100, 70.5))
-    assert curves._perplexities(tmp_path / "a") == [(100, 70.5), (200, 13.25)]
 
 
 @pytest.mark.parametrize(("form", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_a_picture_is_written(tmp_path, form, magic):
-    paths = [write_log(tmp_path / name, (100, 75.5), (200, 13.25)) for name in ("dense", "see20")]
+    log = tmp_path / "running.log"
+    log.write_text('{"epoch": 1, "valid_ppl": "9.5", "valid_num_updates": "100"}\n')
     output = tmp_path / f"curves.{form}"
-    assert laboratory(["curves", *paths, "--output", str(output)]) == 0
+    assert laboratory(["curves", make_run(tmp_path / "see20", CURVE), str(log), "--output", str(output)]) == 0
     assert output.read_bytes().startswith(magic)
     if form == "svg":
-        assert all(f"<!-- {name} -->" in output.read_text() for name in ("dense", "see20", "updates"))
+        assert all(f"<!-- {name} -->" in output.read_text() for name in ("see20", "running.log", "updates"))
 
 
 def test_names_of_folders_are_shown_as_they_are(tmp_path):
-    paths = [write_log(tmp_path / name, (100, 75.5)) for name in ("_hidden", "a$^$", os.fsdecode(b"not\xffutf8"))]
+    paths = [make_run(tmp_path / name, CURVE) for name in ("_hidden", "a$^$", os.fsdecode(b"not\xffutf8"))]
     output = tmp_path / "curves.svg"
     assert laboratory(["curves", *paths, "--output", str(output)]) == 0
     assert all(f"<!-- {name} -->" in output.read_text("utf-8") for name in ("_hidden", "a$^$", "not\ufffdutf8"))
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("x.gif", "must end in .png, .svg, .pdf"), ("x.png", "no validation in")]
+    ("name", "curve", "message"),
+    [
+        ("x.gif", CURVE, "must end in .png, .svg, .pdf"),
+        ("x.png", [], "no validation in"),
+        ("x.png", None, "run.json is no run record"),
+    ],
 )
-def test_bad_input(tmp_path, capsys, name, message):
-    (tmp_path / "run").mkdir()
-    assert laboratory(["curves", str(tmp_path / "run"), "-o", str(tmp_path / name)]) == 2
-    assert message in capsys.readouterr().err
+def test_bad_input_ends_in_one_line(tmp_path, capsys, name, curve, message):
+    run = make_run(tmp_path / "run", curve or [])
+    if curve is None:
+        (tmp_path / "run/run.json").write_text("[[")
+    assert laboratory(["curves", run, "-o", str(tmp_path / name)]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
     assert not (tmp_path / name).exists()

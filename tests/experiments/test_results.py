@@ -1,35 +1,40 @@
-"""The committed results: small, whole, and drawn by their script."""
+"""experiments/results.csv: whole, drawn by its script, and updated by ``report --results``."""
 
+import dataclasses
 import json
-import os
 import re
-import subprocess
-import sys
 
 import pytest
+import yaml
 
-from experiments.hyperparameters import read_recipes
+from experiments.__main__ import main as laboratory
+from experiments.report.results import RESULTS, read_results
+from experiments.report.results_figure import draw
+from experiments.run_record import read, write
+from fairseq_see.errors import SeeError
+from tests.experiments.report.conftest import make_run
 from tests.helpers import ROOT
 
-RESULTS = ROOT / "docs/results"
 
-
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("*/*.json")), ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_a_record_says_what_made_it(path):
-    record = json.loads(path.read_text(encoding="utf-8"))
-    assert path.stat().st_size < 4096 and record["name"] == path.stem
-    assert record["seed"] and record["data"]["dictionaries"] and all(record["data"]["dictionaries"].values())
-    assert all(len(made["commit"]) >= 7 and made["torch"] and made["processor"] for made in record["trained"])
-    for scores in record["scores"].values():
-        assert 0 <= scores["bleu"] <= 100 and scores["signature"].startswith("BLEU|")
+def test_every_row_says_what_made_it():
+    rows = read_results(RESULTS)
+    scored = [row for row in rows if row["state"] == "scored"]
+    assert len(rows) == 161 and len(scored) == 123
+    for row in scored:
+        checksums = json.loads(row["checksums"])
+        assert row["method"] and row["seed"] and checksums["dict.en.txt"] and checksums["dict.zh.txt"]
+        assert 0 <= float(row["short.bleu"]) <= 100 and row["short.bleu_signature"].startswith("BLEU|")
+        dense, own = int(row["dense_parameters"]), int(row["embedding_parameters"])
+        assert float(row["parameter_ratio"]) == pytest.approx(dense / own, abs=1e-4)
+        assert float(row["byte_ratio"]) == pytest.approx(2 * dense / int(row["embedding_bytes"]), abs=1e-4)
+    # Two were trained before commits were recorded.
+    assert sum(len(row["commit"]) < 7 for row in rows) == 2
     # No place on the machine that trained.
-    assert not re.search(r"""["'=]/""", path.read_text(encoding="utf-8"))
+    assert not re.search(r"""["'=]/""", RESULTS.read_text(encoding="utf-8"))
 
 
-def test_the_picture_is_drawn_of_the_records(tmp_path):
-    command = [sys.executable, RESULTS / "plot.py", tmp_path / "results.png"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run(command, env=env, check=True)
+def test_the_figure_is_drawn_from_the_results(tmp_path):
+    draw(tmp_path / "results.png")
     new, committed = (
         re.findall(rb"tEXtDescription\0([0-9a-f]{16})", path.read_bytes())
         for path in (tmp_path / "results.png", ROOT / "docs/results.png")
@@ -37,12 +42,53 @@ def test_the_picture_is_drawn_of_the_records(tmp_path):
     assert len(new) == 1 and new == committed, "draw docs/results.png anew"
 
 
-def test_every_method_of_a_documented_command_has_a_recipe():
-    commands = re.findall(r"reproduce\.sh(?:[^\n]*\\\n)*[^\n]*", (ROOT / "docs/results.md").read_text(encoding="utf-8"))
-    with_methods = [command.replace("\\\n", " ") for command in commands if "--methods" in command]
-    assert with_methods
-    for command in with_methods:
-        methods, recipes = (
-            re.findall(rf"{option} (.*?)(?: --| \+|$)", command)[0].split() for option in ("--methods", "--recipes")
-        )
-        assert set(methods) <= read_recipes(ROOT / recipes[0]).keys()
+def test_rows_are_added_and_replaced(tmp_path):
+    table = tmp_path / "results.csv"
+    first = make_run(tmp_path / "runs", "a", "matrix", 4, overrides={"optimization.lr": "[0.001]"})
+    make_run(tmp_path / "runs", "b", seed=2)
+    command = ["report", str(tmp_path / "runs"), "--results", str(table)]
+    assert laboratory(command) == 0
+    record = read(first)
+    write(first, dataclasses.replace(record, updates=300, metrics=record.metrics | {"late": {"bleu": 7.5}}))
+    make_run(tmp_path / "runs", "c", "matrix", 8)
+    assert laboratory(command) == 0
+    rows = read_results(table)
+    assert [(row["folder"], row["name"], row["ratio"], row["updates"]) for row in rows] == [
+        ("runs", "a", "4", "300"),
+        ("runs", "b", "", "100"),
+        ("runs", "c", "8", "100"),
+    ]
+    assert rows[0]["late.bleu"] == "7.5" and rows[1]["late.bleu"] == ""
+    assert json.loads(rows[0]["overrides"]) == record.overrides and json.loads(rows[0]["data"]) == {
+        "training_pairs": 16
+    }
+    assert float(rows[0]["test.bleu"]) == record.metrics["test"]["bleu"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n", "has no columns"),
+        ('"a\n', "unexpected end of data"),
+        ("", "has no columns"),
+        (RESULTS.read_text(encoding="utf-8").splitlines()[0] + "\nshort,row\n", "more or fewer cells"),
+    ],
+)
+def test_another_file_is_not_overwritten(tmp_path, capsys, text, message):
+    table = tmp_path / "results.csv"
+    table.write_text(text)
+    with pytest.raises(SeeError, match=message):
+        read_results(table)
+    make_run(tmp_path, "a")
+    assert laboratory(["report", str(tmp_path / "a"), "--results", str(table)]) == 2
+    assert message in capsys.readouterr().err and table.read_text() == text
+
+
+def test_the_frozen_hyper_parameters_are_those_of_the_rows():
+    frozen = yaml.safe_load((ROOT / "configs/hyperparameters/short_small.yaml").read_text(encoding="utf-8"))
+    rows = [row for row in read_results(RESULTS) if row["folder"] == "short-small" and row["overrides"]]
+    assert {row["method"] for row in rows} == frozen.keys()
+    for row in rows:
+        overrides = json.loads(row["overrides"])
+        wanted = {key: str(value) for key, value in frozen[row["method"]].items()}
+        assert wanted.items() <= overrides.items(), row["name"]

@@ -2,10 +2,12 @@
 
 import json
 import logging
+import os
 
 import pytest
 import torch
 
+from experiments import run_record
 from experiments.run_record import RunRecord, checksum, measure_sizes, read, read_curve, write
 from fairseq_see.embeddings import build
 from fairseq_see.errors import SeeError
@@ -40,9 +42,14 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
         ('{"name": "a", "state": null}', "state is None"),
         ('{"name": "a", "updates": "many"}', "updates is 'many'"),
         ('{"name": "a", "metrics": []}', "metrics is []"),
-        ('{"name": "a", "metrics": {"short": 3}}', "metrics do not map"),
-        ('{"name": "a", "curve": [[1, null]]}', "curve is no list of pairs"),
-        ('{"name": "a", "matrices": [5]}', "matrices is no list of pairs"),
+        ('{"name": "a", "metrics": {"short": 3}}', "metrics is {'short': 3}"),
+        ('{"name": "a", "metrics": {"short": {"bleu": "high"}}}', "bleu is 'high'"),
+        ('{"name": "a", "metrics": {"short": {}}}', "metrics of short hold no number"),
+        ('{"name": "a", "config": {"ratio": "ten"}}', "ratio is 'ten'"),
+        ('{"name": "a", "checksums": {"data": 1}}', "checksums is {'data': 1}"),
+        ('{"name": "a", "curve": [[1, null]]}', "curve is [[1, None]]"),
+        ('{"name": "a", "curve": [[1]]}', "no lists of pairs"),
+        ('{"name": "a", "matrices": [5]}', "matrices is [5]"),
         ('{"name": "a", "version": 2}', "version is 2, not one of 1"),
         ('{"name": "a", "mood": "good"}', "unknown fields: mood"),
     ],
@@ -103,3 +110,16 @@ def test_sizes_are_those_of_the_checkpoint(tmp_path):
 def test_checksum_is_sha256(tmp_path):
     (tmp_path / "x").write_bytes(b"abc")
     assert checksum(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_packed_source_names_its_commit(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_record, "__file__", str(tmp_path / "experiments/run_record.py"))
+    assert run_record.commit() == "unknown"
+    (tmp_path / "COMMIT").write_text("abc1234-dirty\n")
+    assert run_record.commit() == "abc1234-dirty"
+
+
+def test_machine_and_versions_are_those_of_this_process():
+    versions = run_record.collect_versions()
+    assert versions["torch"] == torch.__version__ and versions["fairseq"].startswith("0.12")
+    assert run_record.collect_machine().startswith(f"{os.cpu_count()} cores of ")

@@ -12,7 +12,7 @@ from experiments.__main__ import main as laboratory
 def files(tmp_path):
     (tmp_path / "a.zh").write_text("你好\n你好\n\n", encoding="utf-8")
     (tmp_path / "a.en").write_text("Hello\nHello\nNothing\n", encoding="utf-8")
-    return ["--zh", str(tmp_path / "a.zh"), "--en", str(tmp_path / "a.en"), "--output", str(tmp_path / "sub/out")]
+    return [str(tmp_path / "a.zh"), str(tmp_path / "a.en"), "--output", str(tmp_path / "sub/out")]
 
 
 def test_clean_writes_both_sides_a_table_and_a_report(files, tmp_path, capsys):
@@ -66,7 +66,7 @@ def test_senseless_limits_are_refused(files, option):
 
 
 def test_files_given_the_wrong_way_round_are_pointed_out(files, capsys):
-    files[1], files[3] = files[3], files[1]
+    files[0], files[1] = files[1], files[0]
     assert laboratory(["clean", *files]) == 0
     assert "no Chinese character" in capsys.readouterr().err
 

@@ -93,13 +93,15 @@ def test_rare_chinese_characters_are_left_out_and_english_ones_are_not() -> None
 
 
 def test_a_size_that_does_not_fit_is_told_with_the_one_that_does(english: list[str]) -> None:
-    with pytest.raises(SeeError, match=r"the en text is too small for 50000 pieces; the largest size is \d+$") as error:
+    with pytest.raises(
+        SeeError, match=r"the en text is too small for 50000 subwords; the largest size is \d+$"
+    ) as error:
         sentencepiece_model.learn(english, 50000, "en")
     largest = int(str(error.value).split()[-1])
     assert sentencepiece_model.learn(english, largest, "en")
     with pytest.raises(SeeError, match=f"the largest size is {largest}$"):
         sentencepiece_model.learn(english, largest + 1, "en")
-    with pytest.raises(SeeError, match=r"too many characters for 5 pieces; the smallest size is \d+$") as error:
+    with pytest.raises(SeeError, match=r"too many characters for 5 subwords; the smallest size is \d+$") as error:
         sentencepiece_model.learn(english, 5, "en")
     least = int(str(error.value).split()[-1])
     assert sentencepiece_model.learn(english, least, "en")

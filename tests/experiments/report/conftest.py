@@ -1,95 +1,89 @@
-"""Folders like those of scripts/train.sh and score.sh, made in no time."""
+"""Folders like those that the workflow leaves, made in no time."""
 
-import json
 from pathlib import Path
 
 import pytest
-import torch
 from sacrebleu.metrics import BLEU
 
-from fairseq_see.embeddings import build
+from experiments.run_record import RunRecord, write
 
-V, D = 60, 27
 REFERENCES = [
     "the cat sat on the mat .",
     "a dog barked at the cat .",
     "birds sing in the old tree .",
     "we saw no rain .",
 ]
+GOOD = [*REFERENCES[:3], "we saw rain ."]
+POOR = ["a cat sat .", "the dog at the cat .", "birds sing in a tree .", "no rain ."]
 TRAINING = ["the cat sat on the mat ."] * 12 + ["a dog barked ."] * 3 + ["birds sing ."]
-LOG = "[2026-01-02 03:04:05,678][valid][INFO] - epoch {0:03} | valid on 'valid' subset | ppl {1} | num_updates {2}\n"
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """What scripts/prepare.sh leaves of a training text and a test set."""
-    folder = tmp_path / "data"
-    for name in ("raw/test.en", "tok/test.en"):
-        write(folder / name, REFERENCES)
-    write(folder / "tok/train.en", TRAINING)
-    return folder
-
-
-def write(path: Path, lines: list[str]) -> None:
+def write_lines(path: Path, lines: list[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def make_run(
-    data: Path,
+    runs: Path,
     name: str,
     method: str = "dense",
     ratio: float | None = None,
     seed: int = 1,
-    hypotheses: list[str] | None = REFERENCES,
-    references: list[str] | None = None,
-    dropout: float = 0.1,
-    see_index: str | None = None,
-    see_args: dict | None = None,
-    fitted: str | None = None,
-    heads: int = 4,
-    **options,
+    hypotheses: list[str] = REFERENCES,
+    references: list[str] = REFERENCES,
+    size: int = 1000,
+    dictionary: str = "d1",
+    config: dict | None = None,
+    **fields,
 ) -> Path:
-    """A trained run beside ``data``, scored on ``test`` if there are hypotheses; or one ``fitted`` to another."""
-    run = data.parent / "runs" / name
-    embedding = build(method, V, D, 1, ratio=ratio, **options)
-    table = embedding.describe()
-    resolved = {"ratio": ratio, "encoder": table, "decoder": table}
-    if fitted:
-        resolved["fitted"] = {"to": f"cells/{fitted}/checkpoints/checkpoint_best.pt", "how": "in closed form"}
-    model = {
-        f"{side}.embed_tokens.{k}": v for side in ("encoder", "decoder") for k, v in embedding.state_dict().items()
-    }
-    model |= {"encoder.layers.0.weight": torch.zeros(10, 5), "encoder.version": torch.tensor([3.0])}
-    cfg = {
-        "model": {
-            **{"see_resolved": json.dumps(resolved), "see_ratio": ratio, "see_index": see_index, "see_args": see_args},
-            **{"dropout": dropout, "encoder_layers": 2},
-            **{f"{side}_attention_heads": heads for side in ("encoder", "decoder")},
-        },
-        "common": {"seed": seed},
-        "task": {"data": str(data / "data-bin"), "target_lang": "en"},
-        "dataset": {"max_tokens": 1024},
-        "optimization": {"max_update": 100},
-    }
-    (run / "checkpoints").mkdir(parents=True)
-    torch.save(
-        {"cfg": cfg, "model": model, "optimizer_history": [{"num_updates": 100}]},
-        run / "checkpoints/checkpoint_best.pt",
+    """A run of two embedding matrices of 60 x 27, scored on ``test``; ``size`` is of the whole model."""
+    run = runs / name
+    for ending, lines in (("hyp", hypotheses), ("ref", references), ("hyp.tok", hypotheses), ("ref.tok", references)):
+        write_lines(run / f"test.{ending}", lines)
+    metric = BLEU(force=True)
+    score = round(metric.corpus_score(hypotheses, [references]).score, 4)
+    signature = f"BLEU|{metric.get_signature()}"
+    scores = {"bleu": score, "chrf": 50.0, "tokenised_bleu": score, "bleu_signature": signature}
+    record = RunRecord(
+        name,
+        config={"corpus": "toy", "method": method, "ratio": ratio, "seed": seed} | (config or {}),
+        **{
+            "state": "scored",
+            "updates": 100,
+            "data": {"training_pairs": 16, "training_words": str(runs.parent / "train.tok.en")},
+            "matrices": [[60, 27], [60, 27]],
+            "embedding_parameters": round(3240 / (ratio or 1)),
+            "embedding_bytes": round(6480 / (ratio or 1)),
+            "model_bytes": size,
+            "parameter_ratio": ratio or 1.0,
+            "byte_ratio": ratio or 1.0,
+            "curve": [[50, 90.0], [100, 45.0]],
+            "metrics": {"test": scores},
+            "checksums": {"dict.en.txt": dictionary},
+        }
+        | fields,
     )
-    if not fitted:
-        overrides = [f"override model.see_method={method}", f"override model.see_ratio={ratio}"]
-        write(run / "train.settings", ["data abc", *overrides])
-        (run / "train.log").write_text("".join(LOG.format(i, 90 / i, 50 * i) for i in (1, 2)))
-    write(run / "done", ["x"])
-    if hypotheses is not None:
-        for suffix in ("hyp", "hyp.tok"):
-            write(run / f"test.{suffix}", hypotheses)
-        if references:
-            for suffix in ("ref", "ref.tok"):
-                write(run / f"test.{suffix}", references)
-        metric = BLEU()
-        score = round(metric.corpus_score(hypotheses, [references or REFERENCES]).score, 4)
-        scores = {"test": "test", "bleu": score, "chrf": 50.0, "tokenised_bleu": score}
-        (run / "test.scores.json").write_text(json.dumps(scores | {"signature": f"BLEU|{metric.get_signature()}"}))
+    write(run, record)
     return run
+
+
+def make_runs(parent: Path) -> Path:
+    """Two seeds of dense, two methods at 4x, one that failed, and a training text."""
+    folder = parent / "runs"
+    write_lines(parent / "train.tok.en", TRAINING)
+    for seed, hypotheses in ((1, REFERENCES), (2, GOOD)):
+        make_run(folder, f"dense-{seed}", seed=seed, hypotheses=hypotheses, size=7000)
+    make_run(folder, "deeper/matrix", "matrix", 4, seed=2, hypotheses=GOOD, size=2000)
+    make_run(folder, "word2ketxs", "word2ketxs", 4, seed=2, hypotheses=POOR, size=2500)
+    failed = RunRecord(
+        "tt", config={"method": "tensor_train", "ratio": 20}, state="failed", reason="a | <b> & 100% _c_"
+    )
+    (folder / "tt").mkdir()
+    write(folder / "tt", failed)
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """Runs that a test may add to."""
+    return make_runs(tmp_path)

@@ -84,7 +84,7 @@ def test_wmt17_from_files_at_hand(version, tmp_path):
     before = contents(tmp_path / "out")
     assert script("download_wmt17_zh_en.sh", *words).returncode == 0 and contents(tmp_path / "out") == before
     other = script("download_wmt17_zh_en.sh", "--nc", "v13" if version == "v12" else "v12", *words[2:])
-    assert refused(other, "holds another corpus")
+    assert refused(other, "holds other files")
 
 
 def test_iwslt17_from_an_unpacked_archive(tmp_path):
@@ -94,7 +94,7 @@ def test_iwslt17_from_an_unpacked_archive(tmp_path):
     text = tmp_path / "out/text"
     assert (text / "train.en").read_text("utf-8") == "Hello.\nProfits & losses\n"
     assert (text / "test.en").read_text("utf-8") == 6 * (text / "tst2013.en").read_text("utf-8")
-    assert "train: 2 pairs (2 with an empty side dropped)" in done.stderr
+    assert "train: 2 pairs (2 with an empty side dropped)" in done.stdout
 
 
 def test_what_is_not_right_leaves_no_text(tmp_path):

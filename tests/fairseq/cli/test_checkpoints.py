@@ -92,13 +92,21 @@ def test_average_is_the_mean_and_keeps_the_index(tmp_path, capsys):
             expected = sum(part[name].double() for part in parts) / 3
         torch.testing.assert_close(value, expected.to(value.dtype))
         assert value.dtype == parts[0][name].dtype
-    shutil.copy(paths[1], tmp_path / "checkpoint_best.pt")
-    words = ["average", *map(str, paths), str(tmp_path / "checkpoint_best.pt"), "--output", str(tmp_path / "twice.pt")]
-    assert main(words) == 2 and not (tmp_path / "twice.pt").exists()
-    assert f"checkpoint_best.pt has the weights of {paths[1]}, which would count twice" in capsys.readouterr().err
     before = paths[0].read_bytes()
     assert main(["average", *map(str, paths), "--output", str(paths[0])]) == 2
     assert "is one of the inputs" in capsys.readouterr().err and paths[0].read_bytes() == before
+
+
+def test_copies_of_a_checkpoint_count_once(tmp_path, capsys):
+    paths = [checkpoint(tmp_path / f"checkpoint{seed}.pt", seed) for seed in (1, 2)]
+    copies = [shutil.copy(paths[1], tmp_path / f"checkpoint_{name}.pt") for name in ("best", "last")]
+    assert main(["average", *map(str, [*paths, *copies]), "--output", str(tmp_path / "mean.pt")]) == 0
+    printed = capsys.readouterr()
+    assert "mean of 2 checkpoints" in printed.out
+    assert f"{copies[1]} has the weights of {paths[1]}: counted once" in printed.err
+    assert main(["average", *map(str, paths), "--output", str(tmp_path / "other.pt")]) == 0
+    means = [torch.load(tmp_path / name, weights_only=True)["model"] for name in ("mean.pt", "other.pt")]
+    assert all(value.equal(means[1][name]) for name, value in means[0].items())
 
 
 def test_a_mean_is_another_setting_than_what_it_is_of(tmp_path, capsys):

@@ -1,0 +1,71 @@
+"""Figure of docs/results.md: BLEU by bytes of the whole model, of the committed results.
+
+python -m experiments.report.results_figure docs/results.png
+
+A point is a setting; its line reaches from the lowest to the highest of its seeds.
+"""
+
+import hashlib
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from experiments.report.comparison import Spread
+from experiments.report.results import RESULTS, read_results, select
+from fairseq_see.io import replacing
+
+# Folder, method and variant in results.csv: label, colour, marker.
+SERIES = {
+    ("short-small", "dense", ""): ("dense, d = 216", "#777777", "s"),
+    ("short-small-0.002", "dense", "d108"): ("dense, d = 108, at twice the rate, its better one", "#777777", "D"),
+    ("short-small", "see", ""): ("SEE with its defaults", "#1b6ca8", "o"),
+    ("short-small-no-layernorm", "see_paper", ""): ("SEE, no LayerNorm", "#86bbd8", "o"),
+    ("short-small", "see_paper", ""): ("SEE of the paper: no LayerNorm, no frequent-unit share", "#0b3954", "d"),
+    ("short-small", "tensor_train", ""): ("tensor train", "#2e8b57", "^"),
+    ("short-small", "morphte", ""): ("MorphTE", "#c1440e", "v"),
+    ("short-small", "see", "no-senses"): ("MorphTE with a frequent-unit share", "#e9a178", "v"),
+    ("short-small", "word2ketxs", ""): ("Word2KetXS", "#8c6d46", "P"),
+    ("short-small", "matrix", ""): ("matrix", "#b3a500", "X"),
+    ("short-small", "int8", ""): ("dense, rounded to int8", "#777777", "*"),
+    ("short-small", "product_quantised", ""): ("dense, product quantised", "#777777", "h"),
+    ("short-small", "dense", "bpe4000"): ("dense, 4,000 merges", "#777777", "<"),
+}
+
+Points = list[tuple[float, Spread]]
+
+
+def find_points(folder: str, method: str, variant: str) -> Points:
+    """Megabytes and BLEU of each ratio, smallest first."""
+    found = defaultdict(list)
+    for row in select(read_results(RESULTS), folder=folder, method=method, variant=variant):
+        found[int(row["model_bytes"]) / 1e6].append(float(row["short.bleu"]))
+    return sorted((size, Spread.of(scores)) for size, scores in found.items())
+
+
+def draw(output: Path) -> None:
+    """Draw the figure as a PNG that names, as its description, a checksum of what it shows."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.subplots()
+    drawn = [find_points(*series) for series in SERIES]
+    for points, (label, colour, marker) in zip(drawn, SERIES.values(), strict=True):
+        sizes, scores = zip(*points, strict=True)
+        means = [score.mean for score in scores]
+        beyond = [[score.mean - score.low for score in scores], [score.high - score.mean for score in scores]]
+        axes.errorbar(sizes, means, yerr=beyond, fmt=marker + "-", color=colour, label=label, lw=1.2, capsize=3)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator([5, 6, 7, 8, 10, 15, 20]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set(xlabel="whole model, MB in half precision", ylabel="BLEU after 1,200 updates", ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    digest = hashlib.sha256(repr(drawn).encode()).hexdigest()[:16]
+    with replacing(output) as temporary:
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Description": digest})
+
+
+if __name__ == "__main__":
+    draw(Path(sys.argv[1]))

@@ -1,0 +1,118 @@
+"""What translations show beyond one score: paired bootstrap (Koehn 2004), F1 of words by their frequency.
+
+A word of a translation is right if the reference of its sentence has it, as many times at most (the clipped unigrams of
+BLEU). F1 of a band takes recall over the band's words of the references and precision over those of the translations.
+It is compare-mt's word accuracy (Neubig et al. 2019). Words are those of the target side after tokenisation, before
+subwords, with case; their frequency is that of the training text's target side.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from experiments.report.comparison import Entry
+from fairseq_see.errors import SeeError
+from fairseq_see.io import read_lines
+
+# sacrebleu's own defaults, set here so that an environment variable cannot move a report.
+SEED, SAMPLES = 12345, 1000
+
+# Lowest training count of each band.
+BANDS = {"never": 0, "1-9": 1, "10-99": 10, "100-999": 100, "1,000 or more": 1000}
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A translated test set, line by line: plain text, and words with spaces between."""
+
+    hypotheses: list[str]
+    references: list[str]
+    hypothesis_words: list[str]
+    reference_words: list[str]
+
+
+class Band(NamedTuple):
+    """Words of one band: in the references, in the translations, and right."""
+
+    references: int
+    hypotheses: int
+    right: int
+
+    @property
+    def f1(self) -> float | None:
+        """Harmonic mean of recall and precision, in percent; None where the references have no such words."""
+        return 200 * self.right / (self.references + self.hypotheses) if self.references else None
+
+
+def read_texts(entry: Entry, test: str) -> Texts:
+    """The translations of a run and their references.
+
+    Raises:
+        SeeError: a file is missing, lines do not pair up, or BLEU is not what the run recorded.
+    """
+    texts = Texts(*(read_lines(entry.folder / f"{test}.{ending}") for ending in ("hyp", "ref", "hyp.tok", "ref.tok")))
+    counts = {len(lines) for lines in vars(texts).values()}
+    if len(counts) > 1 or counts == {0}:
+        raise SeeError(f"{entry.folder}: translations and references of {test} are not of equally many lines")
+    scores = entry.record.metrics[test]
+    bleu = make_bleu(scores).corpus_score(texts.hypotheses, [texts.references]).score
+    if abs(bleu - scores["bleu"]) > 1e-3:
+        raise SeeError(f"{entry.folder}: BLEU of {test} is {bleu:.4f}, recorded as {scores['bleu']}; score it again")
+    return texts
+
+
+def make_bleu(scores: Mapping[str, Any]) -> Any:
+    """Sacrebleu's metric, as the signature of some scores describes it."""
+    from sacrebleu.metrics import BLEU
+
+    signature = dict(part.split(":", 1) for part in scores.get("bleu_signature", "").split("|") if ":" in part)
+    return BLEU(tokenize=signature.get("tok", "13a"), lowercase=signature.get("case") == "lc", force=True)
+
+
+def bootstrap(
+    baseline: Sequence[str], system: Sequence[str], references: Sequence[str], metric: Any
+) -> tuple[float, float]:
+    """The system's BLEU minus the baseline's, and the p-value that sacrebleu's paired bootstrap gives it."""
+    from sacrebleu.significance import PairedTest
+
+    if list(baseline) == list(system):
+        # sacrebleu counts samples whose difference is larger, finds none, and calls equal texts surely different.
+        return 0.0, 1.0
+    # It takes its seed from the environment alone.
+    os.environ["SACREBLEU_SEED"] = str(SEED)
+    systems = [("baseline", baseline), ("system", system)]
+    results: Any = PairedTest(systems, {"BLEU": metric}, [references], "bs", n_samples=SAMPLES)()[1]["BLEU"]
+    return results[1].score - results[0].score, results[1].p_value
+
+
+def count_bands(
+    hypotheses: Iterable[str], references: Iterable[str], frequencies: Mapping[str, int]
+) -> dict[str, Band]:
+    """Count words by the band of their training frequency.
+
+    Args:
+        hypotheses: lines of words with spaces between.
+        references: as many lines.
+        frequencies: how often training has each word; 0 for those that are not in it.
+
+    Returns:
+        a band for each name in BANDS.
+    """
+    counts = {name: [0, 0, 0] for name in BANDS}
+    for hypothesis, reference in zip(hypotheses, references, strict=True):
+        ours, theirs = Counter(hypothesis.split()), Counter(reference.split())
+        for column, words in enumerate((theirs, ours, ours & theirs)):
+            for word, count in words.items():
+                band = [name for name, lowest in BANDS.items() if frequencies.get(word, 0) >= lowest][-1]
+                counts[band][column] += count
+    return {name: Band(*numbers) for name, numbers in counts.items()}
+
+
+@lru_cache
+def count_words(path: Path) -> Counter[str]:
+    """How often each word is in a text of words with spaces between."""
+    return Counter(word for line in read_lines(path) for word in line.split())

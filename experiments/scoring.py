@@ -1,0 +1,180 @@
+"""What scripts/score.sh does beside fairseq-generate and sacrebleu.
+
+python -m experiments.scoring check RUN DIR [NAME ...]      direction, subwords; subset and name of each test
+python -m experiments.scoring arrange GENERATED REFERENCES  a line for each line of the test set
+python -m experiments.scoring record RUN DIR [NAME ...]     RUN/run.json with scores
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+from experiments.run_record import RunRecord, checksum, write
+from fairseq_see.errors import SeeError, ends_in_one_line
+from fairseq_see.io import read_lines
+from fairseq_see.units import Vocabulary
+
+JOINS = {"bpe": "subword_nmt", "sentencepiece": "sentencepiece", "plain": "none"}
+
+
+NOTHING_TO_SCORE = 3
+
+
+def read_tests(folder: Path) -> dict[str, str]:
+    """fairseq's subset of each test set, from tests.txt of a prepared folder.
+
+    Raises:
+        SeeError: there is none, or a name in it would be written outside of a run.
+    """
+    tests = {}
+    for line in read_lines(folder / "tests.txt"):
+        subset, _, name = line.partition("\t")
+        if not re.fullmatch(r"test\d*", subset) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+            raise SeeError(f"{folder / 'tests.txt'}: {line!r} names no test set; prepare the folder again")
+        tests[name] = subset
+    return tests
+
+
+def choose_tests(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """Those named, or all.
+
+    Raises:
+        SeeError: there is no such test set.
+    """
+    tests = read_tests(folder)
+    if absent := [name for name in names if name not in tests]:
+        raise SeeError(f"no test set {absent[0]} in {folder}; there are: {' '.join(tests)}")
+    return {name: tests[name] for name in names or tests}
+
+
+def check(run: Path, folder: Path) -> tuple[str, str, str]:
+    """Whether a run can translate a prepared folder: source and target language and ``--remove-bpe`` of fairseq.
+
+    Raises:
+        SeeError: the run has no checkpoint, other dictionaries, or other languages.
+    """
+    from fairseq_see.models.checkpoint import load_checkpoint, options_in
+
+    checkpoint = run / "checkpoints/checkpoint_best.pt"
+    if not checkpoint.is_file():
+        raise SeeError(f"no {checkpoint}; scripts/train.sh makes it")
+    task = options_in((load_checkpoint(checkpoint).get("cfg") or {}).get("task"))
+    source, target = task.get("source_lang"), task.get("target_lang")
+    for language in (source, target):
+        own, other = run / f"dict.{language}.txt", folder / f"data-bin/dict.{language}.txt"
+        if not other.is_file():
+            raise SeeError(f"{run} translates {source} to {target}, and {folder} has no {language}")
+        if own.is_file() and checksum(own) != checksum(other):
+            raise SeeError(f"{folder} has another {other.name} than {run}; scripts/prepare.sh with like=DIR fits it")
+    join = JOINS[Vocabulary.load(folder / f"data-bin/dict.{target}.txt").scheme]
+    return str(source), str(target), join
+
+
+def identify_checkpoint(record: str) -> str:
+    """The checksums inside the best checkpoint beside a RUN/train.json; nothing where there is none.
+
+    Another checkpoint has others, whatever its date.
+
+    Raises:
+        FileNotFoundError: there is no record yet.
+    """
+    with open(record):
+        checkpoint = Path(record).parent / "checkpoints/checkpoint_best.pt"
+    if not checkpoint.is_file():
+        return ""
+    with ZipFile(checkpoint) as archive:
+        return " ".join(sorted(f"{item.CRC:x}" for item in archive.infolist()))
+
+
+def pass_on(run: Path) -> bool:
+    """Whether a run has no model, being infeasible or diverged; its record is then complete as it is."""
+    trained = run / "train.json"
+    if not trained.is_file() or json.loads(trained.read_text(encoding="utf-8"))["state"] == "trained":
+        return False
+    write(run, RunRecord(**json.loads(trained.read_text(encoding="utf-8"))))
+    return True
+
+
+def arrange(generated: Path, references: Path) -> Iterator[str]:
+    """The translations in the order of the test set; an empty line for a sentence that is too long for the model."""
+    found = {}
+    for line in read_lines(generated):
+        if line.startswith("D-"):
+            number, _, text = line.split("\t", 2)
+            found[int(number[2:])] = text
+    count = len(read_lines(references))
+    if len(found) < count:
+        missing = count - len(found)
+        print(f"warning: {missing} of {count} sentences are too long for the model: left empty", file=sys.stderr)
+    yield from (found.get(number, "") for number in range(count))
+
+
+def record(run: Path, folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Write RUN/run.json: the record of the training, with the scores of each test set.
+
+    Raises:
+        SeeError: the checkpoint is not the one that the record is of.
+    """
+    trained = run / "train.json"
+    known = RunRecord(**json.loads(trained.read_text(encoding="utf-8"))) if trained.is_file() else RunRecord(run.name)
+    now = checksum(run / "checkpoints/checkpoint_best.pt")
+    if known.checksums.get("checkpoint", now) != now:
+        # What is known of the training is of another model.
+        known = RunRecord(run.name, reason="the checkpoint was replaced after training")
+    metrics = {name: _scores(run / name) for name in choose_tests(folder, names)}
+    write(run, replace(known, state="scored", metrics=metrics, checksums=known.checksums | {"checkpoint": now}))
+    return metrics
+
+
+def _scores(out: Path) -> dict[str, Any]:
+    bleu, chrf = json.loads(Path(f"{out}.sacrebleu.json").read_text(encoding="utf-8"))
+    words = json.loads(Path(f"{out}.tokenised.json").read_text(encoding="utf-8"))
+    return {
+        "bleu": bleu["score"],
+        "chrf": chrf["score"],
+        "tokenised_bleu": words["score"],
+        "bleu_signature": f"BLEU|{bleu['signature']}",
+        "chrf_signature": f"{chrf['name']}|{chrf['signature']}",
+        "tokenised_signature": f"BLEU|{words['signature']}",
+    }
+
+
+def main() -> int:
+    """One of the three steps."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.scoring", description=main.__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("check", "record"):
+        command = commands.add_parser(name)
+        command.add_argument("run", type=Path)
+        command.add_argument("folder", type=Path)
+        command.add_argument("names", nargs="*")
+    arranging = commands.add_parser("arrange")
+    arranging.add_argument("generated", type=Path)
+    arranging.add_argument("references", type=Path)
+    args = parser.parse_args()
+    with ends_in_one_line():
+        if args.command == "check":
+            if pass_on(args.run):
+                return NOTHING_TO_SCORE
+            tests = choose_tests(args.folder, args.names)
+            print(*check(args.run, args.folder))
+            for name, subset in tests.items():
+                print(subset, name, sep="\t")
+        elif args.command == "arrange":
+            sys.stdout.buffer.writelines(f"{line}\n".encode() for line in arrange(args.generated, args.references))
+        else:
+            for name, scores in record(args.run, args.folder, args.names).items():
+                print(
+                    "{0}: BLEU {bleu:.1f}  chrF {chrf:.1f}  tokenised BLEU {tokenised_bleu:.1f}".format(name, **scores)
+                )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

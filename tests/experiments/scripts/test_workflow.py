@@ -1,0 +1,220 @@
+"""Tables by experiments/Snakefile, run for real on a tiny corpus: whole, interrupted, through Slurm."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.helpers import ROOT, write_beginning
+
+# A table takes minutes on a machine that is busy.
+pytestmark = pytest.mark.timeout(3000)
+TABLE = (
+    *("scale=tiny", "size=200", "methods=see word2ket", "ratios=5 100", "updates=12"),
+    "overrides=lr_scheduler.warmup_updates=4 checkpoint.save_interval_updates=3 checkpoint.keep_interval_updates=1",
+)
+
+
+def command(folder: Path, target: str, *config: str, options=("--cores", "2")) -> list[str]:
+    words = [sys.executable, "-m", "snakemake", "-s", ROOT / "experiments/Snakefile", "-d", folder, target, *options]
+    return [*map(str, words), "--config", *config]
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", **more}
+
+
+def snakemake(folder: Path, target: str, *config: str, options=("--cores", "2"), **more: str):
+    folder.mkdir(exist_ok=True)
+    done = subprocess.run(
+        command(folder, target, *config, options=options), env=environment(**more), capture_output=True, text=True
+    )
+    done.stdout += done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("text") / "real"
+    write_beginning(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table(text, tmp_path_factory) -> Path:
+    """A folder in which table2 was made in one go."""
+    folder = tmp_path_factory.mktemp("with a space")
+    done = snakemake(folder, "table2", f"corpus={text}", "out=out", *TABLE)
+    assert done.returncode == 0, done.stdout[-4000:]
+    return folder
+
+
+def results(folder: Path) -> dict[str, tuple]:
+    """Of each cell, what a kill must not change."""
+    found = {}
+    for path in sorted((folder / "out/cells").glob("*/run.json")):
+        record = json.loads(path.read_text())
+        best = path.parent / "checkpoints/checkpoint_best.pt"
+        weights = torch.load(best, weights_only=True)["model"] if best.is_file() else {}
+        total = {name: value.double().sum().item() for name, value in weights.items()}
+        scores = (record["state"], record["updates"], record["dev_perplexity"], record["metrics"])
+        found[path.parent.name] = (*scores, record["curve"], total)
+    return found
+
+
+@pytest.mark.slow
+def test_a_table_has_a_record_of_every_cell(table):
+    found = results(table)
+    assert list(found) == ["see-100x-seed1", "see-5x-seed1", "word2ket-100x-seed1", "word2ket-5x-seed1"]
+    assert found["word2ket-100x-seed1"][0] == "infeasible"
+    assert found["see-5x-seed1"][:2] == ("scored", 12) and 0 <= found["see-5x-seed1"][3]["test"]["bleu"] <= 100
+    record = json.loads((table / "out/cells/see-5x-seed1/run.json").read_text())
+    assert record["config"] == {"corpus": "real", "scale": "tiny", "method": "see", "ratio": 5.0, "seed": 1}
+    assert len(record["checksums"]["checkpoint"]) == 64 and record["overrides"]["lr_scheduler.warmup_updates"] == "4"
+
+
+@pytest.mark.slow
+def test_only_what_has_changed_is_made_again(table, text):
+    words = (table, "table2", f"corpus={text}", "out=out", *TABLE)
+    options = ("--cores", "2", "--dry-run")
+    assert "Nothing to be done" in snakemake(*words, options=options).stdout
+    os.utime(text / "train.zh")
+    os.utime(table / "out/prepared/data-bin/dict.zh.see")
+    assert "Nothing to be done" in snakemake(*words, options=options).stdout
+    # An older file with the weights of another model.
+    cells = table / "out/cells"
+    best, kept = cells / "see-5x-seed1/checkpoints/checkpoint_best.pt", table / "kept.pt"
+    shutil.move(best, kept)
+    shutil.copy(cells / "word2ket-5x-seed1/checkpoints/checkpoint_best.pt", best)
+    os.utime(best, (1, 1))
+    planned = snakemake(*words, options=options).stdout
+    shutil.move(kept, best)
+    assert "score.sh out/cells/see-5x-seed1" in planned and "train.sh" not in planned
+    assert "score.sh out/cells/word2ket-5x-seed1" not in planned
+    more = snakemake(*words[:-1], words[-1].replace("warmup_updates=4", "warmup_updates=5"), options=options).stdout
+    assert "train.sh" in more and "fairseq-preprocess" not in more
+
+
+@pytest.mark.slow
+def test_a_table_that_is_killed_again_and_again_has_the_same_results(table, text, tmp_path):
+    words = command(tmp_path, "table2", f"corpus={text}", "out=out", f"prepared={table / 'out/prepared'}", *TABLE)
+    moments = random.Random(1)
+    for _ in range(5):
+        process = subprocess.Popen(
+            words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(moments.uniform(5, 60))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    done = subprocess.run(words, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert results(tmp_path) == results(table)
+    left = [
+        path for path in tmp_path.rglob("*") if path.name.endswith(".tmp") or path.name.startswith((".run", ".train"))
+    ]
+    assert left == []
+
+
+@pytest.mark.slow
+def test_scripts_train_and_score_the_other_direction_wherever_they_are_called(table, tmp_path):
+    data = table / "out/prepared"
+    for name in ("json", "torch", "numpy", "fairseq"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not ours')\n")
+    run = tmp_path / "run"
+    env = {**environment(), "FAIRSEQ_SEE_VENV": sys.prefix}
+    direction = ("task.source_lang=en", "task.target_lang=zh", "model.see_method=dense", "optimization.max_update=2")
+    for words in (("train.sh", "demo_zh_en", data / "data-bin", run, *direction), ("score.sh", run, data)):
+        script = [str(ROOT / "scripts" / words[0]), *map(str, words[1:])]
+        done = subprocess.run(script, cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+    record = json.loads((run / "run.json").read_text())
+    assert "tok:zh" in record["metrics"]["test"]["bleu_signature"] and record["data"]["target_lang"] == "zh"
+    assert (run / "test.ref").read_text("utf-8") == (data / "raw/test.zh").read_text("utf-8")
+    # Killed after its last checkpoint, it has no record; it is not trained on.
+    before = (run / "checkpoints/checkpoint_last.pt").read_bytes()
+    for name in ("train.json", "run.json"):
+        (run / name).unlink()
+    again = subprocess.run([ROOT / "scripts/train.sh", "demo_zh_en", data / "data-bin", run, *direction], env=env)
+    assert again.returncode == 0 and json.loads((run / "train.json").read_text())["updates"] == 2
+    assert (run / "checkpoints/checkpoint_last.pt").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_sentencepiece_and_a_further_test_set_of_its_subwords(text, tmp_path):
+    env = {**environment(), "FAIRSEQ_SEE_VENV": sys.prefix}
+    own = ("subwords=sentencepiece", "size=1000", "joined=true")
+    for words in ((text, "one", *own), (text, "two", "like=one", own[0], f"tests=more={text}/dev")):
+        done = subprocess.run(
+            [ROOT / "scripts/prepare.sh", *words], cwd=tmp_path, env=env, capture_output=True, text=True
+        )
+        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    one, two = tmp_path / "one/data-bin", tmp_path / "two/data-bin"
+    dictionary = (one / "dict.zh.txt").read_bytes()
+    assert dictionary == (one / "dict.en.txt").read_bytes() == (two / "dict.zh.txt").read_bytes()
+    assert (tmp_path / "two/tests.txt").read_text() == "test\tmore\n" and not [*two.glob("train*")]
+
+
+SLURM = {
+    "sbatch": """\
+echo "$*" >>"$STUB/calls"
+for word in "$@"; do [[ $word != --wrap=* ]] || command=${word#--wrap=}; done
+[[ -n ${command:-} ]] || while (($#)); do if [[ $1 == --wrap ]]; then command=$2; fi; shift; done
+id=$(ls "$STUB" | wc -l)
+(SLURM_JOB_ID=$id bash -c "$command" >"$STUB/log" 2>&1 && echo COMPLETED || echo FAILED) >"$STUB/$id.state" &
+echo "$id"
+""",
+    "srun": 'while [[ $1 == -* ]]; do shift; done\nexec "$@"\n',
+    "sacct": 'cd "$STUB"; for file in *.state; do [[ ! -s $file ]] || echo "${file%.state}|$(cat "$file")"; done\n',
+    "sacctmgr": "echo lab\n",
+    **dict.fromkeys(("sinfo", "squeue", "scancel", "scontrol", "sshare"), "exit 0\n"),
+}
+
+
+@pytest.mark.slow
+def test_the_slurm_profile_submits_a_job_for_each_rule(text, tmp_path):
+    stub = tmp_path / "bin"
+    stub.mkdir()
+    for name, body in SLURM.items():
+        (stub / name).write_text(f"#!/usr/bin/env bash\n{body}")
+        (stub / name).chmod(0o755)
+    more = (
+        "--default-resources",
+        "slurm_account=lab",
+        "slurm_partition=gpu",
+        "--workflow-profile",
+        ROOT / "configs/slurm",
+    )
+    env = {"STUB": str(tmp_path), "PATH": f"{stub}:{os.environ['PATH']}"}
+    done = snakemake(
+        tmp_path / "w", "out/prepared/tests.txt", f"corpus={text}", "out=out", "scale=tiny", options=more, **env
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert (tmp_path / "w/out/prepared/tests.txt").read_text() == "test\ttest\n"
+    calls = (tmp_path / "calls").read_text()
+    assert "lab" in calls and "-p gpu" in calls.replace("--partition=", "-p ")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.sh")), ids=lambda path: path.name)
+def test_scripts_are_good_bash_and_print_their_use(path):
+    assert subprocess.run(["bash", "-n", path]).returncode == 0
+    if path.name not in ("common.sh", "fetch.sh"):
+        done = subprocess.run([path, "--help"], capture_output=True, text=True)
+        assert done.returncode == 0 and done.stdout.startswith(f"scripts/{path.name}")
+
+
+def test_what_is_missing_is_printed_for_every_table(tmp_path):
+    for corpus, scale in (("iwslt17", "paper"), ("wmt17", "small"), ("wmt17-v15", "tiny")):
+        config = (f"corpus={corpus}", f"scale={scale}", "openhownet=/x")
+        done = snakemake(tmp_path, "table2", *config, options=("-n", "--cores", "1", "--quiet", "reason"))
+        assert done.returncode == 0, done.stdout[-2000:]
+        assert "train.sh" in done.stdout and "download_" in done.stdout
+    done = snakemake(tmp_path, "table5", "methods=see", "senses=x", options=("-n", "--cores", "1"))
+    assert done.returncode and "see compresses, and the methods of table5 do not" in done.stdout

@@ -1,0 +1,206 @@
+"""What surrounds a training and a translation: resuming, records, faults that earlier scripts had."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from experiments import progress, training
+from experiments.corpus import unpack
+from experiments.corpus.formats import segments
+from experiments.run_record import RunRecord
+from experiments.scoring import arrange, identify_checkpoint, pass_on, read_tests
+from fairseq_see.errors import SeeError
+from tests.helpers import ROOT
+
+
+def save(path, updates, weight=0.0, epoch=1):
+    """A checkpoint as far as resuming reads it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {
+        "model": {"weight": torch.full((64,), weight)},
+        "optimizer_history": [{"num_updates": updates}],
+        "extra_state": {"train_iterator": {"epoch": epoch}, "previous_training_time": 36.0},
+    }
+    torch.save(state, path)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A folder data-bin, as far as ``begin`` looks at it."""
+    folder = tmp_path / "data-bin"
+    folder.mkdir()
+    for name in ("dict.zh.txt", "dict.en.txt", "train.zh-en.zh.bin", "train.zh-en.en.bin"):
+        (folder / name).write_text(name)
+    return folder
+
+
+def begin(data, run, *overrides, **options):
+    words = ["model.see_method=dense", "optimization.max_update=20", *overrides]
+    return training.begin("demo_zh_en", data, run, words, **options)
+
+
+def test_a_training_that_has_all_its_updates_is_not_trained_on(data, tmp_path):
+    run = tmp_path / "run"
+    assert begin(data, run)
+    save(run / "checkpoints/checkpoint_last.pt", 19)
+    assert begin(data, run)
+    save(run / "checkpoints/checkpoint_last.pt", 20)
+    assert not begin(data, run)
+
+
+def test_epochs_end_a_training_as_well(data, tmp_path):
+    run, limits = tmp_path / "run", ("optimization.max_update=0", "optimization.max_epoch=2")
+    assert begin(data, run, *limits)
+    save(run / "checkpoints/checkpoint_last.pt", 7, epoch=2)
+    assert begin(data, run, *limits)
+    save(run / "checkpoints/checkpoint_last.pt", 8, epoch=3)
+    assert not begin(data, run, *limits)
+
+
+def test_a_truncated_checkpoint_is_replaced_by_the_newest_whole_one_whatever_its_date(data, tmp_path, capsys):
+    run = tmp_path / "run"
+    begin(data, run)
+    folder = run / "checkpoints"
+    best, last = save(folder / "checkpoint_best.pt", 8, 1.0), save(folder / "checkpoint_last.pt", 10)
+    save(folder / "checkpoint_1_4.pt", 4, 2.0)
+    os.utime(best, (1, 1))
+    last.write_bytes(last.read_bytes()[:-200])
+    (folder / "checkpoint_1_9.pt.tmp").touch()
+    (run / ".train.json.abc").touch()
+    assert begin(data, run)
+    assert "resuming from checkpoint_best.pt" in capsys.readouterr().err
+    assert torch.load(last, weights_only=True)["model"]["weight"].eq(1).all()
+    # What a kill left half-written is gone.
+    assert not [*folder.glob("*.tmp")] and not [*run.glob(".train*")]
+
+
+def test_checkpoints_of_other_settings_or_data_are_not_resumed(data, tmp_path):
+    run = tmp_path / "run"
+    begin(data, run)
+    save(run / "checkpoints/checkpoint_last.pt", 5)
+    with pytest.raises(SeeError, match=r"was trained with model.dropout 0.05, not 0.5; choose another folder"):
+        begin(data, run, "model.dropout=0.5")
+    (data / "train.zh-en.en.bin").write_text("other")
+    with pytest.raises(SeeError, match="was trained with another data"):
+        begin(data, run)
+
+
+def test_a_run_without_a_checkpoint_may_be_tried_with_other_settings(data, tmp_path):
+    run = tmp_path / "run"
+    begin(data, run)
+    (run / "train.log").write_text("{}")
+    assert begin(data, run, "model.dropout=0.5") and not (run / "train.log").exists()
+
+
+def test_a_time_limit_counts_what_was_trained_before(data, tmp_path):
+    run = tmp_path / "run"
+    begin(data, run)
+    save(run / "checkpoints/checkpoint_last.pt", 5)
+    assert begin(data, run, deadline=time.time() + 3600)
+    hours = json.loads(json.dumps(training.yaml.safe_load((run / "training.yaml").read_text())))["optimization"]
+    assert hours["stop_time_hours"] == pytest.approx(0.01 + 1 - 30 / 3600, abs=0.01)
+    with pytest.raises(SeeError, match="the time limit is reached before run; run again to resume"):
+        begin(data, run, deadline=time.time())
+
+
+def test_an_infeasible_cell_is_a_record_and_is_not_scored(data, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "cell.json").write_text(json.dumps({"config": {"method": "word2ket"}, "infeasible": "nearest ratio: 12x"}))
+    assert not begin(data, run)
+    assert pass_on(run)
+    record = json.loads((run / "run.json").read_text())
+    assert (record["state"], record["reason"]) == ("infeasible", "nearest ratio: 12x")
+    assert identify_checkpoint(str(run / "train.json")) == ""
+
+
+def test_a_diverged_training_is_a_result_and_a_failed_one_an_error(data, tmp_path):
+    run = tmp_path / "run"
+    begin(data, run)
+    (run / "fairseq.log").write_text("Traceback\nFloatingPointError: gradients are Nan/Inf\n")
+    assert training.end(run, 1)
+    record = json.loads((run / "train.json").read_text())
+    assert (record["state"], record["reason"]) == ("failed", "diverged: gradients are Nan/Inf")
+    (run / "fairseq.log").write_text("Traceback\nRuntimeError: no memory\n")
+    with pytest.raises(SeeError, match="status 1: RuntimeError: no memory"):
+        training.end(run, 1)
+
+
+def test_another_checkpoint_is_known_by_its_content_whatever_its_date(tmp_path):
+    record, best = tmp_path / "train.json", tmp_path / "checkpoints/checkpoint_best.pt"
+    with pytest.raises(FileNotFoundError):
+        identify_checkpoint(str(record))
+    record.touch()
+    save(best, 5, 1.0)
+    before = identify_checkpoint(str(record))
+    os.utime(best)
+    assert identify_checkpoint(str(record)) == before
+    save(best, 5, 2.0)
+    os.utime(best, (1, 1))
+    assert identify_checkpoint(str(record)) != before
+
+
+def test_names_in_a_foreign_list_are_not_written_outside_of_the_run(tmp_path):
+    for line in ("test\t../../elsewhere", "test\t/etc/x", "test\t.hidden", "../test\tx", "test"):
+        (tmp_path / "tests.txt").write_text(line + "\n")
+        with pytest.raises(SeeError, match="names no test set"):
+            read_tests(tmp_path)
+
+
+def test_translations_are_arranged_like_the_test_set(tmp_path, capsys):
+    (tmp_path / "generated").write_text("S-1\tb\nD-1\t-0.5\tsecond\x85 one\nD-0\t-0.1\tfirst\n", encoding="utf-8")
+    (tmp_path / "references").write_text("a\nb\nc\n")
+    assert list(arrange(tmp_path / "generated", tmp_path / "references")) == ["first", "second\x85 one", ""]
+    assert "1 of 3 sentences are too long" in capsys.readouterr().err
+
+
+@pytest.mark.timeout(60)
+def test_segments_that_nobody_closed_take_linear_time():
+    assert segments("<seg " * 400_000) == []
+    assert segments('<seg id="1">a < b & <c></seg>')[0].text == "a < b & <c>"
+
+
+def test_a_small_archive_of_a_large_file_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(unpack, "LARGEST", 1 << 20)
+    (tmp_path / "train.zh.gz").write_bytes(gzip.compress(bytes(2 << 20)))
+    with pytest.raises(SeeError, match=r"train\.zh is larger than 1 MB unpacked"):
+        unpack.read_files(tmp_path, {"train.zh"})
+
+
+def test_a_broken_pipe_is_no_success():
+    code = (
+        "import sys, fairseq_see.cli.plan as plan\n"
+        "def run(args): raise BrokenPipeError\n"
+        "plan.run = run\n"
+        "from fairseq_see.cli.main import main\n"
+        "sys.exit(main(['plan', 'x']))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}).returncode == 141
+
+
+def test_progress_of_a_training(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    assert str(progress.progress_of(run)) == "waiting"
+    (run / "training.yaml").write_text("optimization: {max_update: 0, max_epoch: 4}\n")
+    assert str(progress.progress_of(run)) == "starting"
+    lines = [
+        {"epoch": 1, "update": 0.5, "num_updates": "50", "wps": "2000", "ups": "0.5"},
+        {"epoch": 1, "valid_ppl": "12.345", "valid_num_updates": "100"},
+        {"epoch": 2, "update": 1.5, "num_updates": "150", "wps": "2100", "ups": "0.5"},
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (run / "train.log").write_text(text + '{"epoch": 2, "num_upd')
+    assert str(progress.progress_of(run)) == (
+        "training, 150/400 updates, 2,100 tokens/s, dev perplexity 12.35, 8 min left"
+    )
+    (run / "train.json").write_text(json.dumps(asdict(RunRecord("run"))))
+    assert str(progress.progress_of(run)).startswith("trained, 150/400 updates")
