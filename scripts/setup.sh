@@ -26,7 +26,7 @@ done
 
 # Its first line is the state of this checkout, the others are the extras that are installed.
 stamp=$venv/.see-setup
-state="$root $(checksum "$root"/requirements/*.txt "$root/pyproject.toml")"
+state="$root $(cat -- "$root"/requirements/*.txt "$root/pyproject.toml" | sha256sum | cut -c1-16)"
 [[ $(head -n 1 -- "$stamp" 2>/dev/null) == "$state" ]] || rm -f -- "$stamp"
 if [[ -e $stamp ]] && ! printf '%s\n' "${extras[@]}" | grep -qvxFf "$stamp"; then
     say "environment $venv is complete"
