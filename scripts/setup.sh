@@ -13,7 +13,7 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-extras=(units experiments)
+extras=(units translate experiments)
 for argument in "$@"; do
     case $argument in
     --hf) extras+=(hf llm) ;;
