@@ -10,23 +10,21 @@
 #
 #   PYTHON           the Python, 3.11 or later, that makes the environment; its PyTorch, if it has one, is reused
 #   TORCH_INDEX_URL  the package index to take PyTorch from, to choose a CPU or a CUDA build
-set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-extras=(units experiments)
+extras=(units translate experiments)
 for argument in "$@"; do
     case $argument in
     --hf) extras+=(hf llm) ;;
     --polyglot) extras+=(polyglot) ;;
     --dev) extras+=(hf llm polyglot ctranslate2 docs dev) ;;
-    -h | --help) usage 0 ;;
     *) usage ;;
     esac
 done
 
 # Its first line is the state of this checkout, the others are the extras that are installed.
 stamp=$venv/.see-setup
-state="$root $(cat -- "$root"/requirements/*.txt "$root/pyproject.toml" | sha256sum | cut -c1-16)"
+state="$root $(cat -- "$root"/requirements/*.txt "$root/pyproject.toml" | sha256sum)"
 [[ $(head -n 1 -- "$stamp" 2>/dev/null) == "$state" ]] || rm -f -- "$stamp"
 if [[ -e $stamp ]] && ! printf '%s\n' "${extras[@]}" | grep -qvxFf "$stamp"; then
     say "environment $venv is complete"

@@ -45,12 +45,14 @@ def calls(folder: Path) -> str:
 def test_an_extra_is_installed_once(setup, tmp_path):
     assert setup(TORCH_INDEX_URL="URL").returncode == 0
     called = calls(tmp_path)
-    assert f"-e {ROOT}[units,experiments]" in called and "--extra-index-url URL -r" in called
+    assert f"-e {ROOT}[units,translate,experiments]" in called and "--extra-index-url URL -r" in called
     assert "apt-get" not in called
     assert setup().returncode == 0 and not (tmp_path / "log").exists()
     assert setup("--polyglot").returncode == 0
     called = calls(tmp_path)
-    assert f"-e {ROOT}[units,experiments,polyglot]" in called and "apt-get -qq -y install libicu-dev" in called
+    assert (
+        f"-e {ROOT}[units,translate,experiments,polyglot]" in called and "apt-get -qq -y install libicu-dev" in called
+    )
     assert "-m venv" not in called
     assert setup("--polyglot").returncode == 0 and setup().returncode == 0 and not (tmp_path / "log").exists()
     assert setup("--dev").returncode == 0
