@@ -35,7 +35,7 @@ def normalise(line: str, code: str) -> str:
     Full-width letters and digits become ASCII. Full-width punctuation is proper Chinese and stays on the ``zh`` side;
     on any other side it becomes ASCII too. (NFKC would fold both, and ligatures and fractions besides.)
     """
-    line = line.translate(_FULL_WIDTH_ALPHANUMERIC if code == "zh" else _FULL_WIDTH)
+    line = line.translate(_FULL_WIDTH_ALPHANUMERIC if language(code).code == "zh" else _FULL_WIDTH)
     if not line.isascii() or not line.isprintable():
         line = "".join(" " if c.isspace() else c for c in line if c.isspace() or not _invisible(c))
     # Last: a letter and its accent may have had something invisible between them, or the letter been full-width.

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fairseq_see.embeddings import Embedding, exported
 from fairseq_see.embeddings.buffers import packed_state
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import SeeError, needs_extra
 from fairseq_see.export_config import CONFIG, CTRANSLATE2, WEIGHTS, is_export, read_config
 from fairseq_see.io import replacing_folder
 from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings, options_in, updates_of
@@ -163,13 +163,15 @@ class TrainedModel:
                 raise SeeError(f"{folder} has no {name}; --subwords is the folder that has")
             logger.warning(f"no {name} in {folder}, exporting without it: fairseq-see translate needs it (--subwords)")
             return
-        load_subwords(folder / name, schemes[0])
+        with needs_extra("translate"):
+            load_subwords(folder / name, schemes[0])
+            segmenter = segmenter_version(source)
         options = [options_in(self.state["cfg"][section]) for section in ("model", "task")]
         self.files[name] = folder / name
         self.text = {
             "source": {
                 "language": source,
-                "segmenter": segmenter_version(source),
+                "segmenter": segmenter,
                 "scheme": schemes[0],
                 "subwords": name,
                 # Without the end of the sentence.

@@ -26,8 +26,8 @@ def test_every_command_of_the_guide_runs(toy, tmp_path):
     prepare(prepared, toy, "zh", "bpe")
     run_train(prepared / "data-bin", tmp_path / "run", "--arch", "transformer_tiny")
     shutil.move(tmp_path / "run/checkpoint_best.pt", tmp_path)
-    shutil.copytree(toy / "test", prepared / "pieces")
-    (prepared / "pieces/toy.zh").rename(prepared / "pieces/test.zh")
+    shutil.copytree(toy / "test", prepared / "subwords")
+    (prepared / "subwords/toy.zh").rename(prepared / "subwords/test.zh")
     raw = (toy / "test/toy.zh").read_text(encoding="utf-8")
     (tmp_path / "raw.zh").write_text(raw, encoding="utf-8")
     env = {
