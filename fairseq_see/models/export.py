@@ -102,7 +102,10 @@ class TrainedModel:
             prefix = f"{exported.table_of(side, weights)}."
             others = {name: value for name, value in weights.items() if not name.startswith(prefix)}
             if len(others) < len(weights):
-                embedding = self.embeddings.get(side) or self.embeddings["encoder"]
+                trained = self.embeddings.get(side) or self.embeddings["encoder"]
+                embedding = trained.shipped()
+                if embedding is not trained and side in resolved:
+                    resolved[side] = embedding.describe()
                 weights = others | {prefix + name: value for name, value in packed_state(embedding).items()}
         config = {"embeddings": resolved, "cfg": cfg, "num_updates": updates_of(self.state), "text": self.text}
         with replacing_folder(folder) as new:

@@ -19,7 +19,7 @@ def teacher(toy, tmp_path_factory):
     return folder / "checkpoint_best.pt"
 
 
-@pytest.mark.parametrize("method", ["product_quantised"])
+@pytest.mark.parametrize("method", ["product_quantised", "dpq"])
 def test_fit_distil_export(toy, teacher, tmp_path, capsys, method):
     words = [str(teacher), "--data", str(toy / "data-bin"), "--output", str(tmp_path / "small"), "--ratio", "2"]
     words += ["--see-method", method, "--updates", "20", "--max-tokens", "400", "--lr", "0.003"]
