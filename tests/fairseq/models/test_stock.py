@@ -13,7 +13,6 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq_see.embeddings import Embedding
 from fairseq_see.models.checkpoint import load_embeddings
 from fairseq_see.models.replace import replace_embeddings
-from tests.fairseq.test_readme import BLOCKS
 from tests.helpers import run_command
 
 OPTIMISER = (
@@ -25,7 +24,7 @@ OPTIMISER = (
 @pytest.fixture(scope="module")
 def user_dir(tmp_path_factory):
     """The README's folder, as a reader writes it."""
-    (block,) = (code for code in BLOCKS if "@register_model(" in code)
+    block = (ROOT / "examples/add_an_architecture.py").read_text(encoding="utf-8")
     folder = tmp_path_factory.mktemp("user") / "my_lstm"
     folder.mkdir()
     (folder / "__init__.py").write_text(block, encoding="utf-8")
