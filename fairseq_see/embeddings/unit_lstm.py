@@ -40,6 +40,14 @@ from fairseq_see.units import UnitIndex
 # Words that are read at a time; the states of one chunk are all that the backward pass keeps.
 WORDS = 2048
 
+# Parameters by their names in version 0.1.
+FORMER = {
+    "lstm.vectors": "vectors",
+    "lstm.input": "lstm.weight_ih_l0",
+    "lstm.recurrent": "lstm.weight_hh_l0",
+    "lstm.bias": "lstm.bias_ih_l0",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class LSTMConfig(MethodConfig):
@@ -150,6 +158,14 @@ class SememeLSTMEmbedding(Embedding):
         real = torch.cat((sememes.flatten(1), morphemes), 1) >= order
         units = torch.cat((sememes.flatten(1) - order, morphemes + index.sizes.sememes - 2 * order), 1)
         return units[real], real.sum(1)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        # Version 0.1 had an LSTM of its own, with one bias.
+        if f"{prefix}lstm.input" in state_dict:
+            for old, new in FORMER.items():
+                state_dict[prefix + new] = state_dict.pop(prefix + old)
+            state_dict[f"{prefix}lstm.bias_hh_l0"] = torch.zeros_like(state_dict[f"{prefix}lstm.bias_ih_l0"])
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
 @register("morph_lstm")

@@ -62,7 +62,7 @@ class SEETransformerConfig(EmbeddingOptions):
     )
     no_token_positional_embeddings: bool = field(default=False, metadata={"help": "no positional embeddings"})
     layernorm_embedding: bool = field(
-        default=False, metadata={"help": "layer norm after embeddings and positions (fairseq's; see --see-layernorm)"}
+        default=False, metadata={"help": "layer norm after embeddings and positions (fairseq's)"}
     )
     no_scale_embedding: bool = field(default=False, metadata={"help": "do not scale embeddings by sqrt(dim)"})
     checkpoint_activations: bool = field(default=False, metadata={"help": "recompute activations in backward"})

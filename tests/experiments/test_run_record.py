@@ -89,9 +89,8 @@ def test_the_curve_is_what_fairseq_logs(tmp_path):
 
 
 def test_sizes_are_those_of_the_checkpoint(tmp_path):
-    embedding = build("matrix", 60, 27, 1, k=4)
-    settings = {"rows": 60, "columns": 27, "padding": 1, "settings": embedding.settings()}
-    resolved = {"request": {"method": "matrix"}, "encoder": settings, "decoder": settings}
+    embedding = build("matrix", 60, 27, 1, rank=4)
+    resolved = {"ratio": None, "encoder": embedding.describe(), "decoder": embedding.describe()}
     model = {
         f"{side}.embed_tokens.{k}": v for side in ("encoder", "decoder") for k, v in embedding.state_dict().items()
     }

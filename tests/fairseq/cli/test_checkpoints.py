@@ -13,6 +13,7 @@ import torch
 from experiments.__main__ import main as laboratory
 from fairseq_see.cli.main import main
 from fairseq_see.embeddings import build
+from fairseq_see.models.checkpoint import load_embeddings
 from tests.helpers import full_disk
 from tests.unit.embeddings.conftest import random_index
 
@@ -42,6 +43,40 @@ def checkpoint(path, seed=0, other_senses=False, dropout=0.1, provenance=None, d
     }
     torch.save(state, path)
     return path
+
+
+# Method and hyper-parameters as version 0.1 recorded them, and those of today.
+FORMER = [
+    ("see", {"m": 2.5, "head": 0.2, "layernorm": True, "gain": 3.0}, {"vectors": 2.5, "output_scale": 3.0}),
+    (
+        *("see", {"m": [2.0, 1.0], "layernorm": False, "gain": 3.0}),
+        {"vectors": (2, 1), "output_scale": 3.0, "layernorm": False, "frequent_share": 0.0},
+    ),
+    ("morphte", {"rank": 2.5, "layernorm": True, "gain": 3.0}, {"vectors": 2.5, "output_scale": 3.0}),
+    ("matrix", {"k": 4.5, "bias": True}, {"rank": 4.5, "bias": True}),
+    ("sememe_lstm", {"gain": 3.0}, {"output_scale": 3.0}),
+    ("product_quantised", {"codes": 4, "centroids": 8}, {"subvectors": 4, "centroids": 8}),
+    ("dense", {}, {}),
+]
+
+
+@pytest.mark.parametrize(("method", "former", "options"), FORMER)
+def test_checkpoints_of_version_0_1_are_read(tmp_path, method, former, options):
+    embedding = build(method, 60, 27, 1, index=random_index(), **options).eval()
+    sizes = embedding.describe().get("index")
+    table = {"rows": 60, "columns": 27, "padding": 1, "settings": former | ({"shape": sizes} if sizes else {})}
+    record = {"request": {"method": method, "ratio": None}, "encoder": table}
+    weights = {name: value for name, value in embedding.state_dict().items() if name != "config_version"}
+    if method == "sememe_lstm":
+        embedding.lstm.bias_hh_l0.data.zero_()
+        names = {"vectors": "lstm.vectors", "lstm.weight_ih_l0": "lstm.input", "lstm.weight_hh_l0": "lstm.recurrent"}
+        names |= {"lstm.bias_ih_l0": "lstm.bias"}
+        weights = {names.get(name, name): value for name, value in weights.items() if name != "lstm.bias_hh_l0"}
+    model = {f"encoder.embed_tokens.{name}": value for name, value in weights.items()}
+    torch.save({"cfg": {"model": {"see_resolved": json.dumps(record)}}, "model": model}, tmp_path / "old.pt")
+    loaded = load_embeddings(tmp_path / "old.pt")["encoder"].eval()
+    with torch.no_grad():
+        assert loaded.config == embedding.config and loaded.table().equal(embedding.table())
 
 
 def test_average_is_the_mean_and_keeps_the_index(tmp_path, capsys):

@@ -208,7 +208,11 @@ def test_shared_tables_are_fitted_once(toy, trained, tmp_path, capsys):
     [
         ("stock", ["--see-ratio", "2"], "give --see-method METHOD, or --preset NAME"),
         ("stock", ["--preset", "autoencoder"], "unknown preset 'autoencoder'; there are: svd, direction"),
-        ("stock", ["--preset", "direction", "--see-method", "see"], "takes no option 'bias'"),
+        (
+            "stock",
+            ["--preset", "direction", "--see-method", "see", "--see-ratio", "2"],
+            "goes with --see-method low_rank",
+        ),
         ("stock", ["--see-method", "sea"], "unknown embedding method 'sea'"),
         ("stock", ["--see-method", "matrix"], "needs 'rank', or a ratio"),
         ("stock", ["--see-method", "word2ket", "--see-ratio", "80"], "nearest ratio"),
