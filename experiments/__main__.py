@@ -10,6 +10,7 @@ COMMANDS = {
     "curves": "experiments.curves",
     "distil_llm": "experiments.llm.distil_llm",
     "lexicon": "experiments.lexicons.cli",
+    "morphology": "experiments.lexicons.morphology",
     "progress": "experiments.progress",
     "report": "experiments.report.cli",
 }

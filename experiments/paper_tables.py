@@ -13,7 +13,7 @@ from typing import Any
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines
 from fairseq_see.units.controls import CONTROLS
-from fairseq_see.units.selection import check_order_and_rank
+from fairseq_see.units.senses import check_order_and_rank
 
 METHODS = ("dense", "low_rank", "tensor_train", "word2ket", "morphte", "see_paper", "see")
 LSTMS = ("dense", "morph_lstm", "sememe_lstm")
@@ -256,9 +256,7 @@ def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
         method, more, preset = FITS[fit]
         name = f"{fit}-{ratio:g}x"
         options = ("--preset", fit, "--see-ratio", f"{ratio:g}")
-        fitted = Cell(
-            f"{name}-fit-seed{seed}", method, ratio, seed, f"{fit}-fit", fit=source, fit_options=options
-        )
+        fitted = Cell(f"{name}-fit-seed{seed}", method, ratio, seed, f"{fit}-fit", fit=source, fit_options=options)
         yield fitted
         updates = choice.updates or 300
         if choice.start >= updates:

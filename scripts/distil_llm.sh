@@ -4,7 +4,7 @@
 # Compresses the token embeddings of a causal language model with SEE, lets the original teach the small one in the SEE
 # paper's two stages, and measures both with lm-eval (docs/llm.md). The paper's experiment is
 #
-#   scripts/distil_llm.sh --model microsoft/Phi-3-mini-4k-instruct --task arc --hownet senses.tsv --output runs/phi3
+#   scripts/distil_llm.sh --model microsoft/Phi-3-mini-4k-instruct --task arc --senses senses.tsv --output runs/phi3
 #
 # What is in FOLDER already is not done again. Takes scripts/setup.sh --hf; nothing is fetched with HF_HUB_OFFLINE=1.
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# scripts/index.sh DIR [--out FOLDER] --hownet TSV | --openhownet FOLDER [options of fairseq-see index]
+# scripts/index.sh DIR [--out FOLDER] --senses TSV | --openhownet FOLDER [options of fairseq-see index]
 #
 # Builds the unit index (senses and morphemes) of both dictionaries of a folder made by scripts/prepare.sh, beside the
 # dictionaries, where models look for it: DIR/data-bin/dict.LANG.see. Options such as --rank 5 or --control random-senses
 # go to both; --morphology en=polyglot is one for English alone.
 #
-#   --hownet TSV         senses from a table, such as data/senses.tsv
+#   --senses TSV         senses from a table, such as data/senses.tsv
 #   --openhownet FOLDER  senses from HowNet's own files, through the package OpenHowNet (~/.openhownet); --download
 #                        fetches them, if FOLDER has none
 #   --out FOLDER         puts the indexes there instead, for training with +model.see_index=FOLDER
@@ -21,7 +21,8 @@ mkdir -p -- "$out"
 
 if [[ ${#dictionaries[@]} == 2 ]] && cmp -s -- "${dictionaries[@]}"; then
     first=$(basename -- "${dictionaries[0]}" .txt) second=$(basename -- "${dictionaries[1]}" .txt)
-    fairseq-see index "${dictionaries[0]}" --lang joined --corpus "$dir"/tok/train.*-* --output "$out/$first.see" "$@"
+    languages=${first#dict.},${second#dict.}
+    fairseq-see index "${dictionaries[0]}" --lang "$languages" --corpus "$dir"/tok/train.*-* --output "$out/$first.see" "$@"
     cp -- "$out/$first.see" "$out/$second.see"
 else
     for dictionary in "${dictionaries[@]}"; do

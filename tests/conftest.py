@@ -36,8 +36,8 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         for lang in ("zh", "en"):
             run_command(
-                *("fairseq-see", "index", folder / name / f"dict.{lang}.txt", "--hownet", folder / "senses.tsv"),
-                *("--lang", "joined" if extra else lang, "--morphology", "characters"),
+                *("fairseq-see", "index", folder / name / f"dict.{lang}.txt", "--senses", folder / "senses.tsv"),
+                *("--lang", "zh,en" if extra else lang, "--morphology", "characters"),
             )
     return folder
 

@@ -16,19 +16,16 @@ from typing import Any
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs, replacing
-from fairseq_see.units.script import language_of
+from fairseq_see.units.languages import HAN, KANA, MAX_WORD, language
 
 # Full-width forms are their ASCII partners plus 0xFEE0.
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _FULL_WIDTH_ALPHANUMERIC = {code: ascii for code, ascii in _FULL_WIDTH.items() if chr(ascii).isalnum()}
 
 # Scripts written without spaces: Han with its extensions, Japanese kana, Hangul excluded (it has spaces).
-_IDEOGRAPHS = "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_IDEOGRAPHS = HAN + KANA
 _UNITS = re.compile(rf"[{_IDEOGRAPHS}]|[^\s{_IDEOGRAPHS}]+")
 _RUNS = re.compile(rf"[^\s{_IDEOGRAPHS}]+")
-
-MAX_WORD = 1000
-"""Characters of the longest word; segmenters and BPE need quadratic time for longer ones."""
 
 EMPTY, TOO_LONG, LONG_WORD, RATIO, DUPLICATE = "empty", "too long", "long word", "length ratio", "duplicate"
 REASONS = (EMPTY, TOO_LONG, LONG_WORD, RATIO, DUPLICATE)
@@ -200,8 +197,8 @@ def clean(
             if counts[0] != counts[1] or not isinstance(raw[0], str) or not isinstance(raw[1], str):
                 continue
             pair = normalise(raw[0], languages[0]), normalise(raw[1], languages[1])
-            for line, language in zip(pair, languages, strict=True):
-                report.without_chinese += language == "zh" and bool(line) and language_of(line) != "zh"
+            for line, code in zip(pair, languages, strict=True):
+                report.without_chinese += code == "zh" and bool(line) and not language("zh").writes(line)
             reason = fault(*pair, limits)
             if reason is None and not keep_duplicates:
                 digest = hashlib.blake2b("\n".join(pair).encode(), digest_size=12).digest()

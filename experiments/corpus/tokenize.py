@@ -1,4 +1,4 @@
-"""Text to words and back: jieba for Chinese, Moses' rules for any other language.
+"""Text to words and back, in any language: jieba for Chinese, Moses' rules for most others.
 
 A filter: ``python -m experiments.corpus.tokenize split --lang zh < text > words``. (sacremoses' own
 command cannot leave ``&`` and quotes unescaped, and jieba's keeps the spaces of the text as words.)
@@ -6,46 +6,20 @@ command cannot leave ``&`` and quotes unescaped, and jieba's keeps the spaces of
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator
 from multiprocessing import get_context
-from tempfile import TemporaryDirectory
 
-
-@cache
-def _splitter(language: str) -> Callable[[str], Iterable[str]]:
-    if language == "zh":
-        import jieba
-
-        jieba.setLogLevel("ERROR")
-        # It loads what it finds in the folder of temporary files, where anyone may have put it. (And saves no time.)
-        with TemporaryDirectory() as jieba.dt.tmp_dir:
-            jieba.initialize()
-        return jieba.cut
-    from sacremoses import MosesTokenizer
-
-    moses = MosesTokenizer(lang=language)  # English rules where it knows no others
-    return lambda line: moses.tokenize(line, escape=False)
-
-
-@cache
-def _joiner(language: str) -> Callable[[str], str]:
-    if language == "zh":
-        return lambda line: line.replace(" ", "")
-    from sacremoses import MosesDetokenizer
-
-    moses = MosesDetokenizer(lang=language)
-    return lambda line: moses.detokenize(line.split(), unescape=False)
+from fairseq_see.units.languages import language as find_language
 
 
 def split(line: str, language: str) -> str:
     """The words of a line, with one space between them."""
-    return " ".join(" ".join(_splitter(language)(line)).split())
+    return " ".join(find_language(language).segment(line))
 
 
 def join(line: str, language: str) -> str:
     """The line that people would write for words with spaces between them."""
-    return _joiner(language)(line)
+    return find_language(language).join(line.split())
 
 
 def _split_pair(task: tuple[str, str]) -> str:

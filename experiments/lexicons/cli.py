@@ -1,4 +1,4 @@
-"""``python -m experiments lexicon``: senses from another source than HowNet, as a table for ``--hownet``."""
+"""``python -m experiments lexicon``: senses from another source than HowNet, as a table for ``--senses``."""
 
 import argparse
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.lexicons.clusters import clustered_senses, read_table
+from experiments.lexicons.clusters import cluster_words, read_matrix
 from experiments.lexicons.wordnet import DEBIAN_FOLDER, wordnet_senses
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs
 from fairseq_see.units import Senses, Vocabulary
-from fairseq_see.units.script import LANGUAGES, language_in_name
-from fairseq_see.units.selection import check_order_and_rank
+from fairseq_see.units.languages import read_language
+from fairseq_see.units.senses import check_order_and_rank
 
 HELP = "make a table of senses from WordNet, or from the clusters of a trained table"
 
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rows in the order of the dictionary: a checkpoint of see_transformer, .npy or .safetensors",
     )
     kmeans.add_argument("--side", choices=("encoder", "decoder"), help="which table of a checkpoint")
-    kmeans.add_argument("--lang", choices=[*LANGUAGES, "joined"], help="default: from the name dict.LANG.txt")
+    kmeans.add_argument("--lang", metavar="CODE[,CODE]", help="default: from the name dict.LANG.txt")
     kmeans.add_argument("--clusters", metavar="K", type=int, required=True, help="clusters of each of the ORDER levels")
     kmeans.add_argument("--seed", type=int, default=1, help="of k-means (default: %(default)s)")
     kmeans.set_defaults(make=_kmeans)
@@ -66,10 +66,10 @@ def run(args: argparse.Namespace) -> None:
     check_outputs({"--output": args.output}, (getattr(args, name, None) for name in ("dictionary", "table")))
     senses = args.make(args)
     senses.save(args.output)
-    kept = [sense for language in LANGUAGES for word in senses.words(language) for sense in senses.of(word, language)]
-    words = sum(len(senses.words(language)) for language in LANGUAGES)
+    words = [(word, code) for code in senses.languages for word in senses.words(code)]
+    kept = [sense for word, code in words for sense in senses.of(word, code)]
     units = len({unit for sense in kept for unit in sense})
-    print(f"wrote {args.output}: {words:,} words, {len(kept):,} senses, {units:,} units")
+    print(f"wrote {args.output}: {len(words):,} words, {len(kept):,} senses, {units:,} units")
 
 
 def _wordnet(args: argparse.Namespace) -> Senses:
@@ -81,18 +81,16 @@ def _wordnet(args: argparse.Namespace) -> Senses:
 
 
 def _kmeans(args: argparse.Namespace) -> Senses:
-    language = args.lang or language_in_name(args.dictionary)
+    language = args.lang or read_language(args.dictionary)
     vocabulary = Vocabulary.load(args.dictionary)
-    return clustered_senses(
-        vocabulary, _table(args), language, clusters=args.clusters, order=args.order, seed=args.seed
-    )
+    return cluster_words(vocabulary, _table(args), language, clusters=args.clusters, order=args.order, seed=args.seed)
 
 
 def _table(args: argparse.Namespace) -> NDArray[np.float32]:
     if args.table.suffix in (".npy", ".safetensors"):
         if args.side:
             raise SeeError("--side chooses a table of a checkpoint; leave it out")
-        return read_table(args.table)
+        return read_matrix(args.table)
     # Here, not above: torch and fairseq take seconds to import.
     import torch
 

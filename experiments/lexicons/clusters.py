@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairseq_see.errors import SeeError
-from fairseq_see.units.script import language_of
-from fairseq_see.units.senses import Sense, Senses, can_be_entry
+from fairseq_see.units.languages import find_languages, parse_languages
+from fairseq_see.units.senses import Sense, Senses
 from fairseq_see.units.vocabulary import Vocabulary
 
 
-def read_table(path: Path) -> NDArray[np.float32]:
+def read_matrix(path: Path) -> NDArray[np.float32]:
     """The matrix (V, d) of a ``.npy`` file, or of a ``.safetensors`` file that holds no other.
 
     Raises:
@@ -40,7 +40,7 @@ def read_table(path: Path) -> NDArray[np.float32]:
     return arrays[0].astype(np.float32)
 
 
-def clustered_senses(
+def cluster_words(
     vocabulary: Vocabulary, table: NDArray[np.float32], language: str, *, clusters: int, order: int = 3, seed: int = 1
 ) -> Senses:
     """One sense of ``order`` units for every symbol that reads as a word: special symbols and marked pieces have none.
@@ -48,7 +48,7 @@ def clustered_senses(
     Args:
         vocabulary: V symbols.
         table: (V, d), its rows in the order of the symbols.
-        language: ``zh``, ``en``, or ``joined``: by the script of each word.
+        language: its code, or several with commas between them, told apart by the script of each word.
         clusters: of each level; the units are ``order`` times as many.
         order: levels, and units in a sense.
         seed: of k-means.
@@ -64,10 +64,11 @@ def clustered_senses(
     # Each level takes the next seed, and scikit-learn takes 32 bits.
     if not 0 <= seed <= 2**32 - order:
         raise SeeError(f"seed {seed} is out of range; choose 0 to {2**32 - order}")
+    languages = parse_languages(language)
     rows: dict[str, int] = {}
     for row, symbol in enumerate(vocabulary.symbols):
         surface, mark = vocabulary.split(symbol)
-        if not vocabulary.is_special(symbol) and not mark and can_be_entry(surface):
+        if not vocabulary.is_special(symbol) and not mark and surface.strip() and "\t" not in surface:
             rows.setdefault(surface, row)
     if not 2 <= clusters <= len(rows):
         raise SeeError(f"{clusters} clusters of {len(rows)} words; choose 2 or more, and no more than words")
@@ -75,7 +76,7 @@ def clustered_senses(
     entries: dict[str, dict[str, list[Sense]]] = {}
     for word, levels in zip(rows, ids.tolist(), strict=True):
         sense = tuple(f"k{level}:{cluster}" for level, cluster in enumerate(levels, 1))
-        entries.setdefault(language_of(word) if language == "joined" else language, {})[word] = [sense]
+        entries.setdefault(find_languages(word, languages)[0].code, {})[word] = [sense]
     return Senses(entries, "k-means")
 
 

@@ -5,8 +5,8 @@ only the synsets that most senses fall under are units, and a sense is the first
 2,000 of them, *bank* is ``slope.n.01 geological_formation.n.01 object.n.01`` and ``institution.n.01 organization.n.01
 social_group.n.01``.
 
-The files are read here, in the format of wndb(5WN): NLTK's reader asks for files that Debian's package does not have,
-and refuses folders outside its own.
+The files are read here, in the format of wndb(5WN): NLTK's reader (3.10) wants ``lexnames``, which Debian's package
+does not have, and refuses any folder outside NLTK's own data path.
 """
 
 from collections import Counter, defaultdict
@@ -58,13 +58,15 @@ def wordnet_senses(folder: Path, order: int = 3, synsets: int = 2000) -> tuple[S
     database: dict[Key, _Synset] = {}
     meanings: dict[Key, list[str]] = {}
     for part, name in _FILES.items():
-        database |= {(part, offset): synset for offset, synset in _parsed(folder / f"data.{name}", _synset)}
-        meanings |= {(part, lemma): offsets for lemma, offsets in _parsed(folder / f"index.{name}", _meanings)}
-    tagged = dict(_parsed(folder / "cntlist.rev", _count))
+        database |= {(part, offset): synset for offset, synset in _parse_lines(folder / f"data.{name}", _parse_synset)}
+        meanings |= {
+            (part, lemma): offsets for lemma, offsets in _parse_lines(folder / f"index.{name}", _parse_meanings)
+        }
+    tagged = dict(_parse_lines(folder / "cntlist.rev", _parse_count))
     try:
-        names = _names(database, meanings)
-        words = _words(database, meanings, tagged)
-        paths = {key: _path(key, database) for keys in words.values() for key in keys}
+        names = _name_synsets(database, meanings)
+        words = _rank_senses(database, meanings, tagged)
+        paths = {key: _find_path(key, database) for keys in words.values() for key in keys}
     except (KeyError, ValueError) as error:
         raise SeeError(f"the files of {folder} do not belong together: nothing is found at {error}") from error
     under = Counter(above for keys in words.values() for key in keys for above in paths[key])
@@ -80,7 +82,7 @@ def wordnet_senses(folder: Path, order: int = 3, synsets: int = 2000) -> tuple[S
     return Senses({"en": entries}, "WordNet"), dropped
 
 
-def _parsed(path: Path, parse: Callable[[list[str]], T]) -> Iterator[T]:
+def _parse_lines(path: Path, parse: Callable[[list[str]], T]) -> Iterator[T]:
     """What ``parse`` makes of the fields of each line; the licence at the top is indented, glosses follow a bar."""
     if not path.is_file():
         raise SeeError(f"no {path}; give WordNet's folder dict (Debian: apt-get install wordnet-base)")
@@ -93,7 +95,7 @@ def _parsed(path: Path, parse: Callable[[list[str]], T]) -> Iterator[T]:
             raise SeeError(f"{path}, line {number}: not a line of WordNet's database") from error
 
 
-def _synset(fields: list[str]) -> tuple[str, _Synset]:
+def _parse_synset(fields: list[str]) -> tuple[str, _Synset]:
     offset, file, kind, size = fields[:4]
     end = 4 + 2 * int(size, 16)
     # An adjective may tell its position: "galore(ip)".
@@ -107,12 +109,12 @@ def _synset(fields: list[str]) -> tuple[str, _Synset]:
     return offset, _Synset(kind, file, words, ids, next(parents, None))
 
 
-def _meanings(fields: list[str]) -> tuple[str, list[str]]:
+def _parse_meanings(fields: list[str]) -> tuple[str, list[str]]:
     """A lemma, and the offsets of its synsets in the order of its senses."""
     return fields[0], fields[-int(fields[2]) :]
 
 
-def _count(fields: list[str]) -> tuple[str, int]:
+def _parse_count(fields: list[str]) -> tuple[str, int]:
     """A sense's key, and how often it was tagged. The numbers of senses there are an older version's."""
     return fields[0], int(fields[2])
 
@@ -124,7 +126,7 @@ def _sense_key(synset: _Synset, position: int, database: dict[Key, _Synset]) -> 
     return f"{synset.words[position].lower()}%{_KINDS[synset.kind]}:{synset.file}:{synset.ids[position]:02d}:{tail}"
 
 
-def _names(database: dict[Key, _Synset], meanings: dict[Key, list[str]]) -> dict[Key, str]:
+def _name_synsets(database: dict[Key, _Synset], meanings: dict[Key, list[str]]) -> dict[Key, str]:
     """``dog.n.01`` is the first sense of its first word, a noun; no other synset can have that name."""
     names = {}
     for (part, offset), synset in database.items():
@@ -133,7 +135,7 @@ def _names(database: dict[Key, _Synset], meanings: dict[Key, list[str]]) -> dict
     return names
 
 
-def _words(
+def _rank_senses(
     database: dict[Key, _Synset], meanings: dict[Key, list[str]], tagged: dict[str, int]
 ) -> dict[str, list[Key]]:
     """Single words in WordNet's spelling -> their synsets, the most frequent first."""
@@ -151,7 +153,7 @@ def _words(
     return {word: [key for _, key in sorted(ranked[word], key=lambda sense: sense[0])] for word in sorted(ranked)}
 
 
-def _path(key: Key | None, database: dict[Key, _Synset]) -> list[Key]:
+def _find_path(key: Key | None, database: dict[Key, _Synset]) -> list[Key]:
     """A synset and those above it, to the top (or once around: some verbs are each other's hypernyms)."""
     path: list[Key] = []
     while key and key not in path:

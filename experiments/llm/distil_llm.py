@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     embedding.add_argument(
         "--see-args", metavar="NAME=VALUE,...", help="hyper-parameters (fairseq-see plan --list-options)"
     )
-    embedding.add_argument("--hownet", type=Path, metavar="TSV", help="table of senses (data/README.md)")
+    embedding.add_argument("--senses", type=Path, metavar="TSV", help="table of senses (data/README.md)")
     embedding.add_argument("--order", type=int, default=3, help="units in a group (default: %(default)s)")
     embedding.add_argument("--rank", type=int, default=5, help="groups in a word (default: %(default)s)")
     embedding.add_argument(

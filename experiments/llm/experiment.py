@@ -93,10 +93,10 @@ class Experiment:
         rows = model.get_input_embeddings().num_embeddings
         options = parse_options(args.see_args)
         ratio = args.see_ratio or (None if _sets_size(args) else 5.0)
-        if args.hownet is not None:
+        if args.senses is not None:
             counts = tokens.token_counts(self.examples, rows).tolist()
             options["index"] = build_index(
-                self.tokenizer, rows, args.hownet, counts=counts, order=args.order, rank=args.rank
+                self.tokenizer, rows, args.senses, counts=counts, order=args.order, rank=args.rank
             )
         fitted = args.fit_epochs or embedding_class(args.see_method).quantised
         fit = FitConfig(epochs=args.fit_epochs, seed=args.seed) if fitted else None

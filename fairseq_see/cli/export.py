@@ -140,7 +140,7 @@ def _find_dictionaries(
 
 def _single_dictionary(folder: Path, required: bool, embeddings: dict[str, "Embedding"]) -> dict[str, Path]:
     """The dictionary of a model of one language."""
-    from fairseq_see.units.index import MASK
+    from fairseq_see.units.vocabulary import MASK
 
     path = folder / "dict.txt"
     if not path.is_file():

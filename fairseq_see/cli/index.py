@@ -10,11 +10,10 @@ from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs, read_lines, replacing
 from fairseq_see.units import Senses, Vocabulary, build_index, openhownet
 from fairseq_see.units.controls import CONTROLS, check_control
-from fairseq_see.units.inspection import made_from
-from fairseq_see.units.morphology import DEFAULT_SEGMENTERS, SEGMENTERS
-from fairseq_see.units.script import LANGUAGES, language_in_name
-from fairseq_see.units.segmenters import segmenters_for
-from fairseq_see.units.selection import check_order_and_rank
+from fairseq_see.units.inspection import describe_provenance
+from fairseq_see.units.languages import parse_languages, read_language
+from fairseq_see.units.morphology import SEGMENTERS, train_segmenters
+from fairseq_see.units.senses import check_order_and_rank
 
 HELP = "build the unit index (senses and morphemes) of a fairseq dictionary"
 
@@ -24,12 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dictionary", metavar="DICT", type=Path, help="fairseq dictionary, such as data-bin/dict.zh.txt"
     )
-    senses = parser.add_mutually_exclusive_group(required=True)
+    senses = parser.add_mutually_exclusive_group()
     senses.add_argument(
-        "--hownet",
+        "--senses",
         metavar="TSV",
         type=Path,
-        help="language, word, sense number, sememes; HowNet's, or others that python -m experiments lexicon makes",
+        help="language, word, sense number, sememes; HowNet's, or others that python -m experiments lexicon makes "
+        "(without this and --openhownet: morphemes alone)",
     )
     senses.add_argument(
         "--openhownet",
@@ -41,7 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "you trust); default FOLDER: ~/.openhownet. What was read is kept beside the index as a TSV",
     )
     parser.add_argument("--download", action="store_true", help="with --openhownet: fetch HowNet, if FOLDER has none")
-    parser.add_argument("--lang", choices=[*LANGUAGES, "joined"], help="default: from the name dict.LANG.txt")
+    parser.add_argument(
+        "--lang",
+        metavar="CODE[,CODE]",
+        help="language, such as de, or those of a joined dictionary, such as zh,en (default: from the name "
+        "dict.LANG.txt)",
+    )
     parser.add_argument("--order", type=int, default=3, help="units in a group (default: 3)")
     parser.add_argument(
         "--rank", type=int, default=5, help="groups in a word: RANK-1 senses and its morphemes (default: 5)"
@@ -49,10 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--morphology",
         metavar="NAME",
-        type=_names,
-        default="auto",
-        help=f"how words are cut: {', '.join(SEGMENTERS)}, or LANG=NAME,... (default: auto, characters for Chinese and "
-        "morfessor for English); polyglot needs a model, which fairseq-see morphology trains",
+        help=f"how words are segmented: {', '.join(SEGMENTERS)}, or LANG=NAME,... (default: characters for Chinese and "
+        "Japanese, else morfessor); polyglot needs a model, which python -m experiments morphology trains",
     )
     parser.add_argument(
         "--corpus",
@@ -63,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--piece-senses",
         action="store_true",
-        help="give pieces of words (power@@; of sentencepiece all without ▁) the senses of the word they spell",
+        help="give subwords (power@@; of sentencepiece all without ▁) the senses of the word they spell",
     )
     parser.add_argument("--max-morphemes", metavar="N", type=int, help="the rarest beyond N share hashed units")
     parser.add_argument(
@@ -80,14 +83,18 @@ def run(args: argparse.Namespace) -> None:
     """Build the index, save it, print what it covers."""
     check_order_and_rank(args.order, args.rank)
     check_control(args.control, args.seed)
+    languages = args.lang or read_language(args.dictionary)
+    morphology = _parse_morphology(args.morphology, languages)
     output = args.output or Path(str(args.dictionary).removesuffix(".txt") + ".see")
-    table, sources = _lexicon(args, output.parent)
+    table, sources = _find_senses(args, output.parent)
     check_outputs({"--output": output, "--json": args.json}, (args.dictionary, table, *sources, args.corpus))
-    language = args.lang or language_in_name(args.dictionary)
     vocabulary = Vocabulary.load(args.dictionary)
-    if args.openhownet:
+    if args.openhownet and table:
         _read_hownet(args.openhownet, table)
-    senses = Senses.load(table)
+    senses = Senses.load(table) if table else None
+    for language in parse_languages(languages):
+        if senses and language.code not in senses.languages:
+            _report(f"{table} has no {language.code} words: these have morphemes alone")
     # Opened before the work begins: a folder that cannot be written to is known at once, not after a minute's training.
     with ExitStack() as files:
         index_file = files.enter_context(replacing(output))
@@ -95,10 +102,10 @@ def run(args: argparse.Namespace) -> None:
         index, coverage = build_index(
             vocabulary,
             senses,
-            segmenters_for(vocabulary, language, args.morphology, _corpus_words(args.corpus), _report),
+            train_segmenters(vocabulary, languages, morphology, _read_words(args.corpus), _report),
             order=args.order,
             rank=args.rank,
-            language=language,
+            language=languages,
             piece_senses=args.piece_senses,
             max_morphemes=args.max_morphemes,
             control=args.control,
@@ -109,46 +116,45 @@ def run(args: argparse.Namespace) -> None:
         if json_file:
             content = coverage.as_dict() | {"provenance": dict(index.provenance)}
             json_file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        size = index_file.stat().st_size
-    print(f"{made_from(index)}\n\n{coverage.render()}")
-    print(f"\nwrote {output}: {size:,} bytes, of which {len(index.packed()):,} are the packed arrays")
+    print(f"{describe_provenance(index)}\n\n{coverage.render()}")
+    print(f"\nwrote {output}; packed in an exported model it takes {len(index.packed()):,} bytes")
 
 
-def _lexicon(args: argparse.Namespace, folder: Path) -> tuple[Path, list[Path]]:
-    """The table of senses, and the files it is made of; those of HowNet have one in ``folder``, named for them."""
-    if args.hownet:
+def _find_senses(args: argparse.Namespace, folder: Path) -> tuple[Path | None, list[Path]]:
+    """The senses file, and the files it is made of; those of HowNet have one in ``folder``, named for them."""
+    if not args.openhownet:
         if args.download:
             raise SeeError("--download belongs to --openhownet")
-        return args.hownet, []
+        return args.senses, []
     if args.download:
         openhownet.download(args.openhownet)
     table = folder / f"openhownet-{openhownet.fingerprint(args.openhownet)}.tsv"
-    return table, openhownet.files(args.openhownet)
+    return table, openhownet.list_files(args.openhownet)
 
 
 def _read_hownet(folder: Path, table: Path) -> None:
-    """Have the table written, unless an earlier run did."""
+    """Have the senses file written, unless an earlier run did."""
     if table.exists():
         _report(f"senses: {table}, which OpenHowNet read from {folder} before")
         return
-    _report(f"senses: OpenHowNet reads {folder}; kept in {table}, which --hownet takes too")
+    _report(f"senses: OpenHowNet reads {folder}; kept in {table}, which --senses takes too")
     openhownet.load(folder).save(table)
 
 
-def _names(text: str) -> dict[str, str]:
-    """Language -> name of its segmenter, of ``auto``, ``NAME`` or ``LANG=NAME,...``."""
-    names = dict(DEFAULT_SEGMENTERS)
+def _parse_morphology(text: str | None, languages: str) -> dict[str, str]:
+    """Language -> name of its segmenter, of ``NAME`` or ``LANG=NAME,...``."""
+    if text is None:
+        return {}
     if "=" in text:
-        names.update((language, name) for language, _, name in (part.partition("=") for part in text.split(",")))
-    elif text != "auto":
-        names = dict.fromkeys(LANGUAGES, text)
-    if set(names) != set(LANGUAGES) or not SEGMENTERS.keys() >= set(names.values()):
-        known = ", ".join(["auto", *SEGMENTERS])
-        raise argparse.ArgumentTypeError(f"{text}: choose {known}, or LANG=NAME as in en=polyglot")
+        names = {code: name for code, _, name in (part.partition("=") for part in text.split(","))}
+    else:
+        names = {language.code: text for language in parse_languages(languages)}
+    if not SEGMENTERS.keys() >= set(names.values()):
+        raise SeeError(f"--morphology {text}: choose {', '.join(SEGMENTERS)}, or LANG=NAME as in en=polyglot")
     return names
 
 
-def _corpus_words(corpus: Path | None) -> set[str] | None:
+def _read_words(corpus: Path | None) -> set[str] | None:
     return {word for line in read_lines(corpus) for word in line.split()} if corpus else None
 
 

@@ -11,12 +11,14 @@ from rich.text import Text
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Senses, UnitIndex, Vocabulary
-from fairseq_see.units.inspection import DescribedWord, IndexedSymbol, describe, indexed_symbols, made_from
-from fairseq_see.units.inventory import fitted
-from fairseq_see.units.morphology import Characters
-from fairseq_see.units.script import LANGUAGES
-from fairseq_see.units.selection import SelectedSense, check_order_and_rank
-from fairseq_see.units.senses import LONGEST_WORD, Sense
+from fairseq_see.units.inspection import (
+    DescribedWord,
+    IndexedSymbol,
+    describe,
+    describe_provenance,
+    find_symbols,
+)
+from fairseq_see.units.senses import SelectedSense, Sense, check_order_and_rank
 
 HELP = "show the senses, sememes and morphemes of words, and why these"
 
@@ -27,9 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("words", metavar="WORD", nargs="+")
     parser.add_argument(
-        "--hownet", metavar="TSV", type=Path, required=True, help="language, word, sense number, sememes"
+        "--senses", metavar="TSV", type=Path, required=True, help="language, word, sense number, sememes"
     )
-    parser.add_argument("--lang", choices=LANGUAGES, help="default: by the script of each word")
+    parser.add_argument(
+        "--lang",
+        metavar="CODE[,CODE]",
+        default="zh,en",
+        help="language, or several, of which each word's script shows one (default: %(default)s)",
+    )
     parser.add_argument("--order", type=int, help="units in a group (default: the index's, or 3)")
     parser.add_argument("--rank", type=int, help="groups in a word (default: the index's, or 5)")
     parser.add_argument("--index", metavar="FILE", type=Path, help="unit index: shows what it holds; needs --dict")
@@ -37,25 +44,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print a table of senses for each word, and its rows of the index."""
-    if any(not word or len(word) > LONGEST_WORD for word in args.words):
-        raise SeeError(f"a word must have 1 to {LONGEST_WORD} characters")
-    if any("\ud800" <= character <= "\udfff" for word in args.words for character in word):
-        raise SeeError("a word is not UTF-8; convert it, for example with iconv")
+    """Print a table of senses for each word, and its symbols in the index."""
     if bool(args.index) != bool(args.dict):
         raise SeeError("--index and --dict belong together: give both or neither")
     index, vocabulary = None, None
     if args.index:
         index, vocabulary = UnitIndex.load(args.index), Vocabulary.load(args.dict)
         index.check_dictionary(vocabulary)
-    order = _agreed("order", args.order, index.order if index else None, 3)
-    rank = _agreed("rank", args.rank, index.rank if index else None, 5)
+    order = _resolve("order", args.order, index.order if index else None, 3)
+    rank = _resolve("rank", args.rank, index.rank if index else None, 5)
     check_order_and_rank(order, rank)
-    senses = Senses.load(args.hownet)
+    senses = Senses.load(args.senses)
     # A pipe has no width of its own, and the tables are wider than the usual 80 columns.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    if index and made_from(index):
-        console.print(Text(f"index: {made_from(index)}\n"))
+    if index:
+        console.print(Text(f"index: {describe_provenance(index)}\n"))
     for number, word in enumerate(args.words):
         if number:
             console.print()
@@ -63,15 +66,12 @@ def run(args: argparse.Namespace) -> None:
         described = describe(surface, senses, order, rank, args.lang)
         _print_senses(console, described, rank)
         if index and vocabulary:
-            _print_symbols(console, described, indexed_symbols(surface, vocabulary, index), index)
-        elif described.language == "zh":
-            units = fitted(Characters().segment(surface), order)
-            console.print(Text(f"morphemes  {_joined(units)}  (characters)"))
+            _print_symbols(console, described, find_symbols(surface, vocabulary, index), index)
         else:
             console.print("morphemes  are in the unit index of a dictionary: give --index and --dict")
 
 
-def _agreed(name: str, asked: int | None, indexed: int | None, default: int) -> int:
+def _resolve(name: str, asked: int | None, indexed: int | None, default: int) -> int:
     """What the index has if there is one; it is an error to ask for something else."""
     if asked is not None and indexed is not None and asked != indexed:
         raise SeeError(f"the index has {name} {indexed}, not {asked}; leave out --{name}")
@@ -82,22 +82,22 @@ def _print_senses(console: Console, described: DescribedWord, rank: int) -> None
     match, count = described.match, len(described.senses)
     title = Text(described.word, style="bold").append(f" ({described.language})", style="not bold")
     if not count:
-        console.print(title.append(": no senses in HowNet", style="not bold"))
+        console.print(title.append(": no senses", style="not bold"))
         return
     found = f"found {_FOUND[match.how]} {match.form}, " if match.how in _FOUND else ""
     console.print(title.append(f": {found}{count} {'sense' if count == 1 else 'senses'}", style="not bold"))
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("sense", justify="right")
-    for heading in ("sememes", "cut", "kept"):
+    for heading in ("sememes", "truncated", "kept"):
         table.add_column(heading)
     for number, sense in enumerate(described.senses, 1):
         style = "" if sense.kept else "dim"
-        cells = str(number), " ".join(sense.sememes), " ".join(sense.cut), _verdict(sense, rank)
+        cells = str(number), " ".join(sense.sememes), " ".join(sense.cut), _explain(sense, rank)
         table.add_row(*(Text(cell) for cell in cells), style=style)
     console.print(table)
 
 
-def _verdict(sense: SelectedSense, rank: int) -> str:
+def _explain(sense: SelectedSense, rank: int) -> str:
     if sense.duplicate_of is not None:
         return f"no: repeats sense {sense.duplicate_of}"
     return f"no: rank {rank} has room for {rank - 1}" if sense.beyond_rank else "yes"
@@ -105,24 +105,20 @@ def _verdict(sense: SelectedSense, rank: int) -> str:
 
 def _print_symbols(console: Console, described: DescribedWord, symbols: list[IndexedSymbol], index: UnitIndex) -> None:
     if not symbols:
-        console.print(Text("not in the dictionary; it is made of the dictionary's pieces, or it is <unk>"))
+        console.print(Text("not in the dictionary; it is made of the dictionary's subwords, or it is <unk>"))
     control = index.provenance.get("control")
     expected = [sense.sememes for sense in described.senses if sense.kept]
     for symbol in symbols:
         console.print(Text(f"symbol {symbol.id}  {symbol.symbol}", style="bold"))
-        console.print(Text(f"  morphemes  {_joined(symbol.morphemes)}"))
-        console.print(Text(f"  senses     {_compared(symbol.senses, expected, control)}"))
+        console.print(Text(f"  morphemes  {' + '.join(symbol.morphemes)}"))
+        console.print(Text(f"  senses     {_compare(symbol.senses, expected, control)}"))
 
 
-def _compared(senses: list[Sense], expected: list[Sense], control: str | int | None) -> str:
+def _compare(senses: list[Sense], expected: list[Sense], control: str | int | None) -> str:
     if senses == expected:
         return f"the {len(senses)} kept above" if senses else "none"
     if control in ("random-senses", "no-senses", "no-lemmas"):
         return f"by the control {control}: " + ("; ".join(map(" ".join, senses)) or "none")
     if not senses:
-        return "none: a marked piece has none unless asked for; or another HowNet file or --lang built the index"
-    return "built with another HowNet file or --lang: " + "; ".join(map(" ".join, senses))
-
-
-def _joined(units: tuple[str, ...]) -> str:
-    return " + ".join(units)
+        return "none: a marked subword has none unless asked for; or another senses file or --lang built the index"
+    return "built with another senses file or --lang: " + "; ".join(map(" ".join, senses))

@@ -21,8 +21,7 @@ from typing import Any
 from fairseq_see import units
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Senses, UnitIndex, Vocabulary
-from fairseq_see.units.morphology import DEFAULT_SEGMENTERS
-from fairseq_see.units.segmenters import segmenters_for
+from fairseq_see.units.morphology import train_segmenters
 from fairseq_see.units.vocabulary import CONTINUATION_MARK, SENTENCEPIECE_MARK
 
 logger = logging.getLogger(__name__)
@@ -87,7 +86,7 @@ def build_index(
     senses: Senses | str | Path | None = None,
     *,
     counts: Sequence[int] | None = None,
-    language: str = "joined",
+    language: str = "zh,en",
     order: int = 3,
     rank: int = 5,
     piece_senses: bool = False,
@@ -103,12 +102,12 @@ def build_index(
             it; None for morphemes alone.
         counts: (V,) how often each id occurs in running text (default: all alike). The units used most own the
             vectors of a fraction of m.
-        language: ``zh``, ``en``, or ``joined``: Chinese if a token has a Chinese character, else English.
+        language: code of the language, or several with commas between them, told apart by the script of a token.
         order: o, units in a group.
         rank: r, groups in a word: at most r - 1 senses, and the morphemes.
         piece_senses: whether tokens that go on with a word get the senses of the word they spell.
         max_morphemes: keep that many morphemes at most.
-        morphology: language -> what cuts its words, as ``fairseq-see index --morphology``.
+        morphology: language -> what segments its words, as ``fairseq-see index --morphology``.
 
     Raises:
         SeeError: an argument is out of range, or the table of senses cannot be read.
@@ -117,7 +116,7 @@ def build_index(
     index, coverage = units.build_index(
         vocabulary,
         senses if isinstance(senses, Senses | None) else Senses.load(senses),
-        segmenters_for(vocabulary, language, {**DEFAULT_SEGMENTERS, **(morphology or {})}, progress=logger.info),
+        train_segmenters(vocabulary, language, morphology, progress=logger.info),
         order=order,
         rank=rank,
         language=language,

@@ -1,4 +1,4 @@
-"""Words -> basic units: HowNet's senses, morphology, the unit index. Knows neither torch nor fairseq."""
+"""Words -> basic units: senses, morphology, the unit index. Imports neither torch nor fairseq."""
 
 from fairseq_see.units.build import build_index
 from fairseq_see.units.coverage import Coverage

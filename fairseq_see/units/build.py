@@ -1,20 +1,26 @@
-"""Build the unit index of a dictionary."""
+"""Build the unit index of a dictionary: look its words up, change them as a control wants, number their units."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import chain
 
 import numpy as np
 
-from fairseq_see.errors import SeeError
-from fairseq_see.units.controls import RANDOM, check_control, coded, earlier_sharers, exchanged
+from fairseq_see.units.controls import RANDOM, SENSE_CONTROLS, check_control, draw_codes, find_earlier_sharers
 from fairseq_see.units.coverage import Coverage
-from fairseq_see.units.index import MASK, UnitIndex, padding_names
-from fairseq_see.units.inventory import Morphemes, by_frequency, fitted, limited, special_name, told_apart
+from fairseq_see.units.index import UnitIndex, padding_names
+from fairseq_see.units.languages import parse_languages
+from fairseq_see.units.morpheme_inventory import (
+    Morphemes,
+    limit_inventory,
+    make_unique,
+    name_special,
+    pad_or_join,
+    rank_units,
+)
 from fairseq_see.units.morphology import Segmenter
-from fairseq_see.units.script import LANGUAGES, language_of
-from fairseq_see.units.selection import check_order_and_rank, select
-from fairseq_see.units.senses import Match, Sense, Senses
+from fairseq_see.units.senses import Sense, Senses, check_order_and_rank
 from fairseq_see.units.vocabulary import SPECIALS, Vocabulary
+from fairseq_see.units.words import Word, look_up
 
 
 def build_index(
@@ -24,159 +30,131 @@ def build_index(
     *,
     order: int = 3,
     rank: int = 5,
-    language: str = "joined",
+    language: str = "zh,en",
     piece_senses: bool = False,
     max_morphemes: int | None = None,
     control: str | None = None,
     seed: int = 1,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] = lambda message: None,
 ) -> tuple[UnitIndex, Coverage]:
     """The units of every symbol of a dictionary.
 
-    Senses: cut to ``order`` sememes in HowNet's order, repeats dropped, the first ``rank - 1`` kept. A marked piece
-    (``power@@``) gets none unless ``piece_senses``, because it is mostly a fragment of another word than the one it
-    spells. The *last* piece of a word has no mark in BPE (the "er" of "pow@@ er"): it looks like a word and gets the
-    senses of the word it spells. So does the *first* in sentencepiece ("▁pow er"), the others going on with a word. In
-    Chinese the same holds, as it is split into words before it is cut into pieces; for pieces of Chinese without
-    spaces, most of which have no mark, ``piece_senses`` is the better choice.
+    Senses: truncated to ``order`` sememes, repeats dropped, the first ``rank - 1`` kept. A marked subword (``power@@``)
+    gets none unless ``piece_senses``, because it is mostly a fragment of another word than the one it spells. The
+    *last* subword of a word has no mark in BPE (the "er" of "pow@@ er"): it looks like a word and gets the senses of
+    the word it spells. So does the *first* in sentencepiece ("▁pow er"), the others going on with a word. In Chinese
+    the same holds, as it is segmented into words before subwords; for subwords of Chinese without spaces, most of which
+    have no mark, ``piece_senses`` is the better choice.
 
-    Morphemes: those of the text, then the piece's mark as one of its own. Of more than ``order``, the last are joined
-    to one (MorphTE, Gan et al. 2022). Specials and fillers have a morpheme of their own and no senses. No two symbols
-    get the same units.
+    Morphemes: those of the text, then the subword's mark as one of its own. Of more than ``order``, the last are joined
+    to one (MorphTE, Gan et al. 2022). Special symbols and language tags have a morpheme of their own and no senses. No
+    two symbols get the same units.
 
     Args:
         vocabulary: V symbols.
-        senses: HowNet, or None for morphemes alone.
-        segmenters: language -> what cuts its words.
+        senses: such as HowNet's, or None for morphemes alone.
+        segmenters: language -> what segments its words; ``train_segmenters`` makes them.
         order: o, units in a group.
         rank: r, groups in a word: at most r - 1 senses, and the morphemes.
-        language: ``zh``, ``en``, or ``joined``: Chinese if a symbol has a Chinese character, else English.
-        piece_senses: whether marked pieces get senses.
+        language: code of the language, or codes with commas between them for a joined dictionary. There a word is of
+            the language whose script it is written in, and of several with one script it is looked up in each.
+        piece_senses: whether marked subwords get senses.
         max_morphemes: keep that many morphemes at most, padding and specials counted. The most frequent stay; the
             others share a tenth of the inventory, hashed.
         control: one of :data:`~fairseq_see.units.controls.CONTROLS`, for an index to compare the real one with.
         seed: of the control, where it is random.
-        progress: told what is going on.
+        progress: gets a line on what is going on.
 
     Raises:
         SeeError: an argument is out of range.
     """
     check_order_and_rank(order, rank)
     check_control(control, seed)
-    spoken_languages = LANGUAGES if language == "joined" else (language,)
-    for needed in spoken_languages:
-        if needed not in LANGUAGES:
-            raise SeeError(f"unknown language {needed!r}; choose {', '.join(LANGUAGES)} or joined")
-        if needed not in segmenters:
-            raise SeeError(f"no segmenter for {needed}")
-    if control == "no-senses":
-        senses = None
-    report = progress or (lambda message: None)
-    coverage = Coverage()
-
-    report(f"looking up and segmenting {len(vocabulary):,} symbols")
-    words_senses: list[list[Sense]] = []
-    words_morphemes: list[Morphemes] = []
-    specials: dict[str, None] = {}
-    languages: list[str] = []
-    for symbol, n in zip(vocabulary.symbols, vocabulary.counts, strict=True):
-        coverage.symbols.add(n)
-        kept: list[Sense] = []
-        surface, mark = vocabulary.split(symbol)
-        spoken = language_of(surface) if language == "joined" else language
-        languages.append(spoken)
-        if vocabulary.is_special(symbol):
-            coverage.specials.add(n)
-            morphemes = [special_name(symbol)]
-            words_morphemes.append((*morphemes, *padding_names(order)[1:]))
-            specials[morphemes[0]] = None
-        else:
-            if mark and not (piece_senses and surface):
-                coverage.pieces.add(n)
-            else:
-                match = senses.lookup(surface, spoken) if senses else Match([], surface, "none")
-                if control == "no-lemmas" and match.how == "lemma":
-                    match = Match([], surface, "none")
-                coverage.found[match.how].add(n)
-                kept = _kept(match.senses, order, rank, coverage)
-                coverage.senses_per_word[len(kept)] += 1
-            morphemes = (segmenters[spoken].segment(surface) if surface else []) + ([mark] if mark else [])
-            coverage.joined_morphemes += len(morphemes) > order
-            words_morphemes.append(fitted(morphemes, order))
-        if kept:
-            coverage.with_senses.add(n)
-        words_senses.append(kept)
-    coverage.sharing_pairs = sum(map(len, earlier_sharers(words_senses)))
-    if control == "random-senses":
-        before, words_senses = words_senses, exchanged(words_senses, vocabulary.counts, languages, seed)
-        both = zip(earlier_sharers(before), earlier_sharers(words_senses), strict=True)
-        coverage.true_pairs = sum(len(real & random) for real, random in both)
-
-    report("numbering the units")
-    spares = None
-    if max_morphemes is not None:
-        words_morphemes, spares, coverage.bucketed_morphemes = limited(
-            words_morphemes, vocabulary.counts, tuple(specials), order, max_morphemes
-        )
-    signatures = [frozenset(kept) for kept in words_senses]
-    words_morphemes, coverage.collisions = told_apart(words_morphemes, signatures, spares)
-    if control == "no-morphemes":
-        words_morphemes, coverage.collisions = coded(words_morphemes, signatures, tuple(specials), order, seed)
-        coverage.joined_morphemes = coverage.bucketed_morphemes = 0
-    assert len(set(zip(signatures, words_morphemes, strict=True))) == len(vocabulary)
-
-    padding = padding_names(order)
-    sememes = padding + tuple(by_frequency(map(chain.from_iterable, words_senses), vocabulary.counts))
-    # fairseq counts no use of its own symbols. Others, such as sentencepiece's bytes, are as rare as they are: the
-    # first units are those that own most vectors.
-    own = (special_name(symbol) for symbol in (*SPECIALS, MASK))
-    first = dict.fromkeys((*padding, *(name for name in own if name in specials)))
-    rest = by_frequency(words_morphemes, vocabulary.counts)
-    names = (*first, *(name for name in rest if name not in first))
+    languages = parse_languages(language)
+    progress(f"looking up and segmenting {len(vocabulary):,} symbols")
+    real = words = look_up(vocabulary, senses, segmenters, languages, order, rank, piece_senses)
+    if control in SENSE_CONTROLS:
+        words = SENSE_CONTROLS[control](words, seed)
+    coverage = Coverage.count(words, order)
+    _count_pairs(coverage, real if control == "random-senses" else words, words, control)
+    progress("numbering the units")
+    morphemes = _assign_morphemes(words, order, max_morphemes, coverage, seed if control == "no-morphemes" else None)
+    source = senses.source if senses and control != "no-senses" else "none"
     provenance: dict[str, str | int] = {
-        "senses": senses.source if senses else "none",
-        "morphemes": ", ".join(f"{spoken}: {type(segmenters[spoken]).__name__.lower()}" for spoken in spoken_languages),
-        **({"piece senses": "yes"} if piece_senses and senses else {}),
+        "senses": source,
+        "morphemes": ", ".join(f"{spoken.code}: {_name(segmenters[spoken.code])}" for spoken in languages),
+        **({"piece senses": "yes"} if piece_senses and source != "none" else {}),
         **({"max morphemes": max_morphemes} if max_morphemes is not None else {}),
         **({"control": control} if control else {}),
         **({"seed": seed} if control in RANDOM else {}),
     }
-    index = _numbered(order, rank, sememes, names, words_senses, words_morphemes, vocabulary.hash, provenance)
-    coverage.sememes, coverage.morphemes = len(sememes) - order, len(names) - order
+    index = _number_units(vocabulary, [word.kept for word in words], morphemes, order, rank, provenance)
+    coverage.sememes, coverage.morphemes = len(index.sememes) - order, len(index.morphemes) - order
     coverage.distinct_groups, coverage.sense_slots = len(index.groups), len(index.sense_groups)
     return index, coverage
 
 
-def _kept(senses: Sequence[Sense], order: int, rank: int, coverage: Coverage) -> list[Sense]:
-    """The senses an index keeps; the others are counted."""
-    kept = []
-    for sense in select(senses, order, rank):
-        if sense.kept:
-            kept.append(sense.sememes)
-            coverage.cut_sememes += len(sense.cut)
-        coverage.duplicate_senses += sense.duplicate_of is not None
-        coverage.senses_beyond_rank += sense.beyond_rank
-    return kept
+def _assign_morphemes(
+    words: list[Word], order: int, max_morphemes: int | None, coverage: Coverage, code_seed: int | None
+) -> list[Morphemes]:
+    """Exactly ``order`` morphemes for each word, no two words alike; with ``code_seed`` arbitrary codes."""
+    padding = padding_names(order)
+    specials = tuple(dict.fromkeys(word.morphemes[0] for word in words if word.special))
+    morphemes: list[Morphemes] = [
+        (*word.morphemes, *padding[1:]) if word.special else pad_or_join(word.morphemes, order) for word in words
+    ]
+    spares = None
+    if max_morphemes is not None:
+        counts = [word.count for word in words]
+        morphemes, spares, shared = limit_inventory(morphemes, counts, specials, order, max_morphemes)
+        coverage.bucketed_morphemes = shared
+    signatures = [frozenset(word.kept) for word in words]
+    morphemes, coverage.collisions = make_unique(morphemes, signatures, spares)
+    if code_seed is not None:
+        morphemes, coverage.collisions = draw_codes(morphemes, signatures, specials, order, code_seed)
+        coverage.joined_morphemes = coverage.bucketed_morphemes = 0
+    return morphemes
 
 
-def _numbered(
-    order: int,
-    rank: int,
-    sememes: tuple[str, ...],
-    morphemes: tuple[str, ...],
+def _name(segmenter: Segmenter) -> str:
+    return type(segmenter).__name__.lower()
+
+
+def _count_pairs(coverage: Coverage, real: list[Word], words: list[Word], control: str | None) -> None:
+    """Pairs of words that share a sense; of random senses those pairs that share one in the real index, too."""
+    coverage.sharing_pairs = sum(map(len, find_earlier_sharers([word.kept for word in real])))
+    if control == "random-senses":
+        both = (find_earlier_sharers([word.kept for word in version]) for version in (real, words))
+        coverage.true_pairs = sum(len(one & other) for one, other in zip(*both, strict=True))
+
+
+def _number_units(
+    vocabulary: Vocabulary,
     words_senses: list[list[Sense]],
     words_morphemes: list[Morphemes],
-    dictionary: str,
+    order: int,
+    rank: int,
     provenance: dict[str, str | int],
 ) -> UnitIndex:
-    """Names -> ids. Groups are numbered by their first use."""
+    """Names -> ids, the most frequent first, for the first units are those that may own most vectors.
+
+    Groups are numbered by their first use. fairseq counts no use of its own symbols and of what tasks add, which are in
+    every sentence: they follow the padding. Others, such as sentencepiece's bytes, are as rare as they are counted.
+    """
+    padding = padding_names(order)
+    sememes = padding + tuple(rank_units(map(chain.from_iterable, words_senses), vocabulary.counts))
+    own = (*SPECIALS, *filter(vocabulary.is_added, vocabulary.symbols))
+    ranked = rank_units(words_morphemes, vocabulary.counts)
+    known = set(ranked)
+    first = dict.fromkeys((*padding, *(name for name in map(name_special, own) if name in known)))
+    morphemes = (*first, *(name for name in ranked if name not in first))
+
     sememe_ids = {name: i for i, name in enumerate(sememes)}
     morpheme_ids = {name: i for i, name in enumerate(morphemes)}
     group_ids: dict[Sense, int] = {}
     slots = [group_ids.setdefault(sense, len(group_ids)) for kept in words_senses for sense in kept]
     # A missing sememe's id is its position's: the padding units come first.
     groups = [[*map(sememe_ids.__getitem__, sense), *range(len(sense), order)] for sense in group_ids]
-    units = [[morpheme_ids[name] for name in word] for word in words_morphemes]
     index = UnitIndex(
         order=order,
         rank=rank,
@@ -185,8 +163,8 @@ def _numbered(
         groups=np.array(groups, np.int32).reshape(-1, order),
         sense_offsets=np.cumsum([0, *map(len, words_senses)]).astype(np.int32),
         sense_groups=np.array(slots, np.int32),
-        word_morphemes=np.array(units, np.int32).reshape(-1, order),
-        dictionary=dictionary,
+        word_morphemes=np.array([[morpheme_ids[name] for name in word] for word in words_morphemes], np.int32),
+        dictionary=vocabulary.hash,
         provenance=provenance,
     )
     index.validate()

@@ -3,18 +3,20 @@
 ``random-senses`` keeps the sharing of sememes and takes their meaning away: words exchange their lists of senses. (To
 exchange the *names* of sememes would change nothing, for their vectors are learned.) ``no-senses`` leaves the morphemes
 alone. ``no-morphemes`` gives every symbol an arbitrary code in place of its morphemes. ``no-lemmas`` takes away
-the senses of words that have them by their lemma only (English).
+the senses of words that have them by their lemma only.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units.index import padding_names
-from fairseq_see.units.inventory import Morphemes, told_apart
+from fairseq_see.units.morpheme_inventory import Morphemes, make_unique
 from fairseq_see.units.senses import Sense
+from fairseq_see.units.words import Word
 
 CONTROLS = ("random-senses", "no-senses", "no-morphemes", "no-lemmas")
 RANDOM = ("random-senses", "no-morphemes")
@@ -31,46 +33,45 @@ def check_control(control: str | None, seed: int) -> None:
         raise SeeError(f"seed {seed} is negative; choose 0 or more")
 
 
-def frequency_bands(counts: Sequence[int]) -> list[list[int]]:
-    """Positions of ``counts`` in bands, the most frequent first.
-
-    Within a band counts differ by a factor of two at most, or more where that would leave fewer than SMALLEST_BAND.
-    """
-    bands: list[list[int]] = []
-    for position in sorted(range(len(counts)), key=lambda position: (-counts[position], position)):
-        full = bands and len(bands[-1]) >= SMALLEST_BAND and 2 * counts[position] <= counts[bands[-1][0]]
-        if full or not bands:
-            bands.append([])
-        bands[-1].append(position)
-    if len(bands) > 1 and len(bands[-1]) < SMALLEST_BAND:
-        rest = bands.pop()
-        bands[-1] += rest
-    return bands
+def drop_senses(words: Sequence[Word], seed: int) -> list[Word]:
+    """The words without senses."""
+    return [replace(word, how=word.how and "none", senses=[]) for word in words]
 
 
-def exchanged(
-    words: Sequence[list[Sense]], counts: Sequence[int], kinds: Sequence[Hashable], seed: int
-) -> list[list[Sense]]:
-    """Words with senses exchange them, whole lists, within their kind (language) and frequency band.
+def drop_lemmas(words: Sequence[Word], seed: int) -> list[Word]:
+    """The words, those without senses that were found by their lemma."""
+    return [replace(word, how="none", senses=[]) if word.how == "lemma" else word for word in words]
+
+
+def shuffle_senses(words: Sequence[Word], seed: int) -> list[Word]:
+    """Words with senses exchange them, whole lists, within their language and frequency band.
 
     Each band is one random cycle, so no word of a band of two or more keeps its list. Which words have senses stays as
     it was, and so do the lists themselves and how many of each length a band has.
     """
     rng = np.random.default_rng(seed)
-    owners: dict[Hashable, list[int]] = defaultdict(list)
-    for row, (senses, kind) in enumerate(zip(words, kinds, strict=True)):
-        if senses:
-            owners[kind].append(row)
+    owners: dict[str, list[int]] = defaultdict(list)
+    for row, word in enumerate(words):
+        if word.kept:
+            owners[word.language].append(row)
     result = list(words)
     for rows in owners.values():
-        for band in frequency_bands([counts[row] for row in rows]):
+        for band in find_frequency_bands([words[row].count for row in rows]):
             cycle = rng.permutation([rows[position] for position in band]).tolist()
             for row, giver in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
-                result[row] = words[giver]
+                result[row] = replace(words[row], senses=words[giver].senses)
     return result
 
 
-def coded(
+# Those that change senses; no-morphemes changes what comes after, by draw_codes.
+SENSE_CONTROLS: dict[str, Callable[[Sequence[Word], int], list[Word]]] = {
+    "random-senses": shuffle_senses,
+    "no-senses": drop_senses,
+    "no-lemmas": drop_lemmas,
+}
+
+
+def draw_codes(
     words: Sequence[Morphemes], others: Sequence[Hashable], specials: Sequence[str], order: int, seed: int
 ) -> tuple[list[Morphemes], int]:
     """Arbitrary codes of ``order`` units ``<code:k>`` in place of morphemes, from an inventory of the same size.
@@ -91,10 +92,27 @@ def coded(
     for row, code in zip(rows, slots.reshape(-1, order).tolist(), strict=True):
         result[row] = tuple(names[unit] for unit in code)
     # A word that is changed shares all its units with an earlier one, so no unit falls out of use.
-    return told_apart(result, others, names)
+    return make_unique(result, others, names)
 
 
-def earlier_sharers(words: Sequence[list[Sense]]) -> Iterator[set[int]]:
+def find_frequency_bands(counts: Sequence[int]) -> list[list[int]]:
+    """Positions of ``counts`` in bands, the most frequent first.
+
+    Within a band counts differ by a factor of two at most, or more where that would leave fewer than SMALLEST_BAND.
+    """
+    bands: list[list[int]] = []
+    for position in sorted(range(len(counts)), key=lambda position: (-counts[position], position)):
+        full = bands and len(bands[-1]) >= SMALLEST_BAND and 2 * counts[position] <= counts[bands[-1][0]]
+        if full or not bands:
+            bands.append([])
+        bands[-1].append(position)
+    if len(bands) > 1 and len(bands[-1]) < SMALLEST_BAND:
+        rest = bands.pop()
+        bands[-1] += rest
+    return bands
+
+
+def find_earlier_sharers(words: Sequence[list[Sense]]) -> Iterator[set[int]]:
     """For each word the rows of the earlier words that have a sense in common with it.
 
     Word by word, because all pairs at once may be as many as the square of the words.

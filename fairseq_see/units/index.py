@@ -11,19 +11,23 @@ import lzma
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import replacing
 from fairseq_see.units.vocabulary import SPECIALS, Vocabulary
 
-MAGIC = b"fairseq-see unit index "
-VERSION = 1
-MASK = "<mask>"
+ARRAYS = ("groups", "sense_offsets", "sense_groups", "word_morphemes")
+
+# The one key of a file's metadata: safetensors writes several in an order that changes.
+_HEADER = "unit_index"
+# What files of version 0.1 begin with.
+_OLD = b"fairseq-see unit index 1"
 
 
 def padding_names(order: int) -> tuple[str, ...]:
@@ -66,7 +70,7 @@ class UnitIndex:
 
     @property
     def num_words(self) -> int:
-        """V, the rows of the embedding table."""
+        """V, the embeddings of the matrix."""
         return len(self.word_morphemes)
 
     @property
@@ -77,7 +81,8 @@ class UnitIndex:
         """
         names = [self.order, self.rank, self.sememes, self.morphemes, self.dictionary]
         digest = hashlib.sha256(json.dumps(names).encode("ascii"))
-        for array in (self.groups, self.sense_offsets, self.sense_groups, self.word_morphemes):
+        for name in ARRAYS:
+            array = getattr(self, name)
             digest.update(repr(array.shape).encode("ascii"))
             digest.update(np.ascontiguousarray(array, "<i4").tobytes())
         return digest.hexdigest()
@@ -92,27 +97,28 @@ class UnitIndex:
             )
 
     def for_dictionary(self, vocabulary: Vocabulary) -> "UnitIndex":
-        """This index; or, of a dictionary that is its own with ``<mask>`` at the end, one that has that symbol too.
+        """This index; or, of its dictionary with special symbols appended, one that has these symbols too.
 
-        fairseq's tasks masked_lm and sentence_prediction add the symbol to a dictionary that they read. Its units are
-        what an index of the longer dictionary gives it: a morpheme of its own, after those of fairseq's other symbols.
+        Many tasks of fairseq append ``<mask>`` or language tags (``[de_DE]``, ``__de__``) to a dictionary that they
+        read. The units of each are what an index of the longer dictionary gives it: a morpheme of its own, after those
+        of fairseq's other symbols.
 
         Raises:
             SeeError: the index was built for another dictionary.
         """
-        shorter = replace(vocabulary, symbols=vocabulary.symbols[:-1], counts=vocabulary.counts[:-1])
-        if self.dictionary == vocabulary.hash or vocabulary.symbols[-1] != MASK or self.dictionary != shorter.hash:
+        symbols, added = vocabulary.symbols[: self.num_words], vocabulary.symbols[self.num_words :]
+        if not added or not all(map(vocabulary.is_special, added)) or self.dictionary != Vocabulary(symbols, ()).hash:
             self.check_dictionary(vocabulary)
             return self
-        specials = [row for row, symbol in enumerate(shorter.symbols) if symbol in SPECIALS]
-        own = int(self.word_morphemes[specials, 0].max()) + 1
-        moved = self.word_morphemes + (self.word_morphemes >= own)
-        row = [own, *range(1, self.order)]
+        own = [row for row, symbol in enumerate(symbols) if symbol in SPECIALS or vocabulary.is_added(symbol)]
+        first = int(self.word_morphemes[own, 0].max()) + 1
+        moved = self.word_morphemes + len(added) * (self.word_morphemes >= first)
+        rows = [[first + i, *range(1, self.order)] for i in range(len(added))]
         return replace(
             self,
-            morphemes=(*self.morphemes[:own], MASK, *self.morphemes[own:]),
-            sense_offsets=np.append(self.sense_offsets, self.sense_offsets[-1]),
-            word_morphemes=np.vstack([moved, row]).astype(np.int32),
+            morphemes=(*self.morphemes[:first], *added, *self.morphemes[first:]),
+            sense_offsets=np.append(self.sense_offsets, self.sense_offsets[-1:].repeat(len(added))),
+            word_morphemes=np.vstack([moved, rows]).astype(np.int32),
             dictionary=vocabulary.hash,
         )
 
@@ -134,24 +140,18 @@ class UnitIndex:
             if not condition:
                 raise SeeError(f"invalid unit index: {problem}")
 
-        check(self.order >= 2, f"order {self.order}, must be at least 2")
-        check(self.rank >= 1, f"rank {self.rank}, must be at least 1")
+        check(self.order >= 2 and self.rank >= 1, f"order {self.order}, rank {self.rank}")
         for kind, names in (("sememe", self.sememes), ("morpheme", self.morphemes)):
             check(names[: self.order] == padding_names(self.order), f"the first {kind}s are not the padding units")
             check(len(set(names)) == len(names), f"a {kind} is named twice")
-        arrays = ("groups", 2), ("sense_offsets", 1), ("sense_groups", 1), ("word_morphemes", 2)
-        for name, dimensions in arrays:
+        senses = len(self.sense_groups)
+        shapes = (len(self.groups), self.order), (self.num_words + 1,), (senses,), (self.num_words, self.order)
+        for name, shape in zip(ARRAYS, shapes, strict=True):
             array = getattr(self, name)
-            check(array.dtype == np.int32, f"{name} is {array.dtype}, must be int32")
-            check(array.ndim == dimensions, f"{name} has {array.ndim} dimensions, must have {dimensions}")
-        for name in ("groups", "word_morphemes"):
-            width = getattr(self, name).shape[1]
-            check(width == self.order, f"{name} has {width} columns, must have {self.order}")
-        check(len(self.sense_offsets) == self.num_words + 1, "sense_offsets does not fit the number of words")
-        senses = np.diff(self.sense_offsets)
-        check(self.sense_offsets[0] == 0 and (senses >= 0).all(), "sense_offsets does not rise from 0")
-        check(self.sense_offsets[-1] == len(self.sense_groups), "sense_offsets does not end at the last sense")
-        check((senses < self.rank).all(), f"a word has more than {self.rank - 1} senses")
+            check(array.dtype == np.int32 and array.shape == shape, f"{name} is {array.dtype} {array.shape}")
+        counts = np.diff(self.sense_offsets)
+        check(self.sense_offsets[0] == 0 and self.sense_offsets[-1] == senses, "sense_offsets is not from 0 to the end")
+        check((counts >= 0).all() and (counts < self.rank).all(), f"a word has not 0 to {self.rank - 1} senses")
         ids = ("groups", self.sememes), ("sense_groups", self.groups), ("word_morphemes", self.morphemes)
         for name, targets in ids:
             array = getattr(self, name)
@@ -159,7 +159,7 @@ class UnitIndex:
             check(in_range, f"{name} has ids outside 0..{len(targets) - 1}")
 
     def packed(self) -> bytes:
-        """The numbers without the names, as few bytes as is reasonable; what an exported model carries.
+        """The arrays without the names, as few bytes as is reasonable; what an exported model carries.
 
         Little-endian uint32: CRC-32 of what follows, order, rank, V, G, N, sememes, morphemes. Then one raw LZMA2
         stream of the senses per word, the sense groups' ids, the groups and the morphemes; 8, 16 or 32 bits each,
@@ -174,30 +174,24 @@ class UnitIndex:
         arrays = (np.diff(self.sense_offsets), self.sense_groups, self.groups, self.word_morphemes)
         raw = b"".join(
             array.astype(dtype).tobytes(order="F")
-            for array, (_, dtype) in zip(arrays, _layout(sizes.tolist()), strict=True)
+            for array, (_, dtype) in zip(arrays, _lay_out(sizes.tolist()), strict=True)
         )
         content = sizes.tobytes() + lzma.compress(raw, format=lzma.FORMAT_RAW, filters=_FILTERS)
         return crc32(content).to_bytes(4, "little") + content
 
     @classmethod
-    def unpacked(
-        cls,
-        payload: bytes,
-        sememes: tuple[str, ...] | None = None,
-        morphemes: tuple[str, ...] | None = None,
-        dictionary: str = "",
-    ) -> "UnitIndex":
-        """The index that ``packed`` was called on, given its names; units without names are named by their ids.
+    def unpacked(cls, payload: bytes) -> "UnitIndex":
+        """The index that ``packed`` was called on, its units named by their ids.
 
         Raises:
-            SeeError: the bytes are damaged or do not fit the names.
+            SeeError: the bytes are damaged.
         """
         checksum, content = payload[:4], payload[4:]
         if len(content) < _SIZES_BYTES or crc32(content).to_bytes(4, "little") != checksum:
             raise SeeError("damaged unit index: its packed arrays are cut short or changed")
         sizes = np.frombuffer(content[:_SIZES_BYTES], "<u4").tolist()
         order, rank, _, _, _, num_sememes, num_morphemes = sizes
-        layout = _layout(sizes)
+        layout = _lay_out(sizes)
         lengths = [int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize for shape, dtype in layout]
         try:
             stream = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
@@ -212,82 +206,67 @@ class UnitIndex:
             arrays.append(np.ascontiguousarray(flat.reshape(shape, order="F"), np.int32))
             start += length
         senses, sense_groups, groups, word_morphemes = arrays
-        offsets = np.concatenate(([0], np.cumsum(senses, dtype=np.int64))).astype(np.int32)
-        # To name as many as a damaged number says could take all memory.
+        # To name as many units as a forged size asks for could take all memory.
         if max(num_sememes - groups.size, num_morphemes - word_morphemes.size) > _UNUSED:
             raise SeeError("damaged unit index: it has millions of units that no word uses")
-        if sememes is None:
-            sememes = numbered_names("sememe", num_sememes, order)
-        if morphemes is None:
-            morphemes = numbered_names("morpheme", num_morphemes, order)
-        if (len(sememes), len(morphemes)) != (num_sememes, num_morphemes):
-            raise SeeError("damaged unit index: its names do not fit its packed arrays")
-        index = cls(order, rank, sememes, morphemes, groups, offsets, sense_groups, word_morphemes, dictionary)
+        index = cls(
+            order=order,
+            rank=rank,
+            sememes=numbered_names("sememe", num_sememes, order),
+            morphemes=numbered_names("morpheme", num_morphemes, order),
+            groups=groups,
+            sense_offsets=np.concatenate(([0], np.cumsum(senses, dtype=np.int64))).astype(np.int32),
+            sense_groups=sense_groups,
+            word_morphemes=word_morphemes,
+            dictionary="",
+        )
         index.validate()
         return index
 
     def save(self, path: str | Path) -> None:
-        """Write a magic line, a JSON header line and the packed arrays; the same index gives the same bytes.
+        """Write a safetensors file: the arrays, and all else as JSON in its metadata.
+
+        The same index gives the same bytes.
 
         Raises:
             SeeError: the index is not valid, or the file cannot be written.
         """
-        payload = self.packed()
-        header = {
-            "order": self.order,
-            "rank": self.rank,
-            "sememes": self.sememes,
-            "morphemes": self.morphemes,
-            "dictionary": self.dictionary,
-            "provenance": dict(self.provenance),
-            "fingerprint": self.fingerprint,
-            "payload_bytes": len(payload),
-            "payload_sha256": hashlib.sha256(payload).hexdigest(),
-        }
-        line = json.dumps(dict(sorted(header.items())), ensure_ascii=False).encode("utf-8")
+        self.validate()
+        header = {name: getattr(self, name) for name in ("order", "rank", "sememes", "morphemes", "dictionary")}
+        header |= {"provenance": dict(self.provenance), "fingerprint": self.fingerprint}
+        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in ARRAYS}
+        content = save(arrays, {_HEADER: json.dumps(header, ensure_ascii=False)})
         with replacing(path) as temporary:
-            temporary.write_bytes(MAGIC + f"{VERSION}\n".encode("ascii") + line + b"\n" + payload)
+            temporary.write_bytes(content)
 
     @classmethod
     def load(cls, path: str | Path) -> "UnitIndex":
         """Read what ``save`` wrote.
 
         Raises:
-            SeeError: no such file, another kind of file, a newer version, cut short or damaged.
+            SeeError: no such file, another kind of file, or a damaged one.
         """
         try:
-            content = Path(path).read_bytes()
+            with open(path, "rb") as file:
+                old = file.read(len(_OLD)) == _OLD
         except OSError as error:
             raise SeeError(f"cannot read {path}: {error.strerror}") from error
-        magic, _, rest = content.partition(b"\n")
-        if not magic.startswith(MAGIC):
-            raise SeeError(f"{path} is not a unit index; fairseq-see index writes one")
-        version = magic.removeprefix(MAGIC).decode("ascii", "replace")
-        if version != str(VERSION):
-            raise SeeError(f"{path} is a unit index of version {version}, this fairseq-see reads version {VERSION}")
-        line, newline, payload = rest.partition(b"\n")
-        if not newline:
-            raise SeeError(f"{path} is cut short; run fairseq-see index again")
+        if old:
+            raise SeeError(f"{path} is a unit index of fairseq_see 0.1; build it again with fairseq-see index")
         try:
-            header: dict[str, Any] = json.loads(line.decode("utf-8"))
-            length, sha256, fingerprint = (header[key] for key in ("payload_bytes", "payload_sha256", "fingerprint"))
-            sememes, morphemes = (tuple(map(str, header[key])) for key in ("sememes", "morphemes"))
-            dictionary = str(header["dictionary"])
-            # Files of before it was recorded have none.
-            provenance = {str(key): value for key, value in dict(header.get("provenance", {})).items()}
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise SeeError(f"{path} has a damaged header; run fairseq-see index again") from error
-        if len(payload) != length:
-            raise SeeError(f"{path} has {len(payload)} bytes of arrays, expected {length}; run fairseq-see index again")
-        if hashlib.sha256(payload).hexdigest() != sha256:
-            raise SeeError(f"{path} is damaged (wrong checksum); run fairseq-see index again")
-        try:
-            index = cls.unpacked(payload, sememes, morphemes, dictionary)
-        except SeeError as error:
-            raise SeeError(f"{path}: {error}") from error
-        if index.fingerprint != fingerprint:
-            raise SeeError(f"{path} is damaged (its names do not match its fingerprint); run fairseq-see index again")
-        return replace(index, provenance=provenance)
+            with safe_open(path, "numpy") as tensors:
+                header = json.loads(tensors.metadata()[_HEADER])
+                arrays = {name: tensors.get_tensor(name) for name in ARRAYS}
+            fingerprint = header.pop("fingerprint")
+            header |= arrays | {kind: tuple(header[kind]) for kind in ("sememes", "morphemes")}
+            index = cls(**header)
+            index.validate()
+            if index.fingerprint != fingerprint:
+                raise ValueError("wrong fingerprint")
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            problem = f"{path} is not a unit index, or a damaged one ({error})"
+            raise SeeError(f"{problem}; build it with fairseq-see index") from error
+        return index
 
 
 _SIZES_BYTES = 7 * 4
@@ -297,7 +276,7 @@ _UNUSED = 2**20
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 1, "pb": 1}]
 
 
-def _layout(sizes: list[int]) -> list[tuple[tuple[int, ...], str]]:
+def _lay_out(sizes: list[int]) -> list[tuple[tuple[int, ...], str]]:
     """Shape and type of the packed arrays, in their order in the stream."""
     order, rank, words, groups, senses, sememes, morphemes = sizes
 

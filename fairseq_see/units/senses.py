@@ -1,28 +1,30 @@
-"""HowNet's senses: the sememes that each sense of a word is annotated with."""
+"""Senses: the sememes that each sense of a word is annotated with, and which senses of a word an index keeps."""
 
 import hashlib
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines, replacing, shown_name
-from fairseq_see.units.script import LANGUAGES
+from fairseq_see.units.languages import language
 
 Sense = tuple[str, ...]
 
+# How a look-up found a word, the best first.
 HOW = ("exact", "case", "lemma", "none")
 
-LONGEST_WORD = 1000
-
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+ORDERS = range(2, 17)
+RANKS = range(1, 101)
 
 
 class Match(NamedTuple):
     """What a look-up found.
 
     Attributes:
-        senses: in HowNet's order; empty if nothing was found.
+        senses: in the file's order; empty if nothing was found.
         form: the entry that matched; the word itself if none did.
         how: one of HOW; ``case`` is the word in lower case.
     """
@@ -33,16 +35,16 @@ class Match(NamedTuple):
 
 
 class Senses:
-    """The senses of Chinese (``zh``) and English (``en``) words.
+    """The senses of words, such as HowNet's.
 
     Args:
-        entries: language -> word -> its senses, each the names of its sememes with the main one first.
+        entries: language code -> word -> its senses, each the names of its sememes with the main one first.
         source: where they are from, as an index records it.
     """
 
     def __init__(self, entries: dict[str, dict[str, list[Sense]]], source: str = "unnamed") -> None:
         self.source = source
-        self._entries: dict[str, dict[str, list[Sense]]] = {language: {} for language in LANGUAGES} | entries
+        self._entries = entries
 
     @classmethod
     def load(cls, path: str | Path) -> "Senses":
@@ -51,26 +53,18 @@ class Senses:
         Raises:
             SeeError: not such a file; the message has the line's number.
         """
-        entries: dict[str, dict[str, list[Sense]]] = {language: {} for language in LANGUAGES}
+        entries: dict[str, dict[str, list[Sense]]] = {}
         # Most senses occur many times: one tuple for each keeps 200K lines small.
         known: dict[str, Sense] = {}
         lines = read_lines(path)
         for number, line in enumerate(lines, 1):
             fields = line.split("\t")
-            problem = _problem(line, fields)
+            problem = _find_problem(fields)
             if problem:
                 raise SeeError(f"{path}, line {number}: {problem}")
-            language, word, _, text = fields
-            sense = known.get(text)
-            if sense is None:
-                sense = known[text] = tuple(text.split())
-                if not sense:
-                    raise SeeError(f"{path}, line {number}: a sense without sememes")
-                if any(sememe.startswith("<pad:") for sememe in sense):
-                    raise SeeError(
-                        f"{path}, line {number}: '<pad:' is kept for padding units, a sememe cannot begin so"
-                    )
-            entries[language].setdefault(word, []).append(sense)
+            code, word, _, sememes = fields
+            sense = known.setdefault(sememes, tuple(sememes.split()))
+            entries.setdefault(code, {}).setdefault(word, []).append(sense)
         if not lines:
             raise SeeError(f"{path} is empty; expected lines of language, word, sense number and sememes")
         digest = hashlib.sha256("".join(f"{line}\n" for line in lines).encode("utf-8")).hexdigest()
@@ -83,71 +77,98 @@ class Senses:
             SeeError: the file cannot be written.
         """
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-            for language, words in self._entries.items():
+            for code, words in self._entries.items():
                 for word, senses in words.items():
                     for number, sense in enumerate(senses, 1):
-                        file.write(f"{language}\t{word}\t{number}\t{' '.join(sense)}\n")
+                        file.write(f"{code}\t{word}\t{number}\t{' '.join(sense)}\n")
 
-    def words(self, language: str) -> list[str]:
-        """The words that have senses, in the file's order."""
-        return list(self._entries[language])
+    @property
+    def languages(self) -> list[str]:
+        """Codes of the languages that have words."""
+        return [code for code, words in self._entries.items() if words]
 
-    def of(self, word: str, language: str) -> list[Sense]:
+    def words(self, code: str) -> list[str]:
+        """The words of a language that have senses, in the file's order."""
+        return list(self._entries.get(code, {}))
+
+    def of(self, word: str, code: str) -> list[Sense]:
         """The senses of exactly this word, in the file's order."""
-        return self._entries[language].get(word, [])
+        return self._entries.get(code, {}).get(word, [])
 
-    def lookup(self, word: str, language: str) -> Match:
-        """The senses of a word; if it has no entry of its lower-cased form; if that has none (English) of its lemma.
+    def lookup(self, word: str, code: str) -> Match:
+        """The senses of a word; if it has no entry of its lower-cased form; if that has none of its lemma.
 
         Only the word is lower-cased, never the entries: "it" must not become the entry "IT".
         """
-        senses = self.of(word, language)
-        if senses:
-            return Match(senses, word, "exact")
-        folded = word.casefold()
-        senses = self.of(folded, language)
-        if senses:
-            return Match(senses, folded, "case")
-        if language == "en":
-            for lemma in _lemmas(word):
-                senses = self.of(lemma, language)
-                if senses:
-                    return Match(senses, lemma, "lemma")
+        for how, form in _list_forms(word, code) if code in self._entries else ():
+            if senses := self.of(form, code):
+                return Match(senses, form, how)
         return Match([], word, "none")
 
 
-def can_be_entry(word: str) -> bool:
-    """Whether the table of senses can hold a word."""
-    return bool(word.strip()) and len(word) <= LONGEST_WORD and not _CONTROL.search(word) and "\t" not in word
+def _list_forms(word: str, code: str) -> Iterator[tuple[str, str]]:
+    """How a form is found, and the form: of a word and what stands in for it."""
+    yield "exact", word
+    yield "case", word.lower()
+    for lemma in language(code).lemmas(word):
+        yield "lemma", lemma
 
 
-def _problem(line: str, fields: list[str]) -> str | None:
+def _find_problem(fields: list[str]) -> str | None:
+    """What is wrong with a line of a senses file."""
     if len(fields) != 4:
         return f"{len(fields)} columns, expected 4: language, word, sense number, sememes"
-    if _CONTROL.search(line):
-        return "a control character; is this a text file?"
-    language, word, sense_number, _ = fields
-    if language not in LANGUAGES:
-        return f"unknown language {language[:20]!r}, expected one of {', '.join(LANGUAGES)}"
+    code, word, _, sememes = fields
+    if not re.fullmatch("[a-z]{2,3}", code):
+        return f"{code[:20]!r} is not a language code such as en"
     if not word.strip():
         return "an empty word"
-    if len(word) > LONGEST_WORD:
-        return f"a word of {len(word)} characters, longer than {LONGEST_WORD}"
-    if not sense_number.isdecimal():
-        return f"sense number {sense_number[:20]!r} is not a number"
+    if not sememes.strip():
+        return "a sense without sememes"
+    if "<pad:" in sememes and any(sememe.startswith("<pad:") for sememe in sememes.split()):
+        return "'<pad:' is kept for padding units, a sememe cannot begin so"
     return None
 
 
-def _lemmas(word: str) -> list[str]:
-    """Lemmas to try, the one in the word's own case first ("Germans": "German", then "german").
+@dataclass(frozen=True)
+class SelectedSense:
+    """What becomes of one sense.
 
-    No lemma brings in capitals: simplemma's of "al" is "Al", of "me" is "I".
+    Attributes:
+        sememes: its first ``order`` sememes, or all if it has fewer.
+        cut: the sememes after them, which are dropped.
+        duplicate_of: the number (from 1) of the earlier sense with the same ``sememes``, or None.
+        beyond_rank: whether ``rank - 1`` senses before it are kept already.
     """
-    from simplemma import lemmatize
 
-    if len(word) > LONGEST_WORD:
-        return []
-    folded = word.casefold()
-    lemma = lemmatize(word, lang="en")
-    lemmas = [lemma, lemma.casefold(), lemmatize(folded, lang="en")]
-    return [lemma for lemma in lemmas if word != folded or lemma == lemma.casefold()]
+    sememes: Sense
+    cut: Sense
+    duplicate_of: int | None
+    beyond_rank: bool
+
+    @property
+    def kept(self) -> bool:
+        """Whether the word gets a product for this sense."""
+        return self.duplicate_of is None and not self.beyond_rank
+
+
+def select(senses: Sequence[Sense], order: int, rank: int) -> list[SelectedSense]:
+    """Truncate senses to ``order`` sememes (the first is the main one), drop repeats, keep the first ``rank - 1``."""
+    selected = []
+    first: dict[Sense, int] = {}
+    for number, sense in enumerate(senses, 1):
+        sememes, cut = sense[:order], sense[order:]
+        duplicate_of = first.get(sememes)
+        # Without a repeat, as many distinct senses came before as `first` has.
+        beyond_rank = duplicate_of is None and len(first) >= rank - 1
+        selected.append(SelectedSense(sememes, cut, duplicate_of, beyond_rank))
+        first.setdefault(sememes, number)
+    return selected
+
+
+def check_order_and_rank(order: int, rank: int) -> None:
+    """Raise SeeError unless an index can have this order and rank."""
+    if order not in ORDERS:
+        raise SeeError(f"order {order} is out of range; choose {ORDERS[0]} to {ORDERS[-1]}")
+    if rank not in RANKS:
+        raise SeeError(f"rank {rank} is out of range; choose {RANKS[0]} to {RANKS[-1]}")

@@ -15,7 +15,12 @@ BPE_MARK = "@@"
 SENTENCEPIECE_MARK = "▁"
 CONTINUATION_MARK = "##"
 
-_SPECIAL = re.compile(r"<[^<>\s]+>|madeupword\d{4,}")
+MASK = "<mask>"
+
+# What tasks of fairseq add to a dictionary: the mask, and a tag for each language, [de_DE] or __de__.
+_CODE = r"[a-z]{2,3}(?:_[A-Za-z]{2,4})?"
+_ADDED = rf"{MASK}|\[{_CODE}\]|__{_CODE}__"
+SPECIAL = rf"<[^<>\s]+>|madeupword\d{{4,}}|{_ADDED}"
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,10 @@ class Vocabulary:
                 fields = fields[0].rsplit(" ", 1)
             # int() alone would take "1_000" and digits of other scripts.
             if len(fields) != 2 or not fields[0] or not re.fullmatch("[0-9]+", fields[1]):
-                raise SeeError(f"{path}, line {number}: expected '<token> <count>', found {_shortened(line)!r}")
+                raise SeeError(f"{path}, line {number}: expected '<token> <count>', found {line[:60]!r}")
             token, count = fields[0], int(fields[1])
             if token in seen and not overwrite:
-                raise SeeError(f"{path}, line {number}: duplicate token {_shortened(token)!r}")
+                raise SeeError(f"{path}, line {number}: duplicate token {token[:60]!r}")
             seen.add(token)
             symbols.append(token)
             counts.append(count)
@@ -68,25 +73,29 @@ class Vocabulary:
 
     @cached_property
     def scheme(self) -> str:
-        """How the tokens mark pieces of words: ``bpe`` (``pow@@ er``), ``sentencepiece`` (``▁pow er``) or ``plain``."""
+        """How subwords are marked: ``bpe`` (``pow@@ er``), ``sentencepiece`` (``▁pow er``) or ``plain``."""
         bpe = sum(symbol.endswith(BPE_MARK) for symbol in self.symbols)
         sentencepiece = sum(symbol.startswith(SENTENCEPIECE_MARK) for symbol in self.symbols)
         # Text has a ▁ of its own now and then, and every other word would pass for the rest of one. Even of Chinese
-        # that nobody split into words, sentencepiece makes some pieces in a hundred that begin a sentence.
+        # that nobody segmented, sentencepiece makes some subwords in a hundred that begin a sentence.
         if sentencepiece > bpe and 100 * sentencepiece >= len(self.symbols):
             return "sentencepiece"
         return "bpe" if bpe else "plain"
 
     def is_special(self, token: str) -> bool:
-        """Whether a symbol is no text: ``<...>``, also a byte of sentencepiece's, ``<0xE4>``, or ``madeupword0000``."""
-        return _SPECIAL.fullmatch(token) is not None
+        """Whether a symbol is no text: ``<...>`` (also a byte of sentencepiece's), a filler, or a language tag."""
+        return re.fullmatch(SPECIAL, token) is not None
+
+    def is_added(self, token: str) -> bool:
+        """Whether a symbol is one that tasks of fairseq add: ``<mask>``, ``[de_DE]``, ``__de__``."""
+        return re.fullmatch(_ADDED, token) is not None
 
     def split(self, token: str) -> tuple[str, str]:
-        """The text of a token, and the mark of a piece: ``@@`` (BPE), ``##`` or ``▁`` (sentencepiece) or nothing.
+        """The text of a token, and the mark of a subword: ``@@`` (BPE), ``##`` or ``▁`` (sentencepiece) or nothing.
 
         ``power@@`` is ("power", "@@"). Sentencepiece marks the opposite: ``▁power`` begins a word and reads as the
         plain ("power", ""), ``er`` goes on with one and is ("er", "##"). ``▁`` alone begins a word whose text is all in
-        the pieces after it, and is ("", "▁").
+        the subwords after it, and is ("", "▁").
         """
         if self.scheme == "plain" or self.is_special(token):
             return token, ""
@@ -97,7 +106,3 @@ class Vocabulary:
         if surface == token:
             return token, CONTINUATION_MARK
         return surface, "" if surface else SENTENCEPIECE_MARK
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,26 +1,29 @@
-"""Words -> morphemes. SEGMENTERS lists what cuts them, by the name that ``fairseq-see index --morphology`` takes."""
+"""Words -> morphemes. SEGMENTERS has what segments them, by the names of ``fairseq-see index --morphology``."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Protocol
 
+from fairseq_see.errors import SeeError
+from fairseq_see.units.languages import find_languages, parse_languages
+from fairseq_see.units.morphology.case import ALL_CAPITALS, CAPITALISED
 from fairseq_see.units.morphology.morfessor import Morfessor
 from fairseq_see.units.morphology.polyglot import Polyglot
-from fairseq_see.units.morphology.spelling import ALL_CAPITALS, CAPITALISED
+from fairseq_see.units.vocabulary import Vocabulary
 
 __all__ = [
     "ALL_CAPITALS",
     "CAPITALISED",
-    "DEFAULT_SEGMENTERS",
     "SEGMENTERS",
     "Characters",
     "Morfessor",
     "Polyglot",
     "Segmenter",
+    "train_segmenters",
 ]
 
 
 class Segmenter(Protocol):
-    """What cuts a word into its morphemes."""
+    """Segments words into morphemes."""
 
     def segment(self, word: str) -> list[str]:
         """The morphemes of a word, at least one."""
@@ -34,11 +37,54 @@ class Characters:
         return list(word)
 
 
-# From word types to learn from, and their language.
+# From word types to learn from, and their language's code.
 SEGMENTERS: dict[str, Callable[[Iterable[str], str], Segmenter]] = {
     "characters": lambda words, language: Characters(),
     "morfessor": lambda words, language: Morfessor.train(words),
     "polyglot": lambda words, language: Polyglot(language),
 }
 
-DEFAULT_SEGMENTERS = {"zh": "characters", "en": "morfessor"}
+
+def train_segmenters(
+    vocabulary: Vocabulary,
+    languages: str,
+    names: Mapping[str, str] | None = None,
+    words: Set[str] | None = None,
+    progress: Callable[[str], None] = lambda message: None,
+) -> dict[str, Segmenter]:
+    """A segmenter for each language of a dictionary; languages of one script share theirs, trained on all their words.
+
+    Args:
+        vocabulary: the dictionary.
+        languages: a code, or several with commas between them.
+        names: language -> one of SEGMENTERS (default: the language's).
+        words: what to learn from (default: the dictionary's unmarked words).
+        progress: gets a line on what is going on.
+
+    Raises:
+        SeeError: a segmenter is unknown, or languages of one script were given two.
+    """
+    if words is None:
+        plain = (vocabulary.split(symbol) for symbol in vocabulary.symbols if not vocabulary.is_special(symbol))
+        words = {surface for surface, mark in plain if not mark}
+    spoken = parse_languages(languages)
+    chosen = {language.code: (names or {}).get(language.code, language.default_morphology) for language in spoken}
+    segmenters: dict[str, Segmenter] = {}
+    for language in spoken:
+        code, name = language.code, chosen[language.code]
+        first = next(other.code for other in spoken if other.script == language.script)
+        if first != code:
+            if chosen[first] != name:
+                raise SeeError(
+                    f"{first} and {code} have one script: give them one morphology, not {chosen[first]} and {name}"
+                )
+            segmenters[code] = segmenters[first]
+            continue
+        own = {word for word in words if find_languages(word, spoken)[0] == language}
+        if name == "morfessor" and not own:
+            progress(f"no {code} words to train {name} on: segmenting into characters")
+            name = "characters"
+        elif name == "morfessor":
+            progress(f"training {name} on {len(own):,} {code} words (about a minute per 40,000)")
+        segmenters[code] = SEGMENTERS[name](own, code)
+    return segmenters

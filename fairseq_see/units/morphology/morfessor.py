@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from fairseq_see.errors import SeeError
-from fairseq_see.units.morphology import spelling
+from fairseq_see.units.morphology.case import MAX_MORPHEME, segment_lower
 
 
 def train_baseline(words: Iterable[str], seed: int = 1) -> Any:
@@ -19,7 +19,7 @@ def train_baseline(words: Iterable[str], seed: int = 1) -> Any:
     Raises:
         SeeError: no words.
     """
-    types = sorted({word.lower() for word in words if 0 < len(word) <= spelling.LONGEST_WORD})
+    types = sorted({word.lower() for word in words if 0 < len(word) <= MAX_MORPHEME})
     if not types:
         raise SeeError("no words to train Morfessor on")
     import morfessor
@@ -58,7 +58,7 @@ class Morfessor:
 
     def segment(self, word: str) -> list[str]:
         """The morphemes of a word, after a marker of its case."""
-        return spelling.segment(word, self._segment)
+        return segment_lower(word, self._segment)
 
     def _segment(self, word: str) -> list[str]:
         if word in self.segmentations:

@@ -23,7 +23,7 @@ from experiments.corpus.clean import (
     normalise,
 )
 from fairseq_see.errors import SeeError
-from fairseq_see.units.script import language_of
+from fairseq_see.units.languages import language
 from tests.helpers import ROOT
 
 
@@ -107,7 +107,7 @@ def test_duplicates_are_pairs_not_sides(tmp_path):
 def test_lines_without_chinese_are_those_that_an_index_takes_for_none(tmp_path):
     zh = ["一", "〇", "々", "\ufa0e", "\U00020000", "one", "かな"]
     report, _ = cleaned(tmp_path, "\n".join(zh), "\n".join("abcdefg"))
-    assert report.without_chinese == sum(language_of(line) != "zh" for line in zh) == 2
+    assert report.without_chinese == sum(not language("zh").writes(line) for line in zh) == 2
 
 
 def test_a_test_set_keeps_every_line(tmp_path):

@@ -35,7 +35,7 @@ def test_wordnet_and_an_index_of_it(folder, capsys):
     words = ("wordnet", "--wordnet", "{folder}/wordnet", "--synsets", "4", "--output", "{folder}/out.tsv")
     assert lexicon(folder, *words) == 0
     assert "fall under none of the 4 synsets" in capsys.readouterr().out
-    options = ("--hownet", str(folder / "out.tsv"), "--morphology", "characters", "--json", str(folder / "out.json"))
+    options = ("--senses", str(folder / "out.tsv"), "--morphology", "characters", "--json", str(folder / "out.json"))
     assert main(["index", str(folder / "dict.en.txt"), *options]) == 0
     coverage = json.loads((folder / "out.json").read_text())
     assert coverage["found"]["exact"]["types"] == coverage["with_senses"]["types"] == 1
@@ -68,7 +68,7 @@ def test_kmeans_of_a_file_and_of_a_checkpoint(folder, capsys):
         ((*KMEANS, "{folder}/table.npy", "--seed", "4294967294"), "seed 4294967294 is out of range"),
         ((*KMEANS, "{folder}/dict.en.txt"), "not a whole checkpoint"),
         ((*KMEANS, "{folder}/none.npy"), "cannot read"),
-        (("kmeans", "{folder}/other.txt", *KMEANS[2:], "{folder}/table.npy"), "does not tell the language"),
+        (("kmeans", "{folder}/other.txt", *KMEANS[2:], "{folder}/table.npy"), "has no language code"),
     ],
 )
 def test_bad_input(folder, capsys, words, problem):

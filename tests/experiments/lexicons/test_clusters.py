@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from experiments.lexicons.clusters import clustered_senses, read_table, residual_kmeans
+from experiments.lexicons.clusters import cluster_words, read_matrix, residual_kmeans
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Vocabulary
 
@@ -48,7 +48,7 @@ def test_a_sense_for_whatever_reads_as_a_word() -> None:
     words = Vocabulary((*SPECIALS, "power", "power@@", "打", "\u3000", "the"), (1,) * 9)
     table = np.zeros((9, 2), np.float32)
     table[[4, 6, 8]] = [[1, 0], [0, 1], [0, 2]]
-    senses = clustered_senses(words, table, "joined", clusters=2, order=2)
+    senses = cluster_words(words, table, "zh,en", clusters=2, order=2)
     assert senses.words("en") == ["power", "the"] and senses.words("zh") == ["打"]
     (power,), (the,), (beat,) = senses.of("power", "en"), senses.of("the", "en"), senses.of("打", "zh")
     assert the == beat and power[0] != the[0]
@@ -60,7 +60,7 @@ def test_tables(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", table)
     save_file({"table": table, "norms": np.zeros(3)}, tmp_path / "a.safetensors")
     for name in ("a.npy", "a.safetensors"):
-        read = read_table(tmp_path / name)
+        read = read_matrix(tmp_path / name)
         assert read.dtype == np.float32
         np.testing.assert_array_equal(read, table)
 
@@ -74,10 +74,10 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
         (tmp_path / f"text.{suffix}").write_text("no table")
     for path in sorted(tmp_path.iterdir()):
         with pytest.raises(SeeError, match=path.name) as error:
-            read_table(path)
+            read_matrix(path)
         assert "\n" not in str(error.value)
     with pytest.raises(SeeError, match="cannot read"):
-        read_table(tmp_path / "missing.npy")
+        read_matrix(tmp_path / "missing.npy")
 
 
 @pytest.mark.parametrize(
@@ -92,4 +92,4 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
 def test_bad_arguments(rows: int, clusters: int, value: float, problem: str) -> None:
     words = Vocabulary((*SPECIALS, "a", "b"), (1,) * 6)
     with pytest.raises(SeeError, match=problem):
-        clustered_senses(words, np.full((rows, 2), value, np.float32), "en", clusters=clusters)
+        cluster_words(words, np.full((rows, 2), value, np.float32), "en", clusters=clusters)

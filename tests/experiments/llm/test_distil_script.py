@@ -42,7 +42,7 @@ def place(tmp_path_factory, tokenizers) -> Path:
 def settings(place: Path, output: Path, **changes) -> list[str | Path]:
     options = {
         **{"model": place / "model", "data": place / "text.txt", "valid": place / "text.txt", "output": output},
-        **{"hownet": place / "senses.tsv", "see-ratio": 2, "order": 2, "rank": 3, "length": 32},
+        **{"senses": place / "senses.tsv", "see-ratio": 2, "order": 2, "rank": 3, "length": 32},
         **{"epochs": 3, "start-epochs": 1, "lr": 0.01, "batch": 4, "micro-batch": 2},
         **{"tasks": "endings", "task-folder": place},
         **changes,
@@ -139,8 +139,8 @@ def test_tables_alone_may_be_trained(place, tmp_path):
         ({"data": None}, "nothing to learn from; give --task arc or --data FILE"),
         ({"data": "no/such/file"}, "cannot read no/such/file"),
         ({"data": None, "task": "arc"}, "cannot get ARC-Challenge of allenai/ai2_arc: .*without a network"),
-        ({"hownet": "no/such/table"}, "cannot read no/such/table"),
-        ({"hownet": None}, "no token has a sense"),
+        ({"senses": "no/such/table"}, "cannot read no/such/table"),
+        ({"senses": None}, "no token has a sense"),
         ({"see-ratio": 1e6}, "cannot compress"),
         ({"see-method": "sea"}, "unknown embedding method 'sea'"),
         ({"batch": 5}, "--batch 5 is no multiple of --micro-batch 2"),

@@ -74,6 +74,6 @@ def mono(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_toy_corpus(folder / split, pairs, seed=len(split))
         prefixes += [f"--{split}pref", folder / split / "toy.en"]
     run_command("fairseq-preprocess", "--only-source", "--destdir", folder / "data-bin", *prefixes)
-    words = ("--hownet", folder / "senses.tsv", "--lang", "en", "--morphology", "characters")
+    words = ("--senses", folder / "senses.tsv", "--lang", "en", "--morphology", "characters")
     assert main(["index", *map(str, (folder / "data-bin/dict.txt", *words))]) == 0
     return folder / "data-bin"

@@ -114,7 +114,7 @@ def test_hydra_train_reads_our_yaml(toy, tmp_path):
         (["--see-args", "vectors"], "'vectors' is not written NAME=VALUE"),
         (["--see-args", "vectors=2", "--see-index", "nowhere.see"], "no unit index at nowhere.see"),
         (["--see-args", "vectors=2", "--see-index", "SWAPPED"], "built for another dictionary"),
-        (["--see-args", "vectors=2", "--see-index", "TRUNCATED"], "run fairseq-see index again"),
+        (["--see-args", "vectors=2", "--see-index", "TRUNCATED"], "build it with fairseq-see index"),
         (
             ["--see-args", "vectors=2", "--encoder-embed-path", "x"],
             "--encoder-embed-path does not go with see_transformer",
@@ -148,7 +148,7 @@ def test_resuming_with_other_options_or_another_index_is_an_error(toy, tmp_path,
     other = tmp_path / "other"
     shutil.copytree(toy / "data-bin", other)
     run_command(
-        *("fairseq-see", "index", other / "dict.zh.txt", "--hownet", toy / "senses.tsv", "--rank", "2"),
+        *("fairseq-see", "index", other / "dict.zh.txt", "--senses", toy / "senses.tsv", "--rank", "2"),
         *("--morphology", "characters"),
     )
     with pytest.raises(SystemExit, match=r"^error: the weights were trained with another unit index; give the index"):

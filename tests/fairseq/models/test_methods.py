@@ -35,7 +35,7 @@ def demo(tmp_path_factory):
     size = ["--size", "1000", "--max-pairs", "3000", "--workers", "1"]
     for words in (
         ["prepare.sh", *sets, "--test", f"test={ROOT / 'data/test'}", *size, "--out", folder],
-        ["index.sh", folder, "--hownet", ROOT / "data/senses.tsv", "--morphology", "characters"],
+        ["index.sh", folder, "--senses", ROOT / "data/senses.tsv", "--morphology", "characters"],
     ):
         done = subprocess.run(
             [ROOT / "scripts" / words[0], *map(str, words[1:])], env=env, capture_output=True, text=True

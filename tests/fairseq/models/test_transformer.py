@@ -46,7 +46,7 @@ def test_first_loss_of_a_tied_model(toy, tmp_path, words):
         dictionary = tmp_path / f"data-bin/dict.{lang}.txt"
         with dictionary.open("a", encoding="utf-8") as file:
             file.writelines(f"filler{number} 1\n" for number in range(2000))
-        run_command("fairseq-see", "index", dictionary, "--hownet", toy / "senses.tsv", "--morphology", "characters")
+        run_command("fairseq-see", "index", dictionary, "--senses", toy / "senses.tsv", "--morphology", "characters")
     model, criterion, sample = build(tmp_path / "data-bin", "--see-args", "vectors=3", *words)
     criterion.eps = 0
     assert loss_of(model, criterion, sample).item() <= math.log(2072) + 1

@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def index(folder: Path, dictionary: str, *options: str) -> int:
-    return main(["index", str(folder / dictionary), "--hownet", str(folder / "senses.tsv"), *options])
+    return main(["index", str(folder / dictionary), "--senses", str(folder / "senses.tsv"), *options])
 
 
 def test_english(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,12 +56,12 @@ def test_chinese_is_cut_into_characters(folder: Path) -> None:
 def test_joined(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert index(folder, "dict.txt") == 2
     assert "give --lang" in capsys.readouterr().err
-    assert index(folder, "dict.txt", "--lang", "joined") == 0
+    assert index(folder, "dict.txt", "--lang", "zh,en") == 0
     assert len(UnitIndex.load(folder / "dict.see").sense_groups) == 2
 
 
 def test_joined_dictionary_of_one_language(folder: Path) -> None:
-    assert index(folder, "dict.zh.txt", "--lang", "joined", "--output", str(folder / "joined.see")) == 0
+    assert index(folder, "dict.zh.txt", "--lang", "zh,en", "--output", str(folder / "joined.see")) == 0
 
 
 def test_corpus_to_learn_from(folder: Path) -> None:
@@ -118,7 +118,7 @@ def test_the_same_command_writes_the_same_bytes(folder: Path) -> None:
         (["--control", "no-senses", "--seed", "-1"], "seed -1"),
         (["--max-morphemes", "3"], "3 morphemes are too few"),
         (["--corpus", "no-such-file"], "cannot read no-such-file"),
-        (["--hownet", "no-such-file"], "cannot read no-such-file"),
+        (["--senses", "no-such-file"], "cannot read no-such-file"),
         (["--output", "{folder}/dict.en.txt"], "is one of the inputs"),
         (["--output", "{folder}/dict.zh.txt/index"], "cannot write"),
         (["--json", "{folder}/dict.en.see"], "is what --output writes"),
@@ -148,3 +148,24 @@ def test_no_permission(folder: Path, capsys: pytest.CaptureFixture[str], monkeyp
     error = capsys.readouterr().err
     assert "cannot write" in error and "Permission denied" in error
     assert not (folder / "dict.zh.see").exists()
+
+
+@pytest.mark.parametrize("name", ["greek", "en=greek", "el=greek", "en=polyglot,", "en"])
+def test_unknown_morphology(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert index(folder, "dict.en.txt", "--morphology", name) == 2
+    assert "choose characters, morfessor, polyglot, or LANG=NAME" in capsys.readouterr().err
+
+
+def test_german_of_morphemes_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stems, endings = ("spiel", "mach", "lern", "kauf", "koch", "lach", "such", "frag"), ("", "en", "te", "end")
+    words = [stem + ending for stem in stems for ending in endings]
+    (folder / "train.de").write_text(" ".join(words) + "\n", encoding="utf-8")
+    (folder / "dict.de.txt").write_text("".join(f"{word} 2\n" for word in words[1:8]), encoding="utf-8")
+    assert main(["index", str(folder / "dict.de.txt"), "--corpus", str(folder / "train.de")]) == 0
+    built = UnitIndex.load(folder / "dict.de.see")
+    assert built.provenance == {"senses": "none", "morphemes": "de: morfessor"}
+    assert built.num_words == 11 and len(built.sememes) == 3 and "spiel" in built.morphemes
+    # A senses file of other languages has none of German, either.
+    assert index(folder, "dict.de.txt", "--corpus", str(folder / "train.de")) == 0
+    assert "senses.tsv has no de words" in capsys.readouterr().err
+    assert (UnitIndex.load(folder / "dict.de.see").word_morphemes == built.word_morphemes).all()

@@ -37,7 +37,7 @@ def test_a_joined_dictionary_is_counted_over_the_rows_a_side_uses(toy):
 
 def test_indexes_of_another_folder(toy, tmp_path, capsys):
     words = (toy / "data-bin", "--dim", 64, "--ratios", 2, "--methods", "see", "--json")
-    assert main(["index", str(toy / "data-bin/dict.en.txt"), "--hownet", str(toy / "senses.tsv"), "--morphology",
+    assert main(["index", str(toy / "data-bin/dict.en.txt"), "--senses", str(toy / "senses.tsv"), "--morphology",
                  "characters", "--control", "no-senses", "--output", str(tmp_path / "dict.en.see")]) == 0  # fmt: skip
     shutil.copy(toy / "data-bin/dict.zh.see", tmp_path)
     capsys.readouterr()

@@ -3,7 +3,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ import pytest
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Senses, UnitIndex, Vocabulary, build_index
-from fairseq_see.units.morphology import Characters, Morfessor, Segmenter
+from fairseq_see.units.morphology import Characters, Morfessor, Segmenter, train_segmenters
 from tests.unit.units.conftest import zipfian
 
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
@@ -121,7 +121,7 @@ def test_sentencepiece(senses: Senses) -> None:
 
 def test_joined_dictionaries_go_by_script(senses: Senses) -> None:
     words = vocabulary(中国=1, power=1, 打=1, 卡拉OK=1)
-    index, _ = build_index(words, senses, SEGMENTERS, language="joined")
+    index, _ = build_index(words, senses, SEGMENTERS, language="zh,en")
     assert [len(senses_of(index, word)) for word in range(4, 8)] == [1, 4, 3, 0]
     assert morphemes_of(index, 7) == ["卡", "拉", "OK"]
     chinese, _ = build_index(words, senses, {"zh": Characters()}, language="zh")
@@ -136,7 +136,7 @@ def test_without_senses() -> None:
     assert coverage.with_senses.types == 0
 
 
-def test_equal_words_are_told_apart(senses: Senses) -> None:
+def test_equal_words_are_make_unique(senses: Senses) -> None:
     """A symbol that overwrites fairseq's own is in the dictionary twice, as may be a word."""
     words = Vocabulary((*SPECIALS, "power", "<unk>", "power", "power"), (1,) * 8)
     index, coverage = build_index(words, senses, SEGMENTERS, language="en")
@@ -203,8 +203,7 @@ def test_order_and_rank_up_to_their_limits(senses: Senses) -> None:
         ({"order": 17}, "order 17"),
         ({"rank": 0}, "rank 0"),
         ({"rank": 101}, "rank 101"),
-        ({"language": "fr"}, "unknown language 'fr'"),
-        ({"segmenters": {"zh": Characters()}}, "no segmenter for en"),
+        ({"language": "French"}, "'French' is not a language code"),
         ({"max_morphemes": 7, "language": "zh"}, "7 morphemes are too few"),
         ({"max_morphemes": -1}, "too few"),
     ],
@@ -238,12 +237,14 @@ def test_same_as_a_slow_plain_loop(senses: Senses) -> None:
 
 PROGRAM = """
 import sys
+import fairseq_see.units.inspection, fairseq_see.units.morphology
 from fairseq_see.units import Senses, Vocabulary, build_index
 from fairseq_see.units.morphology import Characters, Morfessor
+assert not {"torch", "fairseq", "morfessor", "simplemma", "jieba", "rich"} & set(sys.modules)
 words = ["power", "powers", "gossip", "Gossip", "打", "中国", "er", "po@@", "打@@", "IT"]
 words = Vocabulary(("<s>", "<pad>", "</s>", "<unk>", *words), (1,) * 14)
 senses = Senses.load(sys.argv[1])
-segmenters = {"zh": Characters(), "en": Morfessor.train({"power", "powers", "gossip"})}
+segmenters = {"zh": Characters(), "en": Morfessor.train({"power", "powers", "gossip", "gossiping"})}
 for limit in (None, 20):
     index, coverage = build_index(words, senses, segmenters, max_morphemes=limit)
     index.save(f"{sys.argv[2]}.{limit}")
@@ -252,7 +253,7 @@ assert not {"torch", "fairseq"} & set(sys.modules)
 """
 
 
-def test_the_bytes_do_not_depend_on_the_hash_seed(lexicon: Path, tmp_path: Path) -> None:
+def test_a_new_process_loads_little_and_gives_the_same_bytes_with_any_hash_seed(lexicon: Path, tmp_path: Path) -> None:
     runs = []
     for seed in ("0", "12345"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -262,24 +263,52 @@ def test_the_bytes_do_not_depend_on_the_hash_seed(lexicon: Path, tmp_path: Path)
     assert runs[0] == runs[1]
 
 
-def test_importing_loads_neither_torch_nor_fairseq_nor_text_libraries() -> None:
-    program = (
-        "import sys, fairseq_see.units, fairseq_see.units.morphology, fairseq_see.units.inspection\n"
-        "print({'torch', 'fairseq', 'morfessor', 'simplemma', 'rich'} & set(sys.modules))"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+TAGS = ("[de_DE]", "__en__", "__en_dae__", "[zh]")
 
 
-def test_the_mask_that_tasks_add_gets_the_units_of_a_dictionary_that_has_it() -> None:
-    words, senses = zipfian()
-    longer = Vocabulary((*words.symbols, "<mask>"), (*words.counts, 1))
+def test_language_tags_have_a_morpheme_of_their_own_and_no_senses() -> None:
+    words = Vocabulary((*SPECIALS, "power", *TAGS, "[CLS]"), (1, 1, 1, 1, 9, 5, 0, 0, 0, 1))
+    senses = Senses({"en": {word: [("human",)] for word in words.symbols}})
+    index, coverage = build_index(words, senses, {"en": Characters()}, language="en")
+    assert [morphemes_of(index, row)[0] for row in range(5, 9)] == list(TAGS)
+    assert [len(senses_of(index, row)) for row in range(4, 10)] == [1, 0, 0, 0, 0, 1]
+    assert morphemes_of(index, 9)[:2] == ["[", "C"]
+    assert coverage.specials.types == 8
+    # They are in every sentence, whatever their count: after fairseq's own symbols, before the rest.
+    assert index.morphemes[3:11] == (*SPECIALS, *TAGS)
+    text, _ = build_index(Vocabulary((*SPECIALS, "x[de]"), (1,) * 5), None, {"en": Whole()}, language="en")
+    assert morphemes_of(text, 4)[:2] == ["x", "\\[de]"]
+
+
+@pytest.mark.parametrize("known", [(), ("<mask>",), ("[fr_XX]",)])
+@pytest.mark.parametrize("added", [("<mask>",), ("[de_DE]", "[en_XX]", "<mask>"), ("__de__", "__en__")])
+def test_what_tasks_add_gets_the_units_of_a_dictionary_that_has_it(
+    known: tuple[str, ...], added: tuple[str, ...]
+) -> None:
+    if known == added[-1:]:
+        added = added[:-1]
+    words, senses = zipfian(100)
+    words = Vocabulary((*words.symbols, *known), (*words.counts, *(1 for _ in known)))
+    longer = Vocabulary((*words.symbols, *added), (*words.counts, *(1 for _ in added)))
     index, expected = (build_index(each, senses, SEGMENTERS, language="en")[0] for each in (words, longer))
     assert index.for_dictionary(words) is index and expected.for_dictionary(longer) is expected
     found = index.for_dictionary(longer)
     found.validate()
     assert found.fingerprint == expected.fingerprint
-    for other in (replace(longer, symbols=(*words.symbols, "mask")), replace(longer, symbols=longer.symbols[::-1])):
+    for symbols in ((*words.symbols, "mask"), longer.symbols[::-1], words.symbols[:-1]):
         with pytest.raises(SeeError, match="built for another dictionary"):
-            index.for_dictionary(other)
+            index.for_dictionary(Vocabulary(symbols, (1,) * len(symbols)))
+
+
+def test_languages_of_one_script_share_morphemes_and_are_looked_up_in_each() -> None:
+    senses = Senses({"en": {"power": [("strength",)], "Haus": [("wrong",)]}, "de": {"Haus": [("house",)]}})
+    words = vocabulary(power=3, Haus=2, Häuser=1, powers=1, дом=1)
+    segmenters = train_segmenters(words, "de,en,ru", progress=lambda message: None)
+    assert segmenters["de"] is segmenters["en"] and segmenters["de"] is not segmenters["ru"]
+    index, coverage = build_index(words, senses, segmenters, language="de,en,ru")
+    names = [[sense[0] for sense in senses_of(index, row)] for row in range(4, 9)]
+    assert names == [["strength"], ["house"], ["house"], ["strength"], []]
+    assert [coverage.found[how].types for how in ("exact", "lemma", "none")] == [2, 2, 1]
+    assert index.provenance["morphemes"] == "de: morfessor, en: morfessor, ru: morfessor"
+    with pytest.raises(SeeError, match="de and en have one script: give them one morphology"):
+        train_segmenters(words, "de,en", {"en": "characters"})

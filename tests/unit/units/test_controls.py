@@ -1,6 +1,5 @@
 """Controls differ from the real index in what they take away, and in nothing else."""
 
-import tracemalloc
 from collections import Counter
 from itertools import combinations, pairwise
 
@@ -11,10 +10,11 @@ from hypothesis import strategies as st
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Senses, UnitIndex, Vocabulary, build_index
-from fairseq_see.units.controls import SMALLEST_BAND, earlier_sharers, exchanged, frequency_bands
+from fairseq_see.units.controls import SMALLEST_BAND, find_frequency_bands, shuffle_senses
 from fairseq_see.units.morphology import Characters
-from fairseq_see.units.senses import Sense
+from fairseq_see.units.senses import select
 from fairseq_see.units.vocabulary import SPECIALS
+from fairseq_see.units.words import Word
 from tests.unit.units.conftest import zipfian
 
 SEGMENTERS = {"zh": Characters(), "en": Characters()}
@@ -41,7 +41,7 @@ def jaccard(left: set[tuple[int, int]], right: set[tuple[int, int]]) -> float:
 
 @given(st.lists(st.integers(0, 10_000), max_size=400))
 def test_bands_are_of_like_frequency_or_as_small_as_may_be(counts: list[int]) -> None:
-    bands = frequency_bands(counts)
+    bands = find_frequency_bands(counts)
     order = [position for band in bands for position in band]
     assert sorted(order) == list(range(len(counts)))
     assert [counts[position] for position in order] == sorted(counts, reverse=True)
@@ -61,7 +61,7 @@ def test_random_senses_are_others_of_like_frequency() -> None:
     with_senses = [row for row, senses in enumerate(real) if senses]
     assert [row for row, senses in enumerate(random) if senses] == with_senses
     assert len(with_senses) > 500
-    bands = frequency_bands([vocabulary.counts[row] for row in with_senses])
+    bands = find_frequency_bands([vocabulary.counts[row] for row in with_senses])
     assert len(bands) >= 3
     for band in bands:
         rows = [with_senses[position] for position in band]
@@ -113,19 +113,15 @@ def test_coverage_tells_how_many_pairs_are_left() -> None:
     assert coverage.true_pairs is None and "true pairs" not in coverage.render()
 
 
-def test_pairs_are_counted_without_being_kept() -> None:
-    words: list[list[Sense]] = [[("a",)] if row % 2 else [("a",), ("b",)] for row in range(2000)]
-    tracemalloc.start()
-    assert sum(map(len, earlier_sharers(words))) == 2000 * 1999 // 2
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 1_000_000
-
-
 def test_languages_do_not_exchange_senses() -> None:
-    words = [[(name,)] for name in ("a", "b", "c", "甲", "乙", "丙")]
-    result = exchanged(words, [1] * 6, ["en"] * 3 + ["zh"] * 3, seed=1)
-    assert sorted(result[:3]) == words[:3] and all(a != b for a, b in zip(result, words, strict=True))
+    words = [
+        Word(1, False, language, "exact", select([(name,)], 3, 5), [name])
+        for language, names in (("en", "abc"), ("zh", "甲乙丙"))
+        for name in names
+    ]
+    result = [word.kept for word in shuffle_senses(words, seed=1)]
+    assert sorted(result[:3]) == [[(name,)] for name in "abc"]
+    assert all(kept != word.kept for kept, word in zip(result, words, strict=True))
 
 
 def test_pieces_get_senses_in_no_control_unless_asked() -> None:

@@ -1,7 +1,7 @@
 from fairseq_see.units import Senses, Vocabulary, build_index
-from fairseq_see.units.inspection import describe, indexed_symbols
+from fairseq_see.units.inspection import describe, find_symbols
 from fairseq_see.units.morphology import Characters, Morfessor, Segmenter
-from fairseq_see.units.selection import SelectedSense, select
+from fairseq_see.units.senses import SelectedSense, select
 
 
 def test_select_by_hand() -> None:
@@ -27,12 +27,12 @@ def test_describe(senses: Senses) -> None:
     assert describe("打", senses, 3, 5, language="en").senses == []
 
 
-def test_indexed_symbols_are_what_the_index_holds(senses: Senses) -> None:
+def test_find_symbols_are_what_the_index_holds(senses: Senses) -> None:
     words = Vocabulary(("<s>", "<pad>", "</s>", "<unk>", "power", "power@@", "打"), (1,) * 7)
     segmenters: dict[str, Segmenter] = {"zh": Characters(), "en": Morfessor({"power": ("pow", "er")})}
     index, _ = build_index(words, senses, segmenters)
-    word, piece = indexed_symbols("power", words, index)
+    word, piece = find_symbols("power", words, index)
     assert (word.id, word.symbol, word.morphemes) == (4, "power", ("pow", "er", "<pad:3>"))
     assert word.senses == [sense.sememes for sense in describe("power", senses, 3, 5).senses if sense.kept]
     assert (piece.id, piece.symbol, piece.senses, piece.morphemes) == (5, "power@@", [], ("pow", "er", "@@"))
-    assert indexed_symbols("nothing", words, index) == []
+    assert find_symbols("nothing", words, index) == []

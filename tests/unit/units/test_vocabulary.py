@@ -20,13 +20,6 @@ def test_ids_are_those_of_fairseq(tmp_path: Path) -> None:
     assert len(vocabulary) == 8
 
 
-def test_same_as_fairseqs_own_reader(tmp_path: Path) -> None:
-    fairseq_data = pytest.importorskip("fairseq.data")
-    vocabulary = load(tmp_path, "the 7\npow@@ 3\n# 5\n<unk> 2 #fairseq:overwrite\n\u00a0x 1\n中 1\n")
-    dictionary = fairseq_data.Dictionary.load(str(tmp_path / "dict.en.txt"))
-    assert vocabulary == Vocabulary(tuple(dictionary.symbols), tuple(dictionary.count))
-
-
 def test_hash_is_of_the_symbols_alone(tmp_path: Path) -> None:
     vocabulary = load(tmp_path, "the 7\n中 3\n")
     expected = hashlib.sha256("<s>\n<pad>\n</s>\n<unk>\nthe\n中".encode()).hexdigest()
@@ -68,9 +61,24 @@ def test_a_stray_mark_makes_no_scheme(tmp_path: Path, pieces: int, scheme: str) 
 
 def test_specials(tmp_path: Path) -> None:
     vocabulary = load(tmp_path, "the 1\n")
-    for token in ("<s>", "<unk>", "<2zh>", "<mask>", "<0xE4>", "madeupword0007"):
+    for token in ("<s>", "<unk>", "<2zh>", "<mask>", "<0xE4>", "madeupword0007", "[de_DE]", "[zh]", "__en__"):
         assert vocabulary.is_special(token)
-    for token in ("the", "<", ">", "<>", "< a>", "<<", "madeupword", "a<s>", "▁<s>", "▁"):
+    for token in (
+        "the",
+        "<",
+        ">",
+        "<>",
+        "< a>",
+        "<<",
+        "madeupword",
+        "a<s>",
+        "▁<s>",
+        "▁",
+        "[CLS]",
+        "[a]",
+        "__init__",
+        "[",
+    ):
         assert not vocabulary.is_special(token)
 
 

@@ -9,20 +9,21 @@ from zlib import crc32
 from fairseq_see.errors import SeeError
 from fairseq_see.units.index import padding_names
 from fairseq_see.units.morphology import ALL_CAPITALS, CAPITALISED
+from fairseq_see.units.vocabulary import SPECIAL
 
 Morphemes = tuple[str, ...]
 
 _MARKERS = (CAPITALISED, ALL_CAPITALS)
 _OURS = re.compile(r"<(pad|rest|same|code):\d+>|" + "|".join(_MARKERS))
-_LOOKS_SPECIAL = re.compile(r"\\*(<[^<>\s]+>|madeupword\d{4,})")
+_LOOKS_SPECIAL = re.compile(rf"\\*({SPECIAL})")
 
 
-def special_name(symbol: str) -> str:
+def name_special(symbol: str) -> str:
     """The name of a special symbol's own unit: itself, or with a backslash in front if that is a name of ours."""
     return f"\\{symbol}" if _OURS.fullmatch(symbol) else symbol
 
 
-def fitted(morphemes: Sequence[str], order: int) -> Morphemes:
+def pad_or_join(morphemes: Sequence[str], order: int) -> Morphemes:
     """Exactly ``order`` units: too many are joined from the last position on, missing ones are padded.
 
     Text that reads like a special symbol gets a backslash in front, so that it does not share that symbol's unit.
@@ -33,7 +34,7 @@ def fitted(morphemes: Sequence[str], order: int) -> Morphemes:
     return (*names, *padding_names(order)[len(morphemes) :])
 
 
-def by_frequency(words: Iterable[Iterable[str]], counts: Iterable[int]) -> list[str]:
+def rank_units(words: Iterable[Iterable[str]], counts: Iterable[int]) -> list[str]:
     """Units by how often they occur in running text, the most frequent first, equals in the order of their names."""
     frequency: Counter[str] = Counter()
     for units, n in zip(words, counts, strict=True):
@@ -42,7 +43,7 @@ def by_frequency(words: Iterable[Iterable[str]], counts: Iterable[int]) -> list[
     return sorted(frequency, key=lambda unit: (-frequency[unit], unit))
 
 
-def limited(
+def limit_inventory(
     words: Sequence[Morphemes], counts: Sequence[int], specials: Sequence[str], order: int, limit: int
 ) -> tuple[list[Morphemes], list[str], int]:
     """Make do with ``limit`` units: the rarest morphemes share ``<rest:k>`` units, chosen by a hash of their names.
@@ -52,7 +53,7 @@ def limited(
         there is room); how many morphemes share.
     """
     fixed = {*padding_names(order), *specials}
-    ranked = [name for name in by_frequency(words, counts) if name not in fixed]
+    ranked = [name for name in rank_units(words, counts) if name not in fixed]
     room = limit - order - len(specials)
     if len(ranked) <= room:
         return list(words), [f"<same:{k}>" for k in range(1, room - len(ranked) + 1)], 0
@@ -67,7 +68,7 @@ def limited(
     return words, [f"<rest:{k}>" for k in range(1, buckets + 1)], len(shared)
 
 
-def told_apart(
+def make_unique(
     words: Sequence[Morphemes], others: Sequence[Hashable], spares: Sequence[str] | None
 ) -> tuple[list[Morphemes], int]:
     """Change words until no two have the same morphemes and the same of ``others``; earlier words keep theirs.
@@ -87,7 +88,7 @@ def told_apart(
         if (other, word) in seen:
             key = (other, word)
             if key not in alternatives:
-                alternatives[key] = _alternatives(word, spares)
+                alternatives[key] = _list_alternatives(word, spares)
             replacement = next((r for r in alternatives[key] if (other, r) not in taken), None)
             if replacement is None:
                 raise SeeError("too few morphemes to tell all words apart; allow more of them")
@@ -99,7 +100,7 @@ def told_apart(
     return distinct, changed
 
 
-def _alternatives(word: Morphemes, spares: Sequence[str] | None) -> Iterator[Morphemes]:
+def _list_alternatives(word: Morphemes, spares: Sequence[str] | None) -> Iterator[Morphemes]:
     if spares is None:
         return ((*word[:-1], f"<same:{k}>") for k in count(1))
     # Where the search begins depends on the word, or the first spare would be in most of them.
