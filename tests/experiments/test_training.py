@@ -11,7 +11,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from experiments import progress, training
+from experiments import progress, recording, training
 from experiments.corpus import unpack
 from experiments.corpus.formats import segments
 from experiments.run_record import RunRecord
@@ -126,12 +126,12 @@ def test_a_diverged_training_is_a_result_and_a_failed_one_an_error(data, tmp_pat
     run = tmp_path / "run"
     begin(data, run)
     (run / "fairseq.log").write_text("Traceback\nFloatingPointError: gradients are Nan/Inf\n")
-    assert training.end(run, 1)
+    assert recording.end(run, 1)
     record = json.loads((run / "train.json").read_text())
     assert (record["state"], record["reason"]) == ("failed", "diverged: gradients are Nan/Inf")
     (run / "fairseq.log").write_text("Traceback\nRuntimeError: no memory\n")
     with pytest.raises(SeeError, match="status 1: RuntimeError: no memory"):
-        training.end(run, 1)
+        recording.end(run, 1)
 
 
 def test_another_checkpoint_is_known_by_its_content_whatever_its_date(tmp_path):
