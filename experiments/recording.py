@@ -92,7 +92,7 @@ def end(run: Path, status: int) -> bool:
             dev_perplexity=_finite(perplexities.get(scored["updates"])),
             curve=[point for point in record.curve if math.isfinite(point[1])],
             checksums=record.checksums | {"checkpoint": checksum(best)},
-            **(measure_sizes(best) if record.kind == "translation" else {}),
+            **measure_sizes(best),
         ),
     )
     return True
@@ -110,11 +110,13 @@ def fitted(run: Path, data: Path) -> None:
     checkpoint = run / "checkpoints/checkpoint_best.pt"
     valid = last_json(run / "valid.log")
     cfg = options_in(load_checkpoint(checkpoint)["cfg"])
+    described = _described({name: options_in(cfg[name]) for name in ("model", "common")})
+    made = json.loads(options_in(cfg["model"])["see_resolved"])["fitted"]
+    described |= {"fitted_to": Path(made["to"]).parent.parent.name, "how": made["how"]}
     record = RunRecord(
         run.name,
         kind="fit",
-        config=read_cell(run).get("config")
-        or _described({name: options_in(cfg[name]) for name in ("model", "common")}),
+        config=read_cell(run).get("config") or described,
         data=_data_of(data.parent, options_in(cfg["task"]).get("target_lang")),
         commit=commit(),
         machine=collect_machine(),
