@@ -7,7 +7,7 @@ fairseq_see.plugin`` registers the architectures with fairseq; ``--user-dir fair
 import sys
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 # --user-dir: fairseq imports this package, and finds architectures but no criterions by itself.
 if sys.modules.get("fairseq"):

@@ -22,6 +22,17 @@ class InfeasibleRatio(SeeError):
 
 
 @contextmanager
+def needs_extra(name: str) -> Iterator[None]:
+    """Raise SeeError if the block misses a package, naming the extra of this one that installs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise SeeError(
+            f"this needs the package {error.name}, which is not installed: pip install 'fairseq_see[{name}]'"
+        ) from error
+
+
+@contextmanager
 def ends_in_one_line() -> Iterator[None]:
     """End the program with status 2 and one line on stderr if the block raises :class:`SeeError`."""
     try:

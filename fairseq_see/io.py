@@ -1,5 +1,6 @@
 """Files that are either whole or absent."""
 
+import ctypes
 import json
 import os
 import tempfile
@@ -61,6 +62,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def replacing_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``; it takes the place of ``path`` if the block succeeds.
 
+    Where the system can swap two folders in one step (Linux), a process that is killed leaves the old or the new one.
+
     Raises:
         SeeError: the parent is missing, not writable or full.
     """
@@ -74,6 +77,8 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
             for file in new.iterdir():
                 _make_readable(file)
             if path.exists():
+                if _swap(new, path):
+                    return
                 path.rename(old)
             try:
                 new.rename(path)
@@ -83,6 +88,13 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
                 raise
     except OSError as error:
         raise SeeError(f"cannot write {path}: {error.strerror or error}; choose a folder you may write to") from error
+
+
+def _swap(first: Path, second: Path) -> bool:
+    """Swap two folders in one step; False where the system or its file system cannot."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE
+    return rename is not None and rename(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0
 
 
 def _make_readable(path: Path) -> None:
@@ -102,21 +114,38 @@ def write_json(path: str | Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def save_checkpoint(path: str | Path, state: Any) -> None:
-    """Write with ``torch.save``, in place of what was there.
+def check_finite(tensors: Mapping[str, Any]) -> None:
+    """Raise SeeError if a tensor of a state dict has a value that is NaN or infinite."""
+    for name, value in tensors.items():
+        if not value.isfinite().all():
+            raise SeeError(f"{name} has values that are NaN or infinite; take a checkpoint from before training failed")
+
+
+def check_written(path: Path, tensors: Mapping[str, Any], written: Mapping[str, Any]) -> None:
+    """Raise OSError, within ``replacing``, if tensors do not read back as they were written."""
+    if tensors.keys() != written.keys() or not all(value.equal(written[name]) for name, value in tensors.items()):
+        raise OSError(f"{path.name} does not read back as it was written; check the disk")
+
+
+def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
+    """Write with ``torch.save``, in place of what was there, and read it back.
 
     Raises:
-        SeeError: the folder is missing, not writable or full.
+        SeeError: the folder is missing, not writable or full; a weight of ``state["model"]`` is NaN or infinite.
     """
     # Here, not above: who only reads text needs no torch.
     import torch
 
+    weights = state.get("model", {})
+    check_finite(weights)
     with replacing(path) as temporary:
         try:
             torch.save(state, temporary)
         except RuntimeError as error:
             # Torch has no other name for a full disk.
             raise OSError(f"{str(error).splitlines()[0]}; is the disk full?") from error
+        written = torch.load(temporary, map_location="cpu", weights_only=True, mmap=True)
+        check_written(Path(path), weights, written.get("model", {}))
 
 
 def write_tensors(path: Path, tensors: dict[str, Any], metadata: dict[str, str]) -> None:

@@ -18,7 +18,7 @@ from fairseq.dataclass.utils import overwrite_args_by_name
 from fairseq.trainer import Trainer
 from omegaconf import OmegaConf
 
-from fairseq_see.embeddings.exported import is_export
+from fairseq_see.export_config import is_export
 
 # torch >= 2.6 loads checkpoints with weights_only=True. Stock fairseq checkpoints hold an argparse namespace, and
 # numbers (the best validation loss, say) that numpy made: harmless data, named here one by one instead of switching

@@ -1,34 +1,57 @@
 """Shared by the tests: the real commands, scripts, a toy corpus."""
 
+import multiprocessing
 import os
 import random
-import resource
+import runpy
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run_command(*words: str | Path, input: str | None = None) -> subprocess.CompletedProcess:
+# A process that has imported what takes seconds; each command runs in a fork of it.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["torch._dynamo", "torch.distributed.fsdp", "sklearn.cluster", "sacrebleu", __name__])
+
+
+def _run_script(words: list[str], folder: Path, environment: dict[str, str]) -> None:
+    for number, name in enumerate(("in", "out", "err")):
+        os.dup2(os.open(folder / name, os.O_RDWR | os.O_CREAT), number)
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    os.chdir(ROOT)
+    os.environ.clear()
+    os.environ.update(environment, CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
+    sys.argv = [str(Path(sys.executable).parent / words[0]), *words[1:]]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def run_command(*words: str | Path, input: str = "") -> subprocess.CompletedProcess:
     """Run a console script of this environment (``fairseq-train``, ``fairseq-see``) and return what it printed."""
-    program = Path(sys.executable).parent / str(words[0])
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(program), *map(str, words[1:])]
-    done = subprocess.run(command, cwd=ROOT, env=env, input=input, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.fail(f"{words[0]} ended with status {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
-    return done
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "in").write_text(input, encoding="utf-8")
+        child = FORKS.Process(target=_run_script, args=([str(word) for word in words], folder, dict(os.environ)))
+        child.start()
+        child.join()
+        out, err = ((folder / stream).read_text(encoding="utf-8") for stream in ("out", "err"))
+    if child.exitcode:
+        pytest.fail(f"{words[0]} ended with status {child.exitcode}:\n{out[-2000:]}\n{err[-4000:]}")
+    return subprocess.CompletedProcess(words, 0, out, err)
 
 
 @contextmanager
 def full_disk(room: int = 8192) -> Iterator[None]:
     """No file can be longer than so many bytes."""
+    import resource
+
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
     try:

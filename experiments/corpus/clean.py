@@ -1,12 +1,11 @@
 """Cleaning of line-aligned parallel text, in any two languages.
 
-Two steps, each usable alone: ``normalise`` makes one line regular without changing what it says, ``fault`` says why a
-pair of lines should not be trained on. ``clean`` runs both over two files and counts.
+``fault`` gives the reason why a pair of normalised lines should not be trained on; ``clean`` normalises and filters two
+files, and counts.
 """
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -16,16 +15,10 @@ from typing import Any
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs, replacing
-from fairseq_see.units.languages import HAN, KANA, MAX_WORD, language
+from fairseq_see.text import IDEOGRAPHS, RUN, normalise, truncate_words
+from fairseq_see.units.languages import MAX_WORD, language
 
-# Full-width forms are their ASCII partners plus 0xFEE0.
-_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
-_FULL_WIDTH_ALPHANUMERIC = {code: ascii for code, ascii in _FULL_WIDTH.items() if chr(ascii).isalnum()}
-
-# Scripts written without spaces: Han with its extensions, Japanese kana, Hangul excluded (it has spaces).
-_IDEOGRAPHS = HAN + KANA
-_UNITS = re.compile(rf"[{_IDEOGRAPHS}]|[^\s{_IDEOGRAPHS}]+")
-_RUNS = re.compile(rf"[^\s{_IDEOGRAPHS}]+")
+_UNITS = re.compile(rf"[{IDEOGRAPHS}]|{RUN.pattern}")
 
 EMPTY, TOO_LONG, LONG_WORD, RATIO, DUPLICATE = "empty", "too long", "long word", "length ratio", "duplicate"
 REASONS = (EMPTY, TOO_LONG, LONG_WORD, RATIO, DUPLICATE)
@@ -75,27 +68,6 @@ class Report:
         return cls(**{**values, "limits": Limits(**values["limits"])})
 
 
-def normalise(line: str, language: str) -> str:
-    """One line in one form: composed characters, single spaces, nothing invisible.
-
-    Full-width letters and digits become ASCII. Full-width punctuation is proper Chinese and stays on the ``zh`` side;
-    on any other side it becomes ASCII too. (NFKC would fold both, and ligatures and fractions besides.)
-    """
-    line = line.translate(_FULL_WIDTH_ALPHANUMERIC if language == "zh" else _FULL_WIDTH)
-    if not line.isascii() or not line.isprintable():
-        line = "".join(" " if c.isspace() else c for c in line if c.isspace() or not _invisible(c))
-    # Last: a letter and its accent may have had something invisible between them, or the letter been full-width.
-    return unicodedata.normalize("NFC", " ".join(line.split()))
-
-
-def _invisible(character: str) -> bool:
-    # Cc: control characters. Cf: zero-width marks, soft hyphens, writing directions. Noncharacters, but not all of Cn,
-    # which has the characters that are younger than this Python.
-    code = ord(character)
-    noncharacter = 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE
-    return noncharacter or unicodedata.category(character) in ("Cc", "Cf")
-
-
 def count_words(line: str) -> int:
     """Number of words, where every ideograph is one."""
     return sum(1 for _ in _UNITS.finditer(line))
@@ -103,12 +75,7 @@ def count_words(line: str) -> int:
 
 def longest_word(line: str) -> int:
     """Characters of the longest run without a space or an ideograph."""
-    return max((len(run) for run in _RUNS.findall(line)), default=0)
-
-
-def cut_words(line: str) -> str:
-    """The line with every word longer than ``MAX_WORD`` cut to that."""
-    return _RUNS.sub(lambda run: run.group()[:MAX_WORD], line)
+    return max((len(run) for run in RUN.findall(line)), default=0)
 
 
 def fault(source: str, target: str, limits: Limits) -> str | None:
@@ -209,7 +176,7 @@ def clean(
                 report.faults[reason] += 1
                 if filtered:
                     continue
-                pair = cut_words(pair[0]), cut_words(pair[1])
+                pair = truncate_words(pair[0]), truncate_words(pair[1])
             if max_pairs is None or report.kept < max_pairs:
                 report.kept += 1
                 for file, line in zip(new, pair, strict=True):

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 
 from experiments.corpus.clean import lines_of
 from fairseq_see.errors import SeeError, ends_in_one_line
+from fairseq_see.text import load_subwords
 
 COVERAGE = {"zh": 0.9995, "ja": 0.9995, "joined": 0.9999}
 """Share of a text's characters that subwords must be able to spell, 1 unless stated; the rarest become ``<unk>``.
@@ -84,25 +85,6 @@ def _reason(message: str, size: int, language: str) -> str:
     return f"sentencepiece cannot learn from the {language} text: {' '.join(message.split())}"
 
 
-def apply(lines: Iterable[str], model: str) -> Iterator[str]:
-    """The subwords of each line with a space between them.
-
-    What the model cannot spell is ``<unk>`` and not itself, so that a dictionary holds subwords of the model alone.
-
-    Raises:
-        SeeError: ``model`` is no file of a sentencepiece model.
-    """
-    from sentencepiece import SentencePieceProcessor
-
-    try:
-        processor = SentencePieceProcessor(model_file=model)
-    except (OSError, RuntimeError) as error:
-        raise SeeError(f"{model} is no sentencepiece model, or cannot be read") from error
-    pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
-    for line in lines:
-        yield " ".join(pieces[i] for i in processor.encode(line))
-
-
 def main() -> int:
     """Learn or apply a model; the result goes to standard output."""
     parser = argparse.ArgumentParser(prog="python -m experiments.corpus.sentencepiece_model", description=main.__doc__)
@@ -120,8 +102,9 @@ def main() -> int:
         if args.action == "learn":
             sys.stdout.buffer.write(learn(lines, args.size, args.lang))
         else:
-            for line in apply(lines, args.model):
-                sys.stdout.buffer.write(f"{line}\n".encode())
+            encode = load_subwords(args.model, "sentencepiece")
+            for line in lines:
+                sys.stdout.buffer.write(f"{' '.join(encode(line))}\n".encode())
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Text to words and back, in any language: jieba for Chinese, Moses' rules for most others.
+"""Text to words and back: jieba for Chinese, Moses' rules for any other language.
 
 A filter: ``python -m experiments.corpus.tokenize split --lang zh < text > words``. (sacremoses' own
 command cannot leave ``&`` and quotes unescaped, and jieba's keeps the spaces of the text as words.)
@@ -9,25 +9,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from multiprocessing import get_context
 
-from fairseq_see.units.languages import language as find_language
-
-
-def split(line: str, language: str) -> str:
-    """The words of a line, with one space between them."""
-    return " ".join(find_language(language).segment(line))
-
-
-def join(line: str, language: str) -> str:
-    """The line that people would write for words with spaces between them."""
-    return find_language(language).join(line.split())
+from fairseq_see.text import detokenise, segment
 
 
 def _split_pair(task: tuple[str, str]) -> str:
-    return split(*task)
+    return segment(*task)
 
 
 def split_all(lines: Iterable[str], language: str, workers: int = 1) -> Iterator[str]:
-    """``split`` over many lines, in their order."""
+    """``segment`` over many lines, in their order."""
     tasks = ((line, language) for line in lines)
     if workers <= 1:
         yield from map(_split_pair, tasks)
@@ -52,7 +42,7 @@ def main() -> None:
     if args.action == "split":
         results = split_all(lines, args.lang, args.workers)
     else:
-        results = (join(line, args.lang) for line in lines)
+        results = (detokenise(line, args.lang) for line in lines)
     for line in results:
         print(line)
 

@@ -1,46 +1,48 @@
-"""What compressing the token table does to a BERT-like model: masked perplexity, GLUE, SQuAD v1.1.
+"""What compressing the token embeddings does to a BERT-like model: masked perplexity, GLUE, SQuAD v1.1.
 
-As Balazy et al. (2021, arXiv 2106.08181) measure it: the table of a pretrained model is compressed, its perplexity is
-read at once, and the model is fine-tuned on each task with the factors in place of the table.
+As Balazy et al. (2021, arXiv 2106.08181) measure it: the embedding matrix of a pretrained model is compressed, its
+perplexity is read at once, and the model is fine-tuned on each task with the factors in place of the matrix.
 ``scripts/compress_bert.sh`` runs this.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import redirect_stdout
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import torch
+import torch.nn.functional as F
 import transformers
+from datasets import Dataset
 from transformers import (
     AutoModelForMaskedLM,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    DataCollatorForLanguageModeling,
+    DataCollatorWithPadding,
+    Trainer,
+    TrainingArguments,
     set_seed,
 )
+from transformers.trainer_utils import get_last_checkpoint
 
-from experiments.llm import bert_data, glue
+from experiments.llm import glue, squad
 from experiments.llm.cached_step import check_settings, once
-from experiments.llm.finetune import Schedule, answer, classify
-from experiments.llm.masked_lm import perplexity
+from experiments.llm.hub import load_model, load_split
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.fitting import PRESETS, FitConfig, measure
 from fairseq_see.hf import compress_embeddings, compressed_embeddings, surgery
-from fairseq_see.io import replacing_folder
+from fairseq_see.io import read_lines, replacing_folder
 
-TASKS = ("mlm", *glue.TASKS, "squad")
-DENSE = "dense"
-
-# Of transformers' example for SQuAD, as the default is of that for GLUE. Perplexity is not trained for.
-SCHEDULES = {"squad": Schedule(2, 12, 3e-5, 384), "mlm": Schedule(length=512)}
-
+WIKITEXT = ("Salesforce/wikitext", "wikitext-2-raw-v1", "test")
 
 METHODS = {
     "svd": PRESETS["svd"],
@@ -51,44 +53,46 @@ METHODS = {
 }
 
 
-class Run(NamedTuple):
-    """A model, stock or compressed.
+class Schedule(NamedTuple):
+    """How to fine-tune: Adam with a rate that falls to 0 in equal steps. Defaults as in transformers' GLUE example.
 
     Attributes:
-        folder: of all that comes of it.
-        method: name in METHODS, or ``dense``.
-        ratio: of compression; None if it is stock.
+        epochs: passes over the training set.
+        batch_size: sequences of an update.
+        lr: learning rate at the beginning.
+        length: tokens of a sequence at most.
+        seed: of the order and of dropout.
     """
 
-    folder: Path
-    method: str
-    ratio: float | None = None
+    epochs: float = 3
+    batch_size: int = 32
+    lr: float = 2e-5
+    length: int = 128
+    seed: int = 1
 
-    @property
-    def name(self) -> str:
-        """For a person."""
-        return self.method if self.ratio is None else f"{self.method} {self.ratio:g}x"
+
+# As in transformers' example for SQuAD. Perplexity is not trained for.
+SCHEDULES = {"squad": Schedule(2, 12, 3e-5, 384), "mlm": Schedule(length=512)}
 
 
 def compress(model: Any, tokenizer: Any, name: str, ratio: float, seed: int, **units: Any) -> dict[str, Any]:
-    """Compress a model's table in place, and its output with it if that is tied.
+    """Compress a model's embedding matrix in place, and its output with it if that is tied.
 
     Args:
         model: of transformers.
         tokenizer: its own.
         name: in METHODS.
         ratio: of compression.
-        seed: of start and fit.
+        seed: of initialisation and fit.
         **units: ``senses`` or ``index`` of :func:`~fairseq_see.hf.compress_embeddings`, for ``see``.
 
     Returns:
-        ``parameters`` and ``ratio`` of the table, the embedding's ``settings``, and how near its rows are, as
-        :func:`~fairseq_see.fitting.measure` tells it of all.
+        ``parameters`` and ``ratio`` of the matrix, the embedding's config as ``settings``, and how near its embeddings
+        are, as :func:`~fairseq_see.fitting.measure` has it of all.
     """
     table = model.get_input_embeddings().weight.detach().clone()
     method, fit, options = METHODS[name]
-    fit = fit._replace(seed=seed)
-    compress_embeddings(model, tokenizer, method, ratio, fit=fit, seed=seed, **units, **options)
+    compress_embeddings(model, tokenizer, method, ratio, fit=fit._replace(seed=seed), seed=seed, **units, **options)
     embedding = compressed_embeddings(model)["input"]
     parameters = embedding.footprint().parameters
     with torch.no_grad():
@@ -97,110 +101,202 @@ def compress(model: Any, tokenizer: Any, name: str, ratio: float, seed: int, **u
     return {**size, "settings": embedding.config.to_json(), **near}
 
 
+@torch.no_grad()
+def perplexity(model: Any, tokenizer: Any, lines: Sequence[str], length: int, seed: int) -> float:
+    """exp of the mean cross-entropy, in nats, of 15% of all tokens, drawn and masked as for pretraining.
+
+    The same lines and seed give the same draw, whatever the model.
+
+    Args:
+        model: of class BertForMaskedLM or alike, on any device.
+        tokenizer: its own.
+        lines: one is a sequence of its own, with the special tokens round it.
+        length: tokens of a sequence at most; what is beyond is cut off.
+        seed: of the draw.
+
+    Raises:
+        SeeError: the text is so short that nothing was drawn.
+    """
+    collate = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15, seed=seed)
+    encoded = tokenizer(list(lines), truncation=True, max_length=length, return_special_tokens_mask=True)
+    rows = [{name: encoded[name][i] for name in encoded} for i in range(len(lines))]
+    model.eval()
+    losses = []
+    for first in range(0, len(rows), 16):
+        batch = collate(rows[first : first + 16]).to(model.device)
+        labels = batch.pop("labels")
+        drawn = labels != -100
+        losses.append(F.cross_entropy(model(**batch).logits[drawn].float(), labels[drawn], reduction="none"))
+    if not sum(map(len, losses)):
+        raise SeeError("the text for perplexity is too short: none of its tokens was drawn to be predicted")
+    return math.exp(min(float(torch.cat(losses).double().mean()), 700))
+
+
+def classify(
+    model: Any, tokenizer: Any, task: glue.Task, sets: dict[str, Dataset], schedule: Schedule, folder: Path
+) -> dict[str, float]:
+    """Fine-tune on a GLUE task and score its validation sets; one that a task has beside the first is named.
+
+    Args:
+        model: with a head for sequences, of ``task.labels`` outputs.
+        tokenizer: its own.
+        task: which.
+        sets: its splits.
+        schedule: how.
+        folder: of checkpoints; training goes on from the last that is there.
+    """
+
+    def encode(rows: dict[str, list[Any]]) -> dict[str, Any]:
+        encoded = tokenizer(*(rows[column] for column in task.columns), truncation=True, max_length=schedule.length)
+        return {**encoded, "labels": [float(x) for x in rows["label"]] if task.labels == 1 else rows["label"]}
+
+    encoded = {split: rows.map(encode, batched=True, remove_columns=rows.column_names) for split, rows in sets.items()}
+    trainer = _train(model, tokenizer, encoded["train"], schedule, folder)
+    results: dict[str, float] = {}
+    for split in task.validation:
+        done = trainer.predict(encoded[split])
+        # Of a model that returns more than scores, they are the first.
+        logits = done.predictions[0] if isinstance(done.predictions, tuple) else done.predictions
+        name = split.removeprefix("validation").removeprefix("_")
+        scores = glue.score(task, logits, done.label_ids)
+        results |= {f"{name} {metric}".strip(): value for metric, value in scores.items()}
+    return results
+
+
+def answer(model: Any, tokenizer: Any, sets: dict[str, Dataset], schedule: Schedule, folder: Path) -> dict[str, float]:
+    """Fine-tune on SQuAD and score the validation set: ``exact_match`` and ``f1``. Arguments as in :func:`classify`."""
+
+    def encode(rows: dict[str, list[Any]], numbers: list[int]) -> dict[str, Any]:
+        windows = squad.cut_windows(rows, tokenizer, schedule.length)
+        return {**windows, "row": [numbers[row] for row in windows["row"]]}
+
+    train, valid = (
+        sets[split].map(encode, with_indices=True, batched=True, remove_columns=sets[split].column_names)
+        for split in ("train", "validation")
+    )
+    trainer = _train(model, tokenizer, train.remove_columns(["row", "characters"]), schedule, folder)
+    unread = ["row", "characters", "start_positions", "end_positions"]
+    starts, ends = trainer.predict(valid.remove_columns(unread)).predictions
+    rows = sets["validation"].to_list()
+    return squad.score(squad.read_answers(rows, valid, starts, ends), rows)
+
+
+def _train(model: Any, tokenizer: Any, rows: Dataset, schedule: Schedule, folder: Path) -> Trainer:
+    set_seed(schedule.seed)
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=schedule.epochs,
+        per_device_train_batch_size=schedule.batch_size,
+        per_device_eval_batch_size=schedule.batch_size,
+        learning_rate=schedule.lr,
+        seed=schedule.seed,
+        save_strategy="epoch",
+        save_total_limit=1,
+        logging_strategy="epoch",
+        dataloader_pin_memory=torch.cuda.is_available(),
+        report_to="none",
+    )
+    trainer = Trainer(model, arguments, DataCollatorWithPadding(tokenizer), rows, processing_class=tokenizer)
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(folder) if folder.exists() else None)
+    return trainer
+
+
+class Row:
+    """A row of the table: a model, stock or compressed, and the folder of all that comes of it.
+
+    Args:
+        args: of the command.
+        tokenizer: the model's.
+        method: name in METHODS, or None for the stock model.
+        ratio: of compression.
+    """
+
+    def __init__(self, args: argparse.Namespace, tokenizer: Any, method: str | None = None, ratio: float = 1) -> None:
+        self.args, self.tokenizer, self.method, self.ratio = args, tokenizer, method, ratio
+        self.folder = args.out / (f"{method}-{ratio:g}x" if method else "dense")
+
+    def cells(self) -> dict[str, str]:
+        """Do what has not been done yet; a step's results are in a file with its settings."""
+        cells, origin = (
+            {"table": self.folder.name.replace("-", " ")},
+            {"model": self.args.model, "seed": self.args.seed},
+        )
+        if self.method:
+            lexicon = {"lexicon": self.args.lexicon and str(self.args.lexicon)} if self.method == "see" else {}
+            size = self._once("table", origin | lexicon, self._compress)
+            cells |= {"parameters": f"{size['parameters']:,}", "ratio": f"{size['ratio']:.2f}x"}
+        else:
+            cells |= {"parameters": "", "ratio": "1x"}
+        for task in self.args.task:
+            given = {name: getattr(self.args, name) for name in Schedule._fields}
+            schedule = SCHEDULES.get(task, Schedule())
+            schedule = schedule._replace(**{name: value for name, value in given.items() if value is not None})
+            settings = {**origin, "data": self.args.data and str(self.args.data), **schedule._asdict()}
+            work = self._read_perplexity if task == "mlm" else self._fine_tune
+            scores = self._once(task, settings, lambda work=work, task=task, schedule=schedule: work(task, schedule))
+            cells |= {f"{task} {name}": "" if score is None else f"{score:.2f}" for name, score in scores.items()}
+        return cells
+
+    def _once(self, name: str, settings: dict[str, Any], work: Any) -> dict[str, Any]:
+        path = self.folder / f"{name}.json"
+        known = once(path, lambda: {"results": work(), "settings": settings})
+        check_settings(path, known["settings"], settings)
+        return known["results"]
+
+    def _compress(self) -> dict[str, Any]:
+        model = load_model(AutoModelForMaskedLM, self.args.model)
+        assert self.method is not None
+        results = compress(model, self.tokenizer, self.method, self.ratio, self.args.seed, senses=self.args.lexicon)
+        with replacing_folder(self.folder / "model") as folder:
+            model.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
+        return results
+
+    def _read_perplexity(self, _: str, schedule: Schedule) -> dict[str, Any]:
+        """With the matrix compressed in the input alone, and in the output too, if that is tied."""
+        data = self.args.data
+        lines = read_lines(data / "mlm.txt") if data else load_split(*WIKITEXT)["text"]
+        lines = [line for line in lines if line.strip()]
+
+        def read(model: Any) -> float:
+            model.to("cuda" if torch.cuda.is_available() else "cpu")
+            return perplexity(model, self.tokenizer, lines, schedule.length, schedule.seed)
+
+        stock = load_model(AutoModelForMaskedLM, self.args.model)
+        if not self.method:
+            return dict.fromkeys(("input", "tied"), read(stock))
+        model = load_model(AutoModelForMaskedLM, self.folder / "model")
+        tied = read(model) if model.config.quantization_config.output == "tied" else None
+        surgery.put(stock, compressed_embeddings(model)["input"], "dense")
+        return {"input": read(stock), "tied": tied}
+
+    def _fine_tune(self, task: str, schedule: Schedule) -> dict[str, Any]:
+        """Scores; the checkpoints are deleted in the end."""
+        source, folder = self.folder / "model" if self.method else self.args.model, self.folder / f"{task}.training"
+        set_seed(schedule.seed)  # the heads of tasks are new
+        if task == "squad":
+            model = load_model(AutoModelForQuestionAnswering, source)
+            scores = answer(model, self.tokenizer, squad.read(self.args.data), schedule, folder)
+        else:
+            kind, sets = glue.TASKS[task], glue.read(task, self.args.data)
+            model = load_model(AutoModelForSequenceClassification, source, num_labels=kind.labels)
+            scores = classify(model, self.tokenizer, kind, sets, schedule, folder)
+        shutil.rmtree(folder)
+        return scores
+
+
 def main(words: list[str] | None = None) -> None:
     """Do what has not been done yet, and print all as a table in Markdown."""
     args = _parser().parse_args(words)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     with ends_in_one_line():
-        # Trainers tell their losses on stdout.
-        with redirect_stdout(sys.stderr):
-            tokenizer = _load(AutoTokenizer, args.model)
-            pairs = [(method, ratio) for ratio in args.ratio for method in args.method]
-            runs = [Run(args.out / f"{method}-{ratio:g}x", method, ratio) for method, ratio in pairs]
-            rows = [_row(run, args, tokenizer) for run in (Run(args.out / DENSE, DENSE), *runs)]
-        print(_markdown(rows))
-
-
-def _row(run: Run, args: argparse.Namespace, tokenizer: Any) -> dict[str, str]:
-    row = {"table": run.name, "parameters": "", "ratio": "1x"}
-    origin = {"model": args.model, "seed": args.seed}
-    if run.method != DENSE:
-        lexicon = {"lexicon": args.lexicon and str(args.lexicon)} if run.method == "see" else {}
-        table = _once(run, "table", origin | lexicon, partial(_compressed, run, args, tokenizer))
-        row |= {"parameters": f"{table['parameters']:,}", "ratio": f"{table['ratio']:.2f}x"}
-    for task in args.task:
-        schedule = SCHEDULES.get(task, Schedule())
-        given = {name: getattr(args, name) for name in Schedule._fields if getattr(args, name) is not None}
-        schedule = schedule._replace(**given)
-        work = partial(_masked if task == "mlm" else partial(_tuned, task), run, args, tokenizer, schedule)
-        scores = _once(run, task, {**origin, "data": args.data and str(args.data), **schedule._asdict()}, work)
-        row |= {f"{task} {name}": "" if score is None else f"{score:.2f}" for name, score in scores.items()}
-    return row
-
-
-def _once(run: Run, name: str, settings: dict[str, Any], work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What ``work`` returns, or what it returned before: it is kept in the run's folder with its settings."""
-
-    def make() -> dict[str, Any]:
-        print(f"{run.name}: {name}", file=sys.stderr, flush=True)
-        return {"results": work(), "settings": settings}
-
-    path = run.folder / f"{name}.json"
-    known = once(path, make)
-    check_settings(path, known["settings"], settings)
-    return known["results"]
-
-
-def _compressed(run: Run, args: argparse.Namespace, tokenizer: Any) -> dict[str, Any]:
-    """Compress the model, which is then ``model`` in the run's folder, to be loaded by ``from_pretrained``."""
-    model = _load(AutoModelForMaskedLM, args.model)
-    assert run.ratio is not None
-    results = compress(model, tokenizer, run.method, run.ratio, args.seed, senses=args.lexicon)
-    with replacing_folder(run.folder / "model") as folder:
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    return results
-
-
-def _masked(run: Run, args: argparse.Namespace, tokenizer: Any, schedule: Schedule) -> dict[str, Any]:
-    """Perplexities: with the table compressed in the input alone, and with it in the output too, if that is tied."""
-    lines = bert_data.text(args.data)
-
-    def of(model: Any) -> float:
-        model.to("cuda" if torch.cuda.is_available() else "cpu")
-        return perplexity(model, tokenizer, lines, schedule.length, schedule.seed)
-
-    stock = _load(AutoModelForMaskedLM, args.model)
-    if run.method == DENSE:
-        return dict.fromkeys(("input", "tied"), of(stock))
-    model = _load(AutoModelForMaskedLM, run.folder / "model")
-    tied = of(model) if model.config.quantization_config.output == "tied" else None
-    surgery.put(stock, compressed_embeddings(model)["input"], "dense")
-    return {"input": of(stock), "tied": tied}
-
-
-def _tuned(task: str, run: Run, args: argparse.Namespace, tokenizer: Any, schedule: Schedule) -> dict[str, Any]:
-    """Scores after fine-tuning; the checkpoints are deleted in the end."""
-    source = args.model if run.method == DENSE else run.folder / "model"
-    folder = run.folder / f"{task}.training"
-    # The heads of tasks are new.
-    set_seed(schedule.seed)
-    if task == "squad":
-        sets = bert_data.squad(args.data)
-        scores = answer(_load(AutoModelForQuestionAnswering, source), tokenizer, sets, schedule, folder)
-    else:
-        kind = glue.TASKS[task]
-        sets = bert_data.glue(task, kind, args.data)
-        model = _load(AutoModelForSequenceClassification, source, num_labels=kind.labels)
-        scores = classify(model, tokenizer, kind, sets, schedule, folder)
-    shutil.rmtree(folder)
-    return scores
-
-
-def _load(kind: Any, name: str | Path, **options: Any) -> Any:
-    try:
-        return kind.from_pretrained(name, **options)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise SeeError(f"cannot load {name} ({reason}); give the folder of a BERT-like model") from error
-
-
-def _markdown(rows: list[dict[str, str]]) -> str:
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    lines = [columns, ["---", *["---:"] * (len(columns) - 1)]]
-    lines += [[row.get(column, "") for column in columns] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        with redirect_stdout(sys.stderr):  # trainers print their losses
+            tokenizer = load_model(AutoTokenizer, args.model)
+            rows = [Row(args, tokenizer), *(Row(args, tokenizer, m, r) for r in args.ratio for m in args.method)]
+            cells = [row.cells() for row in rows]
+        table = pd.DataFrame(cells).fillna("")
+        print(table.to_markdown(index=False, disable_numparse=True))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -209,13 +305,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder of results")
     parser.add_argument("--method", nargs="+", choices=METHODS, default=list(METHODS), help="default: all")
     parser.add_argument("--ratio", nargs="+", type=float, default=[5.0, 10.0], help="default: 5 10")
-    parser.add_argument(
-        "--task",
-        nargs="+",
-        choices=TASKS,
-        default=["mlm", "sst2", "mrpc", "squad"],
-        help="default: mlm sst2 mrpc squad",
-    )
+    tasks, default = ("mlm", *glue.TASKS, "squad"), ["mlm", "sst2", "mrpc", "squad"]
+    parser.add_argument("--task", nargs="+", choices=tasks, default=default, help="default: mlm sst2 mrpc squad")
     parser.add_argument("--data", type=Path, metavar="DIR", help="local data (default: the hub's); docs/llm.md")
     parser.add_argument(
         "--lexicon", type=Path, metavar="TSV", help="senses, for see: HowNet's, or python -m experiments lexicon's"

@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     losses = parser.add_argument_group("losses (docs/distillation.md)")
     losses.add_argument("--start-epochs", type=int, default=2, help="length of the start stage (default: %(default)s)")
+    losses.add_argument("--start-updates", type=int, default=0, metavar="N", help="its length in updates, not epochs")
     for name, letter in (("start-beta", "tables' MSE"), ("start-gamma", "hidden states' MSE")):
         losses.add_argument(f"--{name}", type=float, default=1.0, help=f"weight of the {letter} in the start stage")
     for name, letter in (("alpha", "KL divergence"), ("beta", "tables' MSE"), ("gamma", "hidden states' MSE")):
@@ -50,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     losses.add_argument("--distil-layers", default="all", help="all, last, or LAYER,STUDENT:TEACHER,...")
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=int, default=5, help="both stages together (default: %(default)s)")
+    training.add_argument("--updates", type=int, metavar="N", help="both stages together, in updates, not epochs")
+    training.add_argument("--every", type=int, metavar="N", help="updates between validations (default: none)")
     training.add_argument("--lr", type=float, default=4e-5, help="of Adam, constant (default: %(default)s)")
     training.add_argument("--batch", type=int, default=32, help="examples in an update (default: %(default)s)")
     training.add_argument("--micro-batch", type=int, default=4, metavar="N", help="at a time (default: %(default)s)")
@@ -64,8 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Compress, distil, measure before and after."""
-    # Here, not above: transformers takes seconds to import, and need not be installed, which the first of them reports.
-    import fairseq_see.hf  # noqa: F401
+    # Here, not above: transformers takes seconds to import.
     from experiments.llm.experiment import Experiment
 
     Experiment(args).run()

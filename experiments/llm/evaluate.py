@@ -20,8 +20,7 @@ MEASURES = ("acc", "acc_norm")
 
 @torch.no_grad()
 def perplexity(model: Any, examples: Sequence[Example], batch: int = 16) -> float:
-    """exp of the mean negative log likelihood of all target tokens, each counted once."""
-    training = model.training
+    """exp of the mean negative log likelihood of all target tokens, each counted once; sets eval mode."""
     model.eval()
     total, tokens = 0.0, 0
     for start in range(0, len(examples), batch):
@@ -30,7 +29,6 @@ def perplexity(model: Any, examples: Sequence[Example], batch: int = 16) -> floa
         _, likelihood = cross_entropy(model(**inputs, use_cache=False).logits, labels, 0.0, IGNORED)
         total += likelihood.item()
         tokens += int((labels != IGNORED).sum())
-    model.train(training)
     return math.exp(min(total / tokens, 700))
 
 
@@ -59,17 +57,15 @@ def run_tasks(
     Raises:
         SeeError: no such task, or its data is neither here nor within reach.
     """
-    try:
-        from lm_eval import simple_evaluate
-        from lm_eval.models.huggingface import HFLM
-        from lm_eval.tasks import TaskManager
-    except ModuleNotFoundError as error:
-        raise SeeError(f"tasks need the package {error.name}: pip install 'fairseq_see[llm]'") from error
+    from lm_eval import simple_evaluate
+    from lm_eval.models.huggingface import HFLM
+    from lm_eval.tasks import TaskManager
 
     # lm-eval's own tasks are ten thousand files, which take it a quarter of a minute to read.
-    manager = TaskManager(include_path=None if folder is None else str(folder), include_defaults=False)
+    path = None if folder is None else str(folder)
+    manager = TaskManager(include_path=path, include_defaults=False)
     if not set(tasks) <= set(manager.all_tasks):
-        manager = TaskManager(include_path=None if folder is None else str(folder))
+        manager = TaskManager(include_path=path)
     if unknown := sorted(set(tasks) - set(manager.all_tasks)):
         raise SeeError(f"lm-eval has no task {unknown[0]!r}; lm-eval ls tasks lists them, --tasks FOLDER adds your own")
     subject = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch)
@@ -79,14 +75,9 @@ def run_tasks(
         )
     except (OSError, ConnectionError, ValueError) as error:
         raise SeeError(f"lm-eval cannot do {', '.join(tasks)}: {str(error).splitlines()[0]}") from error
+    wanted = {f"{name}{kind},none": f"{name}{kind}" for name in MEASURES for kind in ("", "_stderr")}
     return {
-        task: {
-            **{
-                name.removesuffix(",none"): value
-                for name, value in scores.items()
-                if name.split(",")[0].removesuffix("_stderr") in MEASURES
-            },
-            "questions": found["n-samples"][task]["effective"],
-        }
+        task: {name: scores[key] for key, name in wanted.items() if key in scores}
+        | {"questions": found["n-samples"][task]["effective"]}
         for task, scores in found["results"].items()
     }

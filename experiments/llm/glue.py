@@ -1,14 +1,21 @@
-"""GLUE (Wang et al. 2019): what its tasks read, and how they are scored. Scores are in percent, as papers have them."""
+"""GLUE (Wang et al. 2019): what its tasks read, and how they are scored."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from datasets import Dataset
 from numpy.typing import NDArray
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+from experiments.llm.hub import load_split
+from fairseq_see.errors import SeeError
+from fairseq_see.io import read_lines
 
 
 class Task(NamedTuple):
@@ -48,7 +55,19 @@ TASKS = {
 }
 
 
-def scores(task: Task, logits: NDArray[np.floating], labels: NDArray[Any]) -> dict[str, float]:
+def read(name: str, folder: Path | None) -> dict[str, Any]:
+    """The splits of a task: of the hub's ``nyu-mll/glue``, or FOLDER/TASK/SPLIT.jsonl with an object a line.
+
+    Raises:
+        SeeError: no such file, another format; or no hub.
+    """
+    splits = ("train", *TASKS[name].validation)
+    if folder is None:
+        return {split: load_split("nyu-mll/glue", name, split) for split in splits}
+    return {split: _rows(folder / name / f"{split}.jsonl", (*TASKS[name].columns, "label")) for split in splits}
+
+
+def score(task: Task, logits: NDArray[np.floating], labels: NDArray[Any]) -> dict[str, float]:
     """The task's metrics in percent; 0 for a correlation with predictions that are all alike.
 
     Args:
@@ -60,3 +79,14 @@ def scores(task: Task, logits: NDArray[np.floating], labels: NDArray[Any]) -> di
     if task.labels == 1 and np.ptp(found) == 0:
         return dict.fromkeys(task.metrics, 0.0)
     return {name: 100 * float(METRICS[name](labels, found)) for name in task.metrics}
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Dataset:
+    rows = []
+    for number, line in enumerate(read_lines(path), 1):
+        try:
+            row = json.loads(line)
+            rows.append({name: row[name] for name in columns})
+        except (ValueError, KeyError, TypeError) as error:
+            raise SeeError(f"{path}, line {number}: expected an object with {', '.join(columns)}") from error
+    return Dataset.from_list(rows)

@@ -6,21 +6,57 @@ A row is a question as the data set ``rajpurkar/squad`` has it: ``id``, ``contex
 
 from __future__ import annotations
 
-import re
-import string
-from collections import Counter, defaultdict
+import json
+from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from datasets import Dataset
 from numpy.typing import NDArray
+from torchmetrics.functional.text import squad as squad_metrics
+
+from experiments.llm.hub import load_split
+from fairseq_see.errors import SeeError
+from fairseq_see.io import read_lines
 
 # As published with BERT: tokens of an answer at most, and those that a window shares with the next.
 LONGEST_ANSWER = 30
 STRIDE = 128
 
 
-def windows(rows: dict[str, list[Any]], tokenizer: Any, length: int) -> dict[str, list[Any]]:
+def read(folder: Path | None) -> dict[str, Any]:
+    """``train`` and ``validation``: the hub's, or FOLDER/squad/train-v1.1.json and dev-v1.1.json as published.
+
+    Raises:
+        SeeError: no such file, or another format; or no hub.
+    """
+    if folder is None:
+        return {split: load_split("rajpurkar/squad", None, split) for split in ("train", "validation")}
+    files = {"train": "train-v1.1.json", "validation": "dev-v1.1.json"}
+    return {split: _published(folder / "squad" / file) for split, file in files.items()}
+
+
+def _published(path: Path) -> Dataset:
+    rows = []
+    try:
+        for article in json.loads("\n".join(read_lines(path)))["data"]:
+            for paragraph in article["paragraphs"]:
+                context = paragraph["context"]
+                for question in paragraph["qas"]:
+                    answers = {name: [a[name] for a in question["answers"]] for name in ("text", "answer_start")}
+                    start, text = answers["answer_start"][0], answers["text"][0]
+                    if context[start : start + len(text)] != text:
+                        raise ValueError(f"the answer of question {question['id']} is not at character {start}")
+                    rows.append({"id": question["id"], "context": context, "question": question["question"],
+                                 "answers": answers})  # fmt: skip
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise SeeError(f"{path} is not in the format of SQuAD v1.1 ({type(error).__name__}: {error})") from error
+    return Dataset.from_list(rows)
+
+
+def cut_windows(rows: dict[str, list[Any]], tokenizer: Any, length: int) -> dict[str, list[Any]]:
     """Questions with as much of their contexts as fits, in windows that overlap.
 
     Args:
@@ -33,9 +69,8 @@ def windows(rows: dict[str, list[Any]], tokenizer: Any, length: int) -> dict[str
         that of the first token, if the window does not hold the answer), ``row`` the question's number, and
         ``characters``: for each token where it begins and ends in the context, (0, 0) outside.
     """
-    questions = [question.strip() for question in rows["question"]]
     encoded = tokenizer(
-        questions,
+        [question.strip() for question in rows["question"]],
         rows["context"],
         truncation="only_second",
         max_length=length,
@@ -47,28 +82,21 @@ def windows(rows: dict[str, list[Any]], tokenizer: Any, length: int) -> dict[str
     columns |= {"row": encoded["overflow_to_sample_mapping"], "characters": []}
     columns |= {"start_positions": [], "end_positions": []}
     for window, row in enumerate(columns["row"]):
-        of_context = [part == 1 for part in encoded.sequence_ids(window)]
-        offsets = encoded["offset_mapping"][window]
-        characters = [place if inside else (0, 0) for place, inside in zip(offsets, of_context, strict=True)]
-        first, last = _tokens_of(rows["answers"][row], characters)
+        places = zip(encoded["offset_mapping"][window], encoded.sequence_ids(window), strict=True)
+        characters = [place if part == 1 else (0, 0) for place, part in places]
+        start = rows["answers"][row]["answer_start"][0]
+        end = start + len(rows["answers"][row]["text"][0])
+        inside = [token for token, (a, b) in enumerate(characters) if a < end and b > start]
+        whole = inside and characters[inside[0]][0] <= start and characters[inside[-1]][1] >= end
         columns["characters"].append(characters)
-        columns["start_positions"].append(first)
-        columns["end_positions"].append(last)
+        columns["start_positions"].append(inside[0] if whole else 0)
+        columns["end_positions"].append(inside[-1] if whole else 0)
     return columns
 
 
-def _tokens_of(answers: dict[str, list[Any]], characters: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """First and last token of the first answer; (0, 0) if the tokens do not hold all of it."""
-    start = answers["answer_start"][0]
-    end = start + len(answers["text"][0])
-    inside = [token for token, (a, b) in enumerate(characters) if a < end and b > start]
-    whole = inside and characters[inside[0]][0] <= start and characters[inside[-1]][1] >= end
-    return (inside[0], inside[-1]) if whole else (0, 0)
-
-
-def answers_of(
+def read_answers(
     rows: Sequence[dict[str, Any]],
-    cut: Sequence[dict[str, Any]],
+    windows: Sequence[dict[str, Any]],
     starts: NDArray[np.floating],
     ends: NDArray[np.floating],
 ) -> list[str]:
@@ -76,39 +104,25 @@ def answers_of(
 
     Args:
         rows: n questions.
-        cut: w windows of theirs, with ``row`` and ``characters``.
+        windows: w windows of theirs, with ``row`` and ``characters``.
         starts: (w, tokens) scores of being the first token of the answer; what is beyond a window's tokens is padding.
         ends: (w, tokens) of being the last.
     """
     best: dict[int, tuple[float, str]] = defaultdict(lambda: (-np.inf, ""))
-    for window, start, end in zip(cut, starts, ends, strict=True):
+    for window, start, end in zip(windows, starts, ends, strict=True):
         characters = window["characters"]
         outside = np.array([b == 0 for _, b in characters])
         start, end = (np.where(outside, -np.inf, scores[: len(outside)]) for scores in (start, end))
-        sums = start[:, None] + end[None, :]
-        allowed = np.triu(np.ones_like(sums, dtype=bool)) & ~np.triu(np.ones_like(sums, dtype=bool), LONGEST_ANSWER)
-        sums[~allowed] = -np.inf
+        length = np.arange(len(outside))[None, :] - np.arange(len(outside))[:, None]
+        sums = np.where((length >= 0) & (length < LONGEST_ANSWER), start[:, None] + end[None, :], -np.inf)
         first, last = np.unravel_index(sums.argmax(), sums.shape)
-        context = rows[window["row"]]["context"]
-        text = context[characters[first][0] : characters[last][1]]
+        text = rows[window["row"]]["context"][characters[first][0] : characters[last][1]]
         best[window["row"]] = max(best[window["row"]], (float(sums[first, last]), text))
     return [best[row][1] for row in range(len(rows))]
 
 
-def scores(found: Sequence[str], answers: Sequence[Sequence[str]]) -> dict[str, float]:
+def score(found: Sequence[str], rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Exact match and F1 in percent, each answer's the best over those that people gave."""
-    pairs = list(zip(found, answers, strict=True))
-    exact = [max(float(_normalised(text) == _normalised(right)) for right in given) for text, given in pairs]
-    f1 = [max(_f1(_normalised(text).split(), _normalised(right).split()) for right in given) for text, given in pairs]
-    return {"exact_match": 100 * float(np.mean(exact)), "f1": 100 * float(np.mean(f1))}
-
-
-def _normalised(text: str) -> str:
-    """Lower case, without punctuation, articles and spaces beyond one, as the published script compares answers."""
-    bare = "".join(character for character in text.lower() if character not in string.punctuation)
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", bare).split())
-
-
-def _f1(found: list[str], right: list[str]) -> float:
-    shared = sum((Counter(found) & Counter(right)).values())
-    return 2 * shared / (len(found) + len(right)) if shared else 0.0
+    answers: Any = [{"id": str(i), "answers": row["answers"]} for i, row in enumerate(rows)]
+    predictions = [{"id": str(i), "prediction_text": text} for i, text in enumerate(found)]
+    return {name: float(value) for name, value in squad_metrics(predictions, answers).items()}

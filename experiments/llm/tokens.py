@@ -18,7 +18,7 @@ from torch import Tensor, nn
 ROWS = 4096
 
 
-def token_counts(examples: Iterable[Mapping[str, Sequence[int]]], rows: int) -> Tensor:
+def count_tokens(examples: Iterable[Mapping[str, Sequence[int]]], rows: int) -> Tensor:
     """How often each of ``rows`` tokens is an input of the examples: (V,) int64."""
     counts = torch.zeros(rows, dtype=torch.int64)
     for example in examples:
@@ -26,12 +26,12 @@ def token_counts(examples: Iterable[Mapping[str, Sequence[int]]], rows: int) -> 
     return counts
 
 
-def reach(table: nn.Module, counts: Tensor) -> dict[str, float | int]:
+def measure_reach(table: nn.Module, counts: Tensor) -> dict[str, float | int]:
     """What the tokens that are seen can change in an input table, by looking its rows up.
 
     Args:
         table: an embedding, compressed or not.
-        counts: (V,), from :func:`token_counts`.
+        counts: (V,), from :func:`count_tokens`.
 
     Returns:
         ``tokens`` and ``distinct`` tokens seen, their share of the ``vocabulary``; ``parameters``, the share of the
@@ -65,14 +65,14 @@ def reach(table: nn.Module, counts: Tensor) -> dict[str, float | int]:
     }
 
 
-def distances(teacher: nn.Module, before: nn.Module, after: nn.Module, counts: Tensor) -> dict[str, Any]:
+def measure_distances(teacher: nn.Module, before: nn.Module, after: nn.Module, counts: Tensor) -> dict[str, Any]:
     """How far the rows of tokens that were seen, and of those that were not, are from the teacher's.
 
     Args:
         teacher: the input table of the model that was compressed.
         before: the compressed one, before it was trained on.
         after: and afterwards.
-        counts: (V,), from :func:`token_counts`.
+        counts: (V,), from :func:`count_tokens`.
 
     Returns:
         for ``seen`` and ``unseen`` tokens: ``rows``; ``moved``, the share of rows that changed, and ``change``, how

@@ -12,7 +12,7 @@ import pandas
 from experiments.report import scores
 from experiments.report.comparison import KNOBS, PAPER, Entry, Section
 from experiments.run_record import RunRecord
-from fairseq_see.embeddings import embedding_class
+from fairseq_see.embeddings import complete_config, embedding_class
 from fairseq_see.errors import InfeasibleRatio, SeeError
 
 LABELS = {"bleu": "BLEU", "chrf": "chrF", "tokenised_bleu": "tokenised BLEU"}
@@ -247,7 +247,7 @@ def _reason(method: str, ratio: float | None, missing: Sequence[Entry], section:
         return "not run"
     for rows, columns in json.loads(shapes[0][0]):
         try:
-            embedding_class(method).plan(ratio, rows, columns)
+            complete_config(method, rows, columns, ratio)
         except InfeasibleRatio as error:
             return f"infeasible, nearest {error.nearest:.3g}x" if error.nearest else "infeasible"
         except SeeError:

@@ -4,10 +4,13 @@ import argparse
 import hashlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs, save_checkpoint
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 HELP = "average the weights of checkpoints of one run into a new checkpoint"
 
@@ -21,28 +24,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Average floating-point weights in float64; everything else must agree and is kept as it is."""
     check_outputs({"--output": args.output}, args.checkpoints)
-    from tqdm import tqdm
+    from rich.console import Console
+    from rich.progress import track
 
     from fairseq_see.models.checkpoint import AVERAGED, load_checkpoint
 
-    # checkpoint_best.pt and checkpoint_last.pt are copies of others.
-    paths: dict[str, Path] = {}
-    for path in args.checkpoints:
-        known = paths.setdefault(_digest(load_checkpoint(path)["model"]), path)
-        if known != path:
-            print(f"{path} has the weights of {known}: counted once", file=sys.stderr)
-    first = load_checkpoint(next(iter(paths.values())))
+    first = load_checkpoint(args.checkpoints[0])
+    seen = {_hash_weights(first["model"]): args.checkpoints[0]}
     sums = {name: value.double() if value.is_floating_point() else value for name, value in first["model"].items()}
-    for path in tqdm(list(paths.values())[1:], desc="averaging", unit="checkpoint"):
+    for path in track(args.checkpoints[1:], "averaging", console=Console(stderr=True)):
         model = load_checkpoint(path)["model"]
         if model.keys() != sums.keys() or any(model[name].shape != sums[name].shape for name in sums):
             raise SeeError(f"{path} is of another model than {args.checkpoints[0]}")
+        same = seen.setdefault(_hash_weights(model), path)
+        if same != path:
+            print(f"{path} has the weights of {same}: counted once", file=sys.stderr)
+            continue
         for name, value in model.items():
             if value.is_floating_point():
                 sums[name] += value.double()
             elif not value.equal(sums[name]):
                 raise SeeError(f"{path} has another {name} than {args.checkpoints[0]}: another unit index, for example")
-    count = len(paths)
+    count = len(seen)
     first["model"] = {
         name: (value / count).to(first["model"][name].dtype) if value.is_floating_point() else value
         for name, value in sums.items()
@@ -54,11 +57,11 @@ def run(args: argparse.Namespace) -> None:
     print(f"{args.output}: mean of {count} checkpoints")
 
 
-def _digest(model: dict[str, Any]) -> str:
-    """A checksum of all weights."""
+def _hash_weights(model: dict[str, "Tensor"]) -> bytes:
+    """One value for all weights: checkpoint_best.pt and checkpoint_last.pt are copies of numbered ones."""
     import torch
 
     digest = hashlib.sha256()
     for value in model.values():
-        digest.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+        digest.update(value.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.digest()

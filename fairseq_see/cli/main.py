@@ -56,14 +56,16 @@ def run_command(prog: str, description: str, modules: Mapping[str, str], argv: S
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)
-    # Importing fairseq makes everybody log to the terminal, advice for other tasks than ours included.
-    for name in ("fairseq", "sacrebleu", "matplotlib"):
+    # Importing fairseq makes every logger write to the terminal, advice for other tasks than ours included.
+    for name in ("fairseq", "fairseq_see", "sacrebleu", "matplotlib"):
         logging.getLogger(name).setLevel(logging.WARNING)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Where a terminal cannot show a character it shows another.
         sys.stdout.reconfigure(errors="replace")
     try:
-        return args.run(args) or 0
+        status = args.run(args) or 0
+        sys.stdout.flush()
+        return status
     except SeeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -71,7 +73,8 @@ def run_command(prog: str, description: str, modules: Mapping[str, str], argv: S
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader (head, less) has gone, perhaps before everything was written; Python would complain at exit.
+        # The reader (head, less) has gone. Python would complain at exit; the status is that of other programs, which
+        # SIGPIPE ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
 

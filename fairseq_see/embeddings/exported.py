@@ -1,8 +1,10 @@
 """A trained model as it is shipped: a folder that ``fairseq-see export`` writes, read here without fairseq.
 
     model.safetensors   the weights in half precision, a unit index as one uint8 tensor (UnitIndex.packed)
-    config.json         what the embeddings are, and the configuration that fairseq builds the model from
+    config.json         what the embeddings are, the configuration that fairseq builds the model from, and how raw text
+                        becomes its tokens (fairseq_see/export_config.py)
     dict.LANG.txt       fairseq's dictionaries: a token's id is its line, after <s>, <pad>, </s> and <unk>
+    codes.LANG          BPE codes of the source language; or spm.LANG.model, its sentencepiece model
 
 Tensors that are equal are stored once. The metadata of the safetensors file has an entry ``shared``, JSON that maps the
 names of the others to those of the stored ones; it is the only entry, because their order would be left to chance.
@@ -12,26 +14,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 from fairseq_see.embeddings.base import Embedding
 from fairseq_see.embeddings.buffers import unpacked_state
 from fairseq_see.embeddings.registry import restore, upgrade
 from fairseq_see.errors import SeeError
-from fairseq_see.io import write_tensors
-
-FORMAT = "fairseq-see export"
-VERSION = 1
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
-# How JSON tells an argparse namespace, which is what fairseq keeps a model's options in that has no dataclass.
-NAMESPACE = "argparse.Namespace"
+from fairseq_see.export_config import CONFIG, WEIGHTS, folder_of, read_config, write_config
+from fairseq_see.io import check_finite, check_written, write_tensors
 
 
 def load(folder: str | Path, side: str = "encoder") -> Embedding:
@@ -71,34 +67,6 @@ def descriptions_in(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {side: upgrade(record["request"]["method"], table) for side, table in sides.items()}
 
 
-def is_export(path: str | Path) -> bool:
-    """Whether a path is meant as an exported model, its folder or the file of its weights, and not as a checkpoint."""
-    return Path(path).is_dir() or Path(path).suffix == Path(WEIGHTS).suffix
-
-
-def read_config(path: str | Path) -> dict[str, Any]:
-    """The ``config.json`` of an exported model.
-
-    Args:
-        path: its folder, or its ``model.safetensors``.
-
-    Raises:
-        SeeError: there is none, or it is another file or of a newer version.
-    """
-    path = _folder(path) / CONFIG
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"), object_hook=_revive)
-    except OSError as error:
-        raise SeeError(f"cannot read {path}: {error.strerror}; fairseq-see export writes it") from error
-    except (ValueError, TypeError, RecursionError) as error:
-        raise SeeError(f"{path} is damaged: {error}; export the model again") from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise SeeError(f"{path} is not of an exported model; fairseq-see export writes one")
-    if config.get("version") != VERSION:
-        raise SeeError(f"{path} is of version {config.get('version')}, this fairseq-see reads version {VERSION}")
-    return config
-
-
 def table_of(side: str, names: Iterable[str]) -> str:
     """The module that a side's embedding is, found among the names in a model's state dict.
 
@@ -127,7 +95,7 @@ def read_weights(path: str | Path, prefix: str = "") -> dict[str, Tensor]:
     Raises:
         SeeError: no such file, another kind of file, cut short or damaged.
     """
-    path = _folder(path) / WEIGHTS
+    path = folder_of(path) / WEIGHTS
     try:
         with safe_open(path, "pt") as file:
             names = {name: name for name in file.keys()}  # noqa: SIM118 - not a mapping
@@ -155,17 +123,18 @@ def write(folder: Path, state: dict[str, Tensor], config: dict[str, Any]) -> dic
         the tensors as they are stored: in half precision, equal ones once.
 
     Raises:
-        SeeError: a number is too large for half precision.
+        SeeError: a value is NaN, infinite or too large for half precision.
         OSError: the folder is not writable or full.
     """
     stored: dict[str, Tensor] = {}
     first: dict[Any, str] = {}
     shared: dict[str, str] = {}
+    check_finite(state)
     # In an order of its own, so that the same model gives the same bytes; and the encoder's before the decoder's.
     for name, value in sorted(state.items(), reverse=True):
         tensor = value.half() if value.is_floating_point() else value
         if not tensor.isfinite().all():
-            raise SeeError(f"{name} has numbers that half precision cannot hold, or that are no numbers")
+            raise SeeError(f"{name} has values that half precision cannot hold, above 65,504")
         tensor = tensor.contiguous()
         content = hashlib.sha256(tensor.numpy().tobytes()).digest()
         kept = first.setdefault((tensor.dtype, tensor.shape, content), name)
@@ -174,24 +143,6 @@ def write(folder: Path, state: dict[str, Tensor], config: dict[str, Any]) -> dic
         else:
             shared[name] = kept
     write_tensors(folder / WEIGHTS, stored, {"shared": json.dumps(shared)})
-    text = json.dumps({"format": FORMAT, "version": VERSION, **config}, default=_plain, ensure_ascii=False, indent=1)
-    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    check_written(folder / WEIGHTS, stored, load_file(folder / WEIGHTS))
+    write_config(folder, config)
     return stored
-
-
-def _folder(path: str | Path) -> Path:
-    path = Path(path)
-    return path.parent if path.name == WEIGHTS else path
-
-
-def _plain(value: Any) -> Any:
-    """What JSON has no word for, among what fairseq's checkpoints may hold."""
-    if isinstance(value, Namespace):
-        return {NAMESPACE: vars(value)}
-    if isinstance(value, np.generic):
-        return value.item()
-    raise SeeError(f"the model's configuration holds a {type(value).__name__}, which JSON cannot")
-
-
-def _revive(value: dict[str, Any]) -> Any:
-    return Namespace(**value[NAMESPACE]) if value.keys() == {NAMESPACE} else value

@@ -6,8 +6,9 @@ import math
 from typing import NamedTuple
 
 import torch
+from rich.console import Console
+from rich.progress import track
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
@@ -97,11 +98,9 @@ def fit(
         module, closed_form = embedding, embedding.initialise_from(matrix, weights)
     loop = _Loop(module, matrix, weights, loss, config, closed_form)
     loop.judge(chosen_on)
-    bar = tqdm(range(config.epochs), name, unit="epoch")
-    for epoch in bar:
+    for epoch in track(range(config.epochs), name, console=Console(stderr=True)):
         loop.step(epoch, train)
         loop.judge(chosen_on)
-        bar.set_postfix(loss=f"{loop.losses[-1]:.4g}")
     module.load_state_dict(loop.best)
     loop.optimizer.zero_grad()
     if isinstance(module, LinearEncoder):

@@ -6,7 +6,7 @@
     AutoModelForCausalLM.from_pretrained(folder)      works wherever this module has been imported
     materialise(model)                                the stock model, with full tables
 
-Needs transformers and accelerate (``pip install 'fairseq_see[llm]'``); nothing else of the package does.
+Needs transformers and accelerate (``pip install 'fairseq_see[hf]'``); nothing else of the package does.
 """
 
 from fairseq_see.errors import SeeError
@@ -15,7 +15,7 @@ try:
     import transformers  # noqa: F401
 except ModuleNotFoundError as error:
     raise SeeError(
-        f"fairseq_see.hf needs the package {error.name}: pip install 'fairseq_see[llm]', or scripts/setup.sh --llm"
+        f"fairseq_see.hf needs the package {error.name}: pip install 'fairseq_see[hf]', or scripts/setup.sh --hf"
     ) from error
 
 from fairseq_see.hf.compress import compress_embeddings, compressed_embeddings, materialise

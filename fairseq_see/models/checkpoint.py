@@ -13,6 +13,7 @@ import torch
 
 from fairseq_see.embeddings import Embedding, exported, restore
 from fairseq_see.errors import SeeError
+from fairseq_see.export_config import is_export, read_config
 
 # Among the extra state of a checkpoint that fairseq-see average wrote: of how many it is the mean.
 AVERAGED = "see_averaged"
@@ -65,8 +66,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         SeeError: missing, truncated, or with objects that safe loading refuses.
     """
-    if exported.is_export(path):
-        config = exported.read_config(path)
+    if is_export(path):
+        config = read_config(path)
         options_in(config["cfg"]["model"])["see_resolved"] = json.dumps(config["embeddings"], sort_keys=True)
         return slim_state(config["cfg"], exported.read_weights(path), config["num_updates"])
     try:

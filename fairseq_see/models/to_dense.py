@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from dataclasses import fields
 from typing import Any
 
@@ -12,6 +13,7 @@ from fairseq.models import ARCH_MODEL_REGISTRY
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
+from fairseq_see.io import check_finite
 from fairseq_see.models.checkpoint import slim_state, updates_of
 from fairseq_see.models.options import EmbeddingOptions
 from fairseq_see.models.transformer import SEETransformerModel
@@ -28,17 +30,17 @@ def dense_twin(state: dict[str, Any], embeddings: dict[str, Embedding]) -> dict[
         a checkpoint of plain values and tensors, without an optimizer.
 
     Raises:
-        SeeError: the model is another one.
+        SeeError: the model is another one, or has a weight that is NaN or infinite.
     """
     options = state["cfg"]["model"]
     name = options.get("_name") if isinstance(options, dict) else getattr(options, "arch", None)
     if ARCH_MODEL_REGISTRY.get(name) is not SEETransformerModel:
         raise SeeError(f"only a see_transformer can be made a dense one, this model is {name!r}")
     ours = {option.name for option in fields(EmbeddingOptions)}
-    # Not a namespace, as fairseq itself would save: torch's safe loading, which is its default, refuses that.
     transformer = {key: value for key, value in options.items() if key not in ours} | {"_name": "transformer"}
     # What is left may hold a namespace or numpy's numbers too.
     cfg = json.loads(json.dumps({**state["cfg"], "model": transformer}, default=_plain))
+    cfg["model"] = _with_attributes(cfg["model"], cfg["task"])
     cfg["common"]["user_dir"] = None
     criterion = cfg.get("criterion") or {}
     if str(criterion.get("_name")).startswith("see_"):
@@ -52,7 +54,18 @@ def dense_twin(state: dict[str, Any], embeddings: dict[str, Embedding]) -> dict[
     for side in ("encoder", "decoder"):
         model[f"{side}.embed_tokens.weight"] = tables.get(side, tables["encoder"])
     model.setdefault("decoder.output_projection.weight", model["decoder.embed_tokens.weight"])
+    check_finite(model)
     return slim_state(cfg, model, updates_of(state))
+
+
+def _with_attributes(options: dict[str, Any], task: dict[str, Any]) -> OrderedDict[str, Any]:
+    """Options to be read by key, as fairseq does, and as attributes, as CTranslate2's converter does.
+
+    fairseq would save a namespace, which PyTorch's safe loading refuses; an ordered dictionary may have attributes.
+    """
+    model = OrderedDict(options)
+    vars(model).update(task, **options, arch="transformer", task="translation")
+    return model
 
 
 def _plain(value: Any) -> Any:

@@ -1,10 +1,11 @@
 """Files that are either whole or absent."""
 
 import os
+import sys
 
 import pytest
 
-from fairseq_see.io import replacing, replacing_folder
+from fairseq_see.io import _swap, replacing, replacing_folder
 
 
 @pytest.fixture
@@ -23,3 +24,25 @@ def test_what_is_written_is_as_readable_as_any_file_of_the_user(tmp_path):
         (new / "private").touch(mode=0o600)
     for path in (tmp_path / "file", tmp_path / "folder/private"):
         assert path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("swaps", [True, False])
+def test_a_folder_is_replaced_as_a_whole(tmp_path, monkeypatch, swaps):
+    """Also where the system cannot swap two folders in one step."""
+    if not swaps:
+        monkeypatch.setattr("fairseq_see.io._swap", lambda first, second: False)
+    for name in ("first", "second"):
+        with replacing_folder(tmp_path / "folder") as new:
+            (new / name).touch()
+        assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+        assert [path.name for path in (tmp_path / "folder").iterdir()] == [name]
+
+
+def test_folders_are_swapped_in_one_step(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"in-{name}").touch()
+    if sys.platform == "linux":
+        assert _swap(tmp_path / "a", tmp_path / "b")
+        assert (tmp_path / "a/in-b").exists() and (tmp_path / "b/in-a").exists()
+    assert not _swap(tmp_path / "a", tmp_path / "absent")

@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from experiments.corpus import tokenize
 from experiments.corpus.clean import (
@@ -20,7 +18,6 @@ from experiments.corpus.clean import (
     clean,
     count_words,
     fault,
-    normalise,
 )
 from fairseq_see.errors import SeeError
 from fairseq_see.units.languages import language
@@ -36,35 +33,6 @@ def write(folder: Path, zh: str | bytes, en: str | bytes) -> tuple[Path, Path]:
 def cleaned(folder: Path, zh: str | bytes, en: str | bytes, **options):
     report = clean(*write(folder, zh, en), folder / "out", **options)
     return report, [(folder / f"out.{side}").read_text(encoding="utf-8").splitlines() for side in ("zh", "en")]
-
-
-@pytest.mark.parametrize(
-    ("language", "line", "expected"),
-    [
-        ("zh", "你好，世界。", "你好，世界。"),
-        ("zh", "ＡＢＣ１２３！（是）", "ABC123！（是）"),
-        ("en", "Ｙｅｓ！", "Yes!"),
-        ("zh", "\u3000你\u3000 好\u200b\ufeff\t", "你 好"),
-        ("en", "a\x0bb\x85c\u2028d\re", "a b c d e"),
-        ("en", "soft\u00adhyphen \x00nul \x1b[0m", "softhyphen nul [0m"),
-        ("en", "cafe\u0301", "café"),
-        ("en", "cafe\u200b\u0301 ｅ\u0301", "café é"),
-        ("en", "½ ﬁ", "½ ﬁ"),
-        # Younger than some versions of Python, which take them for unassigned; and what never will be a character.
-        ("zh", "\U0001fae8\U00031350\ufdd0\U0001ffff", "\U0001fae8\U00031350"),
-    ],
-)
-def test_normalise(language, line, expected):
-    assert normalise(line, language) == expected
-
-
-@given(st.text() | st.text("eｅ\u0301\u0327\u200b\u0085 \u1100\u1161\u2000\u212a"), st.sampled_from(["zh", "en"]))
-def test_normalised_lines_are_one_line_and_stay_as_they_are(line, language):
-    once = normalise(line, language)
-    assert len(once.splitlines()) <= 1
-    assert once == once.strip()
-    assert "  " not in once
-    assert normalise(once, language) == once
 
 
 def test_each_ideograph_is_a_word():
@@ -165,19 +133,6 @@ def test_a_missing_file_is_named(tmp_path):
         clean(tmp_path / "absent", tmp_path / "raw.en", tmp_path / "out")
 
 
-@pytest.mark.parametrize(
-    ("language", "line", "expected"),
-    [
-        ("zh", "你应该 帮他GPU工作的。", "你 应该 帮 他 GPU 工作 的 。"),
-        ("en", 'It\'s "A&B" [x] | <y>.', 'It \'s " A & B " [ x ] | < y > .'),
-        ("en", "", ""),
-        ("zh", "", ""),
-    ],
-)
-def test_words(language, line, expected):
-    assert tokenize.split(line, language) == expected
-
-
 def test_words_are_not_those_of_a_cache_that_others_can_write(tmp_path):
     (tmp_path / "jieba.cache").write_bytes(marshal.dumps(({"帮": 0, "帮他": 10**9}, 10**9)))
     done = subprocess.run(
@@ -191,12 +146,6 @@ def test_words_are_not_those_of_a_cache_that_others_can_write(tmp_path):
     )
     assert (done.stdout, done.stderr) == ("你 应该 帮 他 。\n", "")
     assert [path.name for path in tmp_path.iterdir()] == ["jieba.cache"]
-
-
-def test_words_are_joined_as_people_write_them():
-    assert tokenize.join("It 's good , isn 't it ?", "en") == "It's good, isn't it?"
-    assert tokenize.join("A & B", "en") == "A & B"
-    assert tokenize.join("你 应该 。", "zh") == "你应该。"
 
 
 def test_many_processes_keep_the_order():

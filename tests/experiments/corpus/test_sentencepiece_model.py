@@ -7,6 +7,7 @@ import pytest
 
 from experiments.corpus import sentencepiece_model
 from fairseq_see.errors import SeeError
+from fairseq_see.text import load_subwords
 from tests.helpers import ROOT
 
 
@@ -36,10 +37,11 @@ def joined(line: str) -> str:
 
 def test_joining_the_pieces_gives_the_words(english: list[str], model: str) -> None:
     lines = [*english, "", "it ' s « 1/2 ﬁne » … Ｙｅｓ ，"]
-    cut = list(sentencepiece_model.apply(lines, model))
-    assert [joined(line) for line in cut[:-1]] == lines[:-1]
+    encode = load_subwords(model, "sentencepiece")
+    assert [joined(" ".join(encode(line))) for line in lines[:-1]] == lines[:-1]
     # Nothing is normalised, nothing unknown is passed on.
-    assert "Ｙ" not in cut[-1] and "Y" not in cut[-1] and "<unk>" in cut[-1].split()
+    last = encode(lines[-1])
+    assert not any("Ｙ" in piece or "Y" in piece for piece in last) and "<unk>" in last
 
 
 def test_the_model_has_the_size_asked_for_and_no_symbols_of_fairseq(english: list[str], model: str) -> None:
@@ -49,14 +51,14 @@ def test_the_model_has_the_size_asked_for_and_no_symbols_of_fairseq(english: lis
     spelled = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
     assert len(set(spelled)) == 800 + 1
     assert [piece for piece in spelled if piece.startswith("<")] == ["<unk>"]
-    assert {piece for line in sentencepiece_model.apply(english, model) for piece in line.split()} <= set(spelled)
+    assert {piece for piece in load_subwords(model, "sentencepiece")(" ".join(english))} <= set(spelled)
 
 
 def test_frequent_words_are_pieces_though_a_space_follows_them_everywhere(english: list[str], model: str) -> None:
     """In the text as it stands, "this" is no candidate for a piece, and sentencepiece would cut it into "thi s"."""
     frequent = ["this", "that", "yesterday", "because"]
     assert all(f" {word} " in f" {' '.join(english)} " for word in frequent)
-    assert next(sentencepiece_model.apply([" ".join(frequent)], model)) == " ".join(f"▁{word}" for word in frequent)
+    assert load_subwords(model, "sentencepiece")(" ".join(frequent)) == [f"▁{word}" for word in frequent]
 
 
 def test_words_are_rearranged_but_neither_lost_nor_added() -> None:
@@ -115,4 +117,4 @@ def test_what_is_no_model_is_refused(tmp_path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "m").write_bytes(content)
     with pytest.raises(SeeError, match="no sentencepiece model"):
-        list(sentencepiece_model.apply(["a"], str(tmp_path / "m")))
+        load_subwords(tmp_path / "m", "sentencepiece")

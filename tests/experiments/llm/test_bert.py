@@ -1,9 +1,7 @@
 """Perplexity, fine-tuning and the script, on a tiny BERT with data of ours."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 
 import pytest
@@ -11,12 +9,11 @@ import torch
 from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, Trainer
 
-from experiments.llm import bert, bert_data, glue
-from experiments.llm.finetune import Schedule, classify
-from experiments.llm.masked_lm import perplexity
+from experiments.llm import bert, glue, minilm
+from experiments.llm.bert import Schedule, classify, perplexity
 from fairseq_see.errors import SeeError
 from tests.experiments.llm import small
-from tests.helpers import ROOT, contents, refused, script
+from tests.helpers import contents, script
 
 SST2 = glue.TASKS["sst2"]
 LEXICON = "en\tteacher\t1\thuman teach\nen\tgarden\t1\tland plant\nen\tgood\t1\tgood\n"
@@ -54,7 +51,7 @@ def test_perplexity_of_a_model_that_knows_nothing_is_the_size_of_its_vocabulary(
 
 
 def test_an_interrupted_training_goes_on_and_ends_alike(folder, tokenizer, tmp_path, monkeypatch):
-    sets = bert_data.glue("sst2", SST2, folder / "data")
+    sets = glue.read("sst2", folder / "data")
     schedule = Schedule(epochs=2, batch_size=16, lr=2e-3, length=32)
     compressed = small.model(len(tokenizer))
     bert.compress(compressed, tokenizer, "svd", 2, seed=1)
@@ -105,24 +102,11 @@ def test_numbers_are_predicted_and_all_validation_sets_are_scored(tokenizer, tmp
 
 
 @pytest.mark.slow
-def test_script_compresses_scores_and_goes_on_from_what_is_there(folder, tmp_path):
+def test_script_compresses_scores_and_goes_on_from_what_is_there(folder, tmp_path, capsys):
     out = tmp_path / "out"
     words = ("--model", folder / "model", "--out", out, "--data", folder / "data", "--lexicon", folder / "senses.tsv")
-    words += (
-        "--method",
-        "svd",
-        "see",
-        "--ratio",
-        "2",
-        "--epochs",
-        "8",
-        "--batch-size",
-        "8",
-        "--lr",
-        "0.002",
-        "--length",
-        "64",
-    )
+    words += ("--method", "svd", "see", "--ratio", "2", "--epochs", "8", "--batch-size", "8", "--lr", "0.002")
+    words += ("--length", "64")
     done = script("compress_bert.sh", *words, "--task", "mlm", "sst2", "squad")
     assert done.returncode == 0, done.stderr[-3000:]
     header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines()]
@@ -144,22 +128,22 @@ def test_script_compresses_scores_and_goes_on_from_what_is_there(folder, tmp_pat
     size = (out / "svd-2x/model/model.safetensors").stat().st_size
     assert size < (folder / "model/model.safetensors").stat().st_size and not [*out.rglob("*.training")]
     before = contents(out)
-    again = script("compress_bert.sh", *words, "--task", "mlm", "sst2", "squad")
-    assert again.stdout == done.stdout and contents(out) == before
-    assert refused(script("compress_bert.sh", *words, "--task", "mlm", "--seed", "2"), "made with --seed 1, not 2")
+    bert.main([*map(str, words), "--task", "mlm", "sst2", "squad"])
+    assert capsys.readouterr().out == done.stdout and contents(out) == before
+    with pytest.raises(SystemExit):
+        bert.main([*map(str, words), "--task", "mlm", "--seed", "2"])
+    assert "made with --seed 1, not 2" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_benchmark_measures_a_model_of_any_folder(folder, tmp_path):
-    result = tmp_path / "minilm.json"
+def test_minilm_measures_a_model_of_any_folder(folder, tmp_path, capsys, monkeypatch):
     words = ("--model", folder / "model", "--text", folder / "data/mlm.txt", "--methods", "svd", "--ratios", "2", "4")
-    command = [sys.executable, ROOT / "benchmarks/minilm.py", *words, "--json", result]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    measured = json.loads(result.read_text())["results"]
+    monkeypatch.setattr(sys, "argv", ["minilm", *map(str, words), "--json", str(tmp_path / "minilm.json")])
+    minilm.main()
+    measured = json.loads((tmp_path / "minilm.json").read_text())["results"]
     near, far = measured["svd 2x"], measured["svd 4x"]
     assert all(near[name] > far[name] for name in ("cosine", "neighbours", "sentence_cosine", "spearman"))
-    assert near["sentence_cosine"] < 1 and "| svd 2x |" in done.stdout
+    assert near["sentence_cosine"] < 1 and "| svd 2x |" in capsys.readouterr().out
 
 
 def test_wrong_input_is_one_line(folder, tmp_path, capsys):
@@ -169,24 +153,20 @@ def test_wrong_input_is_one_line(folder, tmp_path, capsys):
         assert end.value.code == 2
         return capsys.readouterr().err.strip().splitlines()[-1]
 
-    assert re.fullmatch(r"error: cannot load .*/none \(.*\); give the folder.*", error("--model", tmp_path / "none"))
+    assert re.fullmatch(r"error: cannot load .*/none: .*; give a name.*", error("--model", tmp_path / "none"))
     there = ("--model", folder / "model", "--data", folder / "data")
     assert "error: cannot read" in error(*there, "--task", "cola")
-    assert "error: cannot fetch Salesforce/wikitext" in error("--model", folder / "model", "--task", "mlm")
+    assert "error: cannot get wikitext-2-raw-v1 of Salesforce/wikitext" in error(
+        "--model", folder / "model", "--task", "mlm"
+    )
     assert "no token has a sense" in error(*there, "--task", "mlm", "--method", "see", "--ratio", "2")
 
 
-def test_reading_glue_refuses_other_lines(tmp_path):
+def test_a_line_that_is_no_example_is_named(tmp_path):
     small.write_data(tmp_path)
     path = tmp_path / "sst2/train.jsonl"
-    assert bert_data.glue("sst2", SST2, tmp_path)["train"].column_names == ["sentence", "label"]
-    for line in ('{"sentence": "a"}', '{"sentence": "a", "label": 2}', '{"sentence": 1, "label": 0}', "[1]", "a"):
+    assert glue.read("sst2", tmp_path)["train"].column_names == ["sentence", "label"]
+    for line in ('{"sentence": "a"}', "[1]", "a"):
         path.write_text('{"sentence": "a", "label": 1}\n' + line + "\n")
-        with pytest.raises(SeeError, match=r"train\.jsonl, line 2: expected an object with the texts sentence and"):
-            bert_data.glue("sst2", SST2, tmp_path)
-
-
-def test_script_tells_its_use():
-    done = script("compress_bert.sh", "--help")
-    assert done.returncode == 0 and "--model bert-base-uncased" in done.stdout
-    assert (ROOT / "scripts/compress_bert.sh").stat().st_mode & 0o111
+        with pytest.raises(SeeError, match=r"train\.jsonl, line 2: expected an object with sentence, label"):
+            glue.read("sst2", tmp_path)

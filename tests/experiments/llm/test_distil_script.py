@@ -12,7 +12,6 @@ import pytest
 from safetensors.torch import load_file
 
 from experiments.__main__ import main as laboratory
-from experiments.llm.checkpoints import last_checkpoint
 from tests.experiments.llm.test_lm_eval import attempts, questions, write_task  # noqa: F401
 from tests.helpers import ROOT
 from tests.hf.conftest import SENSES, TEXT, rows_for, tiny
@@ -98,17 +97,14 @@ def test_other_settings_need_another_folder(done, place, capsys):
 
 
 def test_an_interrupted_training_goes_on(done, place, tmp_path):
-    """As if it had been killed while it wrote its last checkpoint."""
+    """As if it had been killed in its last epoch."""
     folder = tmp_path / "run"
     shutil.copytree(done[0], folder)
     expected = load_file(folder / "distilled" / "model.safetensors")
     shutil.rmtree(folder / "distilled")
     for name in ("distilled.json", "log.json", "tokens.json", "results.json"):
         (folder / name).unlink()
-    newest = Path(last_checkpoint(folder / "training"))
-    state = newest / "trainer_state.json"
-    state.write_text(state.read_text()[:100])
-    assert last_checkpoint(folder / "training") == str(folder / "training" / "checkpoint-14")
+    shutil.rmtree(folder / "training/checkpoint-21")
     assert laboratory(["distil_llm", *settings(place, folder)]) == 0
     found = load_file(folder / "distilled" / "model.safetensors")
     assert found.keys() == expected.keys() and all(found[name].equal(expected[name]) for name in expected)
@@ -135,7 +131,7 @@ def test_tables_alone_may_be_trained(place, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "nobody/nothing"}, "cannot load nobody/nothing: .* Give a folder with a causal language model"),
+        ({"model": "nobody/nothing"}, "cannot load nobody/nothing: .* give a name on the Hub, or a folder"),
         ({"data": None}, "nothing to learn from; give --task arc or --data FILE"),
         ({"data": "no/such/file"}, "cannot read no/such/file"),
         ({"data": None, "task": "arc"}, "cannot get ARC-Challenge of allenai/ai2_arc: .*without a network"),
@@ -144,7 +140,6 @@ def test_tables_alone_may_be_trained(place, tmp_path):
         ({"see-ratio": 1e6}, "cannot compress"),
         ({"see-method": "sea"}, "unknown embedding method 'sea'"),
         ({"batch": 5}, "--batch 5 is no multiple of --micro-batch 2"),
-        ({"lr": 0}, "--lr above 0"),
         ({"see-args": "vectors=3"}, "give either --see-ratio or the size in --see-args, not both"),
         ({"see-args": "m=3"}, "method 'see' takes no option 'm'"),
         ({"distil-layers": "9"}, "no layers 9:9 in models of 2 layers"),
@@ -159,6 +154,6 @@ def test_bad_input_ends_in_one_line(place, tmp_path, capfd, attempts, changes, m
     assert not (tmp_path / "run" / "results.json").exists()
 
 
-def test_the_scripts_own_errors(tmp_path):
+def test_the_scripts_own_errors():
     assert "Phi-3-mini-4k-instruct" in run_script("--help").stdout
     assert run_script("--model", "x").returncode == 2

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.llm.glue import METRICS, TASKS, scores
+from experiments.llm.glue import METRICS, TASKS, score
 
 
 def logits(*labels: int) -> np.ndarray:
@@ -12,23 +12,23 @@ def logits(*labels: int) -> np.ndarray:
 
 def test_accuracy_and_f1():
     # 2 of 3 found are right, 2 of 4 right ones are found: F1 = 2 * 2 / (3 + 4).
-    found = scores(TASKS["mrpc"], logits(1, 1, 1, 0, 0, 0), np.array([1, 1, 0, 1, 1, 0]))
+    found = score(TASKS["mrpc"], logits(1, 1, 1, 0, 0, 0), np.array([1, 1, 0, 1, 1, 0]))
     assert found == pytest.approx({"f1": 400 / 7, "accuracy": 50})
-    assert scores(TASKS["mnli"], logits(0, 1, 2, 2), np.array([0, 1, 1, 2])) == {"accuracy": 75}
+    assert score(TASKS["mnli"], logits(0, 1, 2, 2), np.array([0, 1, 1, 2])) == {"accuracy": 75}
 
 
 def test_matthews():
     # tp = 2, tn = 1, fp = 1, fn = 1: (2 * 1 - 1 * 1) / sqrt(3 * 3 * 2 * 2)
-    found = scores(TASKS["cola"], logits(1, 1, 0, 1, 0), np.array([1, 1, 1, 0, 0]))
+    found = score(TASKS["cola"], logits(1, 1, 0, 1, 0), np.array([1, 1, 1, 0, 0]))
     assert found == pytest.approx({"matthews": 100 / 6})
 
 
 def test_correlations():
     right = np.array([1.0, 2.0, 3.0])
-    found = scores(TASKS["stsb"], np.array([[1.0], [2.0], [4.0]]), right)
+    found = score(TASKS["stsb"], np.array([[1.0], [2.0], [4.0]]), right)
     # Pearson: 3 / sqrt(2 * 14/3)
     assert found == pytest.approx({"pearson": 300 / (2 * 14 / 3) ** 0.5, "spearman": 100})
-    assert scores(TASKS["stsb"], np.ones((3, 1)), right) == {"pearson": 0, "spearman": 0}
+    assert score(TASKS["stsb"], np.ones((3, 1)), right) == {"pearson": 0, "spearman": 0}
 
 
 def test_every_task_names_metrics_that_there_are():

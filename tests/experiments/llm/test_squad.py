@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from transformers import BertTokenizerFast
 
-from experiments.llm import bert_data, squad
+from experiments.llm import squad
 from fairseq_see.errors import SeeError
 from tests.experiments.llm import small
 
@@ -36,52 +36,49 @@ def as_rows(table: dict) -> list[dict]:
 @pytest.mark.parametrize("length", [20, 64])
 def test_scores_that_know_the_answer_find_it(tokenizer, length):
     rows = questions(12)
-    cut = as_rows(squad.windows(columns(rows), tokenizer, length))
+    cut = as_rows(squad.cut_windows(columns(rows), tokenizer, length))
     assert (len(cut) == len(rows)) == (length == 64)
     assert all(len(window["input_ids"]) <= length for window in cut)
     tokens = max(len(window["input_ids"]) for window in cut)
     starts, ends = np.zeros((2, len(cut), tokens))
     for i, window in enumerate(cut):
         starts[i, window["start_positions"]] = ends[i, window["end_positions"]] = 9
-    found = squad.answers_of(rows, cut, starts, ends)
+    found = squad.read_answers(rows, cut, starts, ends)
     assert found == [row["answers"]["text"][0] for row in rows]
 
 
 def test_an_answer_is_in_the_context_and_no_longer_than_thirty_tokens(tokenizer):
     context = " ".join(["piano"] * 40)
     row = {"question": "Who has the piano?", "context": context, "answers": {"text": ["piano"], "answer_start": [0]}}
-    (window,) = as_rows(squad.windows(columns([row]), tokenizer, 64))
+    (window,) = as_rows(squad.cut_windows(columns([row]), tokenizer, 64))
     tokens = len(window["input_ids"])
     first = next(token for token, (_, end) in enumerate(window["characters"]) if end)
     starts, ends = np.zeros((2, 1, tokens + 3))
     # The special token, backwards and padding, and a token too much: 18, 10 and 9; then thirty tokens: 7.
     starts[0, [0, first + 5]] = 9, 5
     ends[0, [tokens + 1, first + 2, first + 35, first + 34]] = 9, 5, 4, 2
-    assert squad.answers_of([row], [window], starts, ends) == [" ".join(["piano"] * 30)]
+    assert squad.read_answers([row], [window], starts, ends) == [" ".join(["piano"] * 30)]
 
 
 def test_metrics():
-    given = [["The Cat!", "a dog"], ["in the garden"], ["1889"]]
-    assert squad.scores(["cat", "garden", "1890"], given)["exact_match"] == pytest.approx(100 / 3)
+    given = [{"answers": {"text": texts}} for texts in (["The Cat!", "a dog"], ["in the garden"], ["1889"])]
     # "cat": 1; "garden" against "in garden": 2 * 1 / (1 + 2); "1890": 0
-    assert squad.scores(["cat", "garden", "1890"], given)["f1"] == pytest.approx(100 * (1 + 2 / 3) / 3)
-    # A token counts as often as it is there: "yes yes" against "yes" is 2 * 1 / (2 + 1).
-    assert squad.scores(["yes yes"], [["yes"]]) == pytest.approx({"exact_match": 0, "f1": 200 / 3})
-    assert squad.scores(["the"], [["an"]])["exact_match"] == 100
+    expected = {"exact_match": 100 / 3, "f1": 100 * (1 + 2 / 3) / 3}
+    assert squad.score(["cat", "garden", "1890"], given) == pytest.approx(expected)
 
 
 def test_reading_refuses_what_is_not_squad(tmp_path):
     small.write_data(tmp_path)
-    assert len(bert_data.squad(tmp_path)["train"]) == 16
+    assert len(squad.read(tmp_path)["train"]) == 16
     path = tmp_path / "squad/dev-v1.1.json"
     content = json.loads(path.read_text())
     content["data"][0]["paragraphs"][0]["qas"][0]["answers"][0]["answer_start"] += 1
     path.write_text(json.dumps(content))
     with pytest.raises(SeeError, match=r"dev-v1\.1\.json .*question 0 is not at character"):
-        bert_data.squad(tmp_path)
+        squad.read(tmp_path)
     path.write_text("{}")
     with pytest.raises(SeeError, match="not in the format of SQuAD"):
-        bert_data.squad(tmp_path)
+        squad.read(tmp_path)
     path.unlink()
     with pytest.raises(SeeError, match="cannot read"):
-        bert_data.squad(tmp_path)
+        squad.read(tmp_path)

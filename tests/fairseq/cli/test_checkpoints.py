@@ -1,6 +1,7 @@
 """Commands that read checkpoints: average, report."""
 
 import json
+import math
 import os
 import shutil
 from dataclasses import replace
@@ -238,12 +239,24 @@ def test_bad_input(tmp_path, capsys, words, message):
 
 
 def test_a_full_disk_ends_in_one_line(tmp_path, capsys):
-    path = str(checkpoint(tmp_path / "GOOD"))
+    paths = [str(checkpoint(tmp_path / f"GOOD{seed}", seed)) for seed in (1, 2)]
     with full_disk():
-        assert main(["average", path, path, "-o", str(tmp_path / "mean.pt")]) == 2
+        assert main(["average", *paths, "-o", str(tmp_path / "mean.pt")]) == 2
     (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert error.startswith(f"error: cannot write {tmp_path}/mean.pt: ") and error.endswith("; is the disk full?")
-    assert [path.name for path in tmp_path.iterdir()] == ["GOOD"]
+    assert sorted(map(str, tmp_path.iterdir())) == paths
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_mean_of_what_is_no_number_is_refused(tmp_path, capsys, value):
+    paths = [checkpoint(tmp_path / f"{seed}.pt", seed) for seed in (1, 2)]
+    state = torch.load(paths[1], weights_only=True)
+    name = next(name for name in state["model"] if name.endswith("vectors"))
+    state["model"][name].view(-1)[3] = value
+    torch.save(state, paths[1])
+    assert main(["average", *map(str, paths), "-o", str(tmp_path / "mean.pt")]) == 2
+    assert f"error: {name} has values that are NaN or infinite" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == paths
 
 
 class Exploding:

