@@ -1,12 +1,21 @@
 """Checkpoints of a training that may have been killed: which is whole, how far it is, whether anything is left."""
 
+import hashlib
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import replacing
+
+
+def identify(checkpoint: Path) -> str:
+    """A short checksum of a checkpoint, from those inside its archive; it follows the content, not the date."""
+    with ZipFile(checkpoint) as archive:
+        parts = sorted(f"{item.filename} {item.CRC:x}" for item in archive.infolist())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def read_facts(checkpoint: Path) -> dict[str, Any]:

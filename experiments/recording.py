@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from experiments.checkpoints import find_newest, is_complete, read_facts
+from experiments.checkpoints import find_newest, identify, is_complete, read_facts
 from experiments.progress import read_log
 from experiments.run_record import (
     RunRecord,
@@ -31,6 +31,9 @@ from experiments.run_record import (
 )
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import read_lines, write_json
+
+ARCHIVE = "checkpoint_archive"
+"""Name of a quick checksum of the checkpoint, beside its sha256."""
 
 # Overrides that a record's config has, that follow from the seed, or that are paths.
 _ELSEWHERE = {
@@ -91,7 +94,6 @@ def end(run: Path, status: int) -> bool:
             seconds=round(3600 * facts["hours"], 1),
             dev_perplexity=_finite(perplexities.get(scored["updates"])),
             curve=[point for point in record.curve if math.isfinite(point[1])],
-            checksums=record.checksums | {"checkpoint": checksum(best)},
             **measure_sizes(best),
         ),
     )
@@ -123,8 +125,7 @@ def fitted(run: Path, data: Path) -> None:
         versions=collect_versions(),
         dev_perplexity=_finite(float(valid["ppl"])),
         updates=read_facts(checkpoint)["updates"],
-        checksums={path.name: checksum(path) for path in sorted(run.glob("dict*.txt"))}
-        | {"checkpoint": checksum(checkpoint)},
+        checksums={path.name: checksum(path) for path in sorted(run.glob("dict*.txt"))},
         **measure_sizes(checkpoint),
     )
     write_record(run, record)
@@ -148,7 +149,6 @@ def classifier(run: Path) -> None:
         updates=read_facts(checkpoint)["updates"],
         epochs=float(facts["whole_epochs"]),
         seconds=round(3600 * facts["hours"], 1),
-        checksums={"checkpoint": checksum(checkpoint)},
         **measure_sizes(checkpoint),
     )
     write_record(run, record)
@@ -177,8 +177,23 @@ def last_json(log: Path) -> dict[str, Any]:
     raise SeeError(f"{log} has no result; see what it says")
 
 
+def note_replaced(run: Path) -> None:
+    """Let RUN/train.json be of the checkpoint that is there: one that replaces the trained one is scored anew."""
+    best = run / "checkpoints/checkpoint_best.pt"
+    if not best.is_file() or not (run / "train.json").is_file():
+        return
+    known = _record_of(run)
+    if known.state == "trained" and known.checksums.get(ARCHIVE) != identify(best):
+        reason = "the checkpoint was replaced after training"
+        write_record(run, RunRecord(known.name, known.kind, config=known.config, reason=reason))
+
+
 def write_record(run: Path, record: RunRecord) -> None:
     """Write RUN/train.json; of a run outside a table RUN/run.json too, which scoring writes anew."""
+    best = run / "checkpoints/checkpoint_best.pt"
+    if best.is_file():
+        checksums = record.checksums | {"checkpoint": checksum(best), ARCHIVE: identify(best)}
+        record = replace(record, checksums=checksums)
     write_json(run / "train.json", asdict(record))
     if not (run / "cell.json").is_file():
         write(run, record)
