@@ -65,7 +65,7 @@ rule measure:
         " --path {wildcards.folder:q}/{wildcards.run}/checkpoints/checkpoint_best.pt --max-tokens 4096"
         " --required-batch-size-multiple 1 --no-progress-bar --log-format json"
         " > {wildcards.folder:q}/{wildcards.run}/test.log 2>&1"
-        " && python -m experiments.training measured {wildcards.folder:q}/{wildcards.run}"
+        " && python -m experiments.recording measured {wildcards.folder:q}/{wildcards.run}"
 
 
 CLASSIFIERS = {

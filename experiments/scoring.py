@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
+from experiments.recording import note_replaced
 from experiments.run_record import RunRecord, checksum, write
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import read_lines
@@ -76,22 +76,6 @@ def check(run: Path, folder: Path) -> tuple[str, str, str]:
     return str(source), str(target), join
 
 
-def identify_checkpoint(record: str) -> str:
-    """The checksums inside the best checkpoint beside a RUN/train.json; nothing where there is none.
-
-    Another checkpoint has others, whatever its date.
-
-    Raises:
-        FileNotFoundError: there is no record yet.
-    """
-    with open(record):
-        checkpoint = Path(record).parent / "checkpoints/checkpoint_best.pt"
-    if not checkpoint.is_file():
-        return ""
-    with ZipFile(checkpoint) as archive:
-        return " ".join(sorted(f"{item.CRC:x}" for item in archive.infolist()))
-
-
 def pass_on(run: Path) -> bool:
     """Whether a run has no model, being infeasible or diverged; its record is then complete as it is."""
     trained = run / "train.json"
@@ -122,11 +106,10 @@ def record(run: Path, folder: Path, names: Sequence[str]) -> dict[str, dict[str,
         SeeError: the checkpoint is not the one that the record is of.
     """
     trained = run / "train.json"
+    if trained.is_file():
+        note_replaced(run)
     known = RunRecord(**json.loads(trained.read_text(encoding="utf-8"))) if trained.is_file() else RunRecord(run.name)
     now = checksum(run / "checkpoints/checkpoint_best.pt")
-    if known.checksums.get("checkpoint", now) != now:
-        # What is known of the training is of another model.
-        known = RunRecord(run.name, reason="the checkpoint was replaced after training")
     metrics = {name: _scores(run / name) for name in choose_tests(folder, names)}
     write(run, replace(known, state="scored", metrics=metrics, checksums=known.checksums | {"checkpoint": now}))
     return metrics

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from experiments.paper_tables import Choice, read_hyperparameters
 from fairseq_see.errors import SeeError
+from fairseq_see.units.languages import language
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -120,20 +121,8 @@ NAMES = {
         "joined",
         "max_pairs",
     ),
-    *(
-        "like",
-        "senses",
-        "openhownet",
-        "download",
-        "index_options",
-        "out",
-        "prepared",
-        "gpus",
-        "updates",
-        "start",
-        "teacher",
-    ),
-    *("hyperparameters", "overrides", "table", "minutes", *LIMITS, *LISTS),
+    *("like", "senses", "openhownet", "download", "index_options", "out", "prepared", "gpus", "updates", "start"),
+    *("hyperparameters", "overrides", "table", "minutes", "teacher", *LIMITS, *LISTS),
     # Of experiments/language_models.smk.
     *("weights", "model", "task", "data", "options"),
 }
@@ -172,8 +161,8 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     return Settings(
         corpus=name,
         scale=scale,
-        source=_language("source", text.get("source", "zh")),
-        target=_language("target", text.get("target", "en")),
+        source=language(text.get("source", "zh")).code,
+        target=language(text.get("target", "en")).code,
         prefixes=prefixes,
         tests=list(tests),
         config=config if scale == "paper" else sizes.config,
@@ -245,9 +234,3 @@ def _named(item: str) -> tuple[str, str]:
     if not equals or not name:
         raise SeeError(f"--config: {item} should be NAME=VALUE")
     return name, value
-
-
-def _language(name: str, code: str) -> str:
-    if not re.fullmatch(r"[a-z]{2,3}", code):
-        raise SeeError(f"--config {name}={code}: write a language code such as zh, en or de")
-    return code

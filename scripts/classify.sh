@@ -23,4 +23,4 @@ fairseq-train "$data" --user-dir "$root/fairseq_see" --save-dir "$run/checkpoint
     --update-epoch-batch-itr True --no-epoch-checkpoints --no-progress-bar \
     --log-format json --log-file "$run/train.log" "$@" >>"$run/fairseq.log" 2>&1 ||
     { tail -n 12 -- "$run/fairseq.log" >&2 && exit 1; }
-python -m experiments.training classifier "$run"
+python -m experiments.recording classifier "$run"

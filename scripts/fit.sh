@@ -21,4 +21,4 @@ fairseq-validate "$dir/data-bin" --user-dir "$root/fairseq_see" --task "$task" \
     --path "$out/checkpoints/checkpoint_best.pt" --max-tokens 4096 --required-batch-size-multiple 1 \
     --skip-invalid-size-inputs-valid-test --no-progress-bar --log-format json >"$out/valid.log" 2>&1 ||
     { tail -n 12 -- "$out/valid.log" >&2 && exit 1; }
-python -m experiments.training fitted "$out" "$dir/data-bin"
+python -m experiments.recording fitted "$out" "$dir/data-bin"

@@ -21,7 +21,8 @@ mkdir -p -- "$out"
 
 if [[ ${#dictionaries[@]} == 2 ]] && cmp -s -- "${dictionaries[@]}"; then
     first=$(basename -- "${dictionaries[0]}" .txt) second=$(basename -- "${dictionaries[1]}" .txt)
-    fairseq-see index "${dictionaries[0]}" --lang "${first#dict.},${second#dict.}" --corpus "$dir"/tok/train.*-* --output "$out/$first.see" "$@"
+    languages=${first#dict.},${second#dict.}
+    fairseq-see index "${dictionaries[0]}" --lang "$languages" --corpus "$dir"/tok/train.*-* --output "$out/$first.see" "$@"
     cp -- "$out/$first.see" "$out/$second.see"
 else
     for dictionary in "${dictionaries[@]}"; do

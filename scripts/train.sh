@@ -20,7 +20,7 @@ flock 9 # a second training of the same folder waits, then finds that nothing is
 
 take_gpu
 status=0
-python -m experiments.training begin "$config" "$data" "$run" "$@" || status=$?
+python -m experiments.training "$config" "$data" "$run" "$@" || status=$?
 ((status != 3)) || exit 0
 ((status == 0)) || exit "$status"
 run=$(cd -- "$run" && pwd)
@@ -31,4 +31,4 @@ trainer=$!
 trap 'kill "$trainer" "$follower" 2>/dev/null; exit 130' HUP INT TERM
 wait "$trainer" || status=$?
 kill "$follower" 2>/dev/null
-python -m experiments.training end "$run" "$status"
+python -m experiments.recording end "$run" "$status"

@@ -139,7 +139,7 @@ def test_a_cell_is_described_by_what_was_chosen():
         ({"size": "-5"}, "not a whole number above 0"),
         ({"joined": "perhaps"}, "write true or false"),
         ({"overrides": "x"}, "x should be NAME=VALUE"),
-        ({"source": "../x"}, "write a language code"),
+        ({"source": "../x"}, "is not a language code"),
         ({"tests": "../x=data/test"}, "of letters, digits"),
     ],
 )

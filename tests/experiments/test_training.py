@@ -11,11 +11,11 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from experiments import progress, training
+from experiments import progress, recording, training
 from experiments.corpus import unpack
 from experiments.corpus.formats import segments
 from experiments.run_record import RunRecord
-from experiments.scoring import arrange, identify_checkpoint, pass_on, read_tests
+from experiments.scoring import arrange, pass_on, read_tests
 from fairseq_see.errors import SeeError
 from tests.helpers import ROOT
 
@@ -119,33 +119,34 @@ def test_an_infeasible_cell_is_a_record_and_is_not_scored(data, tmp_path):
     assert pass_on(run)
     record = json.loads((run / "run.json").read_text())
     assert (record["state"], record["reason"]) == ("infeasible", "nearest ratio: 12x")
-    assert identify_checkpoint(str(run / "train.json")) == ""
 
 
 def test_a_diverged_training_is_a_result_and_a_failed_one_an_error(data, tmp_path):
     run = tmp_path / "run"
     begin(data, run)
     (run / "fairseq.log").write_text("Traceback\nFloatingPointError: gradients are Nan/Inf\n")
-    assert training.end(run, 1)
+    assert recording.end(run, 1)
     record = json.loads((run / "train.json").read_text())
     assert (record["state"], record["reason"]) == ("failed", "diverged: gradients are Nan/Inf")
     (run / "fairseq.log").write_text("Traceback\nRuntimeError: no memory\n")
     with pytest.raises(SeeError, match="status 1: RuntimeError: no memory"):
-        training.end(run, 1)
+        recording.end(run, 1)
 
 
 def test_another_checkpoint_is_known_by_its_content_whatever_its_date(tmp_path):
-    record, best = tmp_path / "train.json", tmp_path / "checkpoints/checkpoint_best.pt"
-    with pytest.raises(FileNotFoundError):
-        identify_checkpoint(str(record))
-    record.touch()
+    best, record = tmp_path / "checkpoints/checkpoint_best.pt", tmp_path / "train.json"
     save(best, 5, 1.0)
-    before = identify_checkpoint(str(record))
+    recording.write_record(tmp_path, RunRecord("run", config={"method": "see"}, updates=5))
+    before = record.read_bytes()
     os.utime(best)
-    assert identify_checkpoint(str(record)) == before
+    recording.note_replaced(tmp_path)
+    assert record.read_bytes() == before
     save(best, 5, 2.0)
     os.utime(best, (1, 1))
-    assert identify_checkpoint(str(record)) != before
+    recording.note_replaced(tmp_path)
+    replaced = json.loads(record.read_text())
+    assert replaced["reason"] == "the checkpoint was replaced after training" and replaced["updates"] is None
+    assert replaced["config"] == {"method": "see"} and replaced["checksums"] != json.loads(before)["checksums"]
 
 
 def test_names_in_a_foreign_list_are_not_written_outside_of_the_run(tmp_path):

@@ -75,7 +75,8 @@ def test_a_table_has_a_record_of_every_cell(table):
     found = results(table)
     assert list(found) == ["see-100x-seed1", "see-5x-seed1", "word2ket-100x-seed1", "word2ket-5x-seed1"]
     assert found["word2ket-100x-seed1"][0] == "infeasible"
-    assert found["see-5x-seed1"][:2] == ("scored", 12) and 0 <= found["see-5x-seed1"][3]["test"]["bleu"] <= 100
+    assert found["see-5x-seed1"][0] == "scored" and found["see-5x-seed1"][4][-1][0] == 12
+    assert 0 <= found["see-5x-seed1"][3]["test"]["bleu"] <= 100
     record = json.loads((table / "out/cells/see-5x-seed1/run.json").read_text())
     assert record["config"] == {"corpus": "real", "scale": "tiny", "method": "see", "ratio": 5.0, "seed": 1}
     assert len(record["checksums"]["checkpoint"]) == 64 and record["overrides"]["lr_scheduler.warmup_updates"] == "4"
@@ -107,11 +108,11 @@ def test_only_what_has_changed_is_made_again(table, text):
 def test_a_table_that_is_killed_again_and_again_has_the_same_results(table, text, tmp_path):
     words = command(tmp_path, "table2", f"corpus={text}", "out=out", f"prepared={table / 'out/prepared'}", *TABLE)
     moments = random.Random(1)
-    for _ in range(5):
+    for _ in range(4):
         process = subprocess.Popen(
             words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
-        time.sleep(moments.uniform(5, 60))
+        time.sleep(moments.uniform(5, 40))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     done = subprocess.run(words, env=environment(), capture_output=True, text=True)

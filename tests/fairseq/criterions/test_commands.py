@@ -1,11 +1,13 @@
 """Distillation by the real commands, from a teacher that stock fairseq trained."""
 
+import json
 import logging
 import re
 
 import pytest
 import torch
 
+from experiments.training import begin
 from tests.fairseq.models.conftest import RECIPE, train  # noqa: F401
 from tests.helpers import ROOT, run_command
 
@@ -27,32 +29,35 @@ def teacher(toy, tmp_path_factory):
 
 
 def logged(log, split, name):
-    """The values that a log has of something, in order."""
-    return [float(value) for value in re.findall(rf"\[{split}\].*?[|,] {name}[= ]([\d.]+)", log)]
+    """The values that a JSON log has of something, in order."""
+    key = name if split == "train_inner" else f"{split}_{name}"
+    lines = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+    return [float(line[key]) for line in lines if key in line]
 
 
 @pytest.mark.slow
 def test_a_run_of_the_yaml_learns_and_translates(toy, teacher, tmp_path):
-    done = run_command(
-        *("fairseq-hydra-train", "--config-dir", ROOT / "configs", "--config-name", "distil_zh_en"),
-        *(f"common.user_dir={ROOT / 'fairseq_see'}", f"task.data={toy / 'data-bin'}", f"criterion.teacher={teacher}"),
-        *(f"checkpoint.save_dir={tmp_path}", f"hydra.run.dir={tmp_path}", "common.log_interval=5"),
+    overrides = [
+        *(f"criterion.teacher={teacher}", "common.log_interval=5"),
         *(f"model.{name}={value}" for name, value in SHAPE.items()),
         *("model.see_ratio=3", "dataset.max_tokens=400", "optimization.max_epoch=8", "criterion.start_updates=20"),
         "lr_scheduler.warmup_updates=5",
-    )
-    log = done.stdout + done.stderr
-    assert re.findall(r"(\w+) stage from update (\d+)", log) == [("start", "0"), ("formal", "20")]
+    ]
+    begin("distil_zh_en", toy / "data-bin", tmp_path, overrides)
+    done = run_command("fairseq-hydra-train", "--config-dir", tmp_path, "--config-name", "training")
+    log = tmp_path / "train.log"
+    assert re.findall(r"(\w+) stage from update (\d+)", done.stdout + done.stderr) == [("start", "0"), ("formal", "20")]
     # What a stage learns, falls: the first line of the stage, and its last.
     for name in ("embedding_loss", "hidden_loss", "kl_loss", "ce_loss"):
         values = logged(log, "train_inner", name)
         assert values[-1] < values[0], (name, values)
     perplexity = logged(log, "valid", "ppl")
     assert len(perplexity) == 8 and perplexity[-1] < perplexity[0] / 2
-    state = torch.load(tmp_path / "checkpoint_best.pt", weights_only=True)
+    best = tmp_path / "checkpoints/checkpoint_best.pt"
+    state = torch.load(best, weights_only=True)
     assert state["criterion"] is None and not [name for name in state["model"] if "teacher" in name]
     assert state["extra_state"]["best"] == pytest.approx(min(logged(log, "valid", "loss")), abs=1e-3)
-    words = ("--user-dir", ROOT / "fairseq_see", "--path", tmp_path / "checkpoint_best.pt", "--beam", "2")
+    words = ("--user-dir", ROOT / "fairseq_see", "--path", best, "--beam", "2")
     printed = run_command("fairseq-generate", toy / "data-bin", *words).stdout
     assert len(re.findall(r"^H-\d+\t", printed, re.M)) == 40
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from fairseq import checkpoint_utils
 
+from experiments.training import begin
 from tests.helpers import ROOT, run_command
 
 PLUGIN = ("--user-dir", ROOT / "fairseq_see")
@@ -86,17 +87,10 @@ def test_resuming_is_exact(run, toy, tmp_path):
 
 
 def test_hydra_train_reads_our_yaml(toy, tmp_path):
-    done = run_command(
-        *("fairseq-hydra-train", "--config-dir", ROOT / "configs", "--config-name", "demo_zh_en"),
-        *(
-            f"common.user_dir={ROOT / 'fairseq_see'}",
-            f"task.data={toy / 'data-bin'}",
-            f"checkpoint.save_dir={tmp_path}",
-        ),
-        *(f"hydra.run.dir={tmp_path}", "model.see_ratio=4", "optimization.max_epoch=1"),
-        "model.see_args={frequent_share: 0, init: normal}",
-    )
-    state = torch.load(tmp_path / "checkpoint_best.pt", weights_only=True)
+    overrides = ("model.see_ratio=4", "optimization.max_epoch=1", "model.see_args={frequent_share: 0, init: normal}")
+    begin("demo_zh_en", toy / "data-bin", tmp_path, overrides)
+    done = run_command("fairseq-hydra-train", "--config-dir", tmp_path, "--config-name", "training")
+    state = torch.load(tmp_path / "checkpoints/checkpoint_best.pt", weights_only=True)
     resolved = json.loads(state["cfg"]["model"]["see_resolved"])
     assert resolved["ratio"] == 4, done.stdout[-500:]
     assert resolved["decoder"]["config"]["init"] == "normal" and not resolved["decoder"]["config"]["frequent_share"]

@@ -13,7 +13,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq_see.embeddings import Embedding
 from fairseq_see.models.checkpoint import load_embeddings
 from fairseq_see.models.replace import replace_embeddings
-from tests.helpers import run_command
+from tests.helpers import ROOT, run_command
 
 OPTIMISER = (
     *("--criterion", "see_cross_entropy", "--optimizer", "adam", "--lr", "0.005", "--max-tokens", "400"),
