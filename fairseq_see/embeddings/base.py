@@ -43,6 +43,27 @@ class Footprint(NamedTuple):
     bytes: int
 
 
+class _ReadOnly(Tensor):
+    """A matrix that was reconstructed, and its views. What is computed from it is an ordinary tensor."""
+
+    # Or transformers would initialise it.
+    _is_hf_initialized = True
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.__name__
+        writes = func is Tensor.data.__set__ or name == "__setitem__" or (name[-1] == "_" and name[-2] != "_")
+        if writes and isinstance(args[0], cls):
+            raise SeeError(
+                "the matrix of a compressed embedding was written into, which would be lost: its factors are what is "
+                "stored; fit it to a dense matrix, or train it"
+            )
+        with torch._C.DisableTorchFunctionSubclass():
+            out = func(*args, **(kwargs or {}))
+        view = isinstance(out, Tensor) and func in (Tensor.data.__get__, Tensor.detach, Tensor.__getitem__)
+        return out.as_subclass(cls) if view else out
+
+
 @dataclass
 class _Matrices:
     """Reconstructed matrices. Not attributes of the module: torch would register one that is a parameter."""
@@ -179,10 +200,11 @@ class Embedding(nn.Module, ABC):
     def weight(self) -> Tensor:
         """The matrix, (V, d), for code that ties its output by reading ``nn.Embedding.weight``; built when it is read.
 
-        :meth:`project` gives the same scores, and in ``factored`` inference without the matrix.
+        :meth:`project` gives the same scores, and in ``factored`` inference without the matrix. Writing into it raises
+        :class:`SeeError`: what is written would be lost.
         """
         table = self._ready(None)
-        return self.table() if table is None else table
+        return (self.table() if table is None else table).as_subclass(_ReadOnly)
 
     @contextmanager
     def hold_table(self) -> Iterator[None]:

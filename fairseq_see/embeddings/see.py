@@ -110,7 +110,7 @@ class SEEEmbedding(Embedding):
         self.index_version_1 = IndexBuffers(num_embeddings, index, self.senses)
         sizes, order = self.index.sizes, self.index.order
         counts = self.index.sense_offsets.diff()
-        if self.senses and padding_idx is not None and counts[padding_idx]:
+        if self.senses and self.index.known and padding_idx is not None and counts[padding_idx]:
             raise SeeError(f"row {padding_idx} is the padding, but a word with senses in the unit index; give another")
         both = config.vectors if isinstance(config.vectors, tuple) else (config.vectors or 1.0,) * 2
         if config.output_scale is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from fairseq_see.errors import SeeError
 from fairseq_see.fitting import FitConfig
 from fairseq_see.fitting import fit as fit_to
 from fairseq_see.hf import surgery
-from fairseq_see.hf.loading import CompressionConfig
+from fairseq_see.hf.saving import CompressionConfig, save
+from fairseq_see.hf.surgery import compressed_embeddings
 from fairseq_see.hf.vocabulary import build_index, read_vocabulary
 from fairseq_see.units import Senses, UnitIndex
 
@@ -98,23 +100,9 @@ def compress_embeddings(
             embeddings[side] = embedding.train(model.training)
     scale = surgery.scale_of(table)
     surgery.put(model, embeddings["input"], output, embeddings.get("output"), scale)
-    model.config.quantization_config = CompressionConfig.of(embeddings, output, scale)
+    model.save_pretrained = partial(save, model)
+    model.config.quantization_config = CompressionConfig.of(model)
     return model
-
-
-def compressed_embeddings(model: PreTrainedModel) -> dict[str, Embedding]:
-    """The embeddings of a compressed model: ``input``, and ``output`` where the output layer has one of its own.
-
-    Raises:
-        SeeError: the model is not a compressed one.
-    """
-    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
-    if not isinstance(embedding, Embedding):
-        raise SeeError(
-            f"this {type(model).__name__} has no compressed embeddings; compress_embeddings(model) makes it one"
-        )
-    own = isinstance(head, surgery.ProjectionHead) and head.embedding is not embedding
-    return {"input": embedding} | ({"output": head.embedding} if own else {})
 
 
 @torch.no_grad()
@@ -131,7 +119,7 @@ def materialise(model: PreTrainedModel) -> PreTrainedModel:
         SeeError: the model is not a compressed one.
     """
     embeddings = compressed_embeddings(model)
-    record: CompressionConfig = model.config.quantization_config
+    scale, output = surgery.scale_put_on(embeddings["input"]), surgery.output_of(model)
     config = copy.deepcopy(model.config)
     del config.quantization_config
     with torch.device("meta"):
@@ -143,10 +131,10 @@ def materialise(model: PreTrainedModel) -> PreTrainedModel:
         model.set_submodule(name, _dense(stock.get_submodule(name), tables[head.embedding], head.bias, None))
     for name, module in modules.items():
         if module in tables and name.rpartition(".")[0] not in heads:
-            model.set_submodule(name, _dense(stock.get_submodule(name), tables[module], None, record.scale))
+            model.set_submodule(name, _dense(stock.get_submodule(name), tables[module], None, scale))
     del model.config.quantization_config
     surgery.take_out(model)
-    if record.output != "tied":
+    if output != "tied":
         _untie_output(model)
     return model
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from fairseq_see.embeddings import Embedding
+from fairseq_see.embeddings.buffers import PACKED, PACKED_CODES, unpacked_state
 from fairseq_see.errors import SeeError
 
 
@@ -76,6 +77,47 @@ def scale_of(table: nn.Module) -> float | None:
     return None if scale is None else float(scale)
 
 
+def scale_put_on(embedding: Embedding) -> float | None:
+    """What :func:`put` lets an embedding multiply the rows by that are looked up; None if by nothing."""
+    return next((hook.factor for hook in embedding._forward_hooks.values() if isinstance(hook, Scale)), None)
+
+
+def compressed_embeddings(model: PreTrainedModel) -> dict[str, Embedding]:
+    """The embeddings of a compressed model: ``input``, and ``output`` where the output layer has one of its own.
+
+    Raises:
+        SeeError: the model is not a compressed one, or uses others besides.
+    """
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if not isinstance(embedding, Embedding):
+        raise SeeError(
+            f"this {type(model).__name__} has no compressed embeddings; compress_embeddings(model) makes it one"
+        )
+    for name in model._places_of_input:
+        module = model.get_submodule(name)
+        used = module.embedding if isinstance(module, ProjectionHead) else module
+        if used is not embedding and module is not head:
+            raise SeeError(
+                f"{name} had the input embedding and now has another, a {type(used).__name__}: this model cannot be "
+                "saved or materialised; put model.get_input_embeddings() there"
+            )
+    own = isinstance(head, ProjectionHead) and head.embedding is not embedding
+    return {"input": embedding} | ({"output": head.embedding} if own else {})
+
+
+def output_of(model: PreTrainedModel) -> str:
+    """What the output layer of a compressed model is now: ``tied``, ``untied`` or ``dense``.
+
+    One without such a layer, a classifier, keeps the record of the model that it was made from.
+    """
+    head, record = model.get_output_embeddings(), getattr(model.config, "quantization_config", None)
+    if head is None and record is not None and record.output == "tied":
+        return "tied"
+    if not isinstance(head, ProjectionHead):
+        return "dense"
+    return "tied" if head.embedding is model.get_input_embeddings() else "untied"
+
+
 def places_of(model: PreTrainedModel) -> list[str]:
     """Names of the modules that use the input table, its own first: by identity, and by what the model says is tied."""
     table = model.get_input_embeddings()
@@ -123,6 +165,7 @@ def put(
     if own is not None:
         model.set_submodule(head_name, ProjectionHead(own, head.bias))
     _declare_ties(model, places, ties)
+    model._places_of_input = [name for name in places if output == "tied" or name != head_name]
     if output == "tied":
         model._held_tables = []
         model.register_forward_pre_hook(_hold_table)
@@ -143,7 +186,7 @@ def take_out(model: PreTrainedModel) -> None:
             del hooks[key]
     for key in [key for key, hook in model._load_state_dict_pre_hooks.items() if hook.hook is _add_aliases]:
         del model._load_state_dict_pre_hooks[key]
-    for name in ("_held_tables", "resize_token_embeddings"):
+    for name in ("_held_tables", "_places_of_input", "resize_token_embeddings", "save_pretrained"):
         model.__dict__.pop(name, None)
     recompute_ties(model)
 
@@ -208,7 +251,10 @@ def _drop_aliases(model: PreTrainedModel, state: dict[str, Any], prefix: str, me
 
 
 def _add_aliases(model: PreTrainedModel, state: dict[str, Any], prefix: str, *args: Any) -> None:
-    """And torch, which wants every name, finds them again when it loads one."""
+    """And torch, which wants every name, finds them again when it loads one, from a file too (saving.py)."""
+    saved = [name for name in state if name.endswith((PACKED, PACKED_CODES))]
+    state |= unpacked_state({name: state.pop(name) for name in saved})
+    state.pop(f"{prefix}{name_of(model, model.get_input_embeddings())}.weight", None)
     for alias, name in _aliases(model).items():
         if prefix + name in state:
             state.setdefault(prefix + alias, state[prefix + name])

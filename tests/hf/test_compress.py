@@ -33,6 +33,9 @@ OPTIONS = {
     "sememe_lstm": {},
     "int8": {"fit": FitConfig(epochs=0)},
     "product_quantised": {"subvectors": 4, "centroids": 16, "fit": FitConfig(epochs=0)},
+    "dpq": {"subvectors": 4, "centroids": 16, "fit": FitConfig(epochs=0)},
+    "low_bit": {"rank": 8, "fit": FitConfig(epochs=0)},
+    "random": {},
 }
 
 
