@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.buffers import CodeBuffer, IndexBuffers, check_indexes
 from fairseq_see.embeddings.config import MethodConfig
+from fairseq_see.embeddings.read_only import ReadOnlyMatrix
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
@@ -41,27 +42,6 @@ class Footprint(NamedTuple):
 
     parameters: int
     bytes: int
-
-
-class _ReadOnly(Tensor):
-    """A matrix that was reconstructed, and its views. What is computed from it is an ordinary tensor."""
-
-    # Or transformers would initialise it.
-    _is_hf_initialized = True
-
-    @classmethod
-    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.__name__
-        writes = func is Tensor.data.__set__ or name == "__setitem__" or (name[-1] == "_" and name[-2] != "_")
-        if writes and isinstance(args[0], cls):
-            raise SeeError(
-                "the matrix of a compressed embedding was written into, which would be lost: its factors are what is "
-                "stored; fit it to a dense matrix, or train it"
-            )
-        with torch._C.DisableTorchFunctionSubclass():
-            out = func(*args, **(kwargs or {}))
-        view = isinstance(out, Tensor) and func in (Tensor.data.__get__, Tensor.detach, Tensor.__getitem__)
-        return out.as_subclass(cls) if view else out
 
 
 @dataclass
@@ -204,7 +184,7 @@ class Embedding(nn.Module, ABC):
         :class:`SeeError`: what is written would be lost.
         """
         table = self._ready(None)
-        return (self.table() if table is None else table).as_subclass(_ReadOnly)
+        return (self.table() if table is None else table).as_subclass(ReadOnlyMatrix)
 
     @contextmanager
     def hold_table(self) -> Iterator[None]:
