@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def compress_embeddings(
     index: UnitIndex | str | Path | None = None,
     senses: Senses | str | Path | None = None,
     output: str = "auto",
+    counts: Sequence[int] | None = None,
     fit: FitConfig | None = None,
     inference: str = "cached",
     seed: int = 1,
@@ -59,7 +61,10 @@ def compress_embeddings(
         output: the output layer. ``tied``: it projects by the input's embedding; ``untied``: by one of its own;
             ``dense``: it stays, one that was tied with the matrix to itself; ``auto``: ``tied`` if it was, else
             ``dense``.
-        fit: how to start from the model's tables (default: from random numbers, to be trained).
+        counts: (V,) how often each id occurs in running text (default: all alike): weights of a fit, and what orders
+            the units of an index that is built.
+        fit: how to fit to the model's matrices (default: the method's closed form, if it has one; others are
+            initialised at random, to be trained).
         inference: ``cached`` keeps a whole table when serving, ``factored`` only its factors.
         seed: of the random initialisation.
         **options: hyper-parameters of the method, ``vectors`` or ``layernorm`` for example.
@@ -85,9 +90,10 @@ def compress_embeddings(
     output = _resolved(model, output)
     dense = {"input": table.weight} | ({"output": model.get_output_embeddings().weight} if output == "untied" else {})
     cls = embedding_class(method)
-    if cls.quantised and fit is None:
-        raise SeeError(f"{method!r} is made of a trained table, not trained: give fit=FitConfig(epochs=0)")
-    unit_index = _index(index, tokenizer, senses, len(table.weight)) if cls.uses_index else None
+    weights = None if counts is None else torch.as_tensor(counts, dtype=torch.float32, device=table.weight.device) + 1
+    if weights is not None and weights.shape != table.weight.shape[:1]:
+        raise SeeError(f"there are counts for {len(weights)} ids, but the matrix has {len(table.weight)} embeddings")
+    unit_index = _index(index, tokenizer, senses, len(table.weight), counts) if cls.uses_index else None
     embeddings = {}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -96,12 +102,35 @@ def compress_embeddings(
             embedding = build(method, *matrix.shape, ratio=planned, index=unit_index, **options)
             _check_senses(embedding, unit_index)
             embedding.inference = inference
-            _start(side, embedding, matrix.detach(), fit)
+            _initialise(side, embedding, matrix.detach(), fit, weights)
             embeddings[side] = embedding.train(model.training)
     scale = surgery.scale_of(table)
     surgery.put(model, embeddings["input"], output, embeddings.get("output"), scale)
     model.save_pretrained = partial(save, model)
     model.config.quantization_config = CompressionConfig.of(model)
+    return model
+
+
+@torch.no_grad()
+def ship(model: PreTrainedModel) -> PreTrainedModel:
+    """Leave out of a compressed model what only training needs, in place: it computes the same.
+
+    The queries of ``dpq`` become the codes that they choose, the latents of ``low_bit`` their digits. Until then
+    ``save_pretrained`` keeps them, so that a Trainer resumes.
+
+    Returns:
+        the model.
+
+    Raises:
+        SeeError: the model is not a compressed one.
+    """
+    for embedding in compressed_embeddings(model).values():
+        small = embedding.shipped()
+        if small is not embedding:
+            small.inference = embedding.inference
+            surgery.replace(model, embedding, small)
+        for name, (codes, _) in getattr(small, "codes_to_pack", dict)().items():
+            small.get_parameter(name).copy_(codes)
     return model
 
 
@@ -160,12 +189,16 @@ def _resolved(model: PreTrainedModel, output: str) -> str:
 
 
 def _index(
-    index: UnitIndex | str | Path | None, tokenizer: Any, senses: Senses | str | Path | None, rows: int
+    index: UnitIndex | str | Path | None,
+    tokenizer: Any,
+    senses: Senses | str | Path | None,
+    rows: int,
+    counts: Sequence[int] | None,
 ) -> UnitIndex:
     if index is None and tokenizer is None:
         raise SeeError("give the tokenizer, to build a unit index of its vocabulary, or an index that has been built")
     if index is None:
-        return build_index(tokenizer, rows, senses)
+        return build_index(tokenizer, rows, senses, counts=counts)
     index = index if isinstance(index, UnitIndex) else UnitIndex.load(index)
     if tokenizer is not None and index.dictionary != read_vocabulary(tokenizer, rows)[0].hash:
         raise SeeError("the unit index was not built for this tokenizer and this many rows; build_index builds one")
@@ -182,12 +215,18 @@ def _check_senses(embedding: Embedding, index: UnitIndex | None) -> None:
         )
 
 
-def _start(side: str, embedding: Embedding, matrix: Tensor, config: FitConfig | None) -> None:
-    """Fit in float32, then take the precision and the place of the dense table."""
+def _initialise(
+    side: str, embedding: Embedding, matrix: Tensor, config: FitConfig | None, weights: Tensor | None
+) -> None:
+    """Fit in float32, then take the precision and the place of the dense matrix."""
     embedding.to(matrix.device)
     if config is not None:
-        fitted = fit_to(embedding, matrix.float(), config, name=side)
+        fitted = fit_to(embedding, matrix.float(), config, weights, side)
         logger.info(f"{side}: loss {fitted.losses[0]:.4g} at initialisation, {fitted.losses[fitted.epoch]:.4g} kept")
+    elif not embedding.uses_index:
+        random = copy.deepcopy(embedding.state_dict())
+        if not embedding.initialise_from(matrix.float(), None if weights is None else weights / weights.mean()):
+            embedding.load_state_dict(random)
     embedding.to(matrix.dtype)
     parameters, size = embedding.footprint()
     logger.info(

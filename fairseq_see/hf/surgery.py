@@ -15,7 +15,9 @@ from transformers import PreTrainedModel
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.embeddings.buffers import PACKED, PACKED_CODES, unpacked_state
+from fairseq_see.embeddings.see import SEEEmbedding
 from fairseq_see.errors import SeeError
+from fairseq_see.units import UnitIndex
 
 
 class ProjectionHead(nn.Module):
@@ -176,6 +178,15 @@ def put(
     model.resize_token_embeddings = partial(_resize_token_embeddings, model)
 
 
+def replace(model: PreTrainedModel, embedding: Embedding, other: Embedding) -> None:
+    """Put another compressed embedding in all places of one."""
+    scale = scale_put_on(embedding)
+    for name in [name for name, each in model.named_modules(remove_duplicate=False) if each is embedding]:
+        model.set_submodule(name, other)
+    if scale is not None:
+        other.register_forward_hook(Scale(scale))
+
+
 def take_out(model: PreTrainedModel) -> None:
     """Undo what :func:`put` did to the model besides its modules."""
     for _, submodel in _submodels(model):
@@ -265,19 +276,43 @@ def _resize_token_embeddings(
     new_num_tokens: int | None = None,
     pad_to_multiple_of: int | None = None,
     mean_resizing: bool = True,
+    index: UnitIndex | None = None,
 ) -> Embedding:
-    """transformers' method of this name, for a table that has a fixed number of rows."""
-    embedding = model.get_input_embeddings()
+    """transformers' method of this name; ``index`` is the model's, extended (vocabulary.py)."""
+    embeddings = compressed_embeddings(model)
+    embedding = embeddings["input"]
     rows = embedding.num_embeddings
     wanted = rows if new_num_tokens is None else new_num_tokens
     if pad_to_multiple_of:
         wanted = -(-wanted // pad_to_multiple_of) * pad_to_multiple_of
-    if wanted != rows:
+    extended = [each for each in embeddings.values() if isinstance(each, SEEEmbedding)]
+    if index is not None and len(extended) == len(embeddings) and rows <= max(wanted, rows) == index.num_words:
+        for each in extended:
+            each.extend(index)
+        _resize_output(model, index.num_words, mean_resizing)
+    elif wanted != rows or index is not None:
         raise SeeError(
-            f"a compressed embedding of {rows} rows cannot be resized to {wanted}: materialise(model), resize, and "
-            "compress_embeddings again"
+            f"a compressed embedding of {rows} rows cannot be resized to {wanted}: give see or morphte "
+            f"index=extend_index(...) of {max(wanted, rows)} words, or materialise(model), resize, and compress again"
         )
     return embedding
+
+
+def _resize_output(model: PreTrainedModel, rows: int, mean_resizing: bool) -> None:
+    """Give what else is as long as the vocabulary its new length."""
+    head = model.get_output_embeddings()
+    if isinstance(head, ProjectionHead) and head.bias is not None:
+        bias = head.bias
+        longer = nn.Parameter(nn.functional.pad(bias.detach(), (0, rows - len(bias))), bias.requires_grad)
+        for module in model.modules():
+            if module._parameters.get("bias") is bias:
+                module.bias = longer
+    elif isinstance(head, nn.Linear):
+        model.set_output_embeddings(model._get_resized_lm_head(head, rows, mean_resizing=mean_resizing))
+    if hasattr(model, "_resize_final_logits_bias"):
+        model._resize_final_logits_bias(rows)
+    for config in (model.config, model.config.get_text_config()):
+        config.vocab_size = rows
 
 
 def _module(parameter: str) -> str:
