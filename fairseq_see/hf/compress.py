@@ -162,7 +162,7 @@ def materialise(model: PreTrainedModel) -> PreTrainedModel:
         if module in tables and name.rpartition(".")[0] not in heads:
             model.set_submodule(name, _dense(stock.get_submodule(name), tables[module], None, scale))
     del model.config.quantization_config
-    surgery.take_out(model)
+    surgery.take_out(model, stock)
     if output != "tied":
         _untie_output(model)
     return model

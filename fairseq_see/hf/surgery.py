@@ -35,6 +35,11 @@ class ProjectionHead(nn.Module):
         self.embedding = embedding
         self.register_parameter("bias", bias)
 
+    @property
+    def weight(self) -> Tensor:
+        """The matrix, (V, d), for models that read it."""
+        return self.embedding.weight
+
     def forward(self, hidden: Tensor) -> Tensor:
         """Scores (..., V) of ``hidden`` (..., d)."""
         scores = self.embedding.project(hidden)
@@ -187,10 +192,13 @@ def replace(model: PreTrainedModel, embedding: Embedding, other: Embedding) -> N
         other.register_forward_hook(Scale(scale))
 
 
-def take_out(model: PreTrainedModel) -> None:
-    """Undo what :func:`put` did to the model besides its modules."""
-    for _, submodel in _submodels(model):
+def take_out(model: PreTrainedModel, stock: PreTrainedModel) -> None:
+    """Undo what :func:`put` did to the model besides its modules; ``stock`` is another of its class and config."""
+    for name, submodel in _submodels(model):
         submodel.__dict__.pop("_tied_weights_keys", None)
+        # Marian's instances have their own.
+        own = stock.get_submodule(name).__dict__
+        submodel.__dict__.update({key: own[key] for key in own.keys() & {"_tied_weights_keys"}})
     for hooks in (model._forward_pre_hooks, model._forward_hooks, model._state_dict_hooks):
         # By what they are: handles would not survive copying the model.
         for key in [key for key, hook in hooks.items() if hook in (_hold_table, _release_table, _drop_aliases)]:
