@@ -127,7 +127,7 @@ def ship(model: PreTrainedModel) -> PreTrainedModel:
     for embedding in compressed_embeddings(model).values():
         small = embedding.shipped()
         if small is not embedding:
-            small.inference = embedding.inference
+            small.to(next(embedding.parameters()).dtype).inference = embedding.inference
             surgery.replace(model, embedding, small)
         for name, (codes, _) in getattr(small, "codes_to_pack", dict)().items():
             small.get_parameter(name).copy_(codes)

@@ -35,7 +35,8 @@ class Loader(HfQuantizer):
 
     def _process_model_before_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> None:
         config = self.quantization_config
-        self._embeddings = config.build(*model.get_input_embeddings().weight.shape)
+        shape = model.get_input_embeddings().weight.shape
+        self._embeddings = config.build(*shape)
         # A model without an output layer may have been saved by one that has one.
         output = config.output if model.get_output_embeddings() is not None else "dense"
         if output != "untied":
@@ -54,7 +55,7 @@ class Loader(HfQuantizer):
             self._contents[side] = _module_of(stored)
             _exchange_contents(embedding, self._contents[side])
             # For models that initialise ``shared.weight`` by name.
-            embedding._matrices.held = torch.empty(0)
+            embedding._matrices.held = torch.empty(shape, device="meta")
         # Of the tensor that keeps those from loading it who know no compressed embeddings.
         name = surgery.name_of(model, self._embeddings["input"]).rpartition(".")[2]
         model._keys_to_ignore_on_load_unexpected.add(rf"(^|\.){name}\.weight$")
