@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from fairseq_see.errors import SeeError
 from fairseq_see.fitting import FitConfig
 from fairseq_see.fitting import fit as fit_to
 from fairseq_see.hf import surgery
-from fairseq_see.hf.saving import CompressionConfig, save
+from fairseq_see.hf.saving import CompressionConfig, override_methods
 from fairseq_see.hf.surgery import compressed_embeddings
 from fairseq_see.hf.vocabulary import build_index, read_vocabulary
 from fairseq_see.units import Senses, UnitIndex
@@ -106,7 +105,7 @@ def compress_embeddings(
             embeddings[side] = embedding.train(model.training)
     scale = surgery.scale_of(table)
     surgery.put(model, embeddings["input"], output, embeddings.get("output"), scale)
-    model.save_pretrained = partial(save, model)
+    override_methods(model)
     model.config.quantization_config = CompressionConfig.of(model)
     return model
 

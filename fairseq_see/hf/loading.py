@@ -6,7 +6,6 @@ While it loads, an embedding has the tensors that are in the files, packed or no
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from fairseq_see.embeddings import Embedding
 from fairseq_see.embeddings.buffers import unpacked_state
 from fairseq_see.errors import SeeError
 from fairseq_see.hf import surgery
-from fairseq_see.hf.saving import NAME, save
+from fairseq_see.hf.saving import NAME, override_methods
 
 
 @register_quantizer(NAME)
@@ -42,7 +41,7 @@ class Loader(HfQuantizer):
         if output != "untied":
             self._embeddings.pop("output", None)
         surgery.put(model, self._embeddings["input"], output, self._embeddings.get("output"), config.scale)
-        model.save_pretrained = partial(save, model)
+        override_methods(model)
         _check_not_offloaded(model, kwargs.get("device_map"))
         saved = _names_in(kwargs.get("checkpoint_files") or ())
         self._contents = {}

@@ -9,6 +9,7 @@ matrix: transformers without this package refuses it, and does not begin with ra
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from fairseq_see.embeddings import Embedding, restore
 from fairseq_see.embeddings.buffers import PACKED_CODES, packed_state, unpack_codes
 from fairseq_see.errors import SeeError
 from fairseq_see.hf import surgery
+from fairseq_see.hf.resizing import resize
 
 NAME = "fairseq_see"
 VERSION = 2
@@ -114,6 +116,13 @@ class CompressionConfig(QuantizationConfigMixin):
             embeddings[side] = restore(description)
             embeddings[side].inference = description["inference"]
         return embeddings
+
+
+def override_methods(model: PreTrainedModel) -> None:
+    """Give a compressed model its own ``save_pretrained`` and ``resize_token_embeddings``."""
+    # No methods: they would be pickled as the class's.
+    model.save_pretrained = partial(save, model)
+    model.resize_token_embeddings = partial(resize, model)
 
 
 def save(model: PreTrainedModel, folder: str | Path, *args: Any, **kwargs: Any) -> None:

@@ -6,7 +6,6 @@ and as the matrix of the output layer, transposed. In all of them stands the sam
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -15,9 +14,7 @@ from transformers import PreTrainedModel
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.embeddings.buffers import PACKED, PACKED_CODES, unpacked_state
-from fairseq_see.embeddings.see import SEEEmbedding
 from fairseq_see.errors import SeeError
-from fairseq_see.units import UnitIndex
 
 
 class ProjectionHead(nn.Module):
@@ -179,8 +176,6 @@ def put(
         model.register_forward_hook(_release_table, always_call=True)
     model.register_state_dict_post_hook(_drop_aliases)
     model.register_load_state_dict_pre_hook(_add_aliases)
-    # No method: it would be pickled as the class's.
-    model.resize_token_embeddings = partial(_resize_token_embeddings, model)
 
 
 def replace(model: PreTrainedModel, embedding: Embedding, other: Embedding) -> None:
@@ -277,50 +272,6 @@ def _add_aliases(model: PreTrainedModel, state: dict[str, Any], prefix: str, *ar
     for alias, name in _aliases(model).items():
         if prefix + name in state:
             state.setdefault(prefix + alias, state[prefix + name])
-
-
-def _resize_token_embeddings(
-    model: PreTrainedModel,
-    new_num_tokens: int | None = None,
-    pad_to_multiple_of: int | None = None,
-    mean_resizing: bool = True,
-    index: UnitIndex | None = None,
-) -> Embedding:
-    """transformers' method of this name; ``index`` is the model's, extended (vocabulary.py)."""
-    embeddings = compressed_embeddings(model)
-    embedding = embeddings["input"]
-    rows = embedding.num_embeddings
-    wanted = rows if new_num_tokens is None else new_num_tokens
-    if pad_to_multiple_of:
-        wanted = -(-wanted // pad_to_multiple_of) * pad_to_multiple_of
-    extended = [each for each in embeddings.values() if isinstance(each, SEEEmbedding)]
-    if index is not None and len(extended) == len(embeddings) and rows <= max(wanted, rows) == index.num_words:
-        for each in extended:
-            each.extend(index)
-        _resize_output(model, index.num_words, mean_resizing)
-    elif wanted != rows or index is not None:
-        raise SeeError(
-            f"a compressed embedding of {rows} rows cannot be resized to {wanted}: give see or morphte "
-            f"index=extend_index(...) of {max(wanted, rows)} words, or materialise(model), resize, and compress again"
-        )
-    return embedding
-
-
-def _resize_output(model: PreTrainedModel, rows: int, mean_resizing: bool) -> None:
-    """Give what else is as long as the vocabulary its new length."""
-    head = model.get_output_embeddings()
-    if isinstance(head, ProjectionHead) and head.bias is not None:
-        bias = head.bias
-        longer = nn.Parameter(nn.functional.pad(bias.detach(), (0, rows - len(bias))), bias.requires_grad)
-        for module in model.modules():
-            if module._parameters.get("bias") is bias:
-                module.bias = longer
-    elif isinstance(head, nn.Linear):
-        model.set_output_embeddings(model._get_resized_lm_head(head, rows, mean_resizing=mean_resizing))
-    if hasattr(model, "_resize_final_logits_bias"):
-        model._resize_final_logits_bias(rows)
-    for config in (model.config, model.config.get_text_config()):
-        config.vocab_size = rows
 
 
 def _module(parameter: str) -> str:

@@ -56,4 +56,5 @@ def extend_index(index: UnitIndex, longer: UnitIndex, words: Iterable[int] = ())
 
 
 def _slots(index: UnitIndex, word: int) -> list[int]:
-    return index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]].tolist()
+    slots: list[int] = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]].tolist()
+    return slots

@@ -207,7 +207,7 @@ def test_ship_leaves_out_what_only_training_needs(method, tokenizers, tmp_path):
     ship(model).save_pretrained(tmp_path / "small")
     assert logits(model, batch).equal(wanted)
     sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("training", "small")]
-    assert sizes[1] < sizes[0] / 1.3
+    assert sizes[1] < sizes[0] - 5_000
     for name in ("training", "small"):
         again = LlamaForCausalLM.from_pretrained(tmp_path / name, dtype=torch.float16)
         assert again.get_input_embeddings().table().equal(table)
