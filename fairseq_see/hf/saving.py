@@ -43,7 +43,7 @@ tags: [fairseq_see, compressed-embeddings]
 |---|---|---:|---:|---:|---:|
 {rows}
 
-To load it, `pip install 'fairseq_see[llm]'` and
+To load it, `pip install 'fairseq_see[hf]'` and
 
 ```python
 import fairseq_see.hf  # without it, transformers fails for want of {weight}
