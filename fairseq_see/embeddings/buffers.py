@@ -203,7 +203,7 @@ def unpacked_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for name, value in state.items():
         path, _, last = name.rpartition(".")
         if last == PACKED:
-            index = UnitIndex.unpacked(value.numpy().tobytes())
+            index = UnitIndex.unpacked(value.cpu().numpy().tobytes())
             unpacked |= {f"{path}.{array}": torch.from_numpy(getattr(index, array)) for array in ARRAYS}
         elif name.endswith(PACKED_CODES):
             unpacked[name.removesuffix(PACKED_CODES)] = unpack_codes(value)
