@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.buffers import CodeBuffer, IndexBuffers, check_indexes
 from fairseq_see.embeddings.config import MethodConfig
+from fairseq_see.embeddings.read_only import ReadOnlyMatrix
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
@@ -179,10 +180,11 @@ class Embedding(nn.Module, ABC):
     def weight(self) -> Tensor:
         """The matrix, (V, d), for code that ties its output by reading ``nn.Embedding.weight``; built when it is read.
 
-        :meth:`project` gives the same scores, and in ``factored`` inference without the matrix.
+        :meth:`project` gives the same scores, and in ``factored`` inference without the matrix. Writing into it raises
+        :class:`SeeError`: what is written would be lost.
         """
         table = self._ready(None)
-        return self.table() if table is None else table
+        return (self.table() if table is None else table).as_subclass(ReadOnlyMatrix)
 
     @contextmanager
     def hold_table(self) -> Iterator[None]:

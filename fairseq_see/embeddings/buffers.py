@@ -74,7 +74,8 @@ class IndexBuffers(nn.Module):
             # Of the whole index, by which a resumed run knows its file.
             fingerprint = index.fingerprint
             index = index if senses else index.without_senses()
-            arrays: dict[str, Any] = {name: getattr(index, name) for name in ARRAYS}
+            # from_numpy, so that a model planned on the meta device still has its real index.
+            arrays = {name: torch.from_numpy(np.array(getattr(index, name), np.int32)) for name in ARRAYS}
             self.sizes = IndexSizes(
                 index.order,
                 index.rank,
@@ -89,10 +90,9 @@ class IndexBuffers(nn.Module):
         else:
             self.sizes = index
             shapes = (index.groups, index.order), (rows + 1,), (index.senses,), (rows, index.order)
-            arrays = {name: np.zeros(shape) for name, shape in zip(ARRAYS, shapes, strict=True)}
+            arrays = {n: torch.zeros(shape, dtype=torch.int32) for n, shape in zip(ARRAYS, shapes, strict=True)}
         for name, array in arrays.items():
-            # from_numpy, so that a model planned on the meta device still has its real index.
-            self.register_buffer(name, torch.from_numpy(np.array(array, np.int32)))
+            self.register_buffer(name, array)
 
     @property
     def order(self) -> int:
@@ -203,7 +203,7 @@ def unpacked_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for name, value in state.items():
         path, _, last = name.rpartition(".")
         if last == PACKED:
-            index = UnitIndex.unpacked(value.numpy().tobytes())
+            index = UnitIndex.unpacked(value.cpu().numpy().tobytes())
             unpacked |= {f"{path}.{array}": torch.from_numpy(getattr(index, array)) for array in ARRAYS}
         elif name.endswith(PACKED_CODES):
             unpacked[name.removesuffix(PACKED_CODES)] = unpack_codes(value)

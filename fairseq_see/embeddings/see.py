@@ -110,7 +110,7 @@ class SEEEmbedding(Embedding):
         self.index_version_1 = IndexBuffers(num_embeddings, index, self.senses)
         sizes, order = self.index.sizes, self.index.order
         counts = self.index.sense_offsets.diff()
-        if self.senses and padding_idx is not None and counts[padding_idx]:
+        if self.senses and self.index.known and padding_idx is not None and counts[padding_idx]:
             raise SeeError(f"row {padding_idx} is the padding, but a word with senses in the unit index; give another")
         both = config.vectors if isinstance(config.vectors, tuple) else (config.vectors or 1.0,) * 2
         if config.output_scale is None:
@@ -128,6 +128,24 @@ class SEEEmbedding(Embedding):
     def index(self) -> IndexBuffers:
         """The unit index of the words."""
         return self.index_version_1
+
+    def extend(self, index: UnitIndex) -> None:
+        """Take in the words of a longer index, made of the vectors that exist: no parameter changes.
+
+        Args:
+            index: the embedding's own, extended (units/extension.py).
+
+        Raises:
+            SeeError: it has other units.
+        """
+        known, sizes = index if self.senses else index.without_senses(), self.index.sizes
+        units = (known.order, len(known.sememes), len(known.morphemes))
+        if units != (sizes.order, sizes.sememes, sizes.morphemes):
+            raise SeeError("the longer unit index has other units than the embedding; extend the embedding's own index")
+        self.index_version_1 = IndexBuffers(index.num_words, index, self.senses).to(self._device())
+        self.num_embeddings = index.num_words
+        self._complete()
+        self._forget()
 
     def reference_rows(self, ids: list[int]) -> list[Tensor]:
         """Equations 3 and 4 as they are written, one product after another in float64: what the tests compare with."""

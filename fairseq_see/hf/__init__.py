@@ -18,15 +18,19 @@ except ModuleNotFoundError as error:
         f"fairseq_see.hf needs the package {error.name}: pip install 'fairseq_see[hf]', or scripts/setup.sh --hf"
     ) from error
 
-from fairseq_see.hf.compress import compress_embeddings, compressed_embeddings, materialise
-from fairseq_see.hf.loading import CompressionConfig
-from fairseq_see.hf.vocabulary import build_index, read_vocabulary
+from fairseq_see.hf.compress import compress_embeddings, materialise, ship
+from fairseq_see.hf.loading import Loader  # noqa: F401 - registers itself
+from fairseq_see.hf.saving import CompressionConfig
+from fairseq_see.hf.surgery import compressed_embeddings
+from fairseq_see.hf.vocabulary import build_index, extend_index, read_vocabulary
 
 __all__ = [
     "CompressionConfig",
     "build_index",
     "compress_embeddings",
     "compressed_embeddings",
+    "extend_index",
     "materialise",
     "read_vocabulary",
+    "ship",
 ]

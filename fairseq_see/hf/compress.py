@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from fairseq_see.errors import SeeError
 from fairseq_see.fitting import FitConfig
 from fairseq_see.fitting import fit as fit_to
 from fairseq_see.hf import surgery
-from fairseq_see.hf.loading import CompressionConfig
+from fairseq_see.hf.saving import CompressionConfig, override_methods
+from fairseq_see.hf.surgery import compressed_embeddings
 from fairseq_see.hf.vocabulary import build_index, read_vocabulary
 from fairseq_see.units import Senses, UnitIndex
 
@@ -36,6 +38,7 @@ def compress_embeddings(
     index: UnitIndex | str | Path | None = None,
     senses: Senses | str | Path | None = None,
     output: str = "auto",
+    counts: Sequence[int] | None = None,
     fit: FitConfig | None = None,
     inference: str = "cached",
     seed: int = 1,
@@ -57,7 +60,10 @@ def compress_embeddings(
         output: the output layer. ``tied``: it projects by the input's embedding; ``untied``: by one of its own;
             ``dense``: it stays, one that was tied with the matrix to itself; ``auto``: ``tied`` if it was, else
             ``dense``.
-        fit: how to start from the model's tables (default: from random numbers, to be trained).
+        counts: (V,) how often each id occurs in running text (default: all alike): weights of a fit, and what orders
+            the units of an index that is built.
+        fit: how to fit to the model's matrices (default: the method's closed form, if it has one; others are
+            initialised at random, to be trained).
         inference: ``cached`` keeps a whole table when serving, ``factored`` only its factors.
         seed: of the random initialisation.
         **options: hyper-parameters of the method, ``vectors`` or ``layernorm`` for example.
@@ -83,9 +89,10 @@ def compress_embeddings(
     output = _resolved(model, output)
     dense = {"input": table.weight} | ({"output": model.get_output_embeddings().weight} if output == "untied" else {})
     cls = embedding_class(method)
-    if cls.quantised and fit is None:
-        raise SeeError(f"{method!r} is made of a trained table, not trained: give fit=FitConfig(epochs=0)")
-    unit_index = _index(index, tokenizer, senses, len(table.weight)) if cls.uses_index else None
+    weights = None if counts is None else torch.as_tensor(counts, dtype=torch.float32, device=table.weight.device) + 1
+    if weights is not None and weights.shape != table.weight.shape[:1]:
+        raise SeeError(f"there are counts for {len(weights)} ids, but the matrix has {len(table.weight)} embeddings")
+    unit_index = _index(index, tokenizer, senses, len(table.weight), counts) if cls.uses_index else None
     embeddings = {}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -94,27 +101,36 @@ def compress_embeddings(
             embedding = build(method, *matrix.shape, ratio=planned, index=unit_index, **options)
             _check_senses(embedding, unit_index)
             embedding.inference = inference
-            _start(side, embedding, matrix.detach(), fit)
+            _initialise(side, embedding, matrix.detach(), fit, weights)
             embeddings[side] = embedding.train(model.training)
     scale = surgery.scale_of(table)
     surgery.put(model, embeddings["input"], output, embeddings.get("output"), scale)
-    model.config.quantization_config = CompressionConfig.of(embeddings, output, scale)
+    override_methods(model)
+    model.config.quantization_config = CompressionConfig.of(model)
     return model
 
 
-def compressed_embeddings(model: PreTrainedModel) -> dict[str, Embedding]:
-    """The embeddings of a compressed model: ``input``, and ``output`` where the output layer has one of its own.
+@torch.no_grad()
+def ship(model: PreTrainedModel) -> PreTrainedModel:
+    """Leave out of a compressed model what only training needs, in place: it computes the same.
+
+    The queries of ``dpq`` become the codes that they choose, the latents of ``low_bit`` their digits. Until then
+    ``save_pretrained`` keeps them, so that a Trainer resumes.
+
+    Returns:
+        the model.
 
     Raises:
         SeeError: the model is not a compressed one.
     """
-    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
-    if not isinstance(embedding, Embedding):
-        raise SeeError(
-            f"this {type(model).__name__} has no compressed embeddings; compress_embeddings(model) makes it one"
-        )
-    own = isinstance(head, surgery.ProjectionHead) and head.embedding is not embedding
-    return {"input": embedding} | ({"output": head.embedding} if own else {})
+    for embedding in compressed_embeddings(model).values():
+        small = embedding.shipped()
+        if small is not embedding:
+            small.to(next(embedding.parameters()).dtype).inference = embedding.inference
+            surgery.replace(model, embedding, small)
+        for name, (codes, _) in getattr(small, "codes_to_pack", dict)().items():
+            small.get_parameter(name).copy_(codes)
+    return model
 
 
 @torch.no_grad()
@@ -131,7 +147,7 @@ def materialise(model: PreTrainedModel) -> PreTrainedModel:
         SeeError: the model is not a compressed one.
     """
     embeddings = compressed_embeddings(model)
-    record: CompressionConfig = model.config.quantization_config
+    scale, output = surgery.scale_put_on(embeddings["input"]), surgery.output_of(model)
     config = copy.deepcopy(model.config)
     del config.quantization_config
     with torch.device("meta"):
@@ -143,10 +159,10 @@ def materialise(model: PreTrainedModel) -> PreTrainedModel:
         model.set_submodule(name, _dense(stock.get_submodule(name), tables[head.embedding], head.bias, None))
     for name, module in modules.items():
         if module in tables and name.rpartition(".")[0] not in heads:
-            model.set_submodule(name, _dense(stock.get_submodule(name), tables[module], None, record.scale))
+            model.set_submodule(name, _dense(stock.get_submodule(name), tables[module], None, scale))
     del model.config.quantization_config
-    surgery.take_out(model)
-    if record.output != "tied":
+    surgery.take_out(model, stock)
+    if output != "tied":
         _untie_output(model)
     return model
 
@@ -172,12 +188,16 @@ def _resolved(model: PreTrainedModel, output: str) -> str:
 
 
 def _index(
-    index: UnitIndex | str | Path | None, tokenizer: Any, senses: Senses | str | Path | None, rows: int
+    index: UnitIndex | str | Path | None,
+    tokenizer: Any,
+    senses: Senses | str | Path | None,
+    rows: int,
+    counts: Sequence[int] | None,
 ) -> UnitIndex:
     if index is None and tokenizer is None:
         raise SeeError("give the tokenizer, to build a unit index of its vocabulary, or an index that has been built")
     if index is None:
-        return build_index(tokenizer, rows, senses)
+        return build_index(tokenizer, rows, senses, counts=counts)
     index = index if isinstance(index, UnitIndex) else UnitIndex.load(index)
     if tokenizer is not None and index.dictionary != read_vocabulary(tokenizer, rows)[0].hash:
         raise SeeError("the unit index was not built for this tokenizer and this many rows; build_index builds one")
@@ -194,12 +214,18 @@ def _check_senses(embedding: Embedding, index: UnitIndex | None) -> None:
         )
 
 
-def _start(side: str, embedding: Embedding, matrix: Tensor, config: FitConfig | None) -> None:
-    """Fit in float32, then take the precision and the place of the dense table."""
+def _initialise(
+    side: str, embedding: Embedding, matrix: Tensor, config: FitConfig | None, weights: Tensor | None
+) -> None:
+    """Fit in float32, then take the precision and the place of the dense matrix."""
     embedding.to(matrix.device)
     if config is not None:
-        fitted = fit_to(embedding, matrix.float(), config, name=side)
+        fitted = fit_to(embedding, matrix.float(), config, weights, side)
         logger.info(f"{side}: loss {fitted.losses[0]:.4g} at initialisation, {fitted.losses[fitted.epoch]:.4g} kept")
+    elif not embedding.uses_index:
+        random = copy.deepcopy(embedding.state_dict())
+        if not embedding.initialise_from(matrix.float(), None if weights is None else weights / weights.mean()):
+            embedding.load_state_dict(random)
     embedding.to(matrix.dtype)
     parameters, size = embedding.footprint()
     logger.info(

@@ -6,7 +6,6 @@ and as the matrix of the output layer, transposed. In all of them stands the sam
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from fairseq_see.embeddings import Embedding
+from fairseq_see.embeddings.buffers import PACKED, PACKED_CODES, unpacked_state
 from fairseq_see.errors import SeeError
 
 
@@ -31,6 +31,11 @@ class ProjectionHead(nn.Module):
         super().__init__()
         self.embedding = embedding
         self.register_parameter("bias", bias)
+
+    @property
+    def weight(self) -> Tensor:
+        """The matrix, (V, d), for models that read it."""
+        return self.embedding.weight
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Scores (..., V) of ``hidden`` (..., d)."""
@@ -74,6 +79,47 @@ def scale_of(table: nn.Module) -> float | None:
     """What a table multiplies the rows by that are looked up; None if by nothing."""
     scale = getattr(table, "embed_scale", None)
     return None if scale is None else float(scale)
+
+
+def scale_put_on(embedding: Embedding) -> float | None:
+    """What :func:`put` lets an embedding multiply the rows by that are looked up; None if by nothing."""
+    return next((hook.factor for hook in embedding._forward_hooks.values() if isinstance(hook, Scale)), None)
+
+
+def compressed_embeddings(model: PreTrainedModel) -> dict[str, Embedding]:
+    """The embeddings of a compressed model: ``input``, and ``output`` where the output layer has one of its own.
+
+    Raises:
+        SeeError: the model is not a compressed one, or uses others besides.
+    """
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if not isinstance(embedding, Embedding):
+        raise SeeError(
+            f"this {type(model).__name__} has no compressed embeddings; compress_embeddings(model) makes it one"
+        )
+    for name in model._places_of_input:
+        module = model.get_submodule(name)
+        used = module.embedding if isinstance(module, ProjectionHead) else module
+        if used is not embedding and module is not head:
+            raise SeeError(
+                f"{name} had the input embedding and now has another, a {type(used).__name__}: this model cannot be "
+                "saved or materialised; put model.get_input_embeddings() there"
+            )
+    own = isinstance(head, ProjectionHead) and head.embedding is not embedding
+    return {"input": embedding} | ({"output": head.embedding} if own else {})
+
+
+def output_of(model: PreTrainedModel) -> str:
+    """What the output layer of a compressed model is now: ``tied``, ``untied`` or ``dense``.
+
+    One without such a layer, a classifier, keeps the record of the model that it was made from.
+    """
+    head, record = model.get_output_embeddings(), getattr(model.config, "quantization_config", None)
+    if head is None and record is not None and record.output == "tied":
+        return "tied"
+    if not isinstance(head, ProjectionHead):
+        return "dense"
+    return "tied" if head.embedding is model.get_input_embeddings() else "untied"
 
 
 def places_of(model: PreTrainedModel) -> list[str]:
@@ -123,27 +169,38 @@ def put(
     if own is not None:
         model.set_submodule(head_name, ProjectionHead(own, head.bias))
     _declare_ties(model, places, ties)
+    model._places_of_input = [name for name in places if output == "tied" or name != head_name]
     if output == "tied":
         model._held_tables = []
         model.register_forward_pre_hook(_hold_table)
         model.register_forward_hook(_release_table, always_call=True)
     model.register_state_dict_post_hook(_drop_aliases)
     model.register_load_state_dict_pre_hook(_add_aliases)
-    # No method: it would be pickled as the class's.
-    model.resize_token_embeddings = partial(_resize_token_embeddings, model)
 
 
-def take_out(model: PreTrainedModel) -> None:
-    """Undo what :func:`put` did to the model besides its modules."""
-    for _, submodel in _submodels(model):
+def replace(model: PreTrainedModel, embedding: Embedding, other: Embedding) -> None:
+    """Put another compressed embedding in all places of one."""
+    scale = scale_put_on(embedding)
+    for name in [name for name, each in model.named_modules(remove_duplicate=False) if each is embedding]:
+        model.set_submodule(name, other)
+    if scale is not None:
+        other.register_forward_hook(Scale(scale))
+
+
+def take_out(model: PreTrainedModel, stock: PreTrainedModel) -> None:
+    """Undo what :func:`put` did to the model besides its modules; ``stock`` is another of its class and config."""
+    for name, submodel in _submodels(model):
         submodel.__dict__.pop("_tied_weights_keys", None)
+        # Marian's instances have their own.
+        own = stock.get_submodule(name).__dict__
+        submodel.__dict__.update({key: own[key] for key in own.keys() & {"_tied_weights_keys"}})
     for hooks in (model._forward_pre_hooks, model._forward_hooks, model._state_dict_hooks):
         # By what they are: handles would not survive copying the model.
         for key in [key for key, hook in hooks.items() if hook in (_hold_table, _release_table, _drop_aliases)]:
             del hooks[key]
     for key in [key for key, hook in model._load_state_dict_pre_hooks.items() if hook.hook is _add_aliases]:
         del model._load_state_dict_pre_hooks[key]
-    for name in ("_held_tables", "resize_token_embeddings"):
+    for name in ("_held_tables", "_places_of_input", "resize_token_embeddings", "save_pretrained"):
         model.__dict__.pop(name, None)
     recompute_ties(model)
 
@@ -208,30 +265,13 @@ def _drop_aliases(model: PreTrainedModel, state: dict[str, Any], prefix: str, me
 
 
 def _add_aliases(model: PreTrainedModel, state: dict[str, Any], prefix: str, *args: Any) -> None:
-    """And torch, which wants every name, finds them again when it loads one."""
+    """And torch, which wants every name, finds them again when it loads one, from a file too (saving.py)."""
+    saved = [name for name in state if name.endswith((PACKED, PACKED_CODES))]
+    state |= unpacked_state({name: state.pop(name) for name in saved})
+    state.pop(f"{prefix}{name_of(model, model.get_input_embeddings())}.weight", None)
     for alias, name in _aliases(model).items():
         if prefix + name in state:
             state.setdefault(prefix + alias, state[prefix + name])
-
-
-def _resize_token_embeddings(
-    model: PreTrainedModel,
-    new_num_tokens: int | None = None,
-    pad_to_multiple_of: int | None = None,
-    mean_resizing: bool = True,
-) -> Embedding:
-    """transformers' method of this name, for a table that has a fixed number of rows."""
-    embedding = model.get_input_embeddings()
-    rows = embedding.num_embeddings
-    wanted = rows if new_num_tokens is None else new_num_tokens
-    if pad_to_multiple_of:
-        wanted = -(-wanted // pad_to_multiple_of) * pad_to_multiple_of
-    if wanted != rows:
-        raise SeeError(
-            f"a compressed embedding of {rows} rows cannot be resized to {wanted}: materialise(model), resize, and "
-            "compress_embeddings again"
-        )
-    return embedding
 
 
 def _module(parameter: str) -> str:

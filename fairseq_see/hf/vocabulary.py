@@ -20,7 +20,7 @@ from typing import Any
 
 from fairseq_see import units
 from fairseq_see.errors import SeeError
-from fairseq_see.units import Senses, UnitIndex, Vocabulary
+from fairseq_see.units import Senses, UnitIndex, Vocabulary, extension
 from fairseq_see.units.morphology import train_segmenters
 from fairseq_see.units.vocabulary import CONTINUATION_MARK, SENTENCEPIECE_MARK
 
@@ -126,6 +126,36 @@ def build_index(
     )
     logger.info(f"rows: {', '.join(f'{n:,} {kind}' for kind, n in kinds.items())}\n{coverage.render()}")
     return index
+
+
+def extend_index(
+    index: UnitIndex | str | Path, tokenizer: Any, senses: Senses | str | Path | None = None, **options: Any
+) -> UnitIndex:
+    """The unit index of a trained model with the tokens that its tokenizer has got since; units stay.
+
+    Of a sense all sememes must exist, and a morpheme that does not shares the unit of another, by a hash. New tokens
+    take the embeddings that no token had, then further ones.
+
+    Args:
+        index: the one that the model was compressed with, or its file.
+        tokenizer: of transformers, after ``add_tokens``.
+        senses: as :func:`build_index` takes it.
+        **options: other arguments of :func:`build_index`.
+
+    Raises:
+        SeeError: the index or the senses cannot be read.
+    """
+    index = index if isinstance(index, UnitIndex) else UnitIndex.load(index)
+    rows = max(index.num_words, max(tokenizer.get_vocab().values()) + 1)
+    longer = build_index(tokenizer, rows, senses, order=index.order, rank=index.rank, **options)
+    symbols = read_vocabulary(tokenizer, rows)[0].symbols
+    unused = {f"madeupword{row:04d}": row for row in range(index.num_words)}
+    filled = [
+        row
+        for row, unit in enumerate(index.word_morphemes[:, 0])
+        if unused.get(index.morphemes[unit]) == row and symbols[row] not in unused
+    ]
+    return extension.extend_index(index, longer, filled)
 
 
 def _scheme(tokens: Any) -> str:

@@ -11,16 +11,23 @@ from transformers import LlamaForCausalLM
 from fairseq_see.embeddings import REGISTRY, Embedding, build
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting import FitConfig
-from fairseq_see.hf import compress_embeddings, compressed_embeddings, materialise
+from fairseq_see.hf import compress_embeddings, compressed_embeddings, extend_index, materialise, ship
 from fairseq_see.hf.surgery import ProjectionHead
 from tests.hf.conftest import FAMILIES, batch_for, rows_for, tiny
 
 TIED = ("llama-tied", "gpt2", "bert", "t5")
 UNTIED = ("phi3", "llama")
 
+SMALL = {
+    "product_quantised": {"subvectors": 4, "centroids": 16},
+    "dpq": {"subvectors": 4, "centroids": 16},
+    "low_bit": {"rank": 8},
+    "low_rank": {"rank": 4},
+}
+
 # With k = d, a fitted matrix is the dense table itself.
 EXACT = {"method": "low_rank", "ratio": None, "rank": 32, "fit": FitConfig(epochs=0)}
-OPTIONS = {
+OPTIONS = SMALL | {
     "dense": {},
     "see": {"vectors": 2},
     "see_paper": {"vectors": 2},
@@ -31,8 +38,8 @@ OPTIONS = {
     "low_rank": {"rank": 4, "bias": True},
     "morph_lstm": {},
     "sememe_lstm": {},
-    "int8": {"fit": FitConfig(epochs=0)},
-    "product_quantised": {"subvectors": 4, "centroids": 16, "fit": FitConfig(epochs=0)},
+    "int8": {},
+    "random": {},
 }
 
 
@@ -173,9 +180,37 @@ def test_every_method(method, indexes, tokenizers, tmp_path):
     torch.testing.assert_close(logits(materialise(again), batch), logits(model, batch))
 
 
-def test_what_is_made_of_a_trained_table_is_fitted():
-    with pytest.raises(SeeError, match="'int8' is made of a trained table"):
-        compress_embeddings(tiny("llama-tied", 408), method="int8", ratio=None)
+@pytest.mark.parametrize("method", ["product_quantised", "low_rank", "low_bit"])
+def test_a_closed_form_is_the_default_weighted_by_counts(method):
+    """Of a matrix of distinct rows, those that occur often are nearer to what they were."""
+    counts = torch.tensor([1] * 300 + [10_000] * 108)
+    errors = []
+    for given in (None, counts):
+        model = tiny("llama-tied", 408)
+        before = model.get_input_embeddings().weight.detach().clone()
+        compress_embeddings(model, method=method, ratio=None, counts=given, **SMALL[method])
+        errors.append((model.get_input_embeddings().table() - before).square().sum(1))
+    # Zeros would be wrong by as much.
+    assert errors[0].sum() < 0.9 * before.square().sum()
+    assert errors[1][300:].sum() < 0.95 * errors[0][300:].sum()
+    with pytest.raises(SeeError, match="counts for 3 ids"):
+        compress_embeddings(tiny("llama-tied", 408), method=method, ratio=4, counts=[1, 2, 3])
+
+
+@pytest.mark.parametrize("method", ["dpq", "low_bit"])
+def test_ship_leaves_out_what_only_training_needs(method, tokenizers, tmp_path):
+    model, batch = tiny("llama-tied", 408), batch_for("llama-tied", tokenizers["llama-tied"])
+    model = compress_embeddings(model, method=method, ratio=None, **SMALL[method]).to(torch.float16)
+    wanted = logits(model, batch)
+    table = model.get_input_embeddings().table()
+    model.save_pretrained(tmp_path / "training")
+    ship(model).save_pretrained(tmp_path / "small")
+    assert logits(model, batch).equal(wanted)
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("training", "small")]
+    assert sizes[1] < sizes[0] - 5_000
+    for name in ("training", "small"):
+        again = LlamaForCausalLM.from_pretrained(tmp_path / name, dtype=torch.float16)
+        assert again.get_input_embeddings().table().equal(table)
 
 
 def test_a_ratio_is_planned_for_each_table(indexes):
@@ -212,10 +247,43 @@ def test_resizing(family, model, indexes):
     compress_embeddings(model, index=indexes[family], ratio=None, vectors=2)
     for same in ((), (rows,), (None, rows), (rows - 3, 8)):
         assert model.resize_token_embeddings(*same) is model.get_input_embeddings()
-    with pytest.raises(SeeError, match=f"{rows} rows cannot be resized to {rows + 1}: materialise"):
+    with pytest.raises(SeeError, match=f"{rows} rows cannot be resized to {rows + 1}: give see or morphte index="):
         model.resize_token_embeddings(rows + 1)
+    with pytest.raises(SeeError, match="cannot be resized"):
+        model.resize_token_embeddings(rows + 1, index=indexes[family])
     materialise(model).resize_token_embeddings(rows + 1, mean_resizing=False)
     assert model.get_input_embeddings().weight.shape[0] == rows + 1
+
+
+@pytest.mark.parametrize("method", ["see", "morphte"])
+@pytest.mark.parametrize("output", ["auto", "untied"])
+def test_new_tokens(family, model, indexes, tokenizers, senses, method, output, tmp_path):
+    """Made of vectors that exist: no parameter changes, and a token that spells a known word has its senses."""
+    rows, tokenizer = model.get_input_embeddings().num_embeddings, copy.deepcopy(tokenizers[family])
+    compress_embeddings(model, method=method, index=indexes[family], ratio=None, vectors=2, output=output)
+    before = model.get_input_embeddings().table().detach().clone()
+    parameters = {name: p.clone() for name, p in model.get_input_embeddings().named_parameters()}
+    known, new = len(tokenizer), ["gardener", "xylophone", *(f"river{n}" for n in range(rows - len(tokenizer)))]
+    assert tokenizer.add_tokens(new) == len(new)
+    index = extend_index(indexes[family], tokenizer, senses, language="en")
+    model.resize_token_embeddings(len(tokenizer), index=index)
+    embedding = model.get_input_embeddings()
+    table = embedding.table().detach()
+    assert len(tokenizer) == len(table) == rows + 2
+    assert table[:known].equal(before[:known])
+    assert all(p.equal(parameters[name]) for name, p in embedding.named_parameters())
+    # Of all rows no two are alike, and those of before in the new one's places are gone.
+    assert torch.pdist(table).min() > 1e-3
+    assert not table[known:rows].isclose(before[known:]).all(1).any()
+    assert index.sense_offsets.tolist()[: known + 1] == indexes[family].sense_offsets.tolist()[: known + 1]
+    batch = {"input_ids": torch.arange(known - 3, rows + 2).view(1, -1)}
+    batch |= {"decoder_input_ids": batch["input_ids"]} if family == "t5" else {}
+    wanted = logits(model, batch)
+    assert wanted.shape[-1] == rows + 2 == model.config.vocab_size
+    model.save_pretrained(tmp_path)
+    again = type(model).from_pretrained(tmp_path)
+    assert logits(again, batch).equal(wanted)
+    torch.testing.assert_close(logits(materialise(again), batch), wanted)
 
 
 def test_materialise_undoes_it(family, model, batch):

@@ -7,6 +7,7 @@ import pickle
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -16,11 +17,14 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
+from transformers.quantizers import auto
 
 from fairseq_see.embeddings import Embedding
+from fairseq_see.embeddings.buffers import CodeBuffer
 from fairseq_see.errors import SeeError
-from fairseq_see.hf import CompressionConfig, compress_embeddings, materialise
+from fairseq_see.hf import CompressionConfig, compress_embeddings, compressed_embeddings, materialise, ship
 from tests.hf.conftest import batch_for, tiny
+from tests.hf.test_compress import OPTIONS
 
 
 def logits(model, batch):
@@ -59,9 +63,153 @@ def test_round_trip_without_a_dense_copy(family, compressed, batch, tmp_path):
 
 def test_each_tensor_is_stored_once(family, compressed, tmp_path):
     compressed.save_pretrained(tmp_path)
-    numbers = sum(torch.Size(shape).numel() for shape in shapes(tmp_path).values())
-    unique = {t.data_ptr(): t.numel() for t in [*compressed.parameters(), *compressed.state_dict().values()]}
-    assert numbers == sum(unique.values())
+    numbers = sum(torch.Size(shape).numel() for name, shape in shapes(tmp_path).items() if "version" not in name)
+    assert numbers == sum(parameter.numel() for parameter in compressed.parameters())
+
+
+@pytest.mark.parametrize("method", sorted(set(OPTIONS) - {"dense", "random"}))
+def test_files_take_the_bytes_of_the_footprint(method, indexes, tmp_path):
+    """In half precision; beside them are a header for codes, and the number that binds config and weights."""
+    model = compress_embeddings(
+        tiny("llama-tied", 408), method=method, index=indexes["llama-tied"], ratio=None, **OPTIONS[method]
+    )
+    embedding = ship(model.to(torch.float16)).get_input_embeddings()
+    wanted = embedding.table()
+    model.save_pretrained(tmp_path)
+    with safe_open(tmp_path / "model.safetensors", "pt") as file:
+        tensors = [file.get_tensor(name) for name in file.keys() if "embed_tokens" in name]  # noqa: SIM118
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    extra = 16 if any(isinstance(module, CodeBuffer) for module in embedding.modules()) or method == "low_bit" else 0
+    assert size == embedding.footprint().bytes + 8 + extra
+    again = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float16)
+    assert again.get_input_embeddings().table().equal(wanted)
+    card = (tmp_path / "README.md").read_text()
+    assert f"| input | `{embedding.method}` | 408 x 32 | {embedding.ratio:.2f}x of " in card
+    assert f"| {size:,} | {408 * 32 * 2:,} |" in card and "import fairseq_see.hf" in card
+
+
+def test_a_card_that_a_person_wrote_stays(indexes, tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    compress_embeddings(tiny("gpt2", 408), method="low_rank", ratio=4).save_pretrained(tmp_path)
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def exchange(model, name: str) -> None:
+    """What PEFT's modules_to_save leaves of a module: a copy of its own, trained."""
+    copied = copy.deepcopy(model.get_submodule(name))
+    with torch.no_grad():
+        for parameter in copied.parameters():
+            parameter.mul_(1.5)
+    model.set_submodule(name, copied)
+
+
+@pytest.mark.parametrize("side", ["input", "output"])
+def test_an_untied_model_is_saved_as_it_is(family, model, batch, side, tmp_path):
+    compress_embeddings(model, method="low_rank", ratio=4)
+    names = {module: name for name, module in model.named_modules()}
+    exchange(model, names[model.get_input_embeddings() if side == "input" else model.get_output_embeddings()])
+    if family == "t5" and side == "input":
+        with pytest.raises(SeeError, match=r"encoder\.embed_tokens had the input embedding and now has another"):
+            model.save_pretrained(tmp_path)
+        assert not list(tmp_path.iterdir())
+        return
+    wanted = logits(model, batch)
+    model.save_pretrained(tmp_path)
+    again = type(model).from_pretrained(tmp_path)
+    assert logits(again, batch).equal(wanted)
+    torch.testing.assert_close(logits(materialise(again), batch), wanted)
+    torch.testing.assert_close(logits(materialise(model), batch), wanted)
+
+
+def test_a_replaced_output_layer_is_saved_as_it_is(family, model, batch, tmp_path):
+    compress_embeddings(model, method="low_rank", ratio=4)
+    head = model.get_output_embeddings()
+    bias = getattr(head, "bias", None) is not None
+    model.set_output_embeddings(torch.nn.Linear(32, model.config.vocab_size, bias=bias))
+    wanted = logits(model, batch)
+    model.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["quantization_config"]["output"] == "dense"
+    assert logits(type(model).from_pretrained(tmp_path), batch).equal(wanted)
+
+
+def test_a_changed_inference_mode_is_saved(tmp_path):
+    model = compress_embeddings(tiny("llama", 408), method="low_rank", ratio=4, output="untied")
+    model.get_input_embeddings().inference = "factored"
+    model.save_pretrained(tmp_path)
+    again = compressed_embeddings(AutoModelForCausalLM.from_pretrained(tmp_path))
+    assert {side: embedding.inference for side, embedding in again.items()} == {"input": "factored", "output": "cached"}
+
+
+def test_an_exchanged_input_embedding_is_refused(tmp_path):
+    model = compress_embeddings(tiny("llama", 408), method="low_rank", ratio=4)
+    model.set_input_embeddings(torch.nn.Embedding(408, 32))
+    with pytest.raises(SeeError, match="has no compressed embeddings"):
+        model.save_pretrained(tmp_path)
+
+
+def test_without_this_package_nothing_else_is_loaded(family, compressed, tmp_path, monkeypatch):
+    """As in a process that has not imported it, lm_eval's for example."""
+    compressed.save_pretrained(tmp_path)
+    monkeypatch.delitem(auto.AUTO_QUANTIZATION_CONFIG_MAPPING, "fairseq_see")
+    monkeypatch.delitem(auto.AUTO_QUANTIZER_MAPPING, "fairseq_see")
+    for cls in (type(compressed), AutoModel):
+        with pytest.raises(RuntimeError, match="ignore_mismatched_sizes"):
+            cls.from_pretrained(tmp_path)
+
+
+def change_config(folder, change) -> None:
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    change(config["quantization_config"]["embeddings"]["input"])
+    path.write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda e: e["config"].update(output_scale=9.0), "config.json and the weights are of different models"),
+        (lambda e: e.update(rows=10**15), "an input embedding of 1000000000000000 x 32"),
+        (lambda e: e["index"].update(groups=10**15), "of different models, or damaged"),
+        (lambda e: e["tensors"].update({"index_version_1.packed_index": "many"}), "damaged list of tensors"),
+        (lambda e: e["tensors"].update({"left": None}), "damaged list of tensors"),
+        (lambda e: e["tensors"].update({"codes.packed": 8}), "the model's files have no wte.codes.packed"),
+        (lambda e: e["config"].pop("vectors"), "'see' needs 'vectors'"),
+        (lambda e: e.pop("method"), "the description of an embedding is damaged"),
+    ],
+    ids=["scale", "rows", "groups", "length", "name", "missing", "vectors", "method"],
+)
+def test_a_changed_config(change, message, indexes, tmp_path):
+    compress_embeddings(tiny("gpt2", 408), index=indexes["gpt2"], ratio=None, vectors=2).save_pretrained(tmp_path)
+    change_config(tmp_path, change)
+    with pytest.raises(SeeError, match=message):
+        AutoModelForCausalLM.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["morphemes.vectors", "index_version_1.packed_index", "config_version"])
+def test_a_missing_tensor(name, indexes, tmp_path):
+    compress_embeddings(tiny("gpt2", 408), index=indexes["gpt2"], ratio=None, vectors=2).save_pretrained(tmp_path)
+    state = {name: tensor.clone() for name, tensor in load_file(tmp_path / "model.safetensors").items()}
+    del state[f"transformer.wte.{name}"]
+    save_file(state, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(SeeError, match=f"the model's files have no wte.{name}"):
+        AutoModelForCausalLM.from_pretrained(tmp_path)
+
+
+def test_damaged_files(indexes, tmp_path):
+    compress_embeddings(tiny("gpt2", 408), index=indexes["gpt2"], ratio=None, vectors=2).save_pretrained(tmp_path)
+    weights, config = tmp_path / "model.safetensors", tmp_path / "config.json"
+    state = {name: tensor.clone() for name, tensor in load_file(weights).items()}
+    content = weights.read_bytes()
+    weights.write_bytes(content[: len(content) // 2])
+    with pytest.raises(SeeError, match=r"model\.safetensors is damaged or no safetensors file"):
+        AutoModelForCausalLM.from_pretrained(tmp_path)
+    state["transformer.wte.index_version_1.packed_index"][40] ^= 1
+    save_file(state, weights, {"format": "pt"})
+    with pytest.raises(SeeError, match="damaged unit index"):
+        AutoModelForCausalLM.from_pretrained(tmp_path)
+    config.write_text(config.read_text()[:-20])
+    with pytest.raises(OSError, match="not a valid JSON file"):
+        AutoModelForCausalLM.from_pretrained(tmp_path)
 
 
 def test_state_dict_round_trip(family, compressed, batch, indexes):

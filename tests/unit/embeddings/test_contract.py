@@ -153,7 +153,27 @@ def test_weight_is_the_table_as_code_written_for_nn_embedding_reads_it(embedding
     assert not [name for name in embedding.state_dict() if name == "weight"]
     embedding.eval()
     with torch.no_grad():
-        assert embedding.weight is embedding.weight
+        assert embedding.weight.data_ptr() == embedding.weight.data_ptr()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda weight: weight[0].zero_(),
+        lambda weight: weight.__setitem__(0, 1.0),
+        lambda weight: weight.data.__setitem__(0, 1.0),
+        lambda weight: torch.nn.init.normal_(weight),
+        lambda weight: setattr(weight, "data", weight + 1),
+    ],
+    ids=["view", "item", "data", "init", "exchange"],
+)
+def test_what_is_written_into_the_weight_is_not_lost_in_silence(write):
+    embedding = build("low_rank", 7, 4, rank=2).eval()
+    with torch.no_grad():
+        before = embedding.table()
+        with pytest.raises(SeeError, match="a change to it is lost"):
+            write(embedding.weight)
+        assert embedding.weight.equal(before)
 
 
 def test_a_step_through_data_is_noticed_after_training_or_a_backward_pass(embedding):

@@ -1,0 +1,179 @@
+"""``save_pretrained`` of a compressed model, as it is now: its record, its weights, a model card.
+
+What the embeddings are stands in the model's ``config.json`` as ``quantization_config``. There transformers looks for
+what has to be changed in a stock model before its weights are loaded; nothing is quantized here. In the safetensors
+files beside it, unit indexes and codes are packed (embeddings/buffers.py), so that they take the bytes that
+:meth:`~fairseq_see.embeddings.Embedding.footprint` counts. An empty ``weight`` stands where a stock model has its
+matrix: transformers without this package refuses it, and does not begin with random embeddings.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.quantizers import register_quantization_config
+from transformers.utils.quantization_config import QuantizationConfigMixin
+
+from fairseq_see.embeddings import Embedding, restore
+from fairseq_see.embeddings.buffers import PACKED_CODES, packed_state, unpack_codes
+from fairseq_see.errors import SeeError
+from fairseq_see.hf import surgery
+from fairseq_see.hf.resizing import resize
+
+NAME = "fairseq_see"
+VERSION = 2
+
+# In a model card of ours, which may be written again.
+MARK = "<!-- written by fairseq_see -->"
+
+CARD = """---
+library_name: transformers
+tags: [fairseq_see, compressed-embeddings]
+---
+{mark}
+
+# {model} with compressed embeddings
+
+| embedding | method | matrix | compression | bytes here | bytes of a dense matrix |
+|---|---|---:|---:|---:|---:|
+{rows}
+
+To load it, `pip install 'fairseq_see[hf]'` and
+
+```python
+import fairseq_see.hf  # without it, transformers fails for want of {weight}
+from {module} import {model}
+
+model = {model}.from_pretrained("FOLDER")
+```
+
+`fairseq_see.hf.materialise(model)` makes it a stock model with dense matrices.
+"""
+
+
+@register_quantization_config(NAME)
+class CompressionConfig(QuantizationConfigMixin):
+    """What the compressed embeddings of a model are: JSON values only.
+
+    Args:
+        embeddings: ``input``, and ``output`` where the output layer has an embedding of its own, each as
+            :meth:`~fairseq_see.embeddings.Embedding.describe` has it, with its ``inference``, and with the ``tensors``
+            of the files: their names, and the lengths of those that are packed.
+        output: ``tied``, ``untied`` or ``dense``.
+        scale: what embeddings that are looked up are multiplied by, or None.
+        version: of this record.
+
+    Raises:
+        SeeError: it is of another version.
+    """
+
+    def __init__(
+        self,
+        embeddings: dict[str, dict[str, Any]],
+        output: str,
+        scale: float | None = None,
+        version: int = VERSION,
+        quant_method: str = NAME,
+    ) -> None:
+        if version != VERSION:
+            raise SeeError(f"the model is of version {version} of compressed embeddings, this package reads {VERSION}")
+        self.quant_method = quant_method
+        self.embeddings = embeddings
+        self.output = output
+        self.scale = scale
+        self.version = version
+
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> CompressionConfig:
+        """The record of a model as it is now.
+
+        Raises:
+            SeeError: it is no compressed one, or its modules have been changed so that no record describes it.
+        """
+        embeddings = surgery.compressed_embeddings(model)
+        described = {side: each.describe() | {"inference": each.inference} for side, each in embeddings.items()}
+        return cls(described, surgery.output_of(model), surgery.scale_put_on(embeddings["input"]))
+
+    def build(self, rows: int, columns: int) -> dict[str, Embedding]:
+        """Embeddings by side, of V x d, whose weights are about to be loaded.
+
+        Raises:
+            SeeError: the record is damaged, or of embeddings of another size.
+        """
+        embeddings = {}
+        for side, description in self.embeddings.items():
+            found = (description.get("rows"), description.get("columns"))
+            if found != (rows, columns):
+                raise SeeError(
+                    f"config.json describes a model of {rows} x {columns} and an {side} embedding of "
+                    f"{found[0]} x {found[1]}; save the model again"
+                )
+            embeddings[side] = restore(description)
+            embeddings[side].inference = description["inference"]
+        return embeddings
+
+
+def override_methods(model: PreTrainedModel) -> None:
+    """Give a compressed model its own ``save_pretrained`` and ``resize_token_embeddings``."""
+    # No methods: they would be pickled as the class's.
+    model.save_pretrained = partial(save, model)
+    model.resize_token_embeddings = partial(resize, model)
+
+
+def save(model: PreTrainedModel, folder: str | Path, *args: Any, **kwargs: Any) -> None:
+    """Take the place of a compressed model's ``save_pretrained``, whose arguments it has.
+
+    Raises:
+        SeeError: its modules have been changed so that no record describes it; nothing is written.
+    """
+    if getattr(model, "_hf_peft_config_loaded", False):
+        # Of adapters alone.
+        type(model).save_pretrained(model, folder, *args, **kwargs)
+        return
+    record = CompressionConfig.of(model)
+    given = kwargs.pop("state_dict", None)
+    state = dict(model.state_dict() if given is None else given)
+    rows = []
+    for side, embedding in surgery.compressed_embeddings(model).items():
+        prefix = f"{surgery.name_of(model, embedding)}."
+        own = {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
+        # Values as they were given, which may have been gathered from several processes.
+        stored = {name: own.get(name, tensor) for name, tensor in _pack(embedding).items()}
+        record.embeddings[side]["tensors"] = {n: None if n in own else len(tensor) for n, tensor in stored.items()}
+        state |= {prefix + name: tensor for name, tensor in stored.items()}
+        rows.append(_describe(side, embedding, stored))
+    weight = f"{surgery.name_of(model, model.get_input_embeddings())}.weight"
+    state[weight] = torch.empty(0, dtype=torch.uint8)
+    model.config.quantization_config = record
+    type(model).save_pretrained(model, folder, *args, state_dict=state, **kwargs)
+    card = Path(folder, "README.md")
+    if kwargs.get("is_main_process", True) and (not card.exists() or MARK in card.read_text(encoding="utf-8")):
+        kind = type(model)
+        names = {"model": kind.__name__, "module": kind.__module__.partition(".models.")[0], "weight": weight}
+        card.write_text(CARD.format(mark=MARK, rows="\n".join(rows), **names), encoding="utf-8")
+
+
+def _pack(embedding: Embedding) -> dict[str, Tensor]:
+    """The state dict with unit indexes and codes packed, but for codes whose latents would not survive it."""
+    packed = packed_state(embedding)
+    for name, parameter in embedding.named_parameters():
+        codes = packed.get(name + PACKED_CODES)
+        if codes is not None and not unpack_codes(codes).to(parameter).equal(parameter):
+            del packed[name + PACKED_CODES]
+            packed[name] = parameter.detach()
+    return packed
+
+
+def _describe(side: str, embedding: Embedding, stored: dict[str, Tensor]) -> str:
+    """A row of the model card."""
+    size = sum(tensor.numel() * tensor.element_size() for tensor in stored.values())
+    rows, columns = embedding.num_embeddings, embedding.embedding_dim
+    dense = rows * columns * next(embedding.parameters()).element_size()
+    unit = "bytes" if embedding.quantised else "parameters"
+    ratio = f"{embedding.ratio:.2f}x of {unit}"
+    return f"| {side} | `{embedding.method}` | {rows:,} x {columns:,} | {ratio} | {size:,} | {dense:,} |"

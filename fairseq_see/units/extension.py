@@ -1,0 +1,60 @@
+"""Further words for an index that a model has been trained with, made of the units that it has."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import count
+from zlib import crc32
+
+import numpy as np
+
+from fairseq_see.units.index import UnitIndex
+
+
+def extend_index(index: UnitIndex, longer: UnitIndex, words: Iterable[int] = ()) -> UnitIndex:
+    """An index with the words that another has after its own; units and their ids stay.
+
+    A sense is kept if all of its sememes exist. A morpheme that does not exist shares the unit of one that does, chosen
+    by a hash of its name. A word that would have the units of another has one more unit chosen so.
+
+    Args:
+        index: the model's, with the names of its units, as its file has them.
+        longer: of the same order, for the longer vocabulary.
+        words: ids of ``index`` that are other words now.
+    """
+    sememes, morphemes = ({name: i for i, name in enumerate(names)} for names in (index.sememes, index.morphemes))
+    # Not those that are a special symbol's own.
+    shared = [i for name, i in morphemes.items() if not name.startswith(("<", "\\", "madeupword"))] or [index.order]
+    groups = {tuple(group): i for i, group in enumerate(index.groups.tolist())}
+    senses = [_slots(index, word) for word in range(index.num_words)]
+    units = [tuple(word) for word in index.word_morphemes.tolist()]
+    changed = {*words, *range(index.num_words, longer.num_words)}
+    taken = {(frozenset(each), units[word]) for word, each in enumerate(senses) if word not in changed}
+    for word in sorted(changed):
+        found = []
+        for slot in _slots(longer, word):
+            group = [sememes.get(longer.sememes[i]) for i in longer.groups[slot]]
+            if None not in group:
+                found.append(groups.setdefault(tuple(group), len(groups)))
+        names = [longer.morphemes[i] for i in longer.word_morphemes[word]]
+        own = [morphemes.get(name, shared[crc32(name.encode()) % len(shared)]) for name in names]
+        for attempt in count():
+            if (frozenset(found), tuple(own)) not in taken:
+                break
+            own[-1] = shared[crc32(f"{names} {attempt}".encode()) % len(shared)]
+        taken.add((frozenset(found), tuple(own)))
+        senses[word : word + 1], units[word : word + 1] = [found], [tuple(own)]
+    longest = replace(
+        index,
+        groups=np.array(list(groups), np.int32).reshape(-1, index.order),
+        sense_offsets=np.cumsum([0, *map(len, senses)]).astype(np.int32),
+        sense_groups=np.array([slot for each in senses for slot in each], np.int32),
+        word_morphemes=np.array(units, np.int32),
+        dictionary=longer.dictionary,
+    )
+    longest.validate()
+    return longest
+
+
+def _slots(index: UnitIndex, word: int) -> list[int]:
+    slots: list[int] = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]].tolist()
+    return slots

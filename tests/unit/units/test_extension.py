@@ -1,0 +1,67 @@
+"""Words added to an index: by the names of units, in ids that stay."""
+
+import numpy as np
+
+from fairseq_see.units import UnitIndex
+from fairseq_see.units.extension import extend_index
+
+
+def index_of(words: list[tuple[list[tuple[str, str]], tuple[str, str]]]) -> UnitIndex:
+    """The index of words given as senses, and morphemes, by name."""
+    padding = ("<pad:1>", "<pad:2>")
+    sememes = list(dict.fromkeys([*padding, *(name for senses, _ in words for group in senses for name in group)]))
+    morphemes = list(dict.fromkeys([*padding, *(name for _, names in words for name in names)]))
+    groups = list(dict.fromkeys(group for senses, _ in words for group in senses))
+    slots = [groups.index(group) for senses, _ in words for group in senses]
+    return UnitIndex(
+        2,
+        3,
+        tuple(sememes),
+        tuple(morphemes),
+        np.array([[sememes.index(name) for name in group] for group in groups], np.int32).reshape(-1, 2),
+        np.cumsum([0, *(len(senses) for senses, _ in words)]).astype(np.int32),
+        np.array(slots, np.int32),
+        np.array([[morphemes.index(name) for name in names] for _, names in words], np.int32),
+        dictionary=str(len(words)),
+    )
+
+
+KNOWN = [
+    ([], ("<s>", "<pad:2>")),
+    ([("land", "plant")], ("garden", "<pad:2>")),
+    ([("water", "flow"), ("land", "water")], ("river", "bank")),
+    ([], ("madeupword0003", "<pad:2>")),
+]
+
+
+def units(index: UnitIndex, word: int) -> tuple[list[list[str]], list[str]]:
+    slots = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]]
+    senses = [[index.sememes[i] for i in index.groups[slot]] for slot in slots]
+    return senses, [index.morphemes[i] for i in index.word_morphemes[word]]
+
+
+def test_words_are_made_of_units_that_exist():
+    added = [
+        ([("flow", "land"), ("money", "land")], ("bank", "garden")),
+        ([], ("garden", "er")),
+        ([("land", "plant")], ("garden", "<pad:2>")),
+    ]
+    # The longer index counts other units first, so that its ids are others.
+    longer = index_of([*KNOWN[:3], *added, ([], ("er", "er"))][::-1][::-1])
+    index = index_of(KNOWN)
+    found = extend_index(index, longer, [3])
+    assert (found.sememes, found.morphemes, found.dictionary) == (index.sememes, index.morphemes, longer.dictionary)
+    assert [units(found, word) for word in range(3)] == [units(index, word) for word in range(3)]
+    # A group that no word had; the one with an unknown sememe is left out.
+    assert units(found, 3) == ([["flow", "land"]], ["bank", "garden"])
+    senses, morphemes = units(found, 4)
+    assert not senses and morphemes[0] == "garden" and morphemes[1] in ("garden", "river", "bank")
+    # It would have been the word garden.
+    senses, morphemes = units(found, 5)
+    assert senses == [["land", "plant"]] and morphemes[0] == "garden" and morphemes[1] in ("garden", "river", "bank")
+    assert found.num_words == 7
+
+
+def test_nothing_new():
+    index = index_of(KNOWN)
+    assert extend_index(index, index).fingerprint == index.fingerprint
