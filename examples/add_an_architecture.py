@@ -4,8 +4,8 @@ Put this into the ``__init__.py`` of a folder of your own, ``my_lstm``, and trai
 
     fairseq-train DATA --user-dir my_lstm --arch see_lstm_small --see-ratio 5 ...
 
-Resuming and generating work as with ``see_transformer``. In place of the LSTM it can be any encoder-decoder whose halves
-look tokens up in ``embed_tokens``, ``lightconv`` for example; a tied output stays tied.
+Resuming and generating work as with ``see_transformer``. In place of the LSTM it can be any encoder-decoder whose
+halves look tokens up in ``embed_tokens``, ``lightconv`` for example; a tied output stays tied.
 """
 
 from fairseq.models import register_model, register_model_architecture
