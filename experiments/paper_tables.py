@@ -1,6 +1,6 @@
 """The cells of the paper's tables and of ours: what experiments/Snakefile trains, fits and scores.
 
-A cell is one run with one seed. Its name says all that distinguishes it, so that tables share the cells they have in
+A cell is one run with one seed. Its name has all that distinguishes it, so that tables share the cells they have in
 common; nothing is read back from a name.
 """
 
@@ -305,7 +305,7 @@ def trial(rate: float, warmup: int) -> Overrides:
 
 
 def describe(cell: Cell, corpus: str, scale: str) -> dict[str, Any]:
-    """What RUN/cell.json says of a cell: of which text, at which scale, which method and what else."""
+    """What RUN/cell.json has of a cell: of which text, at which scale, which method and what else."""
     facts: dict[str, Any] = {
         "corpus": corpus,
         "scale": scale,

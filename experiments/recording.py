@@ -1,4 +1,4 @@
-"""RUN/train.json of a training that ended, of a fit or of a classifier; scripts/score.sh goes on from it.
+"""RUN/train.json of a training that ended, of a fit or of a classifier; scripts/score.sh adds scores.
 
 python -m experiments.recording end RUN STATUS
 python -m experiments.recording fitted RUN DATA
@@ -174,7 +174,7 @@ def last_json(log: Path) -> dict[str, Any]:
                 return {key.partition("_")[2]: value for key, value in json.loads(brace + rest).items()}
             except ValueError:
                 continue
-    raise SeeError(f"{log} has no result; see what it says")
+    raise SeeError(f"{log} has no result; it may end in an error")
 
 
 def note_replaced(run: Path) -> None:

@@ -12,7 +12,7 @@ from fairseq_see.errors import SeeError, ends_in_one_line
 
 
 def statistics(data: Path, config: str) -> dict[str, float]:
-    """The columns of Table 3, in its terms, and what it leaves open told apart.
+    """The columns of Table 3, in its terms; what it leaves open is counted apart.
 
     Args:
         data: a folder with ``dict.{zh,en}.txt`` and ``dict.{zh,en}.see``.

@@ -2,7 +2,7 @@
 
     python -m experiments.training CONFIG DATA RUN [KEY=VALUE ...]
 
-RUN/training.yaml is what fairseq-hydra-train then reads. Status 3 says that nothing is left to train.
+RUN/training.yaml is what fairseq-hydra-train then reads. Status 3 means that nothing is left to train.
 """
 
 import argparse

@@ -105,7 +105,7 @@ def main() -> int:
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
         print("\n".join(lines))
         if not best:
-            raise SeeError(f"no trial finished; {args.out / 'trials.md'} says why")
+            raise SeeError(f"no trial finished; {args.out / 'trials.md'} has the reasons")
         chosen = {method: paper_tables.trial(winner.rate, winner.warmup) for method, winner in best.items()}
         text = "".join(f"# {note}\n" for note in ["The best of each method on the dev set.", *notes])
         with replacing(args.out / "hyperparameters.yaml") as temporary:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scripts/classify.sh DATA-BIN RUN METHOD RATIO [option of fairseq-train ...]
 #
-# Trains a RoBERTa from scratch that tells questions from statements, their closing mark taken away; the target
+# Trains a RoBERTa from scratch that distinguishes questions from statements, their closing mark taken away; the target
 # classification of experiments/Snakefile makes the data, and measures the accuracy on the test set.
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 (($# >= 4)) || usage

@@ -43,7 +43,7 @@ class Limits:
 class Report:
     """How many pairs were read and kept, and why the others were not.
 
-    With ``filtered`` false all were kept, and ``faults`` tells what filtering would have dropped.
+    With ``filtered`` false all were kept, and ``faults`` counts what filtering would have dropped.
     """
 
     read: int = 0
@@ -98,7 +98,7 @@ def lines_of(path: str | Path) -> Iterator[str]:
     """The lines of a UTF-8 file one by one, without their ends and without a byte order mark.
 
     Raises:
-        SeeError: no such file, not readable, or not UTF-8 (line and byte are told).
+        SeeError: no such file, not readable, or not UTF-8 (the message names line and byte).
     """
     offset = 0
     try:

@@ -80,8 +80,8 @@ def talk_pairs(zh: str, en: str, where: str) -> list[Pair]:
     for number, pair in enumerate(_lines(zh, en, where), 1):
         tags = [match and match.group(1).lower() for match in map(_TAG.match, pair)]
         if tags[0] != tags[1]:
-            said = " and ".join(f"<{tag}>" if tag else "a sentence" for tag in tags)
-            raise SeeError(f"{where}: line {number} is {said}: the two files are not aligned")
+            found = " and ".join(f"<{tag}>" if tag else "a sentence" for tag in tags)
+            raise SeeError(f"{where}: line {number} is {found}: the two files are not aligned")
         if tags[0] is None:
             pairs.append((_spaced(unescape(pair[0])), _spaced(unescape(pair[1]))))
     return pairs

@@ -58,7 +58,7 @@ CORPORA: dict[str, dict[str, Split]] = {
 
 
 def unpack(corpus: str, folder: Path, output: Path) -> dict[str, dict[str, int]]:
-    """Write ``output``/SPLIT.zh and .en for every split of a corpus, and ``corpus.json``, which tells what they are.
+    """Write ``output``/SPLIT.zh and .en for every split of a corpus, and ``corpus.json``, which describes them.
 
     Training pairs with nothing on a side are dropped; dev and test sets keep every line. The six test sets of iwslt17
     are written one by one and, in their order, as ``test``.
