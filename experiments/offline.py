@@ -65,8 +65,9 @@ status=0
 "${{limit[@]}}" "$python" -m snakemake -s "$here/source/experiments/Snakefile" -d "$here/work" "$@" {target} \\
     --config "${{minutes[@]}}" prepared="$here/prepared" {config} || status=$?
 cd -- "$here/work"
-find . -path ./env -prune -o -path '*/cells/*' '(' -name '*.json' -o -name '*.hyp*' -o -name '*.ref*' -o -name train.log ')' \\
-    -print | tar -czf "$here/results.tar.gz" -T -
+find . -path ./env -prune -o -path '*/cells/*' \\
+    '(' -name '*.json' -o -name '*.hyp*' -o -name '*.ref*' -o -name train.log ')' -print |
+    tar -czf "$here/results.tar.gz" -T -
 exit "$status"
 """
 
