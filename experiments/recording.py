@@ -63,7 +63,7 @@ def end(run: Path, status: int) -> bool:
         kind="language_model" if config["task"]["_name"] == "language_modeling" else "translation",
         config=read_cell(run).get("config") or _described(config),
         overrides={key: value for key, value in settings["overrides"].items() if key not in _ELSEWHERE},
-        data=_data_of(Path(options["task"]["data"]).parent, config["task"].get("target_lang")),
+        data=_data_of(run, Path(options["task"]["data"]).parent, config["task"].get("target_lang")),
         commit=commit(),
         machine=collect_machine(),
         versions=collect_versions(),
@@ -119,7 +119,7 @@ def fitted(run: Path, data: Path) -> None:
         run.name,
         kind="fit",
         config=read_cell(run).get("config") or described,
-        data=_data_of(data.parent, options_in(cfg["task"]).get("target_lang")),
+        data=_data_of(run, data.parent, options_in(cfg["task"]).get("target_lang")),
         commit=commit(),
         machine=collect_machine(),
         versions=collect_versions(),
@@ -216,9 +216,10 @@ def _described(config: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in described.items() if value is not None} | {"architecture": model["_name"]}
 
 
-def _data_of(folder: Path, target: str | None) -> dict[str, Any]:
+def _data_of(run: Path, folder: Path, target: str | None) -> dict[str, Any]:
     """The training text, from what scripts/prepare.sh wrote beside data-bin."""
-    found: dict[str, Any] = {"name": folder.name} | ({"target_lang": target} if target else {})
+    corpus = read_cell(run).get("config", {}).get("corpus")
+    found: dict[str, Any] = {"name": corpus or folder.name} | ({"target_lang": target} if target else {})
     words = folder / f"tok/train.{target}"
     if words.is_file():
         with words.open("rb") as file:

@@ -83,14 +83,14 @@ rule apply_subwords:
 
 def prefixes(data):
     """Options of fairseq-preprocess that name the sets."""
-    options = [f"--{SPLITS[name]}pref {data}/subwords/{name}" for name in ("train", "dev") if name in SPLITS]
-    return " ".join([*options, f"--testpref {','.join(f'{data}/subwords/{name}' for name in S.tests)}"])
+    options = [f"--{SPLITS[name]}pref={data}/subwords/{name}" for name in ("train", "dev") if name in SPLITS]
+    return [*options, f"--testpref={','.join(f'{data}/subwords/{name}' for name in S.tests)}"]
 
 
 def dictionaries(data):
     if S.like:
-        return f"--srcdict {S.like}/data-bin/dict.{SRC}.txt --tgtdict {S.like}/data-bin/dict.{TGT}.txt"
-    return "--joined-dictionary" if TEXTS[data][1] else ""
+        return [f"--srcdict={S.like}/data-bin/dict.{SRC}.txt", f"--tgtdict={S.like}/data-bin/dict.{TGT}.txt"]
+    return ["--joined-dictionary"] if TEXTS[data][1] else []
 
 
 rule binarise:
@@ -101,7 +101,7 @@ rule binarise:
     params: sets=lambda w: prefixes(w.data), dictionaries=lambda w: dictionaries(w.data)
     threads: 8
     shell:
-        "fairseq-preprocess --source-lang {SRC} --target-lang {TGT} {params.sets} {params.dictionaries}"
+        "fairseq-preprocess --source-lang {SRC} --target-lang {TGT} {params.sets:q} {params.dictionaries:q}"
         " --destdir {wildcards.data:q}/data-bin --workers {threads}"
 
 
