@@ -21,7 +21,7 @@ from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
 from experiments.llm.bert import METHODS, compress
-from experiments.report.provenance import facts
+from experiments.run_record import collect_machine, collect_versions, commit
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.fitting import measure
 from fairseq_see.hf import build_index
@@ -102,7 +102,14 @@ def main() -> None:
     print(shown.to_markdown(floatfmt=".3f", intfmt=","))
     if args.json:
         about = {"seed": args.seed, "sentences": len(lines), "lexicon": args.lexicon.name, "text": args.text.name}
-        write_json(args.json, {**about, "made": facts(), "results": results})
+        write_json(
+            args.json,
+            {
+                **about,
+                "made": {"commit": commit(), "machine": collect_machine(), **collect_versions()},
+                "results": results,
+            },
+        )
 
 
 if __name__ == "__main__":

@@ -147,6 +147,9 @@ def save(model: PreTrainedModel, folder: str | Path, *args: Any, **kwargs: Any) 
         record.embeddings[side]["tensors"] = {n: None if n in own else len(tensor) for n, tensor in stored.items()}
         state |= {prefix + name: tensor for name, tensor in stored.items()}
         rows.append(_describe(side, embedding, stored))
+    if not getattr(model.config, "tie_word_embeddings", True):
+        # PEFT sets this without undoing other ties, of BERT's biases, which are then looked for when loading.
+        state |= {name: state[name].clone() for name in model.all_tied_weights_keys if name in state}
     weight = f"{surgery.name_of(model, model.get_input_embeddings())}.weight"
     state[weight] = torch.empty(0, dtype=torch.uint8)
     model.config.quantization_config = record

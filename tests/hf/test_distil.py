@@ -12,7 +12,7 @@ import torch
 from transformers import TrainingArguments
 
 from experiments.llm.data import collate
-from experiments.llm.tokens import distances, reach, token_counts
+from experiments.llm.tokens import count_tokens, measure_distances, measure_reach
 from fairseq_see.distillation.stages import Stages, Weights
 from fairseq_see.errors import SeeError
 from fairseq_see.hf import compress_embeddings, compressed_embeddings
@@ -279,9 +279,9 @@ def test_what_cannot_be_compared_is_refused(tmp_path, models, tokenizers):
 def test_tokens_of_a_dense_table_learn_alone(models):
     teacher, _ = models("phi3")
     rows = teacher.config.vocab_size
-    counts = token_counts([{"input_ids": [5, 7, 5]}, {"input_ids": [9]}], rows)
+    counts = count_tokens([{"input_ids": [5, 7, 5]}, {"input_ids": [9]}], rows)
     assert counts.sum() == 4 and counts[5] == 2 and counts[[7, 9]].tolist() == [1, 1]
-    found = reach(teacher.get_input_embeddings(), counts)
+    found = measure_reach(teacher.get_input_embeddings(), counts)
     assert found == {
         **{"tokens": 4, "distinct": 3, "vocabulary": rows, "share": 3 / rows},
         **{"parameters": pytest.approx(3 / rows), "unseen_rows": 0.0},
@@ -303,7 +303,7 @@ def test_tokens_of_a_compressed_table_share_what_they_learn(tokenizers, indexes)
     reached = set.union(*(used[word] for word in seen))
     counts = torch.zeros(index.num_words, dtype=torch.int64)
     counts[seen] = 1
-    found = reach(table, counts)
+    found = measure_reach(table, counts)
     assert found["parameters"] == pytest.approx(len(reached) / (len(index.sememes) + len(index.morphemes)))
     moving = sum(bool(units & reached) for units in used) - len(seen)
     assert found["unseen_rows"] == pytest.approx(moving / (index.num_words - len(seen)))
@@ -316,7 +316,7 @@ def test_distances(models):
         for table, value in zip(tables, (1.0, 2.0, 2.0), strict=True):
             table.weight.fill_(value)
         tables[2].weight[1] = 1.0
-    found = distances(*tables, torch.tensor([0, 3, 0, 1]))
+    found = measure_distances(*tables, torch.tensor([0, 3, 0, 1]))
     assert found["unseen"] == {
         **{"rows": 2, "moved": 0.0, "change": 0.0},
         **{"relative_error": [1.0, 1.0], "cosine": [pytest.approx(1.0)] * 2},

@@ -121,6 +121,17 @@ def test_an_untied_model_is_saved_as_it_is(family, model, batch, side, tmp_path)
     torch.testing.assert_close(logits(materialise(model), batch), wanted)
 
 
+def test_biases_stay_tied_where_peft_declares_the_embeddings_untied(tmp_path):
+    model = compress_embeddings(tiny("bert", 208), method="low_rank", ratio=4)
+    exchange(model, "bert.embeddings.word_embeddings")
+    model.config.tie_word_embeddings = False
+    model.save_pretrained(tmp_path)
+    again, info = BertForMaskedLM.from_pretrained(tmp_path, output_loading_info=True)
+    assert not info["missing_keys"]
+    batch = {"input_ids": torch.tensor([[5, 6, 7]])}
+    assert logits(again, batch).equal(logits(model, batch))
+
+
 def test_a_replaced_output_layer_is_saved_as_it_is(family, model, batch, tmp_path):
     compress_embeddings(model, method="low_rank", ratio=4)
     head = model.get_output_embeddings()

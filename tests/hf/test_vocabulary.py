@@ -112,7 +112,7 @@ def test_added_tokens_are_words_as_they_are_written(senses):
 def test_counts_order_the_units(tokenizers, senses):
     tokenizer = tokenizers["bert"]
     rows = len(tokenizer)
-    # As token_counts gives them.
+    # As count_tokens gives them.
     counts = torch.ones(rows, dtype=torch.long)
     counts[tokenizer.convert_tokens_to_ids("bank")] = 10**6
     index = build_index(tokenizer, rows, senses, counts=counts, language="en", order=3)
