@@ -42,7 +42,7 @@ def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
     """
     logging.disable(logging.INFO)
     from fairseq.dataclass.configs import FairseqConfig
-    from hydra import compose, initialize_config_dir
+    from hydra import compose, initialize_config_dir, version
     from hydra.core.config_store import ConfigStore
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
@@ -59,6 +59,9 @@ def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
     except (HydraException, OmegaConfBaseException) as error:
         reasons = [str(part).splitlines()[0] for part in (error, error.__cause__) if part]
         raise SeeError(f"{path.name}: {' '.join(reasons)}; +KEY=VALUE adds an option that it lacks") from error
+    finally:
+        # fairseq's own use of Hydra fails in a process in which another version's behaviour was asked for.
+        version.setbase("1.1")
 
 
 def begin(config: str, data: Path, run: Path, overrides: Sequence[str], deadline: float | None = None) -> bool:

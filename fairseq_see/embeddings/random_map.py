@@ -1,6 +1,6 @@
 """Random frozen embeddings with a learnt map, the zero of every comparison (arXiv 2104.08677).
 
-    e(w) = R[w] M,    R: (V, d) of independent N(0, 1), never trained;    M: (d, d)
+    e(w) = R[w] M,    R: (V, d) of independent N(0, 1/d), never trained;    M: (d, d)
 
 R follows from a seed and is not stored. Parameters: d^2. What such a model reaches, it reaches without knowing one word
 from another by more than chance.
@@ -42,8 +42,8 @@ class RandomEmbedding(Embedding):
         super().__init__(config, num_embeddings, embedding_dim, padding_idx)
         generator = torch.Generator().manual_seed(config.seed)
         frozen = torch.randn(num_embeddings, embedding_dim, generator=generator, device="cpu")
-        self.register_buffer("frozen", frozen, persistent=False)
-        self.map = nn.Parameter(torch.randn(embedding_dim, embedding_dim) / embedding_dim)
+        self.register_buffer("frozen", frozen * embedding_dim**-0.5, persistent=False)
+        self.map = nn.Parameter(torch.randn(embedding_dim, embedding_dim) * embedding_dim**-0.5)
 
     @classmethod
     def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:

@@ -107,6 +107,8 @@ class TrainedModel:
                 if embedding is not trained and side in resolved:
                     resolved[side] = embedding.describe()
                 weights = others | {prefix + name: value for name, value in packed_state(embedding).items()}
+        # As a checkpoint orders it, so that an export of an export has the same bytes.
+        resolved = json.loads(json.dumps(resolved, sort_keys=True))
         config = {"embeddings": resolved, "cfg": cfg, "num_updates": updates_of(self.state), "text": self.text}
         with replacing_folder(folder) as new:
             stored = exported.write(new, weights, config)

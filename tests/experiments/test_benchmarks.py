@@ -23,11 +23,11 @@ def run(name: str, result: Path, *options: str, statuses: tuple[int, ...] = (0,)
 
 @pytest.mark.slow
 def test_layers_measures_every_method_asked_for(tmp_path):
-    options = ("--words", "3000", "--dim", "64", "--ratio", "2", "--methods", "matrix")
+    options = ("--words", "3000", "--dim", "64", "--ratio", "2", "--methods", "low_rank")
     # Status 1 says that it was slow, which a busy machine may be.
     printed, measured = run("layers.py", tmp_path / "layers.json", *options, statuses=(0, 1))
-    assert measured.keys() == {"dense", "matrix", "see", "see, worst case", "published"}
-    assert all(measured[name]["step 4096"] > 0 for name in ("dense", "matrix", "see", "see, worst case"))
+    assert measured.keys() == {"dense", "low_rank", "see", "see, worst case", "published"}
+    assert all(measured[name]["step 4096"] > 0 for name in ("dense", "low_rank", "see", "see, worst case"))
     assert "3,000 words with so many senses 0: 1,364, 1: 733, 2: 374, 3: 192, 4: 337" in printed
 
 
@@ -36,8 +36,8 @@ def test_translating_measures_all_three_ways(tmp_path):
     options = ("--words", "13000", "--batches", "2", "--lengths", "3")
     _, measured = run("inference.py", tmp_path / "inference.json", *options)
     assert measured.keys() == {"dense", "cached", "factored"}
-    # Sizes are no timings: the tables that are held factored are hardly more than those on disk.
-    assert measured["factored"]["resident"] < 1.15 * measured["factored"]["footprint"]
+    # Sizes are no timings: what is held factored is the factors as on disk, and the index in 32 bits.
+    assert measured["factored"]["resident"] < 1.35 * measured["factored"]["footprint"]
     assert measured["cached"]["resident"] > measured["dense"]["resident"]
 
 

@@ -155,14 +155,15 @@ def test_a_preset_is_its_options_and_those_given_win(trained, tmp_path):
     assert "in closed form" in svd["cfg"]["model"]["see_resolved"]
 
 
-def test_quantised_tables_average_and_ship_in_a_byte_a_code(toy, trained, tmp_path, capsys):
+def test_quantised_matrices_average_and_ship_in_a_byte_a_code(toy, trained, tmp_path, capsys):
     fitted(trained("stock"), tmp_path / "a/out.pt", "--see-method", "int8", "--epochs", "0")
     full, mean = str(tmp_path / "a/out.pt"), str(tmp_path / "mean.pt")
-    assert main(["average", full, full, full, "-o", mean]) == 0
+    assert main(["average", full, "-o", mean]) == 0
     assert main(["export", mean, "-o", str(tmp_path / "small")]) == 0
     shipped = load_file(tmp_path / "small/model.safetensors")
     for side, embedding in load_embeddings(tmp_path / "a/out.pt").items():
-        assert shipped[f"{side}.embed_tokens.codes_version_1.codes"].dtype == torch.int8
+        packed = shipped[f"{side}.embed_tokens.codes_version_1.codes.packed"]
+        assert packed.dtype == torch.uint8 and len(packed) == 16 + embedding.codes_version_1.codes.numel()
         assert load(tmp_path / "small", side).table().equal(embedding.table())
         table = load_embeddings(mean)[side].table()
         stock = torch.load(trained("stock"), weights_only=True)["model"][f"{side}.embed_tokens.weight"]
