@@ -62,6 +62,7 @@ def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
     finally:
         # fairseq's own use of Hydra fails in a process in which another version's behaviour was asked for.
         version.setbase("1.1")
+        logging.disable(logging.NOTSET)
 
 
 def begin(config: str, data: Path, run: Path, overrides: Sequence[str], deadline: float | None = None) -> bool:

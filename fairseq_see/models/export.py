@@ -154,7 +154,7 @@ class TrainedModel:
         self.files = {path.name: path}
 
     def _check_size(self, path: Path, side: str, sizes: set[int]) -> None:
-        rows = self.embeddings.get(side, self.embeddings["encoder"]).num_embeddings
+        rows = (self.embeddings.get(side) or self.embeddings["encoder"]).num_embeddings
         if rows not in sizes:
             raise SeeError(f"{path} is not the dictionary of this model, whose {side} has {rows} symbols")
 

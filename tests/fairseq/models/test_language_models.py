@@ -191,10 +191,11 @@ def test_a_classifier_starts_from_a_masked_model(mono, tmp_path, train):
         *(*SHORT, "--arch", "see_roberta_tiny", "--task", "sentence_prediction", "--criterion", "sentence_prediction"),
         *("--num-classes", "2", "--init-token", "0", "--max-positions", "32"),
         *("--finetune-from-model", str(tmp_path / "masked/checkpoint_last.pt")),
+        *("--see-index", str(mono)),
     )
     with pytest.raises(SystemExit, match=r"^error: the weights were trained with other options than see 7[23] x 64, "):
         train(tmp_path / "data", tmp_path / "other", "--see-ratio", "3", recipe=recipe)
-    # So small a rate that what it starts from shows; and no index where the task's data are.
+    # So small a rate that what it starts from shows.
     words = ("--see-ratio", "2", "--lr", "1e-9", "--max-epoch", "1")
     start = train(tmp_path / "data", tmp_path / "start", *words, recipe=recipe)["model"]
     masked = torch.load(tmp_path / "masked/checkpoint_last.pt", weights_only=True)["model"]
