@@ -1,6 +1,7 @@
 """``fairseq-see compress``: from a trained checkpoint to a small model that translates as well, in one command."""
 
 import argparse
+import copy
 import sys
 from pathlib import Path
 
@@ -51,9 +52,12 @@ def run(args: argparse.Namespace) -> None:
         }
         exchange = Exchange(args.checkpoint, options, args.data)
         for name, side in exchange.sides.items():
+            random = copy.deepcopy(side.embedding.state_dict())
             # Where there is a closed form, distillation goes on better than any fit of the matrix.
-            config = FitConfig(epochs=0 if _has_closed_form(side.embedding, side.table) else 30, seed=args.seed)
-            fit(side.embedding, side.table, config, side.counts + 1, name)
+            config = FitConfig(epochs=0, seed=args.seed)
+            if not fit(side.embedding, side.table, config, side.counts + 1, name).closed_form:
+                side.embedding.load_state_dict(random)
+                fit(side.embedding, side.table, FitConfig(seed=args.seed), side.counts + 1, name)
         exchange.save(fitted, "weighted by frequency")
     small = fitted
     if args.updates:
@@ -70,10 +74,3 @@ def run(args: argparse.Namespace) -> None:
     for name, path in (rows | ({f"after {args.updates:,} updates": small} if args.updates else {})).items():
         table.add_row(name, f"{dev_perplexity(path, args.data, args.max_tokens):.2f}")
     Console(width=None if sys.stdout.isatty() else 120).print(table)
-
-
-def _has_closed_form(embedding: object, matrix: object) -> bool:
-    """Whether the method begins near a matrix by itself."""
-    import copy
-
-    return copy.deepcopy(embedding).initialise_from(matrix)  # type: ignore[attr-defined]
