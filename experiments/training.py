@@ -40,6 +40,9 @@ def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
     Raises:
         SeeError: there is no such configuration, or an override does not fit it.
     """
+    path = Path(config) if config.endswith(".yaml") else CONFIGS / f"{config}.yaml"
+    if not path.is_file():
+        raise SeeError(f"no configuration {path}")
     logging.disable(logging.INFO)
     from fairseq.dataclass.configs import FairseqConfig
     from hydra import compose, initialize_config_dir, version
@@ -48,9 +51,6 @@ def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    path = Path(config) if config.endswith(".yaml") else CONFIGS / f"{config}.yaml"
-    if not path.is_file():
-        raise SeeError(f"no configuration {path}")
     ConfigStore.instance().store(name="fairseq", node=FairseqConfig)
     try:
         with initialize_config_dir(str(path.resolve().parent), version_base="1.3"):
