@@ -127,27 +127,6 @@ def check_written(path: Path, tensors: Mapping[str, Any], written: Mapping[str, 
         raise OSError(f"{path.name} does not read back as it was written; check the disk")
 
 
-def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
-    """Write with ``torch.save``, in place of what was there, and read it back.
-
-    Raises:
-        SeeError: the folder is missing, not writable or full; a weight of ``state["model"]`` is NaN or infinite.
-    """
-    # Here, not above: who only reads text needs no torch.
-    import torch
-
-    weights = state.get("model", {})
-    check_finite(weights)
-    with replacing(path) as temporary:
-        try:
-            torch.save(state, temporary)
-        except RuntimeError as error:
-            # Torch has no other name for a full disk.
-            raise OSError(f"{str(error).splitlines()[0]}; is the disk full?") from error
-        written = torch.load(temporary, map_location="cpu", weights_only=True, mmap=True)
-        check_written(Path(path), weights, written.get("model", {}))
-
-
 def write_tensors(path: Path, tensors: dict[str, Any], metadata: dict[str, str]) -> None:
     """Write a safetensors file, within ``replacing`` or ``replacing_folder``.
 

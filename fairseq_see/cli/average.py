@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairseq_see.errors import SeeError
-from fairseq_see.io import check_outputs, save_checkpoint
+from fairseq_see.io import check_outputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,11 +27,11 @@ def run(args: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.progress import track
 
-    from fairseq_see.models.checkpoint import AVERAGED, load_checkpoint
+    from fairseq_see.models.checkpoint import AVERAGED, load_checkpoint, save_checkpoint
 
     first = load_checkpoint(args.checkpoints[0])
-    seen = {_hash_weights(first["model"]): args.checkpoints[0]}
     sums = {name: value.double() if value.is_floating_point() else value for name, value in first["model"].items()}
+    seen = {_hash_weights(first["model"]): args.checkpoints[0]}
     for path in track(args.checkpoints[1:], "averaging", console=Console(stderr=True)):
         model = load_checkpoint(path)["model"]
         if model.keys() != sums.keys() or any(model[name].shape != sums[name].shape for name in sums):
@@ -45,16 +45,15 @@ def run(args: argparse.Namespace) -> None:
                 sums[name] += value.double()
             elif not value.equal(sums[name]):
                 raise SeeError(f"{path} has another {name} than {args.checkpoints[0]}: another unit index, for example")
-    count = len(seen)
-    first["model"] = {
-        name: (value / count).to(first["model"][name].dtype) if value.is_floating_point() else value
-        for name, value in sums.items()
-    }
+    for name, value in first["model"].items():
+        if value.is_floating_point():
+            sums[name] = (sums[name] / len(seen)).to(value.dtype)
+    extra = {**(first.get("extra_state") or {}), AVERAGED: len(seen)}
+    mean = {**first, "model": sums, "extra_state": extra}
     # The optimizer's moments belong to one of the checkpoints, not to their mean.
-    first.pop("last_optimizer_state", None)
-    first["extra_state"] = {**(first.get("extra_state") or {}), AVERAGED: count}
-    save_checkpoint(args.output, first)
-    print(f"{args.output}: mean of {count} checkpoints")
+    mean.pop("last_optimizer_state", None)
+    save_checkpoint(args.output, mean)
+    print(f"{args.output}: mean of {len(seen)} checkpoints")
 
 
 def _hash_weights(model: dict[str, "Tensor"]) -> bytes:

@@ -36,6 +36,8 @@ def run(args: argparse.Namespace) -> None:
     # Here, not above: torch and fairseq take seconds to import.
     import torch
 
+    # Registers the criterion that distillation trains with.
+    import fairseq_see.plugin  # noqa: F401
     from fairseq_see.cli.main import main
     from fairseq_see.embeddings.config import parse_options
     from fairseq_see.fitting import FitConfig, fit

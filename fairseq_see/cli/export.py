@@ -10,7 +10,6 @@ from rich.table import Table
 
 from fairseq_see.cli.main import ImportUserDir
 from fairseq_see.errors import SeeError
-from fairseq_see.io import save_checkpoint
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write what is asked for, then print the bytes."""
+    from fairseq_see.models.checkpoint import save_checkpoint
     from fairseq_see.models.ctranslate2 import QUANTIZATIONS, write_ctranslate2
     from fairseq_see.models.export import TrainedModel, check_replaceable
     from fairseq_see.models.to_dense import dense_twin

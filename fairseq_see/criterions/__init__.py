@@ -1,3 +1,7 @@
 """fairseq criterions of this package; every module here registers its own."""
 
-import fairseq  # noqa: F401
+import pkgutil
+from importlib import import_module
+
+for _module in pkgutil.iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

@@ -1,4 +1,7 @@
-"""fairseq models of this package; every module here registers its own."""
+"""fairseq models of this package; every module here registers its own, whichever is imported first."""
 
-# The plugin loads these modules in the right order, whichever of them is imported first.
-import fairseq_see.plugin  # noqa: F401
+import pkgutil
+from importlib import import_module
+
+for _module in pkgutil.iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

@@ -1,4 +1,4 @@
-"""The families of fairseq models whose tables can be exchanged after training, and where their tables are."""
+"""The families of fairseq models whose embedding matrices can be replaced after training, and where these are."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from fairseq.models import MODEL_DATACLASS_REGISTRY
 
 from fairseq_see.errors import SeeError
 
+# Options of fairseq's Transformer that ours lacks and no parameter shows: the same weights would compute another thing.
+COMPUTES_OTHERWISE = ("cross_self_attention", "encoder_xformers_att_config", "decoder_xformers_att_config")
+
+# How a model was initialised, not what it is; and see_transformer refuses them.
+INITIALISATION = {"encoder_embed_path", "decoder_embed_path"}
+
+
+def _shares(options: Mapping[str, Any]) -> bool:
+    return bool(options.get("share_all_embeddings") or options.get("share_decoder_input_output_embed"))
+
 
 class Host(NamedTuple):
     """A family: fairseq's own model and the one of this package.
@@ -19,7 +29,7 @@ class Host(NamedTuple):
         title: what fairseq's model is called.
         name: under which this package's is registered.
         mark: a parameter that is in every checkpoint of the family, and in none of those that come before it in HOSTS.
-        tables: side -> module of its table.
+        tables: side -> module of its embedding matrix.
         output: the output matrix, where the model has one of its own or saves a copy of a tied one.
         tied: whether the output is tied, given the model's options.
         untied: the options of a model whose output is not.
@@ -29,36 +39,19 @@ class Host(NamedTuple):
     name: str
     mark: str
     tables: Mapping[str, str]
-    output: str
-    tied: Callable[[Mapping[str, Any]], bool]
-    untied: Mapping[str, Any]
-
-    @property
-    def output_side(self) -> str:
-        """The side whose table a tied output is."""
-        return [*self.tables][-1]
+    output: str = "decoder.output_projection.weight"
+    tied: Callable[[Mapping[str, Any]], bool] = _shares
+    untied: Mapping[str, Any] = {"share_decoder_input_output_embed": False}
 
     def options(self, old: Mapping[str, Any]) -> dict[str, Any]:
         """The options of the family's new model, without embeddings, from those of an old one."""
         chosen = {name: value for name, value in old.items() if value is not None and not name.startswith("see_")}
-        if self.name in MODEL_DATACLASS_REGISTRY:
-            if other := sorted(name for name in COMPUTES_OTHERWISE if chosen.get(name)):
-                raise SeeError(f"the model was trained with {other[0]}, which {self.name} does not have")
-            known = {field.name for field in fields(MODEL_DATACLASS_REGISTRY[self.name])}
-            return {name: value for name, value in chosen.items() if name in known - STARTS and name != "_name"}
-        return chosen | {"arch": self.name}
-
-
-# Options of fairseq's Transformer that ours lacks and no parameter tells of: the same weights would compute another
-# thing.
-COMPUTES_OTHERWISE = ("cross_self_attention", "encoder_xformers_att_config", "decoder_xformers_att_config")
-
-# Only where a model started, not what it is; and see_transformer refuses them.
-STARTS = {"encoder_embed_path", "decoder_embed_path"}
-
-
-def _shares(options: Mapping[str, Any]) -> bool:
-    return bool(options.get("share_all_embeddings") or options.get("share_decoder_input_output_embed"))
+        if self.name not in MODEL_DATACLASS_REGISTRY:
+            return chosen | {"arch": self.name}
+        if other := sorted(name for name in COMPUTES_OTHERWISE if chosen.get(name)):
+            raise SeeError(f"the model was trained with {other[0]}, which {self.name} does not have")
+        known = {field.name for field in fields(MODEL_DATACLASS_REGISTRY[self.name])} - INITIALISATION - {"_name"}
+        return {name: value for name, value in chosen.items() if name in known}
 
 
 HOSTS = (
@@ -67,18 +60,12 @@ HOSTS = (
         name="see_transformer",
         mark="encoder.layers.0.self_attn.k_proj.weight",
         tables={"encoder": "encoder.embed_tokens", "decoder": "decoder.embed_tokens"},
-        output="decoder.output_projection.weight",
-        tied=_shares,
-        untied={"share_decoder_input_output_embed": False},
     ),
     Host(
         title="fairseq's transformer_lm",
         name="see_transformer_lm",
         mark="decoder.layers.0.self_attn.k_proj.weight",
         tables={"decoder": "decoder.embed_tokens"},
-        output="decoder.output_projection.weight",
-        tied=_shares,
-        untied={"share_decoder_input_output_embed": False},
     ),
     Host(
         title="fairseq's RoBERTa",
@@ -102,4 +89,4 @@ def host_of(model: Mapping[str, Any], checkpoint: Path) -> Host:
         if host.mark in model:
             return host
     titles = ", ".join(host.title for host in HOSTS)
-    raise SeeError(f"{checkpoint} is of no model whose tables can be exchanged; those are {titles}")
+    raise SeeError(f"{checkpoint} is of no model whose embedding matrices can be replaced; those are {titles}")

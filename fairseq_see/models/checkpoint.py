@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from fairseq_see.embeddings import Embedding, exported, restore
 from fairseq_see.errors import SeeError
 from fairseq_see.export_config import is_export, read_config
+from fairseq_see.io import check_finite, check_written, replacing
+
+# torch >= 2.6 loads checkpoints with weights_only=True. Stock fairseq checkpoints hold an argparse namespace, and
+# numbers (the best validation loss, say) that numpy made: harmless data, named here one by one instead of switching
+# safety off.
+_NUMPY_CORE = getattr(np, "_core", None) or np.core
+torch.serialization.add_safe_globals(
+    [
+        argparse.Namespace,
+        _NUMPY_CORE.multiarray.scalar,
+        _NUMPY_CORE.multiarray._reconstruct,
+        np.ndarray,
+        np.dtype,
+        *{type(np.dtype(name)) for name in ("float16", "float32", "float64", "int32", "int64", "uint8", "bool")},
+    ]
+)
 
 # Among the extra state of a checkpoint that fairseq-see average wrote: of how many it is the mean.
 AVERAGED = "see_averaged"
@@ -85,12 +102,29 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     return state
 
 
+def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint in place of what was there, and read it back.
+
+    Raises:
+        SeeError: the folder is missing, not writable or full; a weight of ``state["model"]`` is NaN or infinite.
+    """
+    check_finite(state["model"])
+    with replacing(path) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:
+            # Torch has no other name for a full disk.
+            raise OSError(f"{str(error).splitlines()[0]}; is the disk full?") from error
+        written = torch.load(temporary, map_location="cpu", weights_only=True, mmap=True)
+        check_written(Path(path), state["model"], written["model"])
+
+
 def options_in(section: Any) -> dict[str, Any]:
     """A section of a checkpoint's configuration, to be read and changed.
 
     It is a dictionary, or a namespace of all options where a model has no dataclass; one that is missing is empty.
     """
-    return vars(section) if isinstance(section, Namespace) else section or {}
+    return vars(section) if isinstance(section, argparse.Namespace) else section or {}
 
 
 def slim_state(cfg: dict[str, Any], model: dict[str, torch.Tensor], updates: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Other embeddings in a model that is trained already: read its tables, build what is to replace them, save."""
+"""Other embeddings in a model that is trained already: read its matrices, build what replaces them, save."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from torch import Tensor
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
-from fairseq_see.io import save_checkpoint
-from fairseq_see.models.architectures import Host, host_of
-from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings, options_in
+from fairseq_see.models.architectures import host_of
+from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings, options_in, save_checkpoint
 
 
 class Side(NamedTuple):
-    """One table.
+    """One embedding matrix.
 
     Attributes:
-        embedding: what replaces it, at its own start.
+        embedding: what replaces it, at its initialisation.
         table: (V, d), float32, as trained.
         counts: (V,), how often the dictionary saw each symbol.
     """
@@ -43,11 +42,11 @@ class Exchange:
         options: the ``see_...`` options of the new embeddings, as of
             :class:`~fairseq_see.models.options.EmbeddingOptions`.
         data: folder of its dictionaries and, for methods that need them, unit indexes (default: where it was trained).
-        input_only: leave the output layer as it was trained, also where it was tied to a table: that becomes a dense
-            matrix of its own.
+        input_only: leave the output layer as it was trained, also where it was tied: it becomes a dense matrix of its
+            own.
 
     Attributes:
-        sides: ``encoder``, ``decoder`` or both; the first alone if they share a table.
+        sides: ``encoder``, ``decoder`` or both; the first alone if they share a matrix.
 
     Raises:
         SeeError: not such a checkpoint, other dictionaries, or embeddings that cannot be built.
@@ -58,71 +57,87 @@ class Exchange:
     ) -> None:
         self._checkpoint, self._state = checkpoint, load_checkpoint(checkpoint)
         self._host = host = host_of(self._state["model"], checkpoint)
-        task_options, old = _options(self._state, checkpoint)
+        task_options, old = _read_options(self._state, checkpoint)
         shared, tied = bool(old.get("share_all_embeddings")), host.tied(old)
         if shared and input_only:
-            raise SeeError(f"{checkpoint} shares one table between encoder, decoder and output; fit it whole")
-        new = {**host.options(old), **(host.untied if input_only else {})}
+            raise SeeError(f"{checkpoint} shares one matrix between encoder, decoder and output; fit it whole")
         if data:
             task_options = {**task_options, "data": str(data)}
-        self._cfg = OmegaConf.create(
-            {"task": task_options, "model": {**new, **options, "_name": host.name}}, flags={"allow_objects": True}
-        )
-        task = _task(self._cfg)
-        tables = _tables(self._state, checkpoint, host, resolved=bool(old.get("see_resolved")))
-        both = {"encoder": task.source_dictionary, "decoder": task.target_dictionary}
-        dictionaries = {side: both[side] for side in host.tables}
-        for side, dictionary in dictionaries.items():
-            if side in tables and len(tables[side]) != len(dictionary):
+        model_options = {**host.options(old), **(host.untied if input_only else {}), **options, "_name": host.name}
+        self._cfg = OmegaConf.create({"task": task_options, "model": model_options}, flags={"allow_objects": True})
+        task = self._set_up_task()
+        tables = self._tables(resolved=bool(old.get("see_resolved")))
+        dictionaries = {"encoder": task.source_dictionary, "decoder": task.target_dictionary}
+        for side in host.tables:
+            if side in tables and len(tables[side]) != len(dictionaries[side]):
                 raise SeeError(
-                    f"the {side}'s table in {checkpoint} has {len(tables[side]):,} rows, its dictionary in "
-                    f"{self._cfg.task.data} {len(dictionary):,}; give the data folder of its training with --data"
+                    f"the {side}'s matrix in {checkpoint} has {len(tables[side]):,} embeddings, its dictionary in "
+                    f"{self._cfg.task.data} {len(dictionaries[side]):,}; give the data folder of its training with "
+                    "--data"
                 )
-        # The tables, and the copy of one that a tied stock model saves as its output layer.
+        # The matrices, and the copy of one that a tied stock model saves as its output layer.
         replaced = (*(f"{module}." for module in host.tables.values()), *([host.output] if tied else []))
         self._rest = {name: value for name, value in self._state["model"].items() if not name.startswith(replaced)}
         if tied and input_only:
-            self._rest[host.output] = tables[host.output_side]
-        self._model = self._build(task, checkpoint, replaced)
+            self._rest[host.output] = tables[[*host.tables][-1]]
+        self._model = self._build(task, replaced)
         self.sides = {
             side: Side(
                 self._model.get_submodule(host.tables[side]),
-                tables["encoder" if shared else side].float(),
+                tables[side].float(),
                 torch.tensor(dictionaries[side].count),
             )
-            for side in (["encoder"] if shared else dictionaries)
+            for side in (["encoder"] if shared else host.tables)
         }
 
     def save(self, path: Path, how: str) -> None:
-        """Write the checkpoint: everything but tables and optimizer as it was.
+        """Write the checkpoint: everything but embeddings and optimizer as it was.
 
         Args:
             path: where to.
-            how: the tables were fitted, for whoever compares models; it is kept with the source's name.
+            how: the matrices were fitted, for whoever compares models; it is kept with the source's name.
         """
         embeddings = {name: value for name, value in self._model.state_dict().items() if ".embed_tokens." in name}
-        configuration: Any = OmegaConf.to_container(self._cfg.model, resolve=True, enum_to_str=True)
-        record = {**json.loads(configuration["see_resolved"]), "fitted": {"to": str(self._checkpoint), "how": how}}
-        configuration["see_resolved"] = json.dumps(record, sort_keys=True)
+        options: Any = OmegaConf.to_container(self._cfg.model, resolve=True, enum_to_str=True)
+        record = {**json.loads(options["see_resolved"]), "fitted": {"to": str(self._checkpoint), "how": how}}
+        options["see_resolved"] = json.dumps(record, sort_keys=True)
         state = {
             **self._state,
-            "cfg": {**self._state["cfg"], "model": configuration},
+            "cfg": {**self._state["cfg"], "model": options},
             "model": {**self._rest, **embeddings},
         }
         # Its moments are those of other parameters.
         state.pop("last_optimizer_state", None)
         save_checkpoint(path, state)
 
-    def _build(self, task: Any, checkpoint: Path, replaced: tuple[str, ...]) -> Any:
+    def _set_up_task(self) -> Any:
+        try:
+            return tasks.setup_task(self._cfg.task)
+        except Exception as error:
+            # fairseq raises bare Exceptions here.
+            raise SeeError(
+                f"no dictionaries in {self._cfg.task.data} ({error}); give the model's data folder with --data"
+            ) from error
+
+    def _tables(self, resolved: bool) -> dict[str, Tensor]:
+        """The matrices by side; of shared ones it may be the first alone."""
+        if resolved:
+            embeddings = load_embeddings(self._checkpoint, self._state)
+            return {side: embedding.table().detach() for side, embedding in embeddings.items()}
+        names = {side: f"{module}.weight" for side, module in self._host.tables.items()}
+        for name in names.values():
+            if name not in self._state["model"]:
+                raise SeeError(f"{self._checkpoint} holds no {name}; it must be of a model with embedding matrices")
+        return {side: self._state["model"][name] for side, name in names.items()}
+
+    def _build(self, task: Any, replaced: tuple[str, ...]) -> Any:
         """The model, with the rest of its parameters, to be sure that they are all there is."""
         try:
             model = task.build_model(self._cfg.model)
         except SystemExit as end:
             # fairseq's commands know no SeeError, so models end the program.
-            if isinstance(end.__cause__, SeeError):
-                raise end.__cause__ from None
-            raise
-        problem = f"{checkpoint} is not of {self._host.title}"
+            raise end.__cause__ or end from None
+        problem = f"{self._checkpoint} is not of {self._host.title}"
         try:
             missing, unexpected = model.load_state_dict(dict(self._rest), strict=False)
         except RuntimeError as error:
@@ -133,34 +148,13 @@ class Exchange:
         return model
 
 
-def _options(state: dict[str, Any], checkpoint: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read_options(state: dict[str, Any], checkpoint: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Of the task and the model, those of nested configurations flattened."""
     cfg = state.get("cfg") or {}
     task, model = options_in(cfg.get("task")), dict(options_in(cfg.get("model")))
     if not task or not model:
-        raise SeeError(f"{checkpoint} does not say of what task and model it is; only fairseq 0.12's can be read")
+        raise SeeError(f"{checkpoint} does not name its task and model; only fairseq 0.12's can be read")
     for side in ("encoder", "decoder"):
         nested = model.get(side)
         model |= {f"{side}_{name}": value for name, value in (nested if isinstance(nested, dict) else {}).items()}
     return task, model
-
-
-def _task(cfg: Any) -> Any:
-    try:
-        return tasks.setup_task(cfg.task)
-    except Exception as error:
-        # fairseq raises bare Exceptions here.
-        raise SeeError(
-            f"no dictionaries in {cfg.task.data} ({error}); give the model's data folder with --data"
-        ) from error
-
-
-def _tables(state: dict[str, Any], checkpoint: Path, host: Host, resolved: bool) -> dict[str, Tensor]:
-    """The tables by side; of shared ones it may be the first alone."""
-    if resolved:
-        return {side: embedding.table().detach() for side, embedding in load_embeddings(checkpoint, state).items()}
-    names = {side: f"{module}.weight" for side, module in host.tables.items()}
-    for name in names.values():
-        if name not in state["model"]:
-            raise SeeError(f"{checkpoint} holds no {name}; it must be of a model with embedding tables")
-    return {side: state["model"][name] for side, name in names.items()}

@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 
 from fairseq_see.errors import SeeError, needs_extra
 from fairseq_see.export_config import CONFIG, write_config
-from fairseq_see.io import replacing_folder, save_checkpoint
+from fairseq_see.io import replacing_folder
+from fairseq_see.models.checkpoint import save_checkpoint
 from fairseq_see.models.export import TrainedModel, check_replaceable, copy_files
 from fairseq_see.models.to_dense import dense_twin
 
