@@ -41,7 +41,7 @@ class Translator:
         self._batch_size = batch_size
         here = segmenter_version(self._source["language"])
         if here != self._source["segmenter"]:
-            logger.warning(f"the model was made for text segmented by {self._source['segmenter']}, this is {here}")
+            logger.warning(f"the model was trained on text segmented by {self._source['segmenter']}, this is {here}")
 
     @classmethod
     def load(

@@ -14,7 +14,7 @@ from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs
 
 if TYPE_CHECKING:
-    from fairseq_see.fitting import FitConfig, FitPreset
+    from fairseq_see.fitting import FitConfig
     from fairseq_see.models.compress import Side
 
 HELP = "compress the embedding matrices of a trained model: fit any embedding to them, and write a checkpoint with it"
@@ -24,66 +24,52 @@ MEASURES = ("mse", "relative_error", "cosine", "neighbours")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options: the embedding's under their names of fairseq-train, and the fit's."""
-    parser.add_argument(
-        "checkpoint",
-        metavar="CHECKPOINT",
-        type=Path,
-        help="fairseq's Transformer, transformer_lm or RoBERTa, or ours",
-    )
-    parser.add_argument("--output", "-o", type=Path, required=True, help="checkpoint to write")
-    parser.add_argument(
-        "--data", metavar="FOLDER", type=Path, help="dictionaries and unit indexes (default: where it was trained)"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("checkpoint", metavar="CHECKPOINT", type=Path, help="fairseq's Transformer, transformer_lm or RoBERTa, or ours")
+    add("--output", "-o", type=Path, required=True, help="checkpoint to write")
+    add("--data", metavar="FOLDER", type=Path, help="dictionaries and unit indexes (default: where it was trained)")
+    add(
         "--input-only",
         action="store_true",
         help="leave the output layer as it was trained; one that was tied becomes a dense matrix of its own",
     )
-    parser.add_argument(
+    add(
         "--preset",
         metavar="NAME",
         help="a method with the settings that suit a fit: svd, direction, see or morphte; options given besides win",
     )
-    embedding = parser.add_argument_group("embedding")
-    embedding.add_argument("--see-method", metavar="METHOD", help="embedding method")
-    embedding.add_argument(
-        "--user-dir", metavar="FOLDER", action=ImportUserDir, help="package with methods of your own"
-    )
-    embedding.add_argument("--see-ratio", type=float, metavar="R", help="compress each matrix this many times")
-    embedding.add_argument(
-        "--see-args", metavar="NAME=VALUE,...", help="hyper-parameters (fairseq-see plan --list-options)"
-    )
-    embedding.add_argument("--see-index", metavar="PATH", help="unit index elsewhere than in the data folder")
-    fitting = parser.add_argument_group("fitting", "defaults: the preset's, if it has another")
-    fitting.add_argument(
-        "--loss", help="mse, l1, power, cosine, a mix as cosine:0.2,power:0.0025, or direction (default: mse)"
-    )
-    fitting.add_argument(
+    add("--json", action="store_true", help="print JSON instead of a table")
+    add = parser.add_argument_group("embedding").add_argument
+    add("--see-method", metavar="METHOD", help="embedding method")
+    add("--user-dir", metavar="FOLDER", action=ImportUserDir, help="package with methods of your own")
+    add("--see-ratio", type=float, metavar="R", help="compress each matrix this many times")
+    add("--see-args", metavar="NAME=VALUE,...", help="hyper-parameters (fairseq-see plan --list-options)")
+    add("--see-index", metavar="PATH", help="unit index elsewhere than in the data folder")
+    add = parser.add_argument_group("fitting", "defaults: the preset's, if it has another").add_argument
+    add("--loss", help="mse, l1, power, cosine, a mix as cosine:0.2,power:0.0025, or direction (default: mse)")
+    add(
         "--alpha",
         type=float,
         nargs=2,
         metavar=("FIRST", "LAST"),
         help="exponent of power, |x - y|^alpha; falls for two thirds of the epochs (default: 1.0 0.1)",
     )
-    fitting.add_argument(
+    add(
         "--weights",
         choices=("none", "frequency"),
         default="none",
         help="of embeddings: all alike, or the dictionary's counts, plus 1 (default: %(default)s)",
     )
-    fitting.add_argument(
-        "--encoder", choices=("linear",), help="learn latents as a linear map of embeddings (for low_rank)"
-    )
-    fitting.add_argument("--optimizer", choices=("adam", "lbfgs"), help="default: adam")
-    fitting.add_argument(
+    add("--encoder", choices=("linear",), help="learn latents as a linear map of embeddings (for low_rank)")
+    add("--optimizer", choices=("adam", "lbfgs"), help="default: adam")
+    add(
         "--lr",
         type=float,
         help="learning rate (default: adam 0.001 from a closed-form initialisation, 0.01 from others; lbfgs 1)",
     )
-    fitting.add_argument("--epochs", type=int, help="0: only the initialisation (default: 30)")
-    fitting.add_argument("--batch-rows", type=int, metavar="N", help="for adam (default: 256)")
-    fitting.add_argument("--seed", type=int, default=1, help="default: %(default)s")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add("--epochs", type=int, help="0: only the initialisation (default: 30)")
+    add("--batch-rows", type=int, metavar="N", help="for adam (default: 256)")
+    add("--seed", type=int, default=1, help="default: %(default)s")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -94,11 +80,14 @@ def run(args: argparse.Namespace) -> None:
 
     from fairseq_see.embeddings import embedding_class
     from fairseq_see.embeddings.config import parse_options
-    from fairseq_see.fitting import parse_loss
+    from fairseq_see.fitting import FitConfig, FitPreset, parse_loss, preset_named
     from fairseq_see.models.compress import Exchange
 
-    preset = _preset(args)
-    config = _fit_config(args, preset.fit)
+    if not args.preset and not args.see_method:
+        raise SeeError("name what to fit: give --see-method METHOD, or --preset NAME")
+    preset = preset_named(args.preset) if args.preset else FitPreset(args.see_method, FitConfig(), {})
+    given = {name: value for name in preset.fit._fields if (value := getattr(args, name)) is not None}
+    config = preset.fit._replace(**{**given, "encoder": args.encoder is not None or preset.fit.encoder})
     method = args.see_method or preset.method
     # The preset's options are of its own method.
     own = preset.options if method == preset.method else {}
@@ -119,26 +108,6 @@ def run(args: argparse.Namespace) -> None:
         print()
     else:
         _print(results, args.output)
-
-
-def _preset(args: argparse.Namespace) -> "FitPreset":
-    from fairseq_see.fitting import FitConfig, FitPreset, preset_named
-
-    if args.preset is not None:
-        return preset_named(args.preset)
-    if args.see_method is None:
-        raise SeeError("name what to fit: give --see-method METHOD, or --preset NAME")
-    return FitPreset(args.see_method, FitConfig(), {})
-
-
-def _fit_config(args: argparse.Namespace, config: "FitConfig") -> "FitConfig":
-    """A config with the options that were given in place of its own."""
-    given = {name: getattr(args, name) for name in config._fields if getattr(args, name) is not None}
-    if args.alpha is not None:
-        given["alpha"] = tuple(args.alpha)
-    if args.encoder is not None:
-        given["encoder"] = True
-    return config._replace(**given)
 
 
 def _fit(name: str, side: "Side", config: "FitConfig", weights: str) -> dict[str, Any]:
@@ -176,15 +145,13 @@ def _describe_fit(args: argparse.Namespace, config: "FitConfig", results: list[d
 
 
 def _print(results: list[dict[str, Any]], output: Path) -> None:
-    table = Table(title=f"{output}: against the dense matrix")
-    for column, justify in (("side", "left"), ("words by frequency", "left"), ("rows", "right")):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    for column in ("mse", "relative error", "cosine", "10 neighbours"):
+    table = Table("side", "words by frequency", title=f"{output}: against the dense matrix")
+    for column in ("embeddings", "mse", "relative error", "cosine", "10 neighbours"):
         table.add_column(column, justify="right")
     for result in results:
         for band in result["bands"]:
-            numbers = [f"{band[name]:.4g}" for name in MEASURES]
-            table.add_row(result["side"], band["band"], f"{band['rows']:,}", *numbers)
+            measures = [f"{band[name]:.4g}" for name in MEASURES]
+            table.add_row(result["side"], band["band"], f"{band['rows']:,}", *measures)
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
     for result in results:

@@ -16,11 +16,6 @@ import fairseq_see.cli
 from fairseq_see.errors import SeeError
 
 
-def subcommands() -> list[str]:
-    """Names of the subcommands: the modules beside this one."""
-    return sorted(module.name for module in pkgutil.iter_modules(fairseq_see.cli.__path__) if module.name != "main")
-
-
 class ImportUserDir(argparse.Action):
     """``--user-dir FOLDER``: import a package of a user's own, as fairseq's option of this name does."""
 
@@ -34,8 +29,9 @@ class ImportUserDir(argparse.Action):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; bad input ends in one line on stderr and status 2."""
-    modules = {name: f"fairseq_see.cli.{name}" for name in subcommands()}
+    """Run one subcommand, a module beside this one; bad input ends in one line on stderr and status 2."""
+    names = sorted(module.name for module in pkgutil.iter_modules(fairseq_see.cli.__path__) if module.name != "main")
+    modules = {name: f"fairseq_see.cli.{name}" for name in names}
     return run_command("fairseq-see", "Compressed embeddings for translation models.", modules, argv)
 
 

@@ -16,17 +16,13 @@ CHUNK = 1 << 18
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="what fairseq-see export wrote")
-    parser.add_argument("--beam", type=_positive, default=5, metavar="N", help="beam size (default: %(default)s)")
-    parser.add_argument(
-        "--batch-size",
-        type=_positive,
-        default=4096,
-        metavar="N",
-        help="source tokens of a batch, padding included (default: %(default)s)",
-    )
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: a GPU if there is one")
-    parser.add_argument("--threads", type=_positive, metavar="N", help="threads of a CPU (default: the engine's)")
+    add = parser.add_argument
+    add("folder", metavar="FOLDER", type=Path, help="what fairseq-see export wrote")
+    add("--beam", type=_positive, default=5, metavar="N", help="beam size (default: %(default)s)")
+    batches = "source tokens of a batch, padding included (default: %(default)s)"
+    add("--batch-size", type=_positive, default=4096, metavar="N", help=batches)
+    add("--device", choices=("cpu", "cuda"), help="default: a GPU if there is one")
+    add("--threads", type=_positive, metavar="N", help="threads of a CPU (default: the engine's)")
 
 
 def run(args: argparse.Namespace) -> None:

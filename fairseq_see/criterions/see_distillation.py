@@ -7,7 +7,7 @@ of ``label_smoothed_cross_entropy`` and needs no teacher, so losses of both stag
 import logging
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Optional
 
@@ -21,24 +21,12 @@ from torch import Tensor
 
 from fairseq_see.criterions.see_cross_entropy import CrossEntropyCriterion
 from fairseq_see.distillation.output_cache import OutputCache, content_hashes
-from fairseq_see.distillation.stages import (
-    Stages,
-    Weights,
-    parse_layers,
-    squared_error,
-    zero_gradients,
-)
+from fairseq_see.distillation.stages import Stages, Weights, parse_layers, squared_error, zero_gradients
 from fairseq_see.errors import SeeError
 from fairseq_see.losses.chunked import kl_divergence
 from fairseq_see.models.checkpoint import exit_on_error
-from fairseq_see.models.teacher import (
-    Pass,
-    Teacher,
-    check_tables,
-    check_transformer,
-    layer_pairs,
-    observed_forward,
-)
+from fairseq_see.models.options import option
+from fairseq_see.models.teacher import Pass, Teacher, check_tables, check_transformer, layer_pairs, observed_forward
 
 logger = logging.getLogger(__name__)
 
@@ -50,39 +38,28 @@ START_EPOCHS = 2
 class DistillationConfig(FairseqDataclass):
     """Options of the criterion; alpha, beta and gamma as in eq. 9."""
 
-    teacher: Optional[str] = field(default=None, metadata={"help": "checkpoint of the teacher, or its export"})
-    teacher_data: Optional[str] = field(
-        default=None,
-        metadata={"help": "folder of the teacher's dictionaries (default: its checkpoint's, or the data it saw)"},
+    teacher: Optional[str] = option(None, "checkpoint of the teacher, or its export")
+    teacher_data: Optional[str] = option(
+        None, "folder of the teacher's dictionaries (default: its checkpoint's, or the data it was trained on)"
     )
-    teacher_fp16: bool = field(default=False, metadata={"help": "run the teacher in half precision"})
-    teacher_cache: Optional[str] = field(
-        default=None, metadata={"help": "folder that keeps the teacher's largest outputs; needs --distil-gamma 0"}
+    teacher_fp16: bool = option(False, "run the teacher in half precision")
+    teacher_cache: Optional[str] = option(None, "folder for the teacher's largest outputs; needs --distil-gamma 0")
+    teacher_top_k: int = option(32, "with --teacher-cache, how many of the teacher's outputs at a position are kept")
+    start_updates: Optional[int] = option(None, "length of the start stage in updates")
+    start_epochs: Optional[int] = option(None, f"or in epochs (default: {START_EPOCHS} epochs; 0: no start stage)")
+    start_beta: float = option(1.0, "weight of the embeddings' MSE in the start stage")
+    start_gamma: float = option(1.0, "weight of the hidden states' MSE in the start stage")
+    distil_alpha: float = option(1.0, "weight of the KL divergence from the teacher")
+    distil_beta: float = option(1.0, "weight of the embeddings' MSE in the formal stage")
+    distil_gamma: float = option(1.0, "weight of the hidden states' MSE in the formal stage")
+    distil_temperature: float = option(1.0, "T of the KL divergence")
+    distil_t_squared: bool = option(False, "multiply the KL divergence by T^2 (the paper does not)")
+    distil_layers: str = option(
+        "all",
+        "layers whose states are compared: all, last, or LAYER,STUDENT:TEACHER,... with 0 for the embedding's output; "
+        "for encoder and decoder apart: ENCODER/DECODER",
     )
-    teacher_top_k: int = field(
-        default=32, metadata={"help": "with --teacher-cache, the teacher's outputs at a position that are kept"}
-    )
-    start_updates: Optional[int] = field(default=None, metadata={"help": "length of the start stage in updates"})
-    start_epochs: Optional[int] = field(
-        default=None, metadata={"help": f"or in epochs (default: {START_EPOCHS} epochs; 0: no start stage)"}
-    )
-    start_beta: float = field(default=1.0, metadata={"help": "weight of the tables' MSE in the start stage"})
-    start_gamma: float = field(default=1.0, metadata={"help": "weight of the hidden states' MSE in the start stage"})
-    distil_alpha: float = field(default=1.0, metadata={"help": "weight of the KL divergence from the teacher"})
-    distil_beta: float = field(default=1.0, metadata={"help": "weight of the tables' MSE in the formal stage"})
-    distil_gamma: float = field(default=1.0, metadata={"help": "weight of the hidden states' MSE in the formal stage"})
-    distil_temperature: float = field(default=1.0, metadata={"help": "T of the KL divergence"})
-    distil_t_squared: bool = field(
-        default=False, metadata={"help": "multiply the KL divergence by T^2 (the paper does not)"}
-    )
-    distil_layers: str = field(
-        default="all",
-        metadata={
-            "help": "layers whose states are compared: all, last, or LAYER,STUDENT:TEACHER,... with 0 for the "
-            "embedding's output; for encoder and decoder apart: ENCODER/DECODER"
-        },
-    )
-    label_smoothing: float = field(default=0.0, metadata={"help": "epsilon for label smoothing, 0 means none"})
+    label_smoothing: float = option(0.0, "epsilon for label smoothing, 0 means none")
     sentence_avg: bool = II("optimization.sentence_avg")
 
 
@@ -195,15 +172,13 @@ class DistillationCriterion(CrossEntropyCriterion):
         return teacher
 
     def _listen(self, task: Any) -> None:
-        """Learn how far training is. fairseq tells its task and not its criterion, right after resuming too."""
+        """Learn how far training is: fairseq reports it to its task alone, right after resuming too."""
         train_step, begin_epoch = task.train_step, task.begin_epoch
 
         @wraps(train_step)
-        def heard_step(
-            sample: Any, model: Any, criterion: Any, optimizer: Any, update_num: int, *args: Any, **options: Any
-        ) -> Any:
+        def heard_step(sample: Any, model: Any, criterion: Any, optimizer: Any, update_num: int, **options: Any) -> Any:
             self._updates = update_num
-            return train_step(sample, model, criterion, optimizer, update_num, *args, **options)
+            return train_step(sample, model, criterion, optimizer, update_num, **options)
 
         @wraps(begin_epoch)
         def heard_epoch(epoch: int, model: Any) -> Any:
@@ -225,27 +200,24 @@ class DistillationCriterion(CrossEntropyCriterion):
     @classmethod
     def reduce_metrics(cls, logging_outputs: list[dict[str, Any]]) -> None:
         """Log means by sample size: losses in bits as fairseq has them, squared errors as they are."""
-        sample_size = sum(log["sample_size"] for log in logging_outputs)
+        units = {"ce_loss": math.log(2), "kl_loss": math.log(2), "embedding_loss": 1.0, "hidden_loss": 1.0}
         if any("nll_loss" in log for log in logging_outputs):
             super().reduce_metrics(logging_outputs)
         else:
             # No outputs were computed, and so there is no perplexity.
-            _log_mean("loss", logging_outputs, sample_size, math.log(2))
-        for name, unit in (("ce", math.log(2)), ("kl", math.log(2)), ("embedding", 1.0), ("hidden", 1.0)):
-            _log_mean(f"{name}_loss", logging_outputs, sample_size, unit)
-
-
-def _log_mean(name: str, logs: list[dict[str, Any]], sample_size: float, unit: float) -> None:
-    if any(name in log for log in logs):
-        value = sum(log.get(name, 0) for log in logs) / sample_size / unit
-        metrics.log_scalar(name, utils.item(value), sample_size, round=5)
+            units["loss"] = math.log(2)
+        sample_size = sum(log["sample_size"] for log in logging_outputs)
+        for name, unit in units.items():
+            if any(name in log for log in logging_outputs):
+                value = sum(log.get(name, 0) for log in logging_outputs) / sample_size / unit
+                metrics.log_scalar(name, utils.item(value), sample_size, round=5)
 
 
 def _embedding_loss(student: Pass, rows: tuple[Tensor, Tensor], real: dict[str, Tensor]) -> Tensor:
-    """Eq. 5 on the rows of the batch's tokens, each as often as it occurs; the mean of both sides.
+    """Eq. 5 on the embeddings of the batch's tokens, each as often as it occurs; the mean of both sides.
 
     So it is a sum over positions as every loss is, which it would not be over distinct tokens, whose number is not the
-    sum of those of two batches. And it is free: these rows have just been looked up.
+    sum of those of two batches. And it is free: these embeddings have just been looked up.
     """
     sides = zip(("encoder", "decoder"), student.rows, rows, strict=True)
     return torch.stack([squared_error([(ours, theirs)], real[side]) for side, ours, theirs in sides]).mean()
@@ -282,11 +254,9 @@ def _check(cfg: DistillationConfig, stages: Stages, task: Any) -> None:
         raise SeeError("see_distillation needs the checkpoint of a teacher; give --teacher")
     if not 0 < cfg.distil_temperature < math.inf:
         raise SeeError(f"--distil-temperature must be a number above 0, not {cfg.distil_temperature}")
-    if not 0 <= cfg.label_smoothing < 1:
-        raise SeeError(f"--label-smoothing must be at least 0 and below 1, not {cfg.label_smoothing}")
     if cfg.teacher_top_k < 1:
         raise SeeError(f"--teacher-top-k must be at least 1, not {cfg.teacher_top_k}")
     if cfg.teacher_cache is not None and stages.formal.hidden:
         raise SeeError("--teacher-cache spares running the teacher, whose hidden states need it; give --distil-gamma 0")
     if cfg.teacher_cache is not None and os.pathsep in str(task.cfg.data):
-        raise SeeError("--teacher-cache tells samples by their number in one data folder; leave it out for several")
+        raise SeeError("--teacher-cache knows samples by their number in one data folder; leave it out for several")

@@ -17,6 +17,11 @@ from fairseq_see.models.checkpoint import load_checkpoint, options_in
 
 # Of all updates, those in which the learning rate rises.
 WARMUP = 1 / 6
+LOSS = {"start_updates": 0, "distil_beta": 0.0, "distil_gamma": 0.0, "label_smoothing": 0.1}
+BATCHES = {
+    **{"num_workers": 0, "required_batch_size_multiple": 1, "update_epoch_batch_itr": True},
+    **{"skip_invalid_size_inputs_valid_test": True},
+}
 
 
 def distil(
@@ -41,43 +46,21 @@ def distil(
     """
     from fairseq_cli.train import main
 
-    state = load_checkpoint(student)
-    cfg: Any = OmegaConf.structured(FairseqConfig)
+    old = load_checkpoint(student)["cfg"]
+    rate = {"warmup_updates": max(1, round(updates * WARMUP)), "total_num_update": updates, "lr": [lr]}
+    chosen = {
+        "criterion": {"_name": "see_distillation", "teacher": str(teacher), **LOSS},
+        "optimizer": {"_name": "adam", "adam_betas": "(0.9, 0.98)"},
+        "lr_scheduler": {"_name": "polynomial_decay", **rate},
+        "common": {"seed": seed, "log_interval": 20},
+        "dataset": {"max_tokens": max_tokens, **BATCHES},
+        "optimization": {"max_update": updates, "lr": [lr], "clip_norm": 1.0},
+        "checkpoint": {"save_dir": str(folder), "finetune_from_model": str(student), "no_epoch_checkpoints": True},
+    }
+    cfg: Any = OmegaConf.merge(OmegaConf.structured(FairseqConfig), chosen)
     OmegaConf.set_struct(cfg, False)
-    cfg.task = OmegaConf.create({**options_in(state["cfg"]["task"]), "data": str(data)})
-    cfg.model = OmegaConf.create(dict(options_in(state["cfg"]["model"])), flags={"allow_objects": True})
-    cfg.criterion = OmegaConf.create(
-        {
-            "_name": "see_distillation",
-            "teacher": str(teacher),
-            "start_updates": 0,
-            "distil_beta": 0.0,
-            "distil_gamma": 0.0,
-            "label_smoothing": 0.1,
-        }
-    )
-    cfg.optimizer = OmegaConf.create({"_name": "adam", "adam_betas": "(0.9, 0.98)"})
-    cfg.lr_scheduler = OmegaConf.create(
-        {
-            "_name": "polynomial_decay",
-            "warmup_updates": max(1, round(updates * WARMUP)),
-            "total_num_update": updates,
-            "lr": [lr],
-        }
-    )
-    cfg.common.seed = seed
-    cfg.common.log_interval = 20
-    cfg.dataset.max_tokens = max_tokens
-    cfg.dataset.num_workers = 0
-    cfg.dataset.required_batch_size_multiple = 1
-    cfg.dataset.update_epoch_batch_itr = True
-    cfg.dataset.skip_invalid_size_inputs_valid_test = True
-    cfg.optimization.max_update = updates
-    cfg.optimization.lr = [lr]
-    cfg.optimization.clip_norm = 1.0
-    cfg.checkpoint.save_dir = str(folder)
-    cfg.checkpoint.finetune_from_model = str(student)
-    cfg.checkpoint.no_epoch_checkpoints = True
+    cfg.task = OmegaConf.create({**options_in(old["task"]), "data": str(data)})
+    cfg.model = OmegaConf.create(dict(options_in(old["model"])), flags={"allow_objects": True})
     add_defaults(cfg)
     main(cfg)
     return folder / "checkpoint_last.pt"

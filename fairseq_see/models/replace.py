@@ -1,6 +1,6 @@
 """Any registered embedding in a model that fairseq brings along, or in one of your own.
 
-A model fits if its encoder and its decoder look tokens up in ``embed_tokens``. The tables that it builds are exchanged
+A model fits if its encoder and its decoder look tokens up in ``embed_tokens``. The matrices that it builds are replaced
 before anything is trained; resuming and generating then work as with ``see_transformer``. README.md has an example.
 """
 
@@ -17,9 +17,9 @@ from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
 from fairseq_see.models.builder import EmbeddingBuilder
 from fairseq_see.models.checkpoint import exit_on_error
-from fairseq_see.models.options import EmbeddingOptions, set_defaults
+from fairseq_see.models.options import EmbeddingOptions, refuse_options, set_defaults
 
-# What fairseq's models do to the tables of their own, which are thrown away.
+# What fairseq's models do to the matrices of their own, which are thrown away.
 UNSUPPORTED = ("encoder_embed_path", "decoder_embed_path", "encoder_freeze_embed", "decoder_freeze_embed")
 
 
@@ -31,10 +31,11 @@ def add_embedding_options(parser: ArgumentParser) -> None:
     gen_parser_from_dataclass(parser, EmbeddingOptions(), delete_default=True)
 
 
+@exit_on_error()
 def replace_embeddings(model: Any, args: Any, task: Any) -> Any:
     """Give a model that has just been built the embeddings that the ``--see-...`` options ask for.
 
-    An output layer that is tied to the decoder's table stays tied: one that holds the same matrix is replaced, and one
+    An output layer that is tied to the decoder's matrix stays tied: one that holds the same matrix is replaced, and one
     that reads ``embed_tokens.weight``, as that of fairseq's LSTM, finds it. Embeddings that are shared stay shared.
     Bad input ends the program with one line.
 
@@ -46,30 +47,27 @@ def replace_embeddings(model: Any, args: Any, task: Any) -> Any:
     Returns:
         the model.
     """
-    with exit_on_error():
-        for option in UNSUPPORTED:
-            if getattr(args, option, None):
-                raise SeeError(f"--{option.replace('_', '-')} does not go with --see-method; leave it out")
-        if isinstance(args, Namespace):
-            set_defaults(args, EmbeddingOptions)
-        builder = EmbeddingBuilder(args, task)
-        stock = {side: getattr(model, side).embed_tokens for side in ("encoder", "decoder")}
-        built: dict[nn.Module, Embedding] = {}
-        for side, table in stock.items():
-            half = getattr(model, side)
-            if table not in built:
-                built[table] = builder.build(side, half.dictionary, table.embedding_dim)
-            half.embed_tokens = built[table]
-            _tie(half, table.weight, built[table])
-        held = {id(parameter) for parameter in model.parameters()}
-        if any(id(table.weight) in held for table in stock.values()):
-            raise SeeError("this model ties its output in a way that cannot be replaced; leave it untied")
-        builder.record()
+    refuse_options(args, UNSUPPORTED, "--see-method")
+    if isinstance(args, Namespace):
+        set_defaults(args, EmbeddingOptions)
+    builder = EmbeddingBuilder(args, task)
+    stock = {side: getattr(model, side).embed_tokens for side in ("encoder", "decoder")}
+    built: dict[nn.Module, Embedding] = {}
+    for side, old in stock.items():
+        half = getattr(model, side)
+        if old not in built:
+            built[old] = builder.build(side, half.dictionary, old.embedding_dim)
+        half.embed_tokens = built[old]
+        _tie(half, old.weight, built[old])
+    held = {id(parameter) for parameter in model.parameters()}
+    if any(id(old.weight) in held for old in stock.values()):
+        raise SeeError("this model ties its output in a way that cannot be replaced; leave it untied")
+    builder.record()
     return model
 
 
 class TiedOutput(nn.Module):
-    """An output layer without parameters of its own: (..., d) -> (..., V), the scores of an embedding's rows."""
+    """An output layer without parameters of its own: (..., d) -> (..., V), the scores of all embeddings."""
 
     def __init__(self, embedding: Embedding) -> None:
         super().__init__()

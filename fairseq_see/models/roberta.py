@@ -1,7 +1,7 @@
 """``see_roberta``: fairseq's RoBERTa with any registered embedding, for masked language models and classifiers.
 
 The output of a masked language model is tied to the embedding, or a matrix of its own (``--untie-weights-roberta``);
-then only the input is compressed. A classifier of sentences does not use it, and trains without building the table.
+then only the input is compressed. A classifier of sentences does not use it, and trains without building the matrix.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -49,7 +49,7 @@ class SEERobertaEncoder(RobertaEncoder):
     """Encoder and head around an embedding that is given."""
 
     def __init__(self, args: Any, dictionary: Dictionary, embedding: Embedding) -> None:
-        # Not RobertaEncoder's, which builds a table of its own.
+        # Not RobertaEncoder's, which builds a matrix of its own.
         FairseqEncoder.__init__(self, dictionary)
         self.args = args
         if args.encoder_layers_to_keep:
@@ -63,7 +63,7 @@ class SEERobertaEncoder(RobertaEncoder):
         )
 
     def forward(self, src_tokens: torch.Tensor, features_only: bool = False, *args: Any, **kwargs: Any) -> Any:
-        """As fairseq's; input and output share one reconstructed table where they are tied."""
+        """As fairseq's; tied input and output share one reconstructed matrix."""
         with self.sentence_encoder.embed_tokens.hold_table() if self.tied and not features_only else nullcontext():
             return super().forward(src_tokens, features_only, *args, **kwargs)
 
@@ -79,6 +79,7 @@ class SEERobertaModel(RobertaModel):
         add_embedding_options(parser)
 
     @classmethod
+    @exit_on_error()
     def build_model(cls, args: Any, task: Any) -> "SEERobertaModel":
         """Build embedding and model; bad input ends the program with one line."""
         with open_dict(args) if OmegaConf.is_config(args) else nullcontext():
@@ -86,10 +87,9 @@ class SEERobertaModel(RobertaModel):
             if getattr(args, "max_positions", None) is None:
                 args.max_positions = getattr(args, "tokens_per_sample", None) or task.max_positions()
             base_architecture(args)
-            with exit_on_error():
-                builder = EmbeddingBuilder(args, task)
-                embedding = builder.build("encoder", task.source_dictionary, args.encoder_embed_dim)
-                builder.record()
+            builder = EmbeddingBuilder(args, task)
+            embedding = builder.build("encoder", task.source_dictionary, args.encoder_embed_dim)
+            builder.record()
             return cls(args, SEERobertaEncoder(args, task.source_dictionary, embedding))
 
 

@@ -26,7 +26,7 @@ class Pass(NamedTuple):
 
     Attributes:
         output: what the model returned: logits (B, T, V), or features (B, T, d), and fairseq's extras.
-        rows: rows of the embedding tables, as they were looked up: (B, S, d) and (B, T, d).
+        rows: embeddings as they were looked up: (B, S, d) and (B, T, d).
         encoder: hidden states (S, B, d): the embedding's output and that of each layer.
         decoder: hidden states (T, B, d).
     """
@@ -38,7 +38,7 @@ class Pass(NamedTuple):
 
 
 def observed_forward(model: Any, inputs: Mapping[str, Tensor], features_only: bool = False) -> Pass:
-    """Run fairseq's Transformer, wrapped for distributed training or not, and see what it computes inside.
+    """Run fairseq's Transformer, wrapped for distributed training or not, and keep what it computes inside.
 
     Args:
         model: one that :func:`check_transformer` lets pass.
@@ -47,9 +47,9 @@ def observed_forward(model: Any, inputs: Mapping[str, Tensor], features_only: bo
     """
     rows: list[Tensor] = []
     encoded: list[dict[str, Any]] = []
-    # A shared table is one module, called for the source first and then for the target.
-    tables = dict.fromkeys((model.encoder.embed_tokens, model.decoder.embed_tokens))
-    hooks = [table.register_forward_hook(lambda module, args, out: rows.append(out)) for table in tables]
+    # A shared embedding is one module, called for the source first and then for the target.
+    embeddings = dict.fromkeys((model.encoder.embed_tokens, model.decoder.embed_tokens))
+    hooks = [module.register_forward_hook(lambda module, args, out: rows.append(out)) for module in embeddings]
     hooks.append(model.encoder.register_forward_hook(lambda module, args, out: encoded.append(out)))
     try:
         output = model(**inputs, features_only=features_only)
@@ -60,33 +60,25 @@ def observed_forward(model: Any, inputs: Mapping[str, Tensor], features_only: bo
 
 
 def check_transformer(model: Any, what: str) -> None:
-    """Refuse models whose hidden states and tables we cannot see.
-
-    Raises:
-        SeeError: not fairseq's Transformer.
-    """
-    halves = getattr(model, "encoder", None), getattr(model, "decoder", None)
-    if not isinstance(halves[0], TransformerEncoderBase) or not isinstance(halves[1], TransformerDecoderBase):
+    """Raise SeeError if a model is not fairseq's Transformer, whose embeddings and hidden states are known."""
+    encoder, decoder = getattr(model, "encoder", None), getattr(model, "decoder", None)
+    if not isinstance(encoder, TransformerEncoderBase) or not isinstance(decoder, TransformerDecoderBase):
         raise SeeError(f"{what} is not fairseq's Transformer, the one architecture that see_distillation knows")
 
 
 def check_tables(student: Any, teacher: Any) -> None:
-    """Refuse tables whose rows cannot be compared.
-
-    Raises:
-        SeeError: rows of other widths.
-    """
+    """Raise SeeError if the embeddings of student and teacher have other dimensions."""
     for side in ("encoder", "decoder"):
-        ours, theirs = (getattr(model, side).embed_tokens.embedding_dim for model in (student, teacher))
-        _check_width(ours, theirs, f"rows of the {side}'s table", "--distil-beta and --start-beta")
+        dims = [getattr(model, side).embed_tokens.embedding_dim for model in (student, teacher)]
+        _check_dimensions(*dims, f"embeddings of the {side}", "--distil-beta and --start-beta")
 
 
 def layer_pairs(student: Any, teacher: Any, layers: Sequence[Layers]) -> dict[str, tuple[tuple[int, int], ...]]:
     """The layers whose states are compared, by side.
 
     Raises:
-        SeeError: there are no such layers, states have other widths, or the student leaves layers out at random, so
-            that its n-th state is not always that of its n-th layer.
+        SeeError: there are no such layers, states have other dimensions, or the student leaves layers out at random,
+            so that its n-th state is not always that of its n-th layer.
     """
     pairs = {}
     for choice in layers:
@@ -95,15 +87,15 @@ def layer_pairs(student: Any, teacher: Any, layers: Sequence[Layers]) -> dict[st
             raise SeeError(f"LayerDrop leaves out layers whose states are compared; set --{choice.side}-layerdrop to 0")
         pairs[choice.side] = choice.pairs(len(ours), len(theirs))
         what = f"hidden states of the {choice.side}"
-        _check_width(ours[0].embed_dim, theirs[0].embed_dim, what, "--distil-gamma and --start-gamma")
+        _check_dimensions(ours[0].embed_dim, theirs[0].embed_dim, what, "--distil-gamma and --start-gamma")
     return pairs
 
 
-def _check_width(student: int, teacher: int, what: str, options: str) -> None:
+def _check_dimensions(student: int, teacher: int, what: str, options: str) -> None:
     if student != teacher:
         raise SeeError(
-            f"{what} have {teacher} numbers in the teacher and {student} in the student; take a teacher of the same "
-            f"width, or set {options} to 0"
+            f"{what} have {teacher} dimensions in the teacher and {student} in the student; take a teacher with as "
+            f"many, or set {options} to 0"
         )
 
 
@@ -125,7 +117,7 @@ class Teacher:
         state = load_checkpoint(path)
         cfg = state.get("cfg") or {}
         if not cfg.get("model"):
-            raise SeeError(f"the teacher {path} does not say what model it is; only fairseq 0.12's can be read")
+            raise SeeError(f"the teacher {path} does not name its model; only fairseq 0.12's can be read")
         _check_dictionaries(Path(path), options_in(cfg.get("task")), task, data)
         self.model = _build(path, state, task).eval().requires_grad_(False)
         self._device = torch.device("cpu")
@@ -138,7 +130,7 @@ class Teacher:
             return observed_forward(self._on(inputs), inputs, features_only)
 
     def rows(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Rows of the tables, (B, S, d) and (B, T, d), without a pass."""
+        """The embeddings, (B, S, d) and (B, T, d), without a pass."""
         model = self._on(inputs)
         with torch.no_grad():
             source = model.encoder.embed_tokens(inputs["src_tokens"])
@@ -163,28 +155,22 @@ def _build(path: str | Path, state: dict[str, Any], task: Any) -> Any:
     section = state["cfg"]["model"]
     name = options_in(section).get("_name") or options_in(section).get("arch")
     if name not in models.ARCH_MODEL_REGISTRY:
-        raise SeeError(
-            f"the teacher {path} is of the architecture {name!r}, which neither fairseq nor a plugin has here"
-        )
+        raise SeeError(f"the teacher {path} is of the architecture {name!r}, which neither fairseq nor a plugin has")
     cfg = section if isinstance(section, Namespace) else OmegaConf.create({"model": section}).model
     try:
         # Weights that are about to be overwritten must not cost random numbers that others count on. And not
         # task.build_model: with --eval-bleu the task would translate with the model that it built last.
         with torch.random.fork_rng(devices=[]):
             model = models.build_model(cfg, task, from_checkpoint=True)
+        check_transformer(model, f"the teacher {path}")
+        model.load_state_dict(state["model"], strict=True, model_cfg=cfg)
+    except SeeError:
+        raise
     except Exception as error:
         # fairseq raises errors of all kinds here, assertions among them.
-        raise SeeError(f"cannot build the teacher {path}: {_line(error)}") from error
-    check_transformer(model, f"the teacher {path}")
-    try:
-        model.load_state_dict(state["model"], strict=True, model_cfg=cfg)
-    except (RuntimeError, SeeError) as error:
-        raise SeeError(f"the teacher {path} does not fit its own configuration: {_line(error)}") from error
+        line = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+        raise SeeError(f"the teacher {path} does not fit its own configuration: {line}") from error
     return model
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
 
 
 def _check_dictionaries(path: Path, options: Mapping[str, Any], task: Any, data: str | None) -> None:
