@@ -40,7 +40,7 @@ def test_the_example_method_passes_the_contract_tests(my_methods):
 
 
 def test_the_example_method_has_its_option_on_every_command_line(my_methods, toy, tmp_path):
-    from tests.fairseq.models.conftest import RECIPE
+    from tests.fairseq.training import OPTIONS
 
     method = ("--user-dir", my_methods, "--see-args", "hashes=3")
     words = (*method, "--methods", "hashed", "--ratios", "2", "--dim", "64", "--json")
@@ -48,7 +48,7 @@ def test_the_example_method_has_its_option_on_every_command_line(my_methods, toy
     assert [plan["config"] for plan in plans] == [{"buckets": 36, "hashes": 3}] * 2
     assert "hashed: hashes (int; default: 2)" in run_command("fairseq-see", "plan", *method, "--list-options").stdout
 
-    words = (*RECIPE, *method, "--see-method", "hashed", "--see-ratio", "2", "--max-epoch", "1")
+    words = (*OPTIONS, *method, "--see-method", "hashed", "--see-ratio", "2", "--max-epoch", "1")
     run_command("fairseq-train", toy / "data-bin", *words, "--save-dir", tmp_path)
     state = torch.load(tmp_path / "checkpoint_last.pt", weights_only=True)
     assert json.loads(state["cfg"]["model"]["see_resolved"])["decoder"]["config"] == {"buckets": 36, "hashes": 3}

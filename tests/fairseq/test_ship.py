@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fairseq.cli.test_translate import prepare
-from tests.fairseq.models.conftest import run_train
+from tests.fairseq.training import train
 from tests.helpers import ROOT
 
 BLOCKS = re.findall(r"^```(bash|python)\n(.*?)^```", (ROOT / "docs/ship.md").read_text(encoding="utf-8"), re.M | re.S)
@@ -24,7 +24,7 @@ def test_every_command_of_the_guide_runs(toy, tmp_path):
     prepared = tmp_path / "prepared"
     prepared.mkdir()
     prepare(prepared, toy, "zh", "bpe")
-    run_train(prepared / "data-bin", tmp_path / "run", "--arch", "transformer_tiny")
+    train(prepared / "data-bin", tmp_path / "run", "--arch", "transformer_tiny")
     shutil.move(tmp_path / "run/checkpoint_best.pt", tmp_path)
     shutil.copytree(toy / "test", prepared / "subwords")
     (prepared / "subwords/toy.zh").rename(prepared / "subwords/test.zh")

@@ -1,4 +1,4 @@
-"""Commands that read checkpoints: average, report."""
+"""Checkpoints: of version 0.1, averaged, damaged."""
 
 import json
 import math
@@ -16,11 +16,11 @@ from tests.helpers import full_disk
 from tests.unit.embeddings.conftest import random_index
 
 
-def checkpoint(path, seed=0, other_senses=False, dropout=0.1, provenance=None, data="a"):
+def checkpoint(path, seed=0, other_senses=False):
     """What fairseq saves of a model, as far as our commands read it; the decoder's output is tied."""
     torch.manual_seed(seed)
     resolved: dict = {"ratio": None}
-    index = replace(random_index(), provenance=provenance or {})
+    index = random_index()
     if other_senses:
         index = replace(index, groups=np.ascontiguousarray(index.groups[::-1]))
     model = {"decoder.version": torch.tensor([3.0])}
@@ -30,11 +30,7 @@ def checkpoint(path, seed=0, other_senses=False, dropout=0.1, provenance=None, d
         model |= {f"{side}.embed_tokens.{name}": value for name, value in embedding.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {
-        "cfg": {
-            "model": {"see_resolved": json.dumps(resolved), "dropout": dropout},
-            "common": {"seed": 7 + seed},
-            "task": {"data": data},
-        },
+        "cfg": {"model": {"see_resolved": json.dumps(resolved)}},
         "model": model,
         "last_optimizer_state": {"step": 1},
         "optimizer_history": [{"num_updates": 1234}],
@@ -77,9 +73,18 @@ def test_checkpoints_of_version_0_1_are_read(tmp_path, method, former, options):
         assert loaded.config == embedding.config and loaded.table().equal(embedding.table())
 
 
+def average(capsys, *paths, output):
+    status = main(["average", *map(str, paths), "--output", str(output)])
+    return status, *capsys.readouterr()
+
+
 def test_average_is_the_mean_and_keeps_the_index(tmp_path, capsys):
     paths = [checkpoint(tmp_path / f"{seed}.pt", seed) for seed in range(3)]
-    assert main(["average", *map(str, paths), "--output", str(tmp_path / "mean.pt")]) == 0
+    # Copies of a checkpoint count once.
+    copies = [shutil.copy(paths[1], tmp_path / f"checkpoint_{name}.pt") for name in ("best", "last")]
+    status, out, err = average(capsys, *paths, *copies, output=tmp_path / "mean.pt")
+    assert not status and "mean of 3 checkpoints" in out
+    assert f"{copies[1]} has the weights of {paths[1]}: counted once" in err
     mean = torch.load(tmp_path / "mean.pt", weights_only=True)
     assert "last_optimizer_state" not in mean
     parts = [torch.load(path, weights_only=True)["model"] for path in paths]
@@ -90,31 +95,21 @@ def test_average_is_the_mean_and_keeps_the_index(tmp_path, capsys):
         torch.testing.assert_close(value, expected.to(value.dtype))
         assert value.dtype == parts[0][name].dtype
     before = paths[0].read_bytes()
-    assert main(["average", *map(str, paths), "--output", str(paths[0])]) == 2
-    assert "is one of the inputs" in capsys.readouterr().err and paths[0].read_bytes() == before
-
-
-def test_copies_of_a_checkpoint_count_once(tmp_path, capsys):
-    paths = [checkpoint(tmp_path / f"checkpoint{seed}.pt", seed) for seed in (1, 2)]
-    copies = [shutil.copy(paths[1], tmp_path / f"checkpoint_{name}.pt") for name in ("best", "last")]
-    assert main(["average", *map(str, [*paths, *copies]), "--output", str(tmp_path / "mean.pt")]) == 0
-    printed = capsys.readouterr()
-    assert "mean of 2 checkpoints" in printed.out
-    assert f"{copies[1]} has the weights of {paths[1]}: counted once" in printed.err
-    assert main(["average", *map(str, paths), "--output", str(tmp_path / "other.pt")]) == 0
-    means = [torch.load(tmp_path / name, weights_only=True)["model"] for name in ("mean.pt", "other.pt")]
-    assert all(value.equal(means[1][name]) for name, value in means[0].items())
+    status, _, err = average(capsys, *paths, output=paths[0])
+    assert status == 2 and "is one of the inputs" in err and paths[0].read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["average", "MISSING", "-o", "OUT"], "cannot read"),
-        (["average", "TRUNCATED", "-o", "OUT"], "not a whole checkpoint"),
-        (["average", "GOOD", "TEXT", "-o", "OUT"], "not a whole checkpoint"),
-        (["average", "GOOD", "UNSAFE", "-o", "OUT"], "loads safely"),
-        (["average", "GOOD", "OTHER", "-o", "OUT"], "another unit index"),
-        (["average", "GOOD", "FOREIGN", "-o", "OUT"], "of another model"),
+        (["MISSING"], "cannot read"),
+        (["TRUNCATED"], "not a whole checkpoint"),
+        (["GOOD", "TEXT"], "not a whole checkpoint"),
+        (["GOOD", "UNSAFE"], "loads safely"),
+        (["GOOD", "OTHER"], "another unit index"),
+        (["GOOD", "FOREIGN"], "of another model"),
+        (["GOOD", "NAN"], "vectors has values that are NaN or infinite"),
+        (["GOOD", "INFINITE"], "vectors has values that are NaN or infinite"),
     ],
 )
 def test_bad_input(tmp_path, capsys, words, message):
@@ -124,33 +119,24 @@ def test_bad_input(tmp_path, capsys, words, message):
     (tmp_path / "TEXT").write_text("no checkpoint")
     torch.save({"model": {}, "cfg": Exploding()}, tmp_path / "UNSAFE")
     torch.save({"model": {"x": torch.zeros(1)}, "cfg": {"model": {}}}, tmp_path / "FOREIGN")
-    status = main([str(tmp_path / word) if word.isupper() else word for word in words])
-    printed = capsys.readouterr()
-    assert status == 2 and not printed.out
-    error = [line for line in printed.err.splitlines() if line.startswith("error: ")]
-    assert len(error) == 1 and message in error[0]
-    assert not (tmp_path / "OUT").exists()
-    assert not list(tmp_path.glob(".OUT*"))
+    state = torch.load(good, weights_only=True)
+    for name, value in (("NAN", math.nan), ("INFINITE", math.inf)):
+        state["model"][next(name for name in state["model"] if name.endswith("vectors"))].view(-1)[3] = value
+        torch.save(state, tmp_path / name)
+    before = sorted(tmp_path.iterdir())
+    status, out, err = average(capsys, *(tmp_path / word for word in words), output=tmp_path / "OUT")
+    error = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert status == 2 and not out and len(error) == 1 and message in error[0]
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_full_disk_ends_in_one_line(tmp_path, capsys):
-    paths = [str(checkpoint(tmp_path / f"GOOD{seed}", seed)) for seed in (1, 2)]
+    paths = [checkpoint(tmp_path / f"GOOD{seed}", seed) for seed in (1, 2)]
     with full_disk():
-        assert main(["average", *paths, "-o", str(tmp_path / "mean.pt")]) == 2
-    (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+        status, _, err = average(capsys, *paths, output=tmp_path / "mean.pt")
+    (error,) = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert status == 2
     assert error.startswith(f"error: cannot write {tmp_path}/mean.pt: ") and error.endswith("; is the disk full?")
-    assert sorted(map(str, tmp_path.iterdir())) == paths
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_mean_of_what_is_no_number_is_refused(tmp_path, capsys, value):
-    paths = [checkpoint(tmp_path / f"{seed}.pt", seed) for seed in (1, 2)]
-    state = torch.load(paths[1], weights_only=True)
-    name = next(name for name in state["model"] if name.endswith("vectors"))
-    state["model"][name].view(-1)[3] = value
-    torch.save(state, paths[1])
-    assert main(["average", *map(str, paths), "-o", str(tmp_path / "mean.pt")]) == 2
-    assert f"error: {name} has values that are NaN or infinite" in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == paths
 
 

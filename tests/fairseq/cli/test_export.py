@@ -25,7 +25,7 @@ from fairseq_see.embeddings.exported import write
 from fairseq_see.errors import SeeError
 from fairseq_see.models.checkpoint import load_embeddings
 from tests.fairseq.cli.test_checkpoints import Exploding
-from tests.fairseq.models.conftest import RECIPE
+from tests.fairseq.training import OPTIONS
 from tests.helpers import ROOT, full_disk, run_command
 from tests.unit.embeddings.conftest import random_index
 
@@ -39,7 +39,7 @@ PLUGIN = ("--user-dir", ROOT / "fairseq_see")
 def trained(toy, tmp_path_factory):
     """A checkpoint of fairseq-train, the same in half precision, its export with both forms, and a test set."""
     folder = tmp_path_factory.mktemp("trained")
-    words = (*RECIPE, "--criterion", "see_cross_entropy", "--see-ratio", "3", "--max-epoch", "6")
+    words = (*OPTIONS, "--criterion", "see_cross_entropy", "--see-ratio", "3", "--max-epoch", "6")
     run_command("fairseq-train", toy / "data-bin", *words, "--save-dir", folder)
     state = torch.load(folder / "checkpoint_best.pt", weights_only=True)
     state["model"] = {name: x.half() if x.is_floating_point() else x for name, x in state["model"].items()}
@@ -92,7 +92,7 @@ def test_generate_and_validate_take_an_export(trained, toy):
 @pytest.mark.slow
 def test_training_goes_on_from_an_export(trained, toy, tmp_path):
     run_command(
-        *("fairseq-train", toy / "data-bin", *RECIPE, "--see-ratio", "3", "--max-epoch", "1", "--lr", "1e-9"),
+        *("fairseq-train", toy / "data-bin", *OPTIONS, "--see-ratio", "3", "--max-epoch", "1", "--lr", "1e-9"),
         *("--finetune-from-model", trained / "small/model.safetensors", "--save-dir", tmp_path),
     )
     state = torch.load(tmp_path / "checkpoint_last.pt", weights_only=True)
@@ -133,7 +133,7 @@ def test_what_is_printed_is_what_lies_on_disk(trained):
 def untrained(path, data, *words):
     """Save the checkpoint of a model as it was built, and return the model."""
     cfg = convert_namespace_to_omegaconf(
-        options.parse_args_and_arch(options.get_training_parser(), [str(data), *RECIPE, *words])
+        options.parse_args_and_arch(options.get_training_parser(), [str(data), *OPTIONS, *words])
     )
     # Without the options of checkpoints, as fairseq-see fit builds a model: what is made of a trained table is trained
     # by nobody.

@@ -19,7 +19,7 @@ from fairseq_see.cli.translate import read_available
 from fairseq_see.errors import SeeError
 from fairseq_see.export_config import write_config
 from fairseq_see.translator import Translator, _batch_by_length
-from tests.fairseq.models.conftest import run_train
+from tests.fairseq.training import train
 from tests.helpers import ROOT, run_command
 
 ODD = {
@@ -94,7 +94,7 @@ def shipped(request, toy, tmp_path_factory):
     folder = tmp_path_factory.mktemp(source)
     prepare(folder, toy, source, scheme)
     options = ("--see-method", "dense", "--max-epoch", "12", "--max-source-positions", "60")
-    run_train(folder / "data-bin", folder / "run", *options)
+    train(folder / "data-bin", folder / "run", *options)
     assert main(["export", str(folder / "run/checkpoint_last.pt"), "-o", str(folder / "small")]) == 0
     # In the precision of the small model, all of them.
     outputs = ("--to-dense", folder / "dense.pt", "--to-ctranslate2", folder / "ct2")

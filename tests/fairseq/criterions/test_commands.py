@@ -8,24 +8,8 @@ import pytest
 import torch
 
 from experiments.training import begin
-from tests.fairseq.models.conftest import RECIPE, train  # noqa: F401
-from tests.helpers import ROOT, run_command
-
-SHAPE = {
-    f"{side}_{name}": value
-    for side in ("encoder", "decoder")
-    for name, value in (("embed_dim", 64), ("ffn_embed_dim", 128), ("layers", 2), ("attention_heads", 2))
-}
-
-
-@pytest.fixture(scope="module")
-def teacher(toy, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("teacher")
-    shape = [word for name, value in SHAPE.items() for word in (f"--{name.replace('_', '-')}", value)]
-    tied = "--share-decoder-input-output-embed"
-    words = ("--arch", "transformer", *shape, tied, "--max-epoch", "8", "--save-dir", folder)
-    run_command("fairseq-train", toy / "data-bin", *RECIPE, *words)
-    return folder / "checkpoint_last.pt"
+from tests.fairseq.training import SHAPE, generate, train
+from tests.helpers import run_command
 
 
 def logged(log, split, name):
@@ -36,10 +20,10 @@ def logged(log, split, name):
 
 
 @pytest.mark.slow
-def test_a_run_of_the_yaml_learns_and_translates(toy, teacher, tmp_path):
+def test_a_run_of_the_yaml_learns_and_translates(toy, trained, tmp_path):
     overrides = [
-        *(f"criterion.teacher={teacher}", "common.log_interval=5"),
-        *(f"model.{name}={value}" for name, value in SHAPE.items()),
+        *(f"criterion.teacher={trained('stock')}", "common.log_interval=5"),
+        *(f"model.{name.strip('-').replace('-', '_')}={value}" for name, value in SHAPE.items()),
         *("model.see_ratio=3", "dataset.max_tokens=400", "optimization.max_epoch=8", "criterion.start_updates=20"),
         "lr_scheduler.warmup_updates=5",
     ]
@@ -57,9 +41,7 @@ def test_a_run_of_the_yaml_learns_and_translates(toy, teacher, tmp_path):
     state = torch.load(best, weights_only=True)
     assert state["criterion"] is None and not [name for name in state["model"] if "teacher" in name]
     assert state["extra_state"]["best"] == pytest.approx(min(logged(log, "valid", "loss")), abs=1e-3)
-    words = ("--user-dir", ROOT / "fairseq_see", "--path", best, "--beam", "2")
-    printed = run_command("fairseq-generate", toy / "data-bin", *words).stdout
-    assert len(re.findall(r"^H-\d+\t", printed, re.M)) == 40
+    generate(toy / "data-bin", best)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +52,9 @@ def test_a_run_of_the_yaml_learns_and_translates(toy, teacher, tmp_path):
         (("--start-epochs", "1"), "1", ["formal 7"]),
     ],
 )
-def test_resuming_before_and_after_the_border_is_exact(toy, teacher, tmp_path, train, caplog, length, stop, after_stop):  # noqa: F811
+def test_resuming_before_and_after_the_border_is_exact(toy, trained, tmp_path, caplog, length, stop, after_stop):
     caplog.set_level(logging.INFO, logger="fairseq_see")
-    words = ("--criterion", "see_distillation", "--teacher", str(teacher), *length, "--max-epoch", "3")
+    words = ("--criterion", "see_distillation", "--teacher", trained("stock"), *length, "--max-epoch", "3")
     words += ("--see-method", "low_rank", "--see-ratio", "2")
     straight = train(toy / "data-bin", tmp_path / "straight", *words)
     train(toy / "data-bin", tmp_path / "stopped", *words, "--max-epoch", stop)
@@ -84,7 +66,7 @@ def test_resuming_before_and_after_the_border_is_exact(toy, teacher, tmp_path, t
     assert all(value.equal(resumed["model"][name]) for name, value in straight["model"].items())
 
 
-def test_bad_input_ends_before_anything_is_written(toy, tmp_path, train):  # noqa: F811
+def test_bad_input_ends_before_anything_is_written(toy, tmp_path):
     words = ("--criterion", "see_distillation", "--see-method", "low_rank", "--see-ratio", "2")
     for options in (("--teacher", "x.pt", "--distil-alpha=-1"), ("--teacher", str(tmp_path / "x.pt"))):
         with pytest.raises(SystemExit, match=r"^error: [^\n]+$"):

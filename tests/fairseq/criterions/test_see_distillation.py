@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -39,21 +38,15 @@ def teacher(tmp_path, task):
 
 
 def close(found, expected):
-    assert found.keys() == expected.keys()
-    for name, value in expected.items():
-        torch.testing.assert_close(
-            found[name], value, rtol=1e-4, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}"
-        )
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def position_by_position(student, teacher, sample, temperature):
-    """Eq. 5 to 7 without a mask, a batch or a hook: sentence by sentence, only real tokens, tables in full."""
+    """Eq. 5 to 7 without a mask, a batch or a hook: sentence by sentence, only real tokens, whole matrices."""
     total = dict.fromkeys(("kl", "embedding", "hidden"), 0.0)
-    for b in range(len(sample["target"])):
-        source, previous, target = (
-            row[b][row[b] != 1]
-            for row in (sample["net_input"]["src_tokens"], sample["net_input"]["prev_output_tokens"], sample["target"])
-        )
+    inputs = sample["net_input"]
+    for batch in zip(inputs["src_tokens"], inputs["prev_output_tokens"], sample["target"], strict=True):
+        source, previous, target = (tokens[tokens != 1] for tokens in batch)
         states, logits = [], []
         for model in (student, teacher):
             encoded = model.encoder(source[None], src_lengths=torch.tensor([len(source)]), return_all_hiddens=True)
@@ -132,7 +125,12 @@ def test_two_processes_have_the_gradient_of_one(tmp_path, task, teacher):
 def test_the_teacher_is_nobodys_parameter(task, teacher):
     student = build(task, dropout=0.5)[0]
     criterion, sample = make_criterion(task, teacher), make_samples(task)(0, 1)
-    gradients(student, task, criterion, sample)
+    runs = []
+    for _ in range(2):
+        # The teacher is loaded in the first: the student's dropout must not notice, or a resumed run would differ.
+        torch.manual_seed(7)
+        runs.append(gradients(student, task, criterion, sample)[0])
+    assert all(value.equal(runs[1][name]) for name, value in runs[0].items())
     found = criterion._teacher.model
     expected = load_checkpoint(teacher)["model"]
     assert not list(criterion.parameters()) and not criterion.state_dict() and list(criterion.modules()) == [criterion]
@@ -140,17 +138,6 @@ def test_the_teacher_is_nobodys_parameter(task, teacher):
     criterion.train()
     assert not any(module.training for module in found.modules())
     assert not any(weight.requires_grad or weight.grad is not None for weight in found.parameters())
-
-
-def test_loading_the_teacher_leaves_the_students_dropout_alone(task, teacher):
-    """Or a run would go on differently after resuming, where the teacher is loaded at another step."""
-    student = build(task, dropout=0.5)[0]
-    criterion, sample = make_criterion(task, teacher), make_samples(task)(0, 1)
-    runs = []
-    for _ in range(2):
-        torch.manual_seed(7)
-        runs.append(gradients(student, task, criterion, sample)[0])
-    assert all(value.equal(runs[1][name]) for name, value in runs[0].items())
 
 
 def test_half_precision(task, teacher):
@@ -170,7 +157,7 @@ def test_half_precision(task, teacher):
 
 
 def test_teachers_of_stock_fairseq_and_of_ours(tmp_path, task):
-    """Tables that are dense, compressed, or exported: the teacher computes what the model did that was saved."""
+    """Dense, compressed, or exported: the teacher computes what the model did that was saved."""
     inputs = make_samples(task)(0, 1)["net_input"]
     for name, options in (
         ("transformer", {}),
@@ -189,7 +176,7 @@ def test_teachers_of_stock_fairseq_and_of_ours(tmp_path, task):
     torch.testing.assert_close(found, run.output[0], rtol=0.02, atol=0.02)
 
 
-def test_shared_tables_are_seen_on_both_sides(tmp_path):
+def test_shared_matrices_are_seen_on_both_sides(tmp_path):
     task = make_task(tmp_path / "data")
     shutil.copy(tmp_path / "data/dict.zh.txt", tmp_path / "data/dict.en.txt")
     task = type(task).setup_task(task.cfg)
@@ -218,13 +205,13 @@ def test_stages_follow_updates_and_epochs(task, teacher):
     assert "ce_loss" in task.train_step(**keywords, ignore_grad=True)[2]
 
 
-def test_the_students_table_is_built_once_a_step_and_not_at_all_in_the_start_stage(task, teacher, monkeypatch):
+def test_the_students_matrix_is_built_once_a_step_and_not_at_all_in_the_start_stage(task, teacher, monkeypatch):
     student, sample = build(task, see_method="word2ketxs", see_ratio=2)[0], make_samples(task)(0, 1)
     criterion = make_criterion(task, teacher, start_updates=1)
     embedding, calls = student.decoder.embed_tokens, []
     table = embedding.table
     monkeypatch.setattr(embedding, "table", lambda: calls.append(1) or table())
-    monkeypatch.setattr(student.encoder.embed_tokens, "table", lambda: pytest.fail("the encoder needs no table"))
+    monkeypatch.setattr(student.encoder.embed_tokens, "table", lambda: pytest.fail("the encoder needs no matrix"))
     gradients(student, task, criterion, sample, update=0)
     assert not calls
     gradients(student, task, criterion, sample, update=1)
@@ -273,7 +260,7 @@ def test_a_cache_of_all_outputs_changes_nothing(tmp_path, task, teacher, monkeyp
     assert first[1][0]["kl_loss"].item() == pytest.approx(expected[1][0]["kl_loss"].item(), rel=1e-3)
     for name, value in expected[0].items():
         torch.testing.assert_close(first[0][name], value, rtol=1e-3, atol=1e-3)
-    # Validating writes them; another run needs the teacher's table alone.
+    # Validating writes them; another run needs the teacher's embeddings alone.
     assert not (tmp_path / "kept").exists()
     cached[0].eval()
     monkeypatch.setattr(Teacher, "forward", lambda *args, **options: pytest.fail("the teacher was run"))
@@ -289,40 +276,26 @@ def test_a_cache_of_all_outputs_changes_nothing(tmp_path, task, teacher, monkeyp
 
 def test_fewer_outputs_are_kept_if_asked(tmp_path, task, teacher):
     student, sample = build(task)[0], make_samples(task)(0, 1, 2)
-    losses = [
-        gradients(
-            *(
-                student,
-                task,
-                make_criterion(task, teacher, distil_gamma=0.0, teacher_cache=str(tmp_path / str(k)), teacher_top_k=k),
-            ),
-            sample,
-        )[1][0]["kl_loss"].item()
-        for k in (1, 5, 60)
-    ]
+
+    def kl(k):
+        options = {"distil_gamma": 0.0, "teacher_cache": str(tmp_path / str(k)), "teacher_top_k": k}
+        return gradients(student, task, make_criterion(task, teacher, **options), sample)[1][0]["kl_loss"].item()
+
     run = Teacher(teacher, task).forward(sample["net_input"])
     real = sample["target"].ne(1)
     with torch.no_grad():
         scores = student(**sample["net_input"])[0][real].log_softmax(-1)
     # Of the largest alone: minus the log of the student's probability of it.
-    assert losses[0] == pytest.approx(-scores.gather(1, run.output[0][real].argmax(1, True)).sum().item(), rel=1e-4)
-    assert losses[0] > losses[1] > losses[2]
+    assert kl(1) == pytest.approx(-scores.gather(1, run.output[0][real].argmax(1, True)).sum().item(), rel=1e-4)
+    assert kl(1) > kl(5) > kl(60)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            {"distil_alpha": -1.0},
-            "weight of the kl loss in the formal stage of distillation must be a number from 0, not -1.0",
-        ),
-        ({"distil_beta": -0.5}, "weight of the embedding loss in the formal stage"),
-        ({"start_gamma": float("nan")}, "weight of the hidden loss in the start stage"),
+        ({"distil_alpha": -1.0}, "weight of the kl loss in the formal stage"),
         ({"start_updates": 3, "start_epochs": 1}, "either --start-updates or --start-epochs"),
-        ({"start_epochs": -1}, "must be at least 0"),
-        ({"start_epochs": 1, "start_beta": 0.0, "start_gamma": 0.0}, "nothing is learnt in a start stage"),
         ({"distil_temperature": 0.0}, "--distil-temperature must be a number above 0"),
-        ({"label_smoothing": 1.0}, "--label-smoothing must be"),
         ({"distil_layers": "middle"}, "--distil-layers 'middle'"),
         ({"teacher_cache": "x"}, "give --distil-gamma 0"),
         ({"teacher_top_k": 0}, "--teacher-top-k must be at least 1"),
@@ -330,72 +303,52 @@ def test_fewer_outputs_are_kept_if_asked(tmp_path, task, teacher):
     ],
 )
 def test_impossible_options_end_in_one_line(task, options, message):
-    with pytest.raises(SystemExit) as end:
+    with pytest.raises(SystemExit, match=rf"^error: [^\n]*{message}[^\n]*$"):
         make_criterion(task, **{"teacher": "teacher.pt", **options})
-    assert str(end.value).startswith("error: ") and message in str(end.value) and "\n" not in str(end.value)
 
 
-def other_teacher(kind: str, folder: Path, task) -> Path:
-    """A teacher that is refused."""
-    path, data = folder / "other/teacher.pt", folder / "other_data"
-    path.parent.mkdir()
-    if kind == "missing":
-        return path
-    if kind == "architecture":
-        save_teacher(path, task, "lstm")
-    elif kind == "unknown":
-        save_teacher(path, task)
-        state = torch.load(path)
-        state["cfg"]["model"]["_name"] = "my_transformer"
-        torch.save(state, path)
-    elif kind == "dictionary":
-        save_teacher(path, make_task(data, {**WORDS, "en": 57}))
-    elif kind == "order":
-        save_teacher(path, make_task(data))
-        lines = (data / "dict.en.txt").read_text().splitlines(keepends=True)
-        (data / "dict.en.txt").write_text("".join(lines[::-1]))
-    elif kind == "languages":
-        save_teacher(path, make_task(data, langs=("en", "zh")))
-    elif kind == "moved":
-        save_teacher(path, make_task(data))
-        for file in data.iterdir():
-            file.unlink()
-    else:
-        options = {
-            "deeper": {"encoder_layers": 3},
-            "wider": {f"{side}_embed_dim": 24 for side in ("encoder", "decoder")},
-        }
-        save_teacher(path, task, **options.get(kind, {}))
-    if kind == "truncated":
-        path.write_bytes(path.read_bytes()[:-100])
-    return path
+def reverse(path):
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[::-1]))
+
+
+def rename_architecture(path):
+    state = torch.load(path)
+    state["cfg"]["model"]["_name"] = "my_transformer"
+    torch.save(state, path)
 
 
 @pytest.mark.parametrize(
-    ("kind", "message"),
+    ("options", "damage", "message"),
     [
-        ("missing", "cannot read .*teacher.pt: No such file"),
-        ("truncated", "is not a whole checkpoint"),
-        ("architecture", "is not fairseq's Transformer"),
-        ("unknown", "architecture 'my_transformer', which neither"),
-        ("dictionary", "dict.en.txt .61 symbols. is another dictionary than the student's .60."),
-        ("order", "dict.en.txt .* is another dictionary"),
-        ("languages", "has the source language en, not zh"),
-        ("moved", "give the folder with the dictionaries .* as --teacher-data"),
-        ("deeper", "teacher's encoder has 3 layers, the student's 2; name those to compare"),
+        ({}, lambda path: path.unlink(), "cannot read .*teacher.pt: No such file"),
+        ({}, lambda path: path.write_bytes(path.read_bytes()[:-100]), "is not a whole checkpoint"),
+        ({"name": "lstm"}, None, "is not fairseq's Transformer"),
+        ({}, rename_architecture, "architecture 'my_transformer', which neither"),
         (
-            "wider",
-            "table have 24 numbers in the teacher and 16 in the student; .* set --distil-beta and --start-beta",
+            {"words": {**WORDS, "en": 57}},
+            None,
+            "dict.en.txt .61 symbols. is another dictionary than the student's .60.",
+        ),
+        ({}, lambda path: reverse(path.parent / "dict.en.txt"), "dict.en.txt .* is another dictionary"),
+        ({"langs": ("en", "zh")}, None, "has the source language en, not zh"),
+        ({}, lambda path: (path.parent / "dict.en.txt").unlink(), "give the folder with the dictionaries .* as --teac"),
+        ({"encoder_layers": 3}, None, "teacher's encoder has 3 layers, the student's 2; name those to compare"),
+        (
+            {"encoder_embed_dim": 24, "decoder_embed_dim": 24},
+            None,
+            "have 24 dimensions in the teacher and 16 in the student; .* set --distil-beta and --start-beta to 0",
         ),
     ],
 )
-def test_other_teachers_end_in_one_line(tmp_path, task, kind, message):
-    path = other_teacher(kind, tmp_path, task)
-    student = build(task)[0]
+def test_other_teachers_end_in_one_line(tmp_path, task, options, damage, message):
+    path, made = tmp_path / "other/teacher.pt", {key: options[key] for key in ("words", "langs") if key in options}
+    save_teacher(path, make_task(path.parent, **made), **{key: options[key] for key in options.keys() - made.keys()})
+    if damage:
+        damage(path)
     make_criterion(task, path)
     # Before the first batch is fetched.
     with pytest.raises(SystemExit, match=f"^error: [^\n]*{message}[^\n]*$"):
-        task.begin_epoch(1, student)
+        task.begin_epoch(1, build(task)[0])
 
 
 def test_teachers_of_another_shape_by_choice(tmp_path, task):

@@ -35,12 +35,8 @@ def work(rank: int, folder: Path) -> None:
     for update in UPDATES:
         model.zero_grad()
         wrapped.zero_grad()
-        found.append(
-            {
-                n.removeprefix("module.module."): g
-                for n, g in gradients(wrapped, task, criterion, sample, update=update)[0].items()
-            }
-        )
+        found_now = gradients(wrapped, task, criterion, sample, update=update)[0]
+        found.append({name.removeprefix("module.module."): value for name, value in found_now.items()})
     torch.save(found, folder / f"{rank}.pt")
     torch.distributed.destroy_process_group()
 

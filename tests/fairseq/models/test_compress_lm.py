@@ -8,32 +8,11 @@ from fairseq import checkpoint_utils
 
 from fairseq_see.cli.main import main
 from fairseq_see.models.checkpoint import load_embeddings
-from tests.fairseq.models.conftest import LM_RECIPE, MASKED_RECIPE, run_train
-from tests.fairseq.models.test_language_models import SHAPES, TOKENS, evaluated
+from tests.fairseq.models.test_language_models import TOKENS, evaluated
 
 TABLE = {"lm": "decoder.embed_tokens.weight", "masked": "encoder.sentence_encoder.embed_tokens.weight"}
 OUTPUT = {"lm": "decoder.output_projection.weight", "masked": "encoder.lm_head.weight"}
 SIDE = {"lm": "decoder", "masked": "encoder"}
-
-
-@pytest.fixture(scope="module")
-def trained(mono, tmp_path_factory):
-    """Checkpoints by name: fairseq's own models, tied, and one of ours."""
-    folder = tmp_path_factory.mktemp("trained")
-    options = {
-        "lm": (LM_RECIPE, "--arch", "transformer_lm", *SHAPES["lm"], "--share-decoder-input-output-embed"),
-        "masked": (MASKED_RECIPE, "--arch", "roberta", *SHAPES["masked"]),
-        "ours": (MASKED_RECIPE, "--see-method", "dense"),
-    }
-
-    def checkpoint(name):
-        path = folder / name / "checkpoint_last.pt"
-        if not path.is_file():
-            recipe, *words = options[name]
-            run_train(mono, folder / name, *words, recipe=recipe)
-        return path
-
-    return checkpoint
 
 
 def fitted(checkpoint, output, *words):
@@ -49,10 +28,10 @@ def scores(path):
 
 @pytest.mark.parametrize("host", ["lm", "masked"])
 @pytest.mark.parametrize("words", [(), ("--input-only",)])
-def test_a_dense_table_changes_nothing(trained, tmp_path, host, words):
+def test_a_dense_matrix_changes_nothing(trained, tmp_path, host, words):
     """Whatever is compressed afterwards is the embedding's doing alone."""
     state = fitted(trained(host), tmp_path / "out.pt", "--see-method", "dense", "--epochs", "0", *words)
-    # Stock fairseq's padding row drifts under a tied softmax; ours is zero.
+    # Stock fairseq's padding embedding drifts under a tied softmax; ours is zero.
     before = torch.load(trained(host), weights_only=True)
     before["model"][TABLE[host]][1] = 0
     if not words:
@@ -65,8 +44,8 @@ def test_a_dense_table_changes_nothing(trained, tmp_path, host, words):
 
 
 @pytest.mark.parametrize("host", ["lm", "masked"])
-def test_tied_and_input_only_are_told_apart(trained, tmp_path, host):
-    """The same fit of the same table; what the output layer is differs."""
+def test_tied_and_input_only_differ_in_the_output(trained, tmp_path, host):
+    """The same fit of the same matrix."""
     words = ("--see-method", "low_rank", "--see-ratio", "2", "--epochs", "0")
     tied = fitted(trained(host), tmp_path / "tied.pt", *words)["model"]
     alone = fitted(trained(host), tmp_path / "alone.pt", *words, "--input-only")["model"]
@@ -75,7 +54,7 @@ def test_tied_and_input_only_are_told_apart(trained, tmp_path, host):
     assert all(value.equal(alone[name]) for name, value in tied.items())
     ((side, embedding),) = load_embeddings(tmp_path / "tied.pt").items()
     assert side == SIDE[host] and 2 <= table.numel() / embedding.footprint().parameters <= 2.06
-    # A truncated SVD, up to the fraction of k: no other table of its rank is nearer.
+    # A truncated SVD, up to the fraction of k: no other matrix of its rank is nearer.
     values = torch.linalg.svdvals(table[2:].double())
     k = embedding.config.rank
     bounds = [(values[int(rank) :].square().sum()).sqrt().item() for rank in (k, k + 1)]
@@ -87,20 +66,23 @@ def test_tied_and_input_only_are_told_apart(trained, tmp_path, host):
 @pytest.mark.slow
 def test_fairseq_validates_what_was_made_of_one_of_ours(mono, trained, tmp_path):
     words = ["--see-method", "see", "--see-ratio", "2", "--epochs", "3", "--input-only"]
-    state = fitted(trained("ours"), tmp_path / "out.pt", *words)
-    dense = load_embeddings(trained("ours"))["encoder"].table()
+    state = fitted(trained("masked-dense"), tmp_path / "out.pt", *words)
+    dense = load_embeddings(trained("masked-dense"))["encoder"].table()
     assert state["model"][OUTPUT["masked"]].equal(dense)
     assert 1 < evaluated("masked", mono, tmp_path / "out.pt") < 1000
 
 
-def test_what_cannot_be_fitted_is_refused_in_one_line(mono, trained, tmp_path, capsys):
+def test_what_cannot_be_fitted_is_refused_in_one_line(trained, tmp_path, capsys):
     state = torch.load(trained("lm"), weights_only=True)
     vectors = state["model"].pop(TABLE["lm"])
     state["model"]["decoder.embed_tokens.embeddings.0.0.weight"] = vectors
     torch.save(state, tmp_path / "adaptive.pt")
     state["model"] = {"decoder.convolutions.0.weight": vectors}
     torch.save(state, tmp_path / "other.pt")
-    for name, message in (("adaptive", f"holds no {TABLE['lm']}"), ("other", "is of no model whose tables can be")):
+    for name, message in (
+        ("adaptive", f"holds no {TABLE['lm']}"),
+        ("other", "is of no model whose embedding matrices can be"),
+    ):
         assert main(["fit", str(tmp_path / f"{name}.pt"), "-o", str(tmp_path / "o.pt"), "--see-method", "dense"]) == 2
         errors = re.findall("^error: .*", capsys.readouterr().err, re.M)
         assert len(errors) == 1 and message in errors[0] and not (tmp_path / "o.pt").exists()

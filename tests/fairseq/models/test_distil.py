@@ -9,19 +9,19 @@ from fairseq_see.cli.main import main
 from fairseq_see.embeddings import load
 from fairseq_see.models.checkpoint import load_checkpoint
 from fairseq_see.models.distil import dev_perplexity
-from tests.fairseq.models.conftest import run_train
-
-
-@pytest.fixture(scope="module")
-def teacher(toy, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("teacher")
-    run_train(toy / "data-bin", folder, "--see-method", "dense", "--max-epoch", "6")
-    return folder / "checkpoint_best.pt"
 
 
 @pytest.mark.parametrize("method", ["product_quantised", "dpq"])
-def test_fit_distil_export(toy, teacher, tmp_path, capsys, method):
-    words = [str(teacher), "--data", str(toy / "data-bin"), "--output", str(tmp_path / "small"), "--ratio", "2"]
+def test_fit_distil_export(toy, trained, tmp_path, capsys, method):
+    words = [
+        str(trained("stock")),
+        "--data",
+        str(toy / "data-bin"),
+        "--output",
+        str(tmp_path / "small"),
+        "--ratio",
+        "2",
+    ]
     words += ["--see-method", method, "--updates", "20", "--max-tokens", "400", "--lr", "0.003"]
     assert main(["compress", *words]) == 0
     found = dict(re.findall(r"│ ([^│]+?) +│ +([\d.]+) │", capsys.readouterr().out))
@@ -42,10 +42,10 @@ def test_fit_distil_export(toy, teacher, tmp_path, capsys, method):
     assert (tmp_path / "small/fit.pt").stat().st_mtime_ns == before
 
 
-def test_perplexity_is_the_mean_over_tokens(toy, teacher):
+def test_perplexity_is_the_mean_over_tokens(toy, trained):
     from fairseq import checkpoint_utils
 
-    data = toy / "data-bin"
+    data, teacher = toy / "data-bin", trained("stock")
     models, _, task = checkpoint_utils.load_model_ensemble_and_task([str(teacher)], {"data": str(data)})
     task.load_dataset("valid")
     loss, tokens = 0.0, 0

@@ -5,42 +5,38 @@ import shutil
 
 import pytest
 import torch
-from fairseq import checkpoint_utils, options, tasks
+from fairseq import checkpoint_utils
 from fairseq.data import data_utils, indexed_dataset
-from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from fairseq_see.cli.main import main
 from fairseq_see.embeddings import Embedding, load
 from fairseq_see.models.checkpoint import load_embeddings
-from tests.fairseq.models.conftest import BLOCKS, LM_RECIPE, MASKED_RECIPE, SHORT
-from tests.helpers import ROOT, run_command
+from tests.fairseq import training
+from tests.fairseq.training import (
+    BLOCKS,
+    LM_OPTIONS,
+    MASKED_OPTIONS,
+    PLUGIN,
+    SHORT,
+    SMALL_LM,
+    SMALL_MASKED,
+    TIED,
+    train,
+)
+from tests.helpers import run_command
 
-PLUGIN = ("--user-dir", ROOT / "fairseq_see")
-RECIPES = {"lm": LM_RECIPE, "masked": MASKED_RECIPE}
+OPTIONS = {"lm": LM_OPTIONS, "masked": MASKED_OPTIONS}
 UNTIED = {
     # The preset ties.
     "lm": ("--arch", "see_transformer_lm", "--decoder-layers", "2", "--decoder-embed-dim", "64"),
     "masked": ("--untie-weights-roberta",),
 }
-SHAPES = {
-    "lm": (
-        *("--decoder-embed-dim", "64", "--decoder-input-dim", "64", "--decoder-output-dim", "64"),
-        *("--decoder-ffn-embed-dim", "128", "--decoder-layers", "2", "--decoder-attention-heads", "2"),
-    ),
-    "masked": (
-        *("--encoder-embed-dim", "64", "--encoder-ffn-embed-dim", "128"),
-        *("--encoder-layers", "2", "--encoder-attention-heads", "2"),
-    ),
-}
+SHAPES = {"lm": SMALL_LM, "masked": SMALL_MASKED}
 
 
 def build(data, host, *words):
     """A model as fairseq-train builds it, and its task."""
-    args = options.parse_args_and_arch(options.get_training_parser(), [str(data), *RECIPES[host], *words])
-    cfg = convert_namespace_to_omegaconf(args)
-    torch.manual_seed(1)
-    task = tasks.setup_task(cfg.task)
-    return task.build_model(cfg.model), task
+    return training.build(data, *words, options=OPTIONS[host])[:2]
 
 
 def embedding_of(model):
@@ -53,9 +49,9 @@ TOKENS = torch.tensor([[0, 5, 6, 7, 2], [0, 8, 9, 2, 1]])
 
 @pytest.mark.parametrize("host", ["lm", "masked"])
 @pytest.mark.parametrize("tied", [True, False])
-def test_with_a_dense_table_it_is_fairseqs_own_model(mono, host, tied):
+def test_with_a_dense_matrix_it_is_fairseqs_own_model(mono, host, tied):
     stock = {"lm": "transformer_lm", "masked": "roberta"}[host]
-    tie = {("lm", True): ("--share-decoder-input-output-embed",), ("masked", False): UNTIED["masked"]}
+    tie = {("lm", True): (TIED,), ("masked", False): UNTIED["masked"]}
     words = (*SHAPES[host], *tie.get((host, tied), ()))
     theirs, _ = build(mono, host, "--arch", stock, *words)
     ours, task = build(mono, host, "--arch", f"see_{stock}", *words, "--see-method", "dense")
@@ -72,7 +68,7 @@ def test_with_a_dense_table_it_is_fairseqs_own_model(mono, host, tied):
 
 @pytest.mark.parametrize("host", ["lm", "masked"])
 @pytest.mark.parametrize("tied", [True, False])
-def test_the_output_is_the_table_read_backwards_or_a_matrix_of_its_own(mono, host, tied, monkeypatch):
+def test_the_output_is_the_embedding_matrix_or_one_of_its_own(mono, host, tied, monkeypatch):
     model, task = build(mono, host, *(() if tied else UNTIED[host]), "--see-ratio", "2")
     embedding, rows = embedding_of(model), len(task.source_dictionary)
     matrices = [p for p in model.parameters() if p.dim() > 1 and p.shape[0] == rows]
@@ -92,7 +88,7 @@ def test_the_output_is_the_table_read_backwards_or_a_matrix_of_its_own(mono, hos
     table = embedding.table
     monkeypatch.setattr(embedding, "table", lambda: built.append(1) or table())
     scores, _ = model(TOKENS)
-    # One table for input and output; without a tie only the rows of the batch are made.
+    # One matrix for input and output; without a tie only the embeddings of the batch are made.
     assert len(built) == tied
     torch.nn.functional.cross_entropy(scores.flatten(0, 1), TOKENS.flatten()).backward()
     assert all(parameter.grad is not None for parameter in embedding.parameters())
@@ -122,15 +118,15 @@ def evaluated(host, data, checkpoint, *words):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("host", ["lm", "masked"])
-def test_resuming_is_exact_and_nothing_else_is_needed_to_evaluate(mono, tmp_path, train, host):
+def test_resuming_is_exact_and_nothing_else_is_needed_to_evaluate(mono, tmp_path, host):
     data = tmp_path / "data-bin"
     shutil.copytree(mono, data)
     words = ("--see-ratio", "2")
-    straight = train(data, tmp_path / "straight", *words, recipe=RECIPES[host])
-    train(data, tmp_path / "stopped", *words, "--max-epoch", "1", recipe=RECIPES[host])
+    straight = train(data, tmp_path / "straight", *words, options=OPTIONS[host])
+    train(data, tmp_path / "stopped", *words, "--max-epoch", "1", options=OPTIONS[host])
     with pytest.raises(SystemExit, match=r"^error: the weights were trained with other options than see 7[23] x 64, "):
-        train(data, tmp_path / "stopped", "--see-ratio", "3", recipe=RECIPES[host])
-    resumed = train(data, tmp_path / "stopped", *words, recipe=RECIPES[host])
+        train(data, tmp_path / "stopped", "--see-ratio", "3", options=OPTIONS[host])
+    resumed = train(data, tmp_path / "stopped", *words, options=OPTIONS[host])
     (data / "dict.see").unlink()
     assert straight["model"].keys() == resumed["model"].keys()
     assert all(value.equal(resumed["model"][name]) for name, value in straight["model"].items())
@@ -152,23 +148,28 @@ def test_resuming_is_exact_and_nothing_else_is_needed_to_evaluate(mono, tmp_path
     torch.testing.assert_close(ours, theirs, atol=0.05, rtol=0.05)
 
 
+RATIO = ("--see-ratio", "2")
+
+
 @pytest.mark.parametrize(
     ("host", "words", "message"),
     [
-        ("lm", ["--adaptive-softmax-cutoff", "9"], "--adaptive-softmax-cutoff does not go with see_transformer_lm"),
-        ("lm", ["--adaptive-input", "--adaptive-input-cutoff", "9"], "--adaptive-input does not go with"),
-        ("lm", ["--character-embeddings"], "--character-embeddings does not go with"),
-        ("lm", ["--decoder-input-dim", "27"], "needs --decoder-output-dim equal to --decoder-input-dim, not 64 and 27"),
-        ("lm", ["--see-index", "nowhere.see"], "no unit index at nowhere.see"),
-        ("masked", ["--see-index", "nowhere.see"], "no unit index at nowhere.see"),
-        ("masked", ["--see-ratio", "3000"], "'see' cannot compress 3000x here; nearest ratio: "),
+        ("lm", (*RATIO, "--adaptive-softmax-cutoff", "9"), "--adaptive-softmax-cutoff does not go with see_transfo"),
+        ("lm", (*RATIO, "--adaptive-input", "--adaptive-input-cutoff", "9"), "--adaptive-input does not go with"),
+        ("lm", (*RATIO, "--character-embeddings"), "--character-embeddings does not go with"),
+        (
+            "lm",
+            (*RATIO, "--decoder-input-dim", "27"),
+            "needs --decoder-output-dim equal to --decoder-input-dim, not 64",
+        ),
+        ("lm", (*RATIO, "--see-index", "nowhere.see"), "no unit index at nowhere.see"),
+        ("masked", (*RATIO, "--see-index", "nowhere.see"), "no unit index at nowhere.see"),
+        ("masked", ("--see-ratio", "3000"), "'see' cannot compress 3000x here; nearest ratio: "),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_one_line(mono, host, words, message):
-    ratio = () if "--see-ratio" in words else ("--see-ratio", "2")
-    with pytest.raises(SystemExit, match=f"^error: .*{re.escape(message)}") as error:
-        build(mono, host, *ratio, *words)
-    assert "\n" not in str(error.value)
+    with pytest.raises(SystemExit, match=rf"^error: [^\n]*{message}[^\n]*$"):
+        build(mono, host, *words)
 
 
 def write_labels(folder, sentences):
@@ -182,25 +183,25 @@ def write_labels(folder, sentences):
         builder.finalize(str(folder / f"{split}.idx"))
 
 
-def test_a_classifier_starts_from_a_masked_model(mono, tmp_path, train):
-    train(mono, tmp_path / "masked", "--see-ratio", "2", "--max-epoch", "1", recipe=MASKED_RECIPE)
+def test_a_classifier_starts_from_a_masked_model(mono, tmp_path):
+    train(mono, tmp_path / "masked", "--see-ratio", "2", "--max-epoch", "1", options=MASKED_OPTIONS)
     shutil.copytree(mono, tmp_path / "data/input0")
     sets = {split: data_utils.load_indexed_dataset(str(mono / split)) for split in ("train", "valid")}
     write_labels(tmp_path / "data/label", sets)
-    recipe = (
+    options = (
         *(*SHORT, "--arch", "see_roberta_tiny", "--task", "sentence_prediction", "--criterion", "sentence_prediction"),
         *("--num-classes", "2", "--init-token", "0", "--max-positions", "32"),
         *("--finetune-from-model", str(tmp_path / "masked/checkpoint_last.pt")),
         *("--see-index", str(mono)),
     )
     with pytest.raises(SystemExit, match=r"^error: the weights were trained with other options than see 7[23] x 64, "):
-        train(tmp_path / "data", tmp_path / "other", "--see-ratio", "3", recipe=recipe)
+        train(tmp_path / "data", tmp_path / "other", "--see-ratio", "3", options=options)
     # So small a rate that what it starts from shows.
     words = ("--see-ratio", "2", "--lr", "1e-9", "--max-epoch", "1")
-    start = train(tmp_path / "data", tmp_path / "start", *words, recipe=recipe)["model"]
+    start = train(tmp_path / "data", tmp_path / "start", *words, options=options)["model"]
     masked = torch.load(tmp_path / "masked/checkpoint_last.pt", weights_only=True)["model"]
     assert {name.split(".")[0] for name in start.keys() - masked.keys()} == {"classification_heads"}
     for name, value in masked.items():
         torch.testing.assert_close(start[name], value, atol=1e-6, rtol=1e-5)
-    end = train(tmp_path / "data", tmp_path / "end", "--see-ratio", "2", "--max-epoch", "8", recipe=recipe)
+    end = train(tmp_path / "data", tmp_path / "end", "--see-ratio", "2", "--max-epoch", "8", options=options)
     assert end["extra_state"]["val_loss"] < 0.5

@@ -7,12 +7,12 @@ import shutil
 
 import pytest
 import torch
-from fairseq import options, tasks
-from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.models.checkpoint import load_embeddings
 from fairseq_see.models.replace import replace_embeddings
+from tests.fairseq import training
+from tests.fairseq.training import TIED
 from tests.helpers import ROOT, run_command
 
 OPTIMISER = (
@@ -64,17 +64,11 @@ def test_the_readmes_architecture_trains_resumes_and_generates(user_dir, toy, tm
 
 def build(data, arch, *words, ratio=2):
     """A stock model with replaced embeddings, and its task."""
-    parser = options.get_training_parser()
-    args = options.parse_args_and_arch(parser, [str(data), "--arch", arch, *OPTIMISER, *words])
-    cfg = convert_namespace_to_omegaconf(args)
+    model, task, cfg = training.build(data, "--arch", arch, *words, options=OPTIMISER)
     cfg.model.see_ratio = ratio
-    task = tasks.setup_task(cfg.task)
-    torch.manual_seed(1)
-    model = task.build_model(cfg.model)
     return replace_embeddings(model, cfg.model, task), task
 
 
-TIE = "--share-decoder-input-output-embed"
 LSTM = ("lstm", "--encoder-embed-dim", "27", "--decoder-embed-dim", "27", "--decoder-out-embed-dim", "27")
 LIGHTCONV = (
     *("lightconv_iwslt_de_en", "--encoder-layers", "1", "--decoder-layers", "1", "--encoder-embed-dim", "64"),
@@ -86,14 +80,14 @@ LIGHTCONV = (
     ("data", "words", "embeddings", "matrices"),
     [
         ("data-bin", LSTM, 2, 1),
-        ("data-bin", (*LSTM, TIE), 2, 0),
+        ("data-bin", (*LSTM, TIED), 2, 0),
         ("joined", (*LSTM, "--share-all-embeddings"), 1, 0),
         ("data-bin", LIGHTCONV, 2, 1),
-        ("data-bin", (*LIGHTCONV, TIE), 2, 0),
+        ("data-bin", (*LIGHTCONV, TIED), 2, 0),
         ("joined", (*LIGHTCONV, "--share-all-embeddings"), 1, 0),
     ],
 )
-def test_ties_are_kept_and_no_dense_table_stays(toy, data, words, embeddings, matrices):
+def test_ties_are_kept_and_no_dense_matrix_stays(toy, data, words, embeddings, matrices):
     model, task = build(toy / data, *words)
     assert len({module for module in model.modules() if isinstance(module, Embedding)}) == embeddings
     rows = len(task.target_dictionary)
@@ -101,7 +95,7 @@ def test_ties_are_kept_and_no_dense_table_stays(toy, data, words, embeddings, ma
     tokens = torch.tensor([[5, 6, 7, 2], [8, 9, 10, 2]])
     scores, _ = model.eval()(tokens, torch.tensor([4, 4]), tokens)
     if not matrices:
-        # Scores of a tied output lie in the span of the table's columns.
+        # Scores of a tied output lie in the span of the matrix's columns.
         table = model.decoder.embed_tokens.table().detach().double()
         projected = scores.double() @ table @ torch.linalg.pinv(table)
         torch.testing.assert_close(projected, scores.double(), atol=1e-5, rtol=0)

@@ -8,26 +8,22 @@ import socket
 import pytest
 import torch
 import torch.multiprocessing as mp
-from fairseq import checkpoint_utils, options, tasks
-from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq import checkpoint_utils
 from fairseq.models import ARCH_MODEL_REGISTRY
 from torch.nn.parallel import DistributedDataParallel
 
-from fairseq_see.embeddings import Embedding
+from fairseq_see.cli.main import main
+from fairseq_see.embeddings import Embedding, SEEEmbedding
 from fairseq_see.models.checkpoint import load_embeddings
 from fairseq_see.models.transformer import PRESETS
-from tests.fairseq.models.conftest import RECIPE
-from tests.helpers import ROOT, run_command
+from tests.fairseq import training
+from tests.fairseq.training import generate, train
+from tests.helpers import run_command
 
 
 def build(data, *words):
-    """Task, model, criterion and one training batch, built as fairseq-train builds them."""
-    parser = options.get_training_parser()
-    args = options.parse_args_and_arch(parser, [str(data), *RECIPE, *words])
-    cfg = convert_namespace_to_omegaconf(args)
-    torch.manual_seed(1)
-    task = tasks.setup_task(cfg.task)
-    model = task.build_model(cfg.model)
+    """Model, criterion and one training batch, built as fairseq-train builds them."""
+    model, task, cfg = training.build(data, *words)
     task.load_dataset("train")
     batches = task.get_batch_iterator(task.dataset("train"), max_tokens=400, seed=1).next_epoch_itr(shuffle=False)
     return model, task.build_criterion(cfg.criterion), next(iter(batches))
@@ -52,21 +48,26 @@ def test_first_loss_of_a_tied_model(toy, tmp_path, words):
     assert loss_of(model, criterion, sample).item() <= math.log(2072) + 1
 
 
+ALONE = ("--arch", "see_transformer", "--encoder-layers", "1", "--decoder-layers", "1", "--see-ratio", "3")
+
+
 @pytest.mark.parametrize(
-    ("data", "words", "embeddings"),
+    ("data", "words", "embeddings", "untied"),
     [
-        ("data-bin", (), 2),
-        ("joined", (), 2),
-        ("joined", ("--share-all-embeddings",), 1),
-        ("data-bin", ("--see-method", "dense"), 2),
-        ("data-bin", ("--see-method", "morph_lstm"), 2),
+        ("data-bin", ("--see-ratio", "2"), 2, 0),
+        ("joined", ("--see-ratio", "2"), 2, 0),
+        ("joined", ("--see-ratio", "2", "--share-all-embeddings"), 1, 0),
+        ("data-bin", ("--see-method", "dense"), 2, 0),
+        ("data-bin", ("--see-method", "morph_lstm"), 2, 0),
+        # The presets tie; what unties them is asking for an architecture without a preset.
+        ("data-bin", ALONE, 2, 1),
     ],
 )
-def test_sides_own_their_tables_unless_they_share(toy, data, words, embeddings):
-    extra = () if "--see-method" in words else ("--see-ratio", "2")
-    model, criterion, sample = build(toy / data, *words, *extra)
+def test_sides_own_their_matrices_unless_they_share(toy, data, words, embeddings, untied):
+    model, criterion, sample = build(toy / data, *words)
     assert len({id(module) for module in model.modules() if isinstance(module, Embedding)}) == embeddings
     assert (model.encoder.embed_tokens is model.decoder.embed_tokens) == (embeddings == 1)
+    assert [p.shape for name, p in model.named_parameters() if "output_projection" in name] == [(72, 512)] * untied
     loss_of(model, criterion, sample).backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
 
@@ -79,31 +80,6 @@ def test_an_index_is_found_beside_the_data_by_its_name(toy, tmp_path):
         (data / f"dict.{side}.see").rename(data / "other" / f"dict.{side}.see")
     model, _, _ = build(data, "--see-args", "vectors=2", "--see-index", "other")
     assert model.encoder.embed_tokens.method == "see"
-
-
-def test_untied_output_has_a_matrix_of_its_own(toy):
-    """The presets tie; what unties them is asking for an architecture without a preset."""
-    words = ("--arch", "see_transformer", "--encoder-layers", "1", "--decoder-layers", "1", "--see-ratio", "3")
-    model, criterion, sample = build(toy / "data-bin", *words)
-    assert model.decoder.output_projection.weight.shape == (72, 512)
-    loss_of(model, criterion, sample).backward()
-    assert model.decoder.output_projection.weight.grad.any()
-
-
-@pytest.mark.parametrize(
-    ("words", "normalised"),
-    [
-        ((), True),
-        (("--see-method", "see_paper"), False),
-        (("--see-method", "see_paper", "--see-args", "layernorm=true"), True),
-        (("--see-args", "layernorm=false"), False),
-        (("--see-method", "word2ketxs"), False),
-    ],
-)
-def test_see_normalises_embeddings_and_the_papers_does_not(toy, words, normalised):
-    model, _, _ = build(toy / "data-bin", "--see-ratio", "2", *words)
-    for side in (model.encoder, model.decoder):
-        assert any(isinstance(part, torch.nn.LayerNorm) for part in side.embed_tokens.modules()) == normalised
 
 
 @pytest.mark.parametrize("preset", ["see_transformer_iwslt_zh_en", "see_transformer_wmt_zh_en"])
@@ -134,10 +110,6 @@ def test_no_tensor_of_the_graph_stays_on_a_module(toy):
             assert not (isinstance(value, torch.Tensor) and value.grad_fn is not None), name
     twin = copy.deepcopy(model)
     torch.testing.assert_close(twin.decoder.embed_tokens.table(), model.decoder.embed_tokens.table())
-
-
-def test_a_failing_forward_leaves_no_table_behind(toy):
-    model, _, sample = build(toy / "data-bin", "--see-ratio", "2")
     with pytest.raises(TypeError):
         model.decoder(sample["net_input"]["prev_output_tokens"], encoder_out=3)
     assert model.decoder.embed_tokens._matrices.held is None
@@ -165,44 +137,29 @@ def test_half_precision(toy, dtype):
          "--decoder-embed-dim", "27", "--decoder-attention-heads", "3", "--encoder-normalize-before"),
     ],
 )  # fmt: skip
-def test_trains_and_loads_with(toy, tmp_path, train, words):
-    state = train(toy / "data-bin", tmp_path, "--see-ratio", "2", *words)
+def test_trains_and_loads_with(toy, tmp_path, words):
+    state = train(toy / "data-bin", tmp_path, "--see-ratio", "2", *words, "--max-epoch", "1")
     checkpoint_utils.load_model_ensemble([str(tmp_path / "checkpoint_best.pt")])
-    loss = state["extra_state"]["val_loss"]
-    assert math.isfinite(loss)
+    assert math.isfinite(state["extra_state"]["val_loss"])
 
 
-def test_eval_bleu_inside_training_builds_one_table_a_validation(toy, tmp_path, train, monkeypatch):
-    from fairseq_see.embeddings import SEEEmbedding
-
+def test_eval_bleu_inside_training_builds_one_matrix_a_validation(toy, trained, tmp_path, monkeypatch):
     built, table = [], SEEEmbedding.table
     monkeypatch.setattr(SEEEmbedding, "table", lambda self: built.append(self.training) or table(self))
     words = ("--eval-bleu", "--eval-bleu-args", '{"beam": 2, "max_len_b": 10}', "--eval-bleu-detok", "space")
-    state = train(toy / "data-bin", tmp_path / "bleu", "--see-ratio", "2", *words, "--best-checkpoint-metric", "bleu")
-    plain = train(toy / "data-bin", tmp_path / "plain", "--see-ratio", "2")
+    state = train(toy / "data-bin", tmp_path, "--see-ratio", "3", *words, "--best-checkpoint-metric", "bleu")
     # Two epochs and a dry run of two validation batches before them, encoder and decoder each.
     assert 0 < built.count(False) <= 2 * 2 * (2 + 2)
-    for name, value in plain["model"].items():
+    for name, value in torch.load(trained("see"), weights_only=True)["model"].items():
         assert value.equal(state["model"][name]), f"{name}: validation changed training"
 
 
-def test_averages_and_ensembles(toy, tmp_path, train):
-    checkpoints = []
-    for seed in ("1", "2"):
-        state = train(toy / "data-bin", tmp_path / seed, "--see-ratio", "3", "--seed", seed)
-        checkpoints.append((tmp_path / seed / "checkpoint_best.pt", state["model"]))
-    mean = tmp_path / "mean.pt"
-    run_command("fairseq-see", "average", *(path for path, _ in checkpoints), "--output", mean)
-    averaged = torch.load(mean, weights_only=True)["model"]
-    for name, value in averaged.items():
-        first, second = (torch.load(path, weights_only=True)["model"][name] for path, _ in checkpoints)
-        expected = (first + second) / 2 if value.is_floating_point() else first
-        torch.testing.assert_close(value, expected.to(value.dtype))
-    assert load_embeddings(mean)["encoder"].config.vectors
-    data = ("fairseq-generate", toy / "data-bin", "--user-dir", ROOT / "fairseq_see", "--beam", "2", "--path")
-    assert "BLEU4" in run_command(*data, mean).stdout
-    both = ":".join(str(path) for path, _ in checkpoints)
-    assert "BLEU4" in run_command(*data, both).stdout
+def test_averages_and_ensembles(toy, trained, tmp_path):
+    paths, mean = [trained("see"), trained("see-2")], tmp_path / "mean.pt"
+    assert main(["average", *map(str, paths), "--output", str(mean)]) == 0
+    tables = [load_embeddings(path)["decoder"].table() for path in (*paths, mean)]
+    assert not any(tables[2].equal(table) for table in tables[:2])
+    assert generate(toy / "data-bin", mean) != generate(toy / "data-bin", ":".join(map(str, [*paths, mean])))
 
 
 def _two_processes(rank, port, data, words, path):
@@ -220,7 +177,7 @@ def _two_processes(rank, port, data, words, path):
     torch.distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("method", [("--see-ratio", "3"), ("--see-method", "dense"), ("--see-method", "sememe_lstm")])
+@pytest.mark.parametrize("method", [("--see-ratio", "3"), ("--see-method", "sememe_lstm")])
 def test_two_processes_train_without_find_unused_parameters(toy, tmp_path, method):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
