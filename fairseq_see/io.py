@@ -151,7 +151,7 @@ def read_lines(path: str | Path) -> list[str]:
     r"""The lines of a UTF-8 file without their ends; only ``\n`` and ``\r\n`` end a line.
 
     Raises:
-        SeeError: no such file, not readable, or not UTF-8 (the byte offset is told).
+        SeeError: no such file, not readable, or not UTF-8.
     """
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")

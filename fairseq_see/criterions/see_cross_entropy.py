@@ -1,4 +1,4 @@
-"""``see_cross_entropy``: fairseq's ``label_smoothed_cross_entropy``, with its options and numbers, in less time."""
+"""``see_cross_entropy``: fairseq's ``label_smoothed_cross_entropy``, with its options and results, in less time."""
 
 from typing import Any
 

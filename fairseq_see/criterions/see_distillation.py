@@ -123,7 +123,7 @@ class DistillationCriterion(CrossEntropyCriterion):
         if weights.kl:
             losses["kl"] = self._kl(student, teacher, run, sample)
         if weights.embedding:
-            losses["embedding"] = _embedding_loss(student, run.rows if run else teacher.rows(inputs), real)
+            losses["embedding"] = _embedding_loss(student, run.embeddings if run else teacher.embeddings(inputs), real)
         if weights.hidden:
             assert run is not None
             losses["hidden"] = _hidden_loss(student, run, real, self._pairs)
@@ -213,13 +213,13 @@ class DistillationCriterion(CrossEntropyCriterion):
                 metrics.log_scalar(name, utils.item(value), sample_size, round=5)
 
 
-def _embedding_loss(student: Pass, rows: tuple[Tensor, Tensor], real: dict[str, Tensor]) -> Tensor:
+def _embedding_loss(student: Pass, teacher: tuple[Tensor, Tensor], real: dict[str, Tensor]) -> Tensor:
     """Eq. 5 on the embeddings of the batch's tokens, each as often as it occurs; the mean of both sides.
 
     So it is a sum over positions as every loss is, which it would not be over distinct tokens, whose number is not the
     sum of those of two batches. And it is free: these embeddings have just been looked up.
     """
-    sides = zip(("encoder", "decoder"), student.rows, rows, strict=True)
+    sides = zip(("encoder", "decoder"), student.embeddings, teacher, strict=True)
     return torch.stack([squared_error([(ours, theirs)], real[side]) for side, ours, theirs in sides]).mean()
 
 

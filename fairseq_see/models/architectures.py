@@ -29,7 +29,7 @@ class Host(NamedTuple):
         title: what fairseq's model is called.
         name: under which this package's is registered.
         mark: a parameter that is in every checkpoint of the family, and in none of those that come before it in HOSTS.
-        tables: side -> module of its embedding matrix.
+        matrices: side -> module of its embedding matrix.
         output: the output matrix, where the model has one of its own or saves a copy of a tied one.
         tied: whether the output is tied, given the model's options.
         untied: the options of a model whose output is not.
@@ -38,7 +38,7 @@ class Host(NamedTuple):
     title: str
     name: str
     mark: str
-    tables: Mapping[str, str]
+    matrices: Mapping[str, str]
     output: str = "decoder.output_projection.weight"
     tied: Callable[[Mapping[str, Any]], bool] = _shares
     untied: Mapping[str, Any] = {"share_decoder_input_output_embed": False}
@@ -59,19 +59,19 @@ HOSTS = (
         title="fairseq's Transformer",
         name="see_transformer",
         mark="encoder.layers.0.self_attn.k_proj.weight",
-        tables={"encoder": "encoder.embed_tokens", "decoder": "decoder.embed_tokens"},
+        matrices={"encoder": "encoder.embed_tokens", "decoder": "decoder.embed_tokens"},
     ),
     Host(
         title="fairseq's transformer_lm",
         name="see_transformer_lm",
         mark="decoder.layers.0.self_attn.k_proj.weight",
-        tables={"decoder": "decoder.embed_tokens"},
+        matrices={"decoder": "decoder.embed_tokens"},
     ),
     Host(
         title="fairseq's RoBERTa",
         name="see_roberta",
         mark="encoder.lm_head.dense.weight",
-        tables={"encoder": "encoder.sentence_encoder.embed_tokens"},
+        matrices={"encoder": "encoder.sentence_encoder.embed_tokens"},
         output="encoder.lm_head.weight",
         tied=lambda options: not options.get("untie_weights_roberta"),
         untied={"untie_weights_roberta": True},

@@ -66,28 +66,28 @@ class Exchange:
         model_options = {**host.options(old), **(host.untied if input_only else {}), **options, "_name": host.name}
         self._cfg = OmegaConf.create({"task": task_options, "model": model_options}, flags={"allow_objects": True})
         task = self._set_up_task()
-        tables = self._tables(resolved=bool(old.get("see_resolved")))
+        matrices = self._read_matrices(resolved=bool(old.get("see_resolved")))
         dictionaries = {"encoder": task.source_dictionary, "decoder": task.target_dictionary}
-        for side in host.tables:
-            if side in tables and len(tables[side]) != len(dictionaries[side]):
+        for side in host.matrices:
+            if side in matrices and len(matrices[side]) != len(dictionaries[side]):
                 raise SeeError(
-                    f"the {side}'s matrix in {checkpoint} has {len(tables[side]):,} embeddings, its dictionary in "
+                    f"the {side}'s matrix in {checkpoint} has {len(matrices[side]):,} embeddings, its dictionary in "
                     f"{self._cfg.task.data} {len(dictionaries[side]):,}; give the data folder of its training with "
                     "--data"
                 )
         # The matrices, and the copy of one that a tied stock model saves as its output layer.
-        replaced = (*(f"{module}." for module in host.tables.values()), *([host.output] if tied else []))
+        replaced = (*(f"{module}." for module in host.matrices.values()), *([host.output] if tied else []))
         self._rest = {name: value for name, value in self._state["model"].items() if not name.startswith(replaced)}
         if tied and input_only:
-            self._rest[host.output] = tables[[*host.tables][-1]]
+            self._rest[host.output] = matrices[[*host.matrices][-1]]
         self._model = self._build(task, replaced)
         self.sides = {
             side: Side(
-                self._model.get_submodule(host.tables[side]),
-                tables[side].float(),
+                self._model.get_submodule(host.matrices[side]),
+                matrices[side].float(),
                 torch.tensor(dictionaries[side].count),
             )
-            for side in (["encoder"] if shared else host.tables)
+            for side in (["encoder"] if shared else host.matrices)
         }
 
     def save(self, path: Path, how: str) -> None:
@@ -119,12 +119,12 @@ class Exchange:
                 f"no dictionaries in {self._cfg.task.data} ({error}); give the model's data folder with --data"
             ) from error
 
-    def _tables(self, resolved: bool) -> dict[str, Tensor]:
+    def _read_matrices(self, resolved: bool) -> dict[str, Tensor]:
         """The matrices by side; of shared ones it may be the first alone."""
         if resolved:
             embeddings = load_embeddings(self._checkpoint, self._state)
             return {side: embedding.table().detach() for side, embedding in embeddings.items()}
-        names = {side: f"{module}.weight" for side, module in self._host.tables.items()}
+        names = {side: f"{module}.weight" for side, module in self._host.matrices.items()}
         for name in names.values():
             if name not in self._state["model"]:
                 raise SeeError(f"{self._checkpoint} holds no {name}; it must be of a model with embedding matrices")

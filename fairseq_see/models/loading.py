@@ -41,7 +41,7 @@ def load_checkpoint_to_cpu(
     try:
         return _load_to_cpu(path, arg_overrides, load_on_all_ranks)
     except Exception:
-        # Which says in one line what is wrong with the file, if it is the file.
+        # If the file is the cause, this names it in one line.
         load_checkpoint(path)
         raise
 

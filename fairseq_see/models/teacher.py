@@ -26,13 +26,13 @@ class Pass(NamedTuple):
 
     Attributes:
         output: what the model returned: logits (B, T, V), or features (B, T, d), and fairseq's extras.
-        rows: embeddings as they were looked up: (B, S, d) and (B, T, d).
+        embeddings: as they were looked up: (B, S, d) and (B, T, d).
         encoder: hidden states (S, B, d): the embedding's output and that of each layer.
         decoder: hidden states (T, B, d).
     """
 
     output: tuple[Tensor, dict[str, Any]]
-    rows: tuple[Tensor, Tensor]
+    embeddings: tuple[Tensor, Tensor]
     encoder: list[Tensor]
     decoder: list[Tensor]
 
@@ -45,18 +45,18 @@ def observed_forward(model: Any, inputs: Mapping[str, Tensor], features_only: bo
         inputs: ``net_input`` of a sample.
         features_only: leave out the output layer.
     """
-    rows: list[Tensor] = []
+    looked_up: list[Tensor] = []
     encoded: list[dict[str, Any]] = []
     # A shared embedding is one module, called for the source first and then for the target.
-    embeddings = dict.fromkeys((model.encoder.embed_tokens, model.decoder.embed_tokens))
-    hooks = [module.register_forward_hook(lambda module, args, out: rows.append(out)) for module in embeddings]
+    modules = dict.fromkeys((model.encoder.embed_tokens, model.decoder.embed_tokens))
+    hooks = [module.register_forward_hook(lambda module, args, out: looked_up.append(out)) for module in modules]
     hooks.append(model.encoder.register_forward_hook(lambda module, args, out: encoded.append(out)))
     try:
         output = model(**inputs, features_only=features_only)
     finally:
         for hook in hooks:
             hook.remove()
-    return Pass(output, (rows[0], rows[1]), encoded[0]["encoder_states"], output[1]["inner_states"])
+    return Pass(output, (looked_up[0], looked_up[1]), encoded[0]["encoder_states"], output[1]["inner_states"])
 
 
 def check_transformer(model: Any, what: str) -> None:
@@ -129,7 +129,7 @@ class Teacher:
         with torch.no_grad():
             return observed_forward(self._on(inputs), inputs, features_only)
 
-    def rows(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def embeddings(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The embeddings, (B, S, d) and (B, T, d), without a pass."""
         model = self._on(inputs)
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The model of stock fairseq that computes the same as one of ours: its compressed tables written out."""
+"""The model of stock fairseq that computes the same as one of ours: its embedding matrices written out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fairseq_see.models.transformer import SEETransformerModel
 
 
 def dense_twin(state: dict[str, Any], embeddings: dict[str, Embedding]) -> dict[str, Any]:
-    """A checkpoint of fairseq's ``transformer`` with the tables of ``embeddings``, which loads without this package.
+    """A checkpoint of fairseq's ``transformer`` with the matrices of ``embeddings``, which loads without this package.
 
     Args:
         state: the checkpoint of a ``see_transformer``.
@@ -44,15 +44,15 @@ def dense_twin(state: dict[str, Any], embeddings: dict[str, Embedding]) -> dict[
     cfg["common"]["user_dir"] = None
     criterion = cfg.get("criterion") or {}
     if str(criterion.get("_name")).startswith("see_"):
-        # Stock fairseq has the loss that they come to for a model alone, by another name.
+        # Stock fairseq's name of the loss that a model has without a teacher.
         known = {field.name for field in fields(LabelSmoothedCrossEntropyCriterionConfig)}
         cfg["criterion"] = {key: value for key, value in criterion.items() if key in known}
         cfg["criterion"]["_name"] = "label_smoothed_cross_entropy"
     model = {key: value for key, value in state["model"].items() if ".embed_tokens." not in key}
     with torch.no_grad():
-        tables = {side: embedding.table() for side, embedding in embeddings.items()}
+        matrices = {side: embedding.table() for side, embedding in embeddings.items()}
     for side in ("encoder", "decoder"):
-        model[f"{side}.embed_tokens.weight"] = tables.get(side, tables["encoder"])
+        model[f"{side}.embed_tokens.weight"] = matrices.get(side, matrices["encoder"])
     model.setdefault("decoder.output_projection.weight", model["decoder.embed_tokens.weight"])
     check_finite(model)
     return slim_state(cfg, model, updates_of(state))

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import re
 import shutil
 
 import pytest
@@ -12,7 +11,7 @@ from fairseq_see.embeddings import Embedding
 from fairseq_see.models.checkpoint import load_embeddings
 from fairseq_see.models.replace import replace_embeddings
 from tests.fairseq import training
-from tests.fairseq.training import TIED
+from tests.fairseq.training import TIED, generate, train
 from tests.helpers import ROOT, run_command
 
 OPTIMISER = (
@@ -40,26 +39,21 @@ def user_dir(tmp_path_factory):
     ],
 )
 def test_the_readmes_architecture_trains_resumes_and_generates(user_dir, toy, tmp_path, method, inference):
-    data, save_dir = tmp_path / "data-bin", tmp_path / "run"
+    data, save_dir, user = tmp_path / "data-bin", tmp_path / "run", ("--user-dir", user_dir)
     shutil.copytree(toy / "data-bin", data)
-    train = ("fairseq-train", data, "--user-dir", user_dir, "--arch", "see_lstm_small", *OPTIMISER, *method)
-    train = (*train, "--save-dir", save_dir, "--max-epoch")
-    run_command(*train, "1")
-    done = run_command(*train, "2")
-    assert re.search(r"Loaded checkpoint .*checkpoint_last.pt \(epoch 2 @", done.stdout + done.stderr)
-    with pytest.raises(pytest.fail.Exception, match=r"\nerror: .* were trained with other options than see 72 x"):
-        run_command(*train, "3", "--see-method", "see", "--see-ratio", "3")
+    words = (*user, "--arch", "see_lstm_small", *OPTIMISER, *method)
+    run_command("fairseq-train", data, *words, "--save-dir", save_dir, "--max-epoch", "1")
+    end = train(data, save_dir, "--max-epoch", "2", options=words)
+    assert end["extra_state"]["train_iterator"]["epoch"] == 3
+    with pytest.raises(SystemExit, match=r"^error: .* were trained with other options than see 72 x"):
+        train(data, save_dir, "--see-method", "see", "--see-ratio", "3", options=words)
     # The index travels inside the checkpoint.
     for index in data.glob("*.see"):
         index.unlink()
-    model = ("--user-dir", user_dir, "--path", save_dir / "checkpoint_last.pt")
-    generated = run_command("fairseq-generate", data, *model, *inference).stdout
-    assert len(re.findall(r"^D-", generated, re.M)) == 40
+    generate(data, save_dir / "checkpoint_last.pt", *user, *inference)
     assert load_embeddings(save_dir / "checkpoint_last.pt").keys() == {"encoder", "decoder"}
     run_command("fairseq-see", "export", save_dir / "checkpoint_last.pt", "--output", tmp_path / "small")
-    model = ("--user-dir", user_dir, "--path", tmp_path / "small/model.safetensors")
-    generated = run_command("fairseq-generate", data, *model, *inference).stdout
-    assert len(re.findall(r"^D-", generated, re.M)) == 40
+    generate(data, tmp_path / "small/model.safetensors", *user, *inference)
 
 
 def build(data, arch, *words, ratio=2):
