@@ -41,9 +41,7 @@ def mono(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(
-    toy: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Path]:
+def trained(toy: Path, mono: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """A function from a name in MODELS to a checkpoint that fairseq-train wrote."""
     folder = tmp_path_factory.mktemp("trained")
 
@@ -51,12 +49,7 @@ def trained(
         path = folder / name / "checkpoint_last.pt"
         if not path.is_file():
             data, options, words = MODELS[name]
-            train(
-                request.getfixturevalue("mono") if data == "mono" else toy / data,
-                folder / name,
-                *words,
-                options=options,
-            )
+            train(mono if data == "mono" else toy / data, folder / name, *words, options=options)
         return path
 
     return checkpoint

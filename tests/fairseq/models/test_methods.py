@@ -47,8 +47,8 @@ def unigram_loss(data):
     for line in (data / "dict.en.txt").read_text(encoding="utf-8").splitlines():
         token, count = line.split()
         counts[token] = int(count)
-    train, dev = ((data.parent / f"subwords/{name}.en").read_text(encoding="utf-8") for name in ("train", "dev"))
-    counts["</s>"] = train.count("\n")
+    text, dev = ((data.parent / f"subwords/{name}.en").read_text(encoding="utf-8") for name in ("train", "dev"))
+    counts["</s>"] = text.count("\n")
     tokens = dev.replace("\n", " </s> ").split()
     total = counts.total() + len(counts) + 1
     return -sum(math.log2((counts[token] + 1) / total) for token in tokens) / len(tokens)
