@@ -17,8 +17,8 @@ from fairseq_see.models.checkpoint import load_checkpoint, options_in
 
 # Of all updates, those in which the learning rate rises.
 WARMUP = 1 / 6
-LOSS = {"start_updates": 0, "distil_beta": 0.0, "distil_gamma": 0.0, "label_smoothing": 0.1}
-BATCHES = {
+LOSS: dict[str, Any] = {"start_updates": 0, "distil_beta": 0.0, "distil_gamma": 0.0, "label_smoothing": 0.1}
+BATCHES: dict[str, Any] = {
     **{"num_workers": 0, "required_batch_size_multiple": 1, "update_epoch_batch_itr": True},
     **{"skip_invalid_size_inputs_valid_test": True},
 }
@@ -47,8 +47,8 @@ def distil(
     from fairseq_cli.train import main
 
     old = load_checkpoint(student)["cfg"]
-    rate = {"warmup_updates": max(1, round(updates * WARMUP)), "total_num_update": updates, "lr": [lr]}
-    chosen = {
+    rate: dict[str, Any] = {"warmup_updates": max(1, round(updates * WARMUP)), "total_num_update": updates, "lr": [lr]}
+    chosen: dict[str, Any] = {
         "criterion": {"_name": "see_distillation", "teacher": str(teacher), **LOSS},
         "optimizer": {"_name": "adam", "adam_betas": "(0.9, 0.98)"},
         "lr_scheduler": {"_name": "polynomial_decay", **rate},
