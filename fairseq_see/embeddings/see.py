@@ -30,9 +30,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import Embedding
-from fairseq_see.embeddings.buffers import IndexBuffers, IndexSizes
+from fairseq_see.embeddings.buffers import IndexSizes
 from fairseq_see.embeddings.config import MethodConfig, option
+from fairseq_see.embeddings.indexed import IndexedEmbedding
 from fairseq_see.embeddings.init import INITS, align_vectors, default_scale, initialise_vectors, row_norm
 from fairseq_see.embeddings.kronecker import factor_width
 from fairseq_see.embeddings.registry import register
@@ -87,13 +87,11 @@ class PaperSEEConfig(SEEConfig):
 
 
 @register("see")
-class SEEEmbedding(Embedding):
+class SEEEmbedding(IndexedEmbedding):
     """A word is a sum of Kronecker products of its sememes' and its morphemes' vectors."""
 
     Config: ClassVar[type[MethodConfig]] = SEEConfig
     config: SEEConfig
-    uses_index = True
-    senses: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -103,11 +101,7 @@ class SEEEmbedding(Embedding):
         padding_idx: int | None = None,
         index: UnitIndex | IndexSizes | None = None,
     ) -> None:
-        super().__init__(config, num_embeddings, embedding_dim, padding_idx)
-        if index is None:
-            raise SeeError(f"{self.method!r} needs a unit index; fairseq-see index builds one")
-        # "version": fairseq's EMA decays every entry of a state dict but those, and integers cannot be decayed.
-        self.index_version_1 = IndexBuffers(num_embeddings, index, self.senses)
+        super().__init__(config, num_embeddings, embedding_dim, padding_idx, index)
         sizes, order = self.index.sizes, self.index.order
         counts = self.index.sense_offsets.diff()
         if self.senses and self.index.known and padding_idx is not None and counts[padding_idx]:
@@ -123,29 +117,6 @@ class SEEEmbedding(Embedding):
         self.norm = row_norm(embedding_dim) if config.layernorm else None
         if self.index.known:
             initialise_vectors(self._banks(), order, config.init, self._sums, num_embeddings, padding_idx)
-
-    @property
-    def index(self) -> IndexBuffers:
-        """The unit index of the words."""
-        return self.index_version_1
-
-    def extend(self, index: UnitIndex) -> None:
-        """Take in the words of a longer index, made of the vectors that exist: no parameter changes.
-
-        Args:
-            index: the embedding's own, extended (units/extension.py).
-
-        Raises:
-            SeeError: it has other units.
-        """
-        known, sizes = index if self.senses else index.without_senses(), self.index.sizes
-        units = (known.order, len(known.sememes), len(known.morphemes))
-        if units != (sizes.order, sizes.sememes, sizes.morphemes):
-            raise SeeError("the longer unit index has other units than the embedding; extend the embedding's own index")
-        self.index_version_1 = IndexBuffers(index.num_words, index, self.senses).to(self._device())
-        self.num_embeddings = index.num_words
-        self._complete()
-        self._forget()
 
     def reference_rows(self, ids: list[int]) -> list[Tensor]:
         """Equations 3 and 4 as they are written, one product after another in float64: what the tests compare with."""

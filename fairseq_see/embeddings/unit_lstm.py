@@ -28,13 +28,12 @@ from torch.func import functional_call
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 from torch.utils.checkpoint import checkpoint
 
-from fairseq_see.embeddings.base import Embedding
-from fairseq_see.embeddings.buffers import IndexBuffers, IndexSizes
+from fairseq_see.embeddings.buffers import IndexSizes
 from fairseq_see.embeddings.config import MethodConfig, infeasible, meets, option
+from fairseq_see.embeddings.indexed import IndexedEmbedding
 from fairseq_see.embeddings.init import mean_squared_length
 from fairseq_see.embeddings.kronecker import compute_dtype
 from fairseq_see.embeddings.registry import register
-from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
 # Words that are read at a time; the states of one chunk are all that the backward pass keeps.
@@ -57,14 +56,12 @@ class LSTMConfig(MethodConfig):
 
 
 @register("sememe_lstm")
-class SememeLSTMEmbedding(Embedding):
+class SememeLSTMEmbedding(IndexedEmbedding):
     """A word is what an LSTM makes of the sememes of its senses and of its morphemes, as the unit index has them."""
 
     Config: ClassVar[type[MethodConfig]] = LSTMConfig
     config: LSTMConfig
     compresses = False
-    uses_index = True
-    senses: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -74,22 +71,13 @@ class SememeLSTMEmbedding(Embedding):
         padding_idx: int | None = None,
         index: UnitIndex | IndexSizes | None = None,
     ) -> None:
-        super().__init__(config, num_embeddings, embedding_dim, padding_idx)
-        if index is None:
-            raise SeeError(f"{self.method!r} needs a unit index; fairseq-see index builds one")
-        # "version": see SEE's.
-        self.index_version_1 = IndexBuffers(num_embeddings, index, self.senses)
+        super().__init__(config, num_embeddings, embedding_dim, padding_idx, index)
         sizes = self.index.sizes
         self.vectors = nn.Parameter(torch.empty(sizes.sememes + sizes.morphemes - 2 * sizes.order, embedding_dim))
         self.lstm = nn.LSTM(embedding_dim, embedding_dim, batch_first=True)
         nn.init.normal_(self.vectors, std=embedding_dim**-0.5)
         if config.output_scale is None and self.index.known and not self.vectors.is_meta:
             self._complete(output_scale=self._measured_scale())
-
-    @property
-    def index(self) -> IndexBuffers:
-        """The unit index of the words."""
-        return self.index_version_1
 
     @classmethod
     def plan(
