@@ -8,8 +8,9 @@ when they are needed.
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 
 from fairseq_see.errors import SeeError
@@ -55,9 +56,9 @@ def truncate_words(line: str) -> str:
     return RUN.sub(lambda run: run.group()[:MAX_WORD], line)
 
 
-def segment(line: str, code: str) -> str:
-    """The words of a line, with one space between them."""
-    return " ".join(language(code).segment(line))
+def segment(line: str, code: str, whole: Collection[str] = ()) -> str:
+    """The words of a line, with one space between them; jieba leaves those of ``whole`` whole."""
+    return " ".join(language(code).segment(line, tuple(whole)))
 
 
 def detokenise(line: str, code: str) -> str:
@@ -108,9 +109,28 @@ def merge_subwords(tokens: Sequence[str], scheme: str) -> str:
     return "".join(tokens).replace("▁", " ").strip()
 
 
-def encode(line: str, code: str, subwords: Callable[[str], list[str]]) -> list[str]:
-    """The tokens of a raw line; none if the line is blank."""
-    return subwords(segment(truncate_words(normalise(line, code)), code))
+def mark_word(word: str, scheme: str) -> str:
+    """The symbol of a dictionary that is a whole word."""
+    return f"▁{word}" if scheme == "sentencepiece" else word
+
+
+def keep_whole(subwords: Callable[[str], list[str]], whole: Collection[str], scheme: str) -> Callable[[str], list[str]]:
+    """A function like ``subwords`` that leaves some words whole, and the others as they are without these."""
+    kept = frozenset(whole)
+
+    def split(line: str) -> list[str]:
+        tokens = []
+        for known, run in groupby(line.split(), kept.__contains__):
+            words = list(run)
+            tokens += [mark_word(word, scheme) for word in words] if known else subwords(" ".join(words))
+        return tokens
+
+    return split if kept else subwords
+
+
+def encode(line: str, code: str, subwords: Callable[[str], list[str]], whole: Collection[str] = ()) -> list[str]:
+    """The tokens of a raw line; none if the line is blank. jieba leaves the words of ``whole`` whole."""
+    return subwords(segment(truncate_words(normalise(line, code)), code, whole))
 
 
 def decode(tokens: Sequence[str], code: str, scheme: str) -> str:

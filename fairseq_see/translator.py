@@ -13,7 +13,7 @@ from typing import Any
 
 from fairseq_see.errors import SeeError, needs_extra
 from fairseq_see.export_config import CTRANSLATE2, WEIGHTS, read_config
-from fairseq_see.text import decode, encode, load_subwords, segmenter_version
+from fairseq_see.text import decode, encode, keep_whole, load_subwords, segmenter_version
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,10 @@ class Translator:
     def __init__(self, engine: Engine, text: dict[str, Any], folder: Path, batch_size: int) -> None:
         self._engine = engine
         self._source, self._target = text["source"], text["target"]
-        self._subwords = load_subwords(folder / self._source["subwords"], self._source["scheme"])
+        # What fairseq-see add-words added.
+        self._words = tuple(self._source.get("words", ()))
+        subwords = load_subwords(folder / self._source["subwords"], self._source["scheme"])
+        self._subwords = keep_whole(subwords, self._words, self._source["scheme"])
         self._batch_size = batch_size
         here = segmenter_version(self._source["language"])
         if here != self._source["segmenter"]:
@@ -78,7 +81,7 @@ class Translator:
 
         A blank line stays blank. One that is too long for the model becomes blank, with a warning.
         """
-        sentences = [encode(line, self._source["language"], self._subwords) for line in lines]
+        sentences = [encode(line, self._source["language"], self._subwords, self._words) for line in lines]
         for i, tokens in enumerate(sentences):
             if len(tokens) > self._source["max_tokens"]:
                 logger.warning(

@@ -31,7 +31,7 @@ class ImportUserDir(argparse.Action):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand, a module beside this one; bad input ends in one line on stderr and status 2."""
     names = sorted(module.name for module in pkgutil.iter_modules(fairseq_see.cli.__path__) if module.name != "main")
-    modules = {name: f"fairseq_see.cli.{name}" for name in names}
+    modules = {name.replace("_", "-"): f"fairseq_see.cli.{name}" for name in names}
     return run_command("fairseq-see", "Compressed embeddings for translation models.", modules, argv)
 
 

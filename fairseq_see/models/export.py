@@ -76,6 +76,8 @@ class TrainedModel:
         if model.files:
             above = trained if is_export(checkpoint) else folder.parent
             model._find_subwords(subwords or above, required=subwords is not None)
+            if is_export(checkpoint) and subwords is None:
+                model.text = read_config(checkpoint).get("text")
         return model
 
     @property

@@ -1,13 +1,17 @@
 """Further words for an index that a model has been trained with, made of the units that it has."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import count
 from zlib import crc32
 
 import numpy as np
 
-from fairseq_see.units.index import UnitIndex
+from fairseq_see.errors import SeeError
+from fairseq_see.units.index import ARRAYS, UnitIndex, padding_names
+from fairseq_see.units.languages import Language, find_languages
+from fairseq_see.units.morphology import ALL_CAPITALS, CAPITALISED, SEGMENTERS, Characters, Morfessor, Segmenter
+from fairseq_see.units.vocabulary import Vocabulary
 
 
 def extend_index(index: UnitIndex, longer: UnitIndex, words: Iterable[int] = ()) -> UnitIndex:
@@ -58,3 +62,51 @@ def extend_index(index: UnitIndex, longer: UnitIndex, words: Iterable[int] = ())
 def _slots(index: UnitIndex, word: int) -> list[int]:
     slots: list[int] = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]].tolist()
     return slots
+
+
+def name_units(index: UnitIndex, file: UnitIndex) -> UnitIndex:
+    """An index whose units have no names, with those of the file that the model was trained with.
+
+    Args:
+        index: the model's, which may have words more than the file, and no senses where the method has none.
+        file: what ``fairseq-see index`` wrote.
+
+    Raises:
+        SeeError: the file is of another model.
+    """
+    named = file if len(index.sememes) == len(file.sememes) else file.without_senses()
+    sizes = [(each.order, len(each.sememes), len(each.morphemes)) for each in (index, named)]
+    parts = ((getattr(index, name)[: len(getattr(named, name))], getattr(named, name)) for name in ARRAYS)
+    if sizes[0] != sizes[1] or not all(np.array_equal(ours, theirs) for ours, theirs in parts):
+        raise SeeError("it is not the unit index that the model was trained with")
+    return replace(
+        index, sememes=named.sememes, morphemes=named.morphemes, provenance=file.provenance, dictionary=file.dictionary
+    )
+
+
+def segmenters_of(index: UnitIndex, vocabulary: Vocabulary, languages: Sequence[Language]) -> dict[str, Segmenter]:
+    """What segments further words of an index: as its own, Morfessor into the morphemes that these have."""
+    names = dict(part.split(": ") for part in str(index.provenance["morphemes"]).split(", "))
+    segmenters: dict[str, Segmenter] = {}
+    for language in languages:
+        name = names[language.code]
+        if name == "morfessor":
+            segmentations = _read_segmentations(index, vocabulary, language, languages)
+            segmenters[language.code] = Morfessor(segmentations) if segmentations else Characters()
+        else:
+            segmenters[language.code] = SEGMENTERS[name]([], language.code)
+    return segmenters
+
+
+def _read_segmentations(
+    index: UnitIndex, vocabulary: Vocabulary, language: Language, languages: Sequence[Language]
+) -> dict[str, tuple[str, ...]]:
+    """The morphemes of the words of a language, in lower case, where the units of an index spell them."""
+    unspoken = {*padding_names(index.order), CAPITALISED, ALL_CAPITALS}
+    segmentations = {}
+    for symbol, units in zip(vocabulary.symbols, index.word_morphemes, strict=True):
+        word = vocabulary.split(symbol)[0].lower()
+        morphemes = tuple(name for name in (index.morphemes[i] for i in units) if name not in unspoken)
+        if "".join(morphemes) == word and language in find_languages(word, languages):
+            segmentations[word] = morphemes
+    return segmentations

@@ -42,7 +42,7 @@ def find_symbols(word: str, vocabulary: Vocabulary, index: UnitIndex) -> list[In
         "sentencepiece": (SENTENCEPIECE_MARK + word, word),
     }[vocabulary.scheme]
     ids = {symbol: i for i, symbol in enumerate(vocabulary.symbols)}
-    return [_read_symbol(ids[symbol], symbol, index) for symbol in spellings if symbol in ids]
+    return [read_symbol(ids[symbol], symbol, index) for symbol in spellings if symbol in ids]
 
 
 def describe_provenance(index: UnitIndex) -> str:
@@ -50,7 +50,8 @@ def describe_provenance(index: UnitIndex) -> str:
     return "; ".join(f"{key} {value}" for key, value in index.provenance.items())
 
 
-def _read_symbol(row: int, symbol: str, index: UnitIndex) -> IndexedSymbol:
+def read_symbol(row: int, symbol: str, index: UnitIndex) -> IndexedSymbol:
+    """What an index holds for the symbol ``row``."""
     slots = index.sense_groups[index.sense_offsets[row] : index.sense_offsets[row + 1]]
     senses = [tuple(index.sememes[i] for i in index.groups[slot] if i >= index.order) for slot in slots]
     return IndexedSymbol(row, symbol, senses, tuple(index.morphemes[i] for i in index.word_morphemes[row]))

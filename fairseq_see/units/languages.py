@@ -48,9 +48,9 @@ class Language:
         """Whether a text has a character of the language's script."""
         return bool(self.script) and re.search(f"[{self.script}]", text) is not None
 
-    def segment(self, text: str) -> list[str]:
-        """The words of a line of text; punctuation marks are words."""
-        return " ".join(_text_segmenter(self.segmenter, self.code)(text)).split()
+    def segment(self, text: str, whole: tuple[str, ...] = ()) -> list[str]:
+        """The words of a line of text; punctuation marks are words. jieba leaves those of ``whole`` whole."""
+        return " ".join(_text_segmenter(self.segmenter, self.code, whole)(text)).split()
 
     def join(self, words: Sequence[str]) -> str:
         """The line that people would write for words."""
@@ -129,7 +129,7 @@ def read_language(dictionary: Path) -> str:
 
 
 @cache
-def _text_segmenter(name: str, code: str) -> Callable[[str], Iterable[str]]:
+def _text_segmenter(name: str, code: str, whole: tuple[str, ...] = ()) -> Callable[[str], Iterable[str]]:
     if name == "whitespace":
         return str.split
     if name == "moses":
@@ -140,7 +140,15 @@ def _text_segmenter(name: str, code: str) -> Callable[[str], Iterable[str]]:
     # It loads what it finds in the folder of temporary files, where anyone may have put it. (And saves no time.)
     with TemporaryDirectory() as jieba.dt.tmp_dir:
         jieba.initialize()
-    return lambda text: jieba.cut(text)
+    tokenizer = jieba.dt
+    if whole:
+        tokenizer = jieba.Tokenizer()
+        tokenizer.FREQ, tokenizer.total, tokenizer.initialized = dict(jieba.dt.FREQ), jieba.dt.total, True
+    for word in whole:
+        # What jieba knows is left as frequent as it is, for the sake of other sentences.
+        if not tokenizer.FREQ.get(word) or list(tokenizer.cut(word)) != [word]:
+            tokenizer.add_word(word)
+    return lambda text: tokenizer.cut(text)
 
 
 @cache

@@ -1,0 +1,158 @@
+"""Further words for a model that is trained: their embeddings are made of the vectors that it has."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fairseq_see.embeddings.indexed import IndexedEmbedding
+from fairseq_see.errors import SeeError, needs_extra
+from fairseq_see.models.checkpoint import options_in
+from fairseq_see.models.export import TrainedModel
+from fairseq_see.text import mark_word, normalise, segment
+from fairseq_see.units import Senses, UnitIndex, Vocabulary, build_index
+from fairseq_see.units.extension import extend_index, name_units, segmenters_of
+from fairseq_see.units.index import padding_names
+from fairseq_see.units.inspection import read_symbol
+from fairseq_see.units.languages import language, parse_languages
+from fairseq_see.units.morphology import ALL_CAPITALS, CAPITALISED
+
+
+@dataclass
+class AddedWords:
+    """What became of a list of words.
+
+    Attributes:
+        added: the words that the model has now.
+        senseless: those of them without a sense.
+        partial: those of them of which a sense or a morpheme is new to the model, and left out or replaced.
+        refused: the other words, and why.
+    """
+
+    added: list[str]
+    senseless: list[str]
+    partial: list[str]
+    refused: dict[str, str]
+
+
+def add_words(
+    folder: Path,
+    output: Path,
+    words: Iterable[str],
+    senses: Senses | None,
+    side: str = "source",
+    index_file: Path | None = None,
+) -> AddedWords:
+    """Write an exported model that has further words.
+
+    Args:
+        folder: what ``fairseq-see export`` wrote.
+        output: the new folder, which may be the same.
+        words: in any order.
+        senses: of the words; None for morphemes alone.
+        side: ``source`` or ``target``; both, where one dictionary serves both.
+        index_file: the unit index of the side (default: where it was when the model was trained).
+
+    Raises:
+        SeeError: the method has no units, the index is another one, no word can be added, or a file cannot be written.
+    """
+    model = TrainedModel.load(folder)
+    if len(model.files) < 2:
+        raise SeeError(f"{folder} has no dictionaries of two languages; export the model again, with --data")
+    code = model.languages[0 if side == "source" else 1]
+    name = "encoder" if side == "source" or "decoder" not in model.embeddings else "decoder"
+    embedding, shared = model.embeddings[name], len(model.embeddings) == 1
+    if not isinstance(embedding, IndexedEmbedding):
+        raise SeeError(f"{embedding.method} has parameters of each word's own; add words to see, see_paper or morphte")
+    if (shared or name == "decoder") and any("output_projection" in tensor for tensor in model.state["model"]):
+        raise SeeError("the output layer has parameters of each word's own; add words to the source, or tie the output")
+    vocabulary = Vocabulary.load(model.files[f"dict.{code}.txt"])
+    path = index_file or _find_index(model, side, code)
+    try:
+        index = name_units(embedding.index.unit_index(), UnitIndex.load(path))
+    except SeeError as error:
+        raise SeeError(f"{path}: {error}; name that of the model with --index") from error
+    with needs_extra("translate"):
+        candidates, refused = _check_words(words, vocabulary, code)
+    longer = extend_vocabulary(vocabulary, candidates)
+    built = index_longer(index, vocabulary, longer, senses)
+    units = {word: _compare(index, built, row) for row, word in enumerate(candidates, len(vocabulary))}
+    refused |= {word: problem for word, (problem, _, _) in units.items() if problem}
+    found = AddedWords([word for word in candidates if word not in refused], [], [], refused)
+    if not found.added:
+        reasons = "".join(f"; {word}: {problem}" for word, problem in list(refused.items())[:3])
+        raise SeeError(f"no word can be added{reasons}")
+    found.senseless = [word for word in found.added if not units[word][1]]
+    found.partial = [word for word in found.added if units[word][2]]
+    longer = extend_vocabulary(vocabulary, found.added)
+    embedding.extend(extend_index(index, index_longer(index, vocabulary, longer, senses)))
+    options = options_in(model.state["cfg"]["model"])
+    described = {each: model.embeddings[each].describe() for each in model.embeddings}
+    options["see_resolved"] = json.dumps(json.loads(options["see_resolved"]) | described)
+    if model.text and side == "source":
+        model.text["source"]["words"] = [*model.text["source"].get("words", []), *found.added]
+    with TemporaryDirectory() as scratch:
+        for each in model.languages if shared else [code]:
+            dictionary = Path(scratch, f"dict.{each}.txt")
+            lines = "".join(f"{symbol} 1\n" for symbol in longer.symbols[len(vocabulary) :])
+            text = model.files[dictionary.name].read_text(encoding="utf-8")
+            dictionary.write_text(text + "\n" * (not text.endswith("\n")) + lines, encoding="utf-8", newline="\n")
+            model.files[dictionary.name] = dictionary
+        model.write_folder(output)
+    return found
+
+
+def extend_vocabulary(vocabulary: Vocabulary, words: list[str]) -> Vocabulary:
+    """A dictionary with words behind its own, seen once each."""
+    symbols = tuple(mark_word(word, vocabulary.scheme) for word in words)
+    return Vocabulary(vocabulary.symbols + symbols, vocabulary.counts + (1,) * len(words))
+
+
+def index_longer(index: UnitIndex, vocabulary: Vocabulary, longer: Vocabulary, senses: Senses | None) -> UnitIndex:
+    """A unit index of a longer dictionary, in units of its own, with the options of ``index``."""
+    codes = ",".join(part.partition(":")[0] for part in str(index.provenance["morphemes"]).split(", "))
+    segmenters = segmenters_of(index, vocabulary, parse_languages(codes))
+    return build_index(longer, senses, segmenters, order=index.order, rank=index.rank, language=codes)[0]
+
+
+def _find_index(model: TrainedModel, side: str, code: str) -> Path:
+    """Where fairseq-train read the unit index."""
+    data = str(options_in(model.state["cfg"]["task"])["data"]).split(os.pathsep)[0]
+    given = options_in(model.state["cfg"]["model"]).get("see_index")
+    if not given:
+        return Path(data, f"dict.{code}.see")
+    path = Path(given.split(os.pathsep)[0 if side == "source" else -1])
+    path = path if path.exists() else Path(data, path)
+    return path / f"dict.{code}.see" if path.is_dir() else path
+
+
+def _check_words(words: Iterable[str], vocabulary: Vocabulary, code: str) -> tuple[list[str], dict[str, str]]:
+    """Words that a dictionary can take, and why not the others."""
+    known, candidates, refused = set(vocabulary.symbols), [], {}
+    for word in dict.fromkeys(normalise(word, code) for word in words):
+        parts = segment(word, code, [word]).split()
+        if mark_word(word, vocabulary.scheme) in known:
+            refused[word] = "the dictionary has it"
+        elif len(parts) > 1:
+            refused[word] = f"{language(code).segmenter} segments it into {' '.join(parts)}"
+        elif vocabulary.is_special(word) or vocabulary.split(mark_word(word, vocabulary.scheme))[1]:
+            refused[word] = "it reads like a special symbol or a subword"
+        elif word:
+            candidates.append(word)
+    return candidates, refused
+
+
+def _compare(index: UnitIndex, built: UnitIndex, row: int) -> tuple[str, int, bool]:
+    """Why a word of a longer index cannot be added, or ""; how many of its senses are known; whether units are new."""
+    symbol = read_symbol(row, "", built)
+    unspoken = {*padding_names(index.order), CAPITALISED, ALL_CAPITALS}
+    sememes, morphemes = set(index.sememes), set(index.morphemes)
+    own = [name for name in symbol.morphemes if name not in unspoken and not name.startswith("<same:")]
+    senses = sum(sememes.issuperset(sense) for sense in symbol.senses)
+    known = sum(name in morphemes for name in own)
+    problem = "" if senses or known else f"the model has none of its units ({' '.join(own)})"
+    return problem, senses, (senses, known) != (len(symbol.senses), len(own))

@@ -1,0 +1,160 @@
+"""``fairseq-see add-words``: new words are made of vectors that exist, and all others stay as they were."""
+
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from fairseq_see.cli.main import main
+from fairseq_see.embeddings import load
+from fairseq_see.text import encode, keep_whole, load_subwords
+from fairseq_see.units import UnitIndex, Vocabulary
+from tests.fairseq.cli.test_translate import prepare, words
+from tests.fairseq.models.conftest import run_train
+from tests.helpers import run_command
+
+# The toy corpus has all characters and sememes of the first; of the last it has no character.
+SENSES = "zh\t山人水\t1\thuman|人 water|水\nzh\t山人水\t2\tghost|鬼\nen\tBalan0\t1\thuman|人\n"
+NEW, STRANGE = "山人水", "鬼魅"
+
+
+@pytest.fixture(scope="module", params=["bpe", "sentencepiece"])
+def shipped(request, toy, tmp_path_factory):
+    """A folder with a model of subwords, trained on the toy task and exported, and the senses of a new word."""
+    folder = tmp_path_factory.mktemp(request.param)
+    prepare(folder, toy, "zh", request.param)
+    for language in ("zh", "en"):
+        dictionary = str(folder / f"data-bin/dict.{language}.txt")
+        options = ["--senses", str(toy / "senses.tsv"), "--piece-senses", "--morphology", "characters"]
+        assert main(["index", dictionary, *options]) == 0
+    run_train(folder / "data-bin", folder / "run", "--see-method", "see", "--see-ratio", "2", "--max-epoch", "6")
+    assert main(["export", str(folder / "run/checkpoint_last.pt"), "-o", str(folder / "small")]) == 0
+    (folder / "senses.tsv").write_text(SENSES, encoding="utf-8")
+    return folder
+
+
+def add(folder: Path, output: Path, *new: str, options: tuple = (), small: str = "small") -> int:
+    (folder / "words").write_text("".join(f"{word}\n" for word in new), encoding="utf-8")
+    files = ("--words", folder / "words", "--senses", folder / "senses.tsv", "--output", output)
+    return main(["add-words", *map(str, (folder / small, *files, *options))])
+
+
+def translate(folder: Path, lines: list[str], monkeypatch, capsysbinary) -> list[str]:
+    """By the command."""
+    stream = io.TextIOWrapper(io.BytesIO("".join(f"{line}\n" for line in lines).encode()))
+    monkeypatch.setattr(sys, "stdin", stream)
+    capsysbinary.readouterr()
+    assert main(["translate", str(folder), "--device", "cpu"]) == 0
+    return capsysbinary.readouterr().out.decode().splitlines()
+
+
+@pytest.mark.slow
+def test_a_new_word_is_made_of_its_units(shipped, tmp_path, capsys):
+    assert add(shipped, tmp_path / "new", NEW, "山人", STRANGE) == 0
+    printed = capsys.readouterr()
+    assert f"{tmp_path / 'new'}: 1 words added, 2 left out\nlacking a unit: 1: {NEW}\n" == printed.out
+    assert f"left out {STRANGE}: the model has none of its units (鬼 魅)" in printed.err
+    old, new = load(shipped / "small"), load(tmp_path / "new")
+    index = UnitIndex.load(shipped / "data-bin/dict.zh.see")
+    assert new.num_embeddings == old.num_embeddings + 1
+    mark = "▁" if Vocabulary.load(tmp_path / "new/dict.zh.txt").scheme == "sentencepiece" else ""
+    assert Vocabulary.load(tmp_path / "new/dict.zh.txt").symbols[-1] == mark + NEW
+    with torch.no_grad():
+        assert torch.equal(new.table()[:-1], old.table())
+        # The sum of its units' products, written down here.
+        groups = [("sememes", index.sememes, ["human|人", "water|水", "<pad:3>"])]
+        groups.append(("morphemes", index.morphemes, list(NEW)))
+        row = torch.zeros(new.embedding_dim, dtype=torch.float64)
+        for kind, names, units in groups:
+            owned = [getattr(old, kind).of(names.index(unit)).double() for unit in units]
+            for a, b, c in zip(*owned, strict=False):
+                row += torch.kron(torch.kron(a, b), c)[: len(row)] * old.config.output_scale
+        row = torch.nn.functional.layer_norm(row, row.shape, old.norm.weight.double(), old.norm.bias.double())
+        torch.testing.assert_close(new.table()[-1].double(), row, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(new.reference_rows([new.num_embeddings - 1])[0], row)
+
+
+@pytest.mark.slow
+def test_the_word_stays_whole_and_other_sentences_stay_the_same(shipped, toy, tmp_path, monkeypatch, capsysbinary):
+    assert add(shipped, tmp_path / "new", NEW) == 0
+    text = json.loads((tmp_path / "new/config.json").read_text(encoding="utf-8"))["text"]["source"]
+    assert text["words"] == [NEW]
+    subwords = load_subwords(tmp_path / "new" / text["subwords"], text["scheme"])
+    mark = "▁" * (text["scheme"] == "sentencepiece")
+    tokens = encode(f"木足{NEW}火手", "zh", keep_whole(subwords, text["words"], text["scheme"]), text["words"])
+    assert mark + NEW in tokens
+    assert tokens == [*subwords(words("木足", "zh")), mark + NEW, *subwords(words("火手", "zh"))]
+    lines = (toy / "test/toy.zh").read_text(encoding="utf-8").splitlines()
+    before = translate(shipped / "small", lines, monkeypatch, capsysbinary)
+    assert len(set(before)) > 10
+    after = translate(tmp_path / "new", [*lines, f"木足 {NEW}"], monkeypatch, capsysbinary)
+    assert after[:-1] == before
+    # An export of it keeps the words whole, too.
+    outputs = ("-o", str(tmp_path / "again"), "--to-ctranslate2", str(tmp_path / "ct2"))
+    assert main(["export", str(tmp_path / "new"), *outputs]) == 0
+    for folder in ("again", "ct2"):
+        assert translate(tmp_path / folder, [f"木足 {NEW}"], monkeypatch, capsysbinary) == after[-1:]
+
+
+@pytest.mark.slow
+def test_further_words_target_words_and_in_place(shipped, tmp_path, capsys):
+    assert add(shipped, tmp_path / "a", NEW) == 0
+    shutil.copytree(tmp_path / "a", shipped / "again", dirs_exist_ok=True)
+    assert add(shipped, shipped / "again", "水口火", small="again") == 0
+    symbols = Vocabulary.load(shipped / "again/dict.zh.txt").symbols
+    assert [symbol.removeprefix("▁") for symbol in symbols[-2:]] == [NEW, "水口火"]
+    assert torch.equal(load(shipped / "again").table()[:-1], load(tmp_path / "a").table())
+    assert add(shipped, tmp_path / "b", "Balan0", options=("--side", "target")) == 0
+    old, new = load(shipped / "small", "decoder"), load(tmp_path / "b", "decoder")
+    hidden = torch.randn(2, old.embedding_dim)
+    with torch.no_grad():
+        scores = new.project(hidden)
+        torch.testing.assert_close(scores[:, :-1], old.project(hidden))
+        torch.testing.assert_close(scores[:, -1], hidden @ new.reference_rows([new.num_embeddings - 1])[0].float())
+    assert torch.equal(load(tmp_path / "b").table(), load(shipped / "small").table())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("new", "options", "problem"),
+    [
+        ((STRANGE,), (), "no word can be added; 鬼魅: the model has none of its units (鬼 魅)"),
+        (("山人，",), (), "no word can be added; 山人，: jieba segments it into 山人 ，"),
+        ((), (), "words has no words"),
+        ((NEW,), ("--index", "{folder}/data-bin/dict.en.see"), "is not the unit index that the model was trained with"),
+        ((NEW,), ("--index", "{folder}/none.see"), "cannot read {folder}/none.see"),
+    ],
+)
+def test_refusals_write_nothing(shipped, tmp_path, capsys, new, options, problem):
+    options = tuple(option.format(folder=shipped) for option in options)
+    assert add(shipped, tmp_path / "new", *new, options=options) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert problem.format(folder=shipped) in errors[-1] and errors[-1].startswith("error: ")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "data", "options", "sizes"),
+    [("dense", "data-bin", (), None), ("morphte", "joined", ("--share-all-embeddings",), 2)],
+)
+def test_other_methods(toy, train, tmp_path, capsys, method, data, options, sizes):
+    ratio = () if method == "dense" else ("--see-ratio", "2")
+    train(toy / data, tmp_path / "run", "--see-method", method, *ratio, *options, "--max-epoch", "1")
+    assert main(["export", str(tmp_path / "run/checkpoint_last.pt"), "-o", str(tmp_path / "small")]) == 0
+    (tmp_path / "senses.tsv").write_text(SENSES, encoding="utf-8")
+    status = add(tmp_path, tmp_path / "new", NEW)
+    if sizes is None:
+        assert status == 2 and "dense has parameters of each word's own; add words to see" in capsys.readouterr().err
+        return
+    assert status == 0
+    lengths = [len(Vocabulary.load(tmp_path / "new" / f"dict.{language}.txt")) for language in ("zh", "en")]
+    assert lengths == [len(Vocabulary.load(toy / "joined/dict.zh.txt")) + 1] * 2
+    text = "".join((toy / "test/toy.zh").read_text(encoding="utf-8").splitlines(keepends=True)[:5]) + f"{NEW}\n"
+    model = ("--path", tmp_path / "new/model.safetensors", "--user-dir", "fairseq_see", "-s", "zh", "-t", "en")
+    done = run_command("fairseq-interactive", tmp_path / "new", *model, input=text)
+    assert done.stdout.count("\nH-") == 6 and "<unk>" not in done.stdout.split("S-5")[1].splitlines()[0]
