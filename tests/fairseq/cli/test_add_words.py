@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import sacrebleu
 import torch
 
+from experiments import new_words
 from fairseq_see.cli.main import main
 from fairseq_see.embeddings import load
 from fairseq_see.text import encode, keep_whole, load_subwords
+from fairseq_see.translator import Translator
 from fairseq_see.units import UnitIndex, Vocabulary
 from tests.fairseq.cli.test_translate import prepare, words
 from tests.fairseq.models.conftest import run_train
@@ -54,14 +57,21 @@ def translate(folder: Path, lines: list[str], monkeypatch, capsysbinary) -> list
 
 @pytest.mark.slow
 def test_a_new_word_is_made_of_its_units(shipped, tmp_path, capsys):
-    assert add(shipped, tmp_path / "new", NEW, "山人", STRANGE) == 0
+    vocabulary = Vocabulary.load(shipped / "small/dict.zh.txt")
+    mark = "▁" * (vocabulary.scheme == "sentencepiece")
+    known = next(
+        symbol
+        for symbol in vocabulary.symbols[4:]
+        if vocabulary.split(symbol)[1] == "" and len(symbol) == 1 + len(mark)
+    )
+    assert add(shipped, tmp_path / "new", NEW, known.removeprefix(mark), STRANGE) == 0
     printed = capsys.readouterr()
+    assert f"left out {known.removeprefix(mark)}: the dictionary has it" in printed.err
     assert f"{tmp_path / 'new'}: 1 words added, 2 left out\nlacking a unit: 1: {NEW}\n" == printed.out
     assert f"left out {STRANGE}: the model has none of its units (鬼 魅)" in printed.err
     old, new = load(shipped / "small"), load(tmp_path / "new")
     index = UnitIndex.load(shipped / "data-bin/dict.zh.see")
     assert new.num_embeddings == old.num_embeddings + 1
-    mark = "▁" if Vocabulary.load(tmp_path / "new/dict.zh.txt").scheme == "sentencepiece" else ""
     assert Vocabulary.load(tmp_path / "new/dict.zh.txt").symbols[-1] == mark + NEW
     with torch.no_grad():
         assert torch.equal(new.table()[:-1], old.table())
@@ -85,9 +95,9 @@ def test_the_word_stays_whole_and_other_sentences_stay_the_same(shipped, toy, tm
     assert text["words"] == [NEW]
     subwords = load_subwords(tmp_path / "new" / text["subwords"], text["scheme"])
     mark = "▁" * (text["scheme"] == "sentencepiece")
-    tokens = encode(f"木足{NEW}火手", "zh", keep_whole(subwords, text["words"], text["scheme"]), text["words"])
+    tokens = encode(f"木足，{NEW}，火手", "zh", keep_whole(subwords, text["words"], text["scheme"]), text["words"])
     assert mark + NEW in tokens
-    assert tokens == [*subwords(words("木足", "zh")), mark + NEW, *subwords(words("火手", "zh"))]
+    assert tokens == [*subwords(words("木足，", "zh")), mark + NEW, *subwords(words("，火手", "zh"))]
     lines = (toy / "test/toy.zh").read_text(encoding="utf-8").splitlines()
     before = translate(shipped / "small", lines, monkeypatch, capsysbinary)
     assert len(set(before)) > 10
@@ -123,7 +133,7 @@ def test_further_words_target_words_and_in_place(shipped, tmp_path, capsys):
     ("new", "options", "problem"),
     [
         ((STRANGE,), (), "no word can be added; 鬼魅: the model has none of its units (鬼 魅)"),
-        (("山人，",), (), "no word can be added; 山人，: jieba segments it into 山人 ，"),
+        (("山人，",), (), "no word can be added; 山人，: jieba segments it into 山 人 ，"),
         ((), (), "words has no words"),
         ((NEW,), ("--index", "{folder}/data-bin/dict.en.see"), "is not the unit index that the model was trained with"),
         ((NEW,), ("--index", "{folder}/none.see"), "cannot read {folder}/none.see"),
@@ -142,9 +152,9 @@ def test_refusals_write_nothing(shipped, tmp_path, capsys, new, options, problem
     ("method", "data", "options", "sizes"),
     [("dense", "data-bin", (), None), ("morphte", "joined", ("--share-all-embeddings",), 2)],
 )
-def test_other_methods(toy, train, tmp_path, capsys, method, data, options, sizes):
+def test_other_methods(toy, tmp_path, capsys, method, data, options, sizes):
     ratio = () if method == "dense" else ("--see-ratio", "2")
-    train(toy / data, tmp_path / "run", "--see-method", method, *ratio, *options, "--max-epoch", "1")
+    run_train(toy / data, tmp_path / "run", "--see-method", method, *ratio, *options, "--max-epoch", "1")
     assert main(["export", str(tmp_path / "run/checkpoint_last.pt"), "-o", str(tmp_path / "small")]) == 0
     (tmp_path / "senses.tsv").write_text(SENSES, encoding="utf-8")
     status = add(tmp_path, tmp_path / "new", NEW)
@@ -158,3 +168,34 @@ def test_other_methods(toy, train, tmp_path, capsys, method, data, options, size
     model = ("--path", tmp_path / "new/model.safetensors", "--user-dir", "fairseq_see", "-s", "zh", "-t", "en")
     done = run_command("fairseq-interactive", tmp_path / "new", *model, input=text)
     assert done.stdout.count("\nH-") == 6 and "<unk>" not in done.stdout.split("S-5")[1].splitlines()[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_the_experiment(shipped, toy, tmp_path, capsys, side):
+    (tmp_path / "tok").mkdir()
+    text = {language: (toy / f"train/toy.{language}").read_text("utf-8").splitlines() for language in ("zh", "en")}
+    for language, lines in text.items():
+        tokenised = "".join(f"{words(line, language)}\n" for line in lines)
+        (tmp_path / f"tok/train.{language}").write_text(tokenised, encoding="utf-8")
+    options = ("--train", tmp_path / "tok/train", "--test", toy / "test/toy", "--senses", toy / "senses.tsv")
+    results = tmp_path / "results"
+    command = [*map(str, (shipped / "small", *options, "--side", side, "--whole", shipped / "small"))]
+    # No word is both whole and not.
+    assert new_words.main([*command, "--output", str(results)]) == 2
+    assert "no word can be added" in capsys.readouterr().err
+    assert new_words.main([*command[:-2], "--output", str(results)]) == 0
+    found = json.loads((results / "new_words.json").read_text(encoding="utf-8"))
+    assert found["words"] > 3 and found["sentences"] == len(found["translations"]) > 10
+    code = {"source": "zh", "target": "en"}[side]
+    old, new = (Vocabulary.load(folder / f"dict.{code}.txt") for folder in (shipped / "small", results / "added"))
+    added = [symbol.removeprefix("▁") for symbol in new.symbols[len(old) :]]
+    tokenised = " ".join(words(line, code) for line in text[code]).split()
+    assert len(added) == found["words"] and all(5 <= tokenised.count(word) <= 50 for word in added)
+    columns = {name: [line[name] for line in found["translations"]] for name in found["translations"][0]}
+    assert all(any(word in line for word in added) for line in columns["source" if side == "source" else "reference"])
+    for name, folder in (("subwords", shipped / "small"), ("added", results / "added")):
+        assert Translator.load(folder, device="cpu").translate(columns["source"]) == columns[name]
+        bleu = sacrebleu.corpus_bleu(columns[name], [columns["reference"]])
+        assert found["scores"][name]["BLEU"] == pytest.approx(bleu.score)
+    assert f"{found['words']} words" in capsys.readouterr().out
