@@ -95,6 +95,7 @@ def run(args: argparse.Namespace) -> None:
     for language in parse_languages(languages):
         if senses and language.code not in senses.languages:
             _report(f"{table} has no {language.code} words: these have morphemes alone")
+    words = {word for line in read_lines(args.corpus) for word in line.split()} if args.corpus else None
     # Opened before the work begins: a folder that cannot be written to is known at once, not after a minute's training.
     with ExitStack() as files:
         index_file = files.enter_context(replacing(output))
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> None:
         index, coverage = build_index(
             vocabulary,
             senses,
-            train_segmenters(vocabulary, languages, morphology, _read_words(args.corpus), _report),
+            train_segmenters(vocabulary, languages, morphology, words, _report),
             order=args.order,
             rank=args.rank,
             language=languages,
@@ -128,8 +129,8 @@ def _find_senses(args: argparse.Namespace, folder: Path) -> tuple[Path | None, l
         return args.senses, []
     if args.download:
         openhownet.download(args.openhownet)
-    table = folder / f"openhownet-{openhownet.fingerprint(args.openhownet)}.tsv"
-    return table, openhownet.list_files(args.openhownet)
+    sources = openhownet.list_files(args.openhownet)
+    return folder / f"openhownet-{openhownet.fingerprint(args.openhownet)}.tsv", sources
 
 
 def _read_hownet(folder: Path, table: Path) -> None:
@@ -145,17 +146,11 @@ def _parse_morphology(text: str | None, languages: str) -> dict[str, str]:
     """Language -> name of its segmenter, of ``NAME`` or ``LANG=NAME,...``."""
     if text is None:
         return {}
-    if "=" in text:
-        names = {code: name for code, _, name in (part.partition("=") for part in text.split(","))}
-    else:
-        names = {language.code: text for language in parse_languages(languages)}
+    parts = text.split(",") if "=" in text else [f"{language.code}={text}" for language in parse_languages(languages)]
+    names = {code: name for code, _, name in (part.partition("=") for part in parts)}
     if not SEGMENTERS.keys() >= set(names.values()):
         raise SeeError(f"--morphology {text}: choose {', '.join(SEGMENTERS)}, or LANG=NAME as in en=polyglot")
     return names
-
-
-def _read_words(corpus: Path | None) -> set[str] | None:
-    return {word for line in read_lines(corpus) for word in line.split()} if corpus else None
 
 
 def _report(message: str) -> None:

@@ -18,7 +18,7 @@ from fairseq_see.units.inspection import (
     describe_provenance,
     find_symbols,
 )
-from fairseq_see.units.senses import SelectedSense, Sense, check_order_and_rank
+from fairseq_see.units.senses import Sense, check_order_and_rank
 
 HELP = "show the senses, sememes and morphemes of words, and why these"
 
@@ -51,8 +51,12 @@ def run(args: argparse.Namespace) -> None:
     if args.index:
         index, vocabulary = UnitIndex.load(args.index), Vocabulary.load(args.dict)
         index.check_dictionary(vocabulary)
-    order = _resolve("order", args.order, index.order if index else None, 3)
-    rank = _resolve("rank", args.rank, index.rank if index else None, 5)
+        for name in ("order", "rank"):
+            asked, indexed = getattr(args, name), getattr(index, name)
+            if asked not in (None, indexed):
+                raise SeeError(f"the index has {name} {indexed}, not {asked}; leave out --{name}")
+            setattr(args, name, indexed)
+    order, rank = (default if value is None else value for value, default in ((args.order, 3), (args.rank, 5)))
     check_order_and_rank(order, rank)
     senses = Senses.load(args.senses)
     # A pipe has no width of its own, and the tables are wider than the usual 80 columns.
@@ -71,13 +75,6 @@ def run(args: argparse.Namespace) -> None:
             console.print("morphemes  are in the unit index of a dictionary: give --index and --dict")
 
 
-def _resolve(name: str, asked: int | None, indexed: int | None, default: int) -> int:
-    """What the index has if there is one; it is an error to ask for something else."""
-    if asked is not None and indexed is not None and asked != indexed:
-        raise SeeError(f"the index has {name} {indexed}, not {asked}; leave out --{name}")
-    return next(value for value in (asked, indexed, default) if value is not None)
-
-
 def _print_senses(console: Console, described: DescribedWord, rank: int) -> None:
     match, count = described.match, len(described.senses)
     title = Text(described.word, style="bold").append(f" ({described.language})", style="not bold")
@@ -86,39 +83,32 @@ def _print_senses(console: Console, described: DescribedWord, rank: int) -> None
         return
     found = f"found {_FOUND[match.how]} {match.form}, " if match.how in _FOUND else ""
     console.print(title.append(f": {found}{count} {'sense' if count == 1 else 'senses'}", style="not bold"))
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    table.add_column("sense", justify="right")
-    for heading in ("sememes", "truncated", "kept"):
-        table.add_column(heading)
+    table = Table("sense", "sememes", "truncated", "kept", box=box.SIMPLE, pad_edge=False)
+    table.columns[0].justify = "right"
     for number, sense in enumerate(described.senses, 1):
-        style = "" if sense.kept else "dim"
-        cells = str(number), " ".join(sense.sememes), " ".join(sense.cut), _explain(sense, rank)
-        table.add_row(*(Text(cell) for cell in cells), style=style)
+        kept = "yes" if sense.kept else f"no: rank {rank} has room for {rank - 1}"
+        kept = f"no: repeats sense {sense.duplicate_of}" if sense.duplicate_of else kept
+        cells = str(number), " ".join(sense.sememes), " ".join(sense.truncated), kept
+        table.add_row(*map(Text, cells), style="" if sense.kept else "dim")
     console.print(table)
-
-
-def _explain(sense: SelectedSense, rank: int) -> str:
-    if sense.duplicate_of is not None:
-        return f"no: repeats sense {sense.duplicate_of}"
-    return f"no: rank {rank} has room for {rank - 1}" if sense.beyond_rank else "yes"
 
 
 def _print_symbols(console: Console, described: DescribedWord, symbols: list[IndexedSymbol], index: UnitIndex) -> None:
     if not symbols:
         console.print(Text("not in the dictionary; it is made of the dictionary's subwords, or it is <unk>"))
-    control = index.provenance.get("control")
     expected = [sense.sememes for sense in described.senses if sense.kept]
     for symbol in symbols:
         console.print(Text(f"symbol {symbol.id}  {symbol.symbol}", style="bold"))
         console.print(Text(f"  morphemes  {' + '.join(symbol.morphemes)}"))
-        console.print(Text(f"  senses     {_compare(symbol.senses, expected, control)}"))
+        console.print(Text(f"  senses     {_compare(symbol.senses, expected, index.provenance.get('control'))}"))
 
 
 def _compare(senses: list[Sense], expected: list[Sense], control: str | int | None) -> str:
     if senses == expected:
         return f"the {len(senses)} kept above" if senses else "none"
+    found = "; ".join(map(" ".join, senses))
     if control in ("random-senses", "no-senses", "no-lemmas"):
-        return f"by the control {control}: " + ("; ".join(map(" ".join, senses)) or "none")
+        return f"by the control {control}: {found or 'none'}"
     if not senses:
         return "none: a marked subword has none unless asked for; or another senses file or --lang built the index"
-    return "built with another senses file or --lang: " + "; ".join(map(" ".join, senses))
+    return f"built with another senses file or --lang: {found}"

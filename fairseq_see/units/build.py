@@ -5,7 +5,7 @@ from itertools import chain
 
 import numpy as np
 
-from fairseq_see.units.controls import RANDOM, SENSE_CONTROLS, check_control, draw_codes, find_earlier_sharers
+from fairseq_see.units.controls import RANDOM, change_senses, check_control, draw_codes, find_earlier_sharers
 from fairseq_see.units.coverage import Coverage
 from fairseq_see.units.index import UnitIndex, padding_names
 from fairseq_see.units.languages import parse_languages
@@ -41,10 +41,9 @@ def build_index(
 
     Senses: truncated to ``order`` sememes, repeats dropped, the first ``rank - 1`` kept. A marked subword (``power@@``)
     gets none unless ``piece_senses``, because it is mostly a fragment of another word than the one it spells. The
-    *last* subword of a word has no mark in BPE (the "er" of "pow@@ er"): it looks like a word and gets the senses of
-    the word it spells. So does the *first* in sentencepiece ("▁pow er"), the others going on with a word. In Chinese
-    the same holds, as it is segmented into words before subwords; for subwords of Chinese without spaces, most of which
-    have no mark, ``piece_senses`` is the better choice.
+    subword without a mark, the *last* of a word in BPE ("pow@@ er") and the *first* in sentencepiece ("▁pow er"), looks
+    like a word and gets the senses of the word it spells. Of Chinese that was not segmented into words most subwords
+    have no mark: there ``piece_senses`` is the better choice.
 
     Morphemes: those of the text, then the subword's mark as one of its own. Of more than ``order``, the last are joined
     to one (MorphTE, Gan et al. 2022). Special symbols and language tags have a morpheme of their own and no senses. No
@@ -72,23 +71,29 @@ def build_index(
     check_control(control, seed)
     languages = parse_languages(language)
     progress(f"looking up and segmenting {len(vocabulary):,} symbols")
-    real = words = look_up(vocabulary, senses, segmenters, languages, order, rank, piece_senses)
-    if control in SENSE_CONTROLS:
-        words = SENSE_CONTROLS[control](words, seed)
+    real = look_up(vocabulary, senses, segmenters, languages, order, rank, piece_senses)
+    words = change_senses(real, control, seed)
     coverage = Coverage.count(words, order)
-    _count_pairs(coverage, real if control == "random-senses" else words, words, control)
+    if control == "random-senses":
+        versions = (find_earlier_sharers([word.kept for word in version]) for version in (real, words))
+        shared = [(len(one), len(one & other)) for one, other in zip(*versions, strict=True)]
+        coverage.sharing_pairs, coverage.true_pairs = map(sum, zip(*shared, strict=True))
+    else:
+        coverage.sharing_pairs = sum(map(len, find_earlier_sharers([word.kept for word in words])))
     progress("numbering the units")
     morphemes = _assign_morphemes(words, order, max_morphemes, coverage, seed if control == "no-morphemes" else None)
     source = senses.source if senses and control != "no-senses" else "none"
-    provenance: dict[str, str | int] = {
+    names = {spoken.code: type(segmenters[spoken.code]).__name__.lower() for spoken in languages}
+    provenance: dict[str, str | int | None] = {
         "senses": source,
-        "morphemes": ", ".join(f"{spoken.code}: {_name(segmenters[spoken.code])}" for spoken in languages),
-        **({"piece senses": "yes"} if piece_senses and source != "none" else {}),
-        **({"max morphemes": max_morphemes} if max_morphemes is not None else {}),
-        **({"control": control} if control else {}),
-        **({"seed": seed} if control in RANDOM else {}),
+        "morphemes": ", ".join(f"{code}: {name}" for code, name in names.items()),
+        "piece senses": "yes" if piece_senses and source != "none" else None,
+        "max morphemes": max_morphemes,
+        "control": control,
+        "seed": seed if control in RANDOM else None,
     }
-    index = _number_units(vocabulary, [word.kept for word in words], morphemes, order, rank, provenance)
+    recorded = {key: value for key, value in provenance.items() if value is not None}
+    index = _number_units(vocabulary, [word.kept for word in words], morphemes, order, rank, recorded)
     coverage.sememes, coverage.morphemes = len(index.sememes) - order, len(index.morphemes) - order
     coverage.distinct_groups, coverage.sense_slots = len(index.groups), len(index.sense_groups)
     return index, coverage
@@ -116,18 +121,6 @@ def _assign_morphemes(
     return morphemes
 
 
-def _name(segmenter: Segmenter) -> str:
-    return type(segmenter).__name__.lower()
-
-
-def _count_pairs(coverage: Coverage, real: list[Word], words: list[Word], control: str | None) -> None:
-    """Pairs of words that share a sense; of random senses those pairs that share one in the real index, too."""
-    coverage.sharing_pairs = sum(map(len, find_earlier_sharers([word.kept for word in real])))
-    if control == "random-senses":
-        both = (find_earlier_sharers([word.kept for word in version]) for version in (real, words))
-        coverage.true_pairs = sum(len(one & other) for one, other in zip(*both, strict=True))
-
-
 def _number_units(
     vocabulary: Vocabulary,
     words_senses: list[list[Sense]],
@@ -142,15 +135,11 @@ def _number_units(
     every sentence: they follow the padding. Others, such as sentencepiece's bytes, are as rare as they are counted.
     """
     padding = padding_names(order)
-    sememes = padding + tuple(rank_units(map(chain.from_iterable, words_senses), vocabulary.counts))
-    own = (*SPECIALS, *filter(vocabulary.is_added, vocabulary.symbols))
+    sememes = (*padding, *rank_units(map(chain.from_iterable, words_senses), vocabulary.counts))
     ranked = rank_units(words_morphemes, vocabulary.counts)
-    known = set(ranked)
-    first = dict.fromkeys((*padding, *(name for name in map(name_special, own) if name in known)))
-    morphemes = (*first, *(name for name in ranked if name not in first))
-
-    sememe_ids = {name: i for i, name in enumerate(sememes)}
-    morpheme_ids = {name: i for i, name in enumerate(morphemes)}
+    own = map(name_special, (*SPECIALS, *filter(vocabulary.is_added, vocabulary.symbols)))
+    morphemes = tuple(dict.fromkeys((*padding, *filter(set(ranked).__contains__, own), *ranked)))
+    sememe_ids, morpheme_ids = ({name: i for i, name in enumerate(names)} for names in (sememes, morphemes))
     group_ids: dict[Sense, int] = {}
     slots = [group_ids.setdefault(sense, len(group_ids)) for kept in words_senses for sense in kept]
     # A missing sememe's id is its position's: the padding units come first.

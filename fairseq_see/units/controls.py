@@ -7,7 +7,7 @@ the senses of words that have them by their lemma only.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from fairseq_see.errors import SeeError
 from fairseq_see.units.index import padding_names
 from fairseq_see.units.morpheme_inventory import Morphemes, make_unique
-from fairseq_see.units.senses import Sense
+from fairseq_see.units.senses import HOW, Sense
 from fairseq_see.units.words import Word
 
 CONTROLS = ("random-senses", "no-senses", "no-morphemes", "no-lemmas")
@@ -33,14 +33,12 @@ def check_control(control: str | None, seed: int) -> None:
         raise SeeError(f"seed {seed} is negative; choose 0 or more")
 
 
-def drop_senses(words: Sequence[Word], seed: int) -> list[Word]:
-    """The words without senses."""
-    return [replace(word, how=word.how and "none", senses=[]) for word in words]
-
-
-def drop_lemmas(words: Sequence[Word], seed: int) -> list[Word]:
-    """The words, those without senses that were found by their lemma."""
-    return [replace(word, how="none", senses=[]) if word.how == "lemma" else word for word in words]
+def change_senses(words: Sequence[Word], control: str | None, seed: int) -> list[Word]:
+    """The words as a control of senses wants them, or as they are."""
+    if control == "random-senses":
+        return shuffle_senses(words, seed)
+    dropped = {"no-senses": HOW, "no-lemmas": ("lemma",)}.get(control or "", ())
+    return [replace(word, how="none", senses=[]) if word.how in dropped else word for word in words]
 
 
 def shuffle_senses(words: Sequence[Word], seed: int) -> list[Word]:
@@ -61,14 +59,6 @@ def shuffle_senses(words: Sequence[Word], seed: int) -> list[Word]:
             for row, giver in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
                 result[row] = replace(words[row], senses=words[giver].senses)
     return result
-
-
-# Those that change senses; no-morphemes changes what comes after, by draw_codes.
-SENSE_CONTROLS: dict[str, Callable[[Sequence[Word], int], list[Word]]] = {
-    "random-senses": shuffle_senses,
-    "no-senses": drop_senses,
-    "no-lemmas": drop_lemmas,
-}
 
 
 def draw_codes(
@@ -102,13 +92,11 @@ def find_frequency_bands(counts: Sequence[int]) -> list[list[int]]:
     """
     bands: list[list[int]] = []
     for position in sorted(range(len(counts)), key=lambda position: (-counts[position], position)):
-        full = bands and len(bands[-1]) >= SMALLEST_BAND and 2 * counts[position] <= counts[bands[-1][0]]
-        if full or not bands:
+        if not bands or (len(bands[-1]) >= SMALLEST_BAND and 2 * counts[position] <= counts[bands[-1][0]]):
             bands.append([])
         bands[-1].append(position)
     if len(bands) > 1 and len(bands[-1]) < SMALLEST_BAND:
-        rest = bands.pop()
-        bands[-1] += rest
+        bands[-2:] = [bands[-2] + bands[-1]]
     return bands
 
 

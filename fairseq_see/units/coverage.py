@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from fairseq_see.units.senses import HOW
@@ -17,9 +17,13 @@ class Tally:
     tokens: int = 0
 
 
+def _counted(label: str, default: int | None = 0) -> Any:
+    return field(default=default, metadata={"label": label})
+
+
 @dataclass
 class Coverage:
-    """Counts over the symbols of a dictionary.
+    """Counts over the symbols of a dictionary; the others are named as they are printed.
 
     Attributes:
         symbols: all of them.
@@ -28,16 +32,8 @@ class Coverage:
         found: how each of the others, which were looked up, was found: exact, case, lemma or none.
         with_senses: symbols with at least one sense.
         senses_per_word: number of senses kept -> symbols looked up that have so many.
-        cut_sememes: sememes after the ``order``-th of a sense that is kept.
-        duplicate_senses: senses equal to an earlier one of the same word (once truncated).
-        senses_beyond_rank: distinct senses after the ``rank - 1``-th of a word.
-        joined_morphemes: words of more than ``order`` morphemes; the last of them are joined to one.
-        bucketed_morphemes: morphemes that share hashed units, because the inventory is limited.
-        collisions: words that had the units of an earlier word until one of theirs was replaced.
         sharing_pairs: pairs of symbols with a sense in common (before a control exchanges senses).
         true_pairs: those that still have one after the control ``random-senses``; None without it.
-        sememes, morphemes: distinct units in use, padding not counted.
-        distinct_groups, sense_slots: sense groups stored, and how often words point to one.
     """
 
     symbols: Tally
@@ -46,18 +42,18 @@ class Coverage:
     found: dict[str, Tally]
     with_senses: Tally
     senses_per_word: Counter[int]
-    cut_sememes: int
-    duplicate_senses: int
-    senses_beyond_rank: int
-    joined_morphemes: int
-    bucketed_morphemes: int = 0
-    collisions: int = 0
-    sharing_pairs: int = 0
-    true_pairs: int | None = None
-    sememes: int = 0
-    morphemes: int = 0
-    distinct_groups: int = 0
-    sense_slots: int = 0
+    sememes: int = _counted("sememes in use")
+    morphemes: int = _counted("morphemes in use")
+    distinct_groups: int = _counted("distinct sense groups")
+    sense_slots: int = _counted("sense slots")
+    sharing_pairs: int = _counted("pairs sharing a sense")
+    cut_sememes: int = _counted("sememes truncated")
+    duplicate_senses: int = _counted("duplicate senses dropped")
+    senses_beyond_rank: int = _counted("senses beyond the rank")
+    joined_morphemes: int = _counted("words with joined morphemes")
+    bucketed_morphemes: int = _counted("morphemes sharing buckets")
+    collisions: int = _counted("collisions resolved")
+    true_pairs: int | None = _counted("true pairs after exchange", None)
 
     @classmethod
     def count(cls, words: Sequence[Word], order: int) -> "Coverage":
@@ -70,7 +66,7 @@ class Coverage:
             found={how: _count([word for word in words if word.how == how]) for how in HOW},
             with_senses=_count([word for word in words if word.kept]),
             senses_per_word=Counter(len(word.kept) for word in words if word.how is not None),
-            cut_sememes=sum(len(sense.cut) for sense in senses if sense.kept),
+            cut_sememes=sum(len(sense.truncated) for sense in senses if sense.kept),
             duplicate_senses=sum(sense.duplicate_of is not None for sense in senses),
             senses_beyond_rank=sum(sense.beyond_rank for sense in senses),
             joined_morphemes=sum(len(word.morphemes) > order for word in words),
@@ -78,9 +74,8 @@ class Coverage:
 
     def as_dict(self) -> dict[str, Any]:
         """The counts as JSON takes them."""
-        counts = asdict(self)
-        counts["senses_per_word"] = {str(senses): n for senses, n in sorted(self.senses_per_word.items())}
-        return counts
+        counts = {str(senses): n for senses, n in sorted(self.senses_per_word.items())}
+        return asdict(self) | {"senses_per_word": counts}
 
     def render(self) -> str:
         """The counts as a table to read."""
@@ -103,21 +98,10 @@ class Coverage:
         for senses, n in sorted(self.senses_per_word.items()):
             lines.append(f"  {senses:<26}{n:>10,} {_percent(n, words):>7}")
         lines.append("")
-        numbers = {
-            "sememes in use": self.sememes,
-            "morphemes in use": self.morphemes,
-            "distinct sense groups": self.distinct_groups,
-            "sense slots": self.sense_slots,
-            "pairs sharing a sense": self.sharing_pairs,
-            "sememes truncated": self.cut_sememes,
-            "duplicate senses dropped": self.duplicate_senses,
-            "senses beyond the rank": self.senses_beyond_rank,
-            "words with joined morphemes": self.joined_morphemes,
-            "morphemes sharing buckets": self.bucketed_morphemes,
-            "collisions resolved": self.collisions,
-            "true pairs after exchange": self.true_pairs,
-        }
-        lines += [f"{name:28}{number:>10,}" for name, number in numbers.items() if number is not None]
+        for each in fields(self):
+            label, count = each.metadata.get("label"), getattr(self, each.name)
+            if label and count is not None:
+                lines.append(f"{label:28}{count:>10,}")
         return "\n".join(lines)
 
 

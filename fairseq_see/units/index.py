@@ -8,6 +8,7 @@ share senses, so each distinct group of sememes is stored once and words point t
 import hashlib
 import json
 import lzma
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,8 +27,9 @@ ARRAYS = ("groups", "sense_offsets", "sense_groups", "word_morphemes")
 
 # The one key of a file's metadata: safetensors writes several in an order that changes.
 _HEADER = "unit_index"
-# What files of version 0.1 begin with.
-_OLD = b"fairseq-see unit index 1"
+# Ids are 16-bit as a rule: the coder keeps low and high bytes apart. Within 10% of the ids' entropy.
+_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 1, "pb": 1}]
+_SIZES_BYTES = 7 * 4
 
 
 def padding_names(order: int) -> tuple[str, ...]:
@@ -54,7 +56,7 @@ class UnitIndex:
         sense_groups: (N,) int32, ids of groups.
         word_morphemes: (V, o) int32 morpheme ids.
         dictionary: ``Vocabulary.hash`` of the dictionary it was built for.
-        provenance: what it was made from and how, for a person: senses, morphemes, options, control and seed.
+        provenance: what it was made from and how: senses, morphemes, options, control and seed.
     """
 
     order: int
@@ -75,10 +77,7 @@ class UnitIndex:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of all that a model is made from; two indexes make the same model if and only if this is equal.
-
-        The provenance is left out: the same units from a file of another name are the same units.
-        """
+        """SHA-256 (hex) of all that a model is made from; the provenance is left out."""
         names = [self.order, self.rank, self.sememes, self.morphemes, self.dictionary]
         digest = hashlib.sha256(json.dumps(names).encode("ascii"))
         for name in ARRAYS:
@@ -99,9 +98,8 @@ class UnitIndex:
     def for_dictionary(self, vocabulary: Vocabulary) -> "UnitIndex":
         """This index; or, of its dictionary with special symbols appended, one that has these symbols too.
 
-        Many tasks of fairseq append ``<mask>`` or language tags (``[de_DE]``, ``__de__``) to a dictionary that they
-        read. The units of each are what an index of the longer dictionary gives it: a morpheme of its own, after those
-        of fairseq's other symbols.
+        Tasks of fairseq append ``<mask>`` or language tags (``[de_DE]``, ``__de__``). Each gets what an index of the
+        longer dictionary gives it: a morpheme of its own, after those of fairseq's other symbols.
 
         Raises:
             SeeError: the index was built for another dictionary.
@@ -146,17 +144,15 @@ class UnitIndex:
             check(len(set(names)) == len(names), f"a {kind} is named twice")
         senses = len(self.sense_groups)
         shapes = (len(self.groups), self.order), (self.num_words + 1,), (senses,), (self.num_words, self.order)
-        for name, shape in zip(ARRAYS, shapes, strict=True):
+        limits = len(self.sememes), senses + 1, len(self.groups), len(self.morphemes)
+        for name, shape, limit in zip(ARRAYS, shapes, limits, strict=True):
             array = getattr(self, name)
             check(array.dtype == np.int32 and array.shape == shape, f"{name} is {array.dtype} {array.shape}")
+            in_range = not array.size or (array.min() >= 0 and array.max() < limit)
+            check(in_range, f"{name} has ids outside 0..{limit - 1}")
         counts = np.diff(self.sense_offsets)
         check(self.sense_offsets[0] == 0 and self.sense_offsets[-1] == senses, "sense_offsets is not from 0 to the end")
         check((counts >= 0).all() and (counts < self.rank).all(), f"a word has not 0 to {self.rank - 1} senses")
-        ids = ("groups", self.sememes), ("sense_groups", self.groups), ("word_morphemes", self.morphemes)
-        for name, targets in ids:
-            array = getattr(self, name)
-            in_range = not array.size or (array.min() >= 0 and array.max() < len(targets))
-            check(in_range, f"{name} has ids outside 0..{len(targets) - 1}")
 
     def packed(self) -> bytes:
         """The arrays without the names, as few bytes as is reasonable; what an exported model carries.
@@ -164,9 +160,6 @@ class UnitIndex:
         Little-endian uint32: CRC-32 of what follows, order, rank, V, G, N, sememes, morphemes. Then one raw LZMA2
         stream of the senses per word, the sense groups' ids, the groups and the morphemes; 8, 16 or 32 bits each,
         column by column.
-
-        Raises:
-            SeeError: the index is not valid.
         """
         self.validate()
         shape = (self.order, self.rank, self.num_words, len(self.groups), len(self.sense_groups))
@@ -188,32 +181,20 @@ class UnitIndex:
         """
         checksum, content = payload[:4], payload[4:]
         if len(content) < _SIZES_BYTES or crc32(content).to_bytes(4, "little") != checksum:
-            raise SeeError("damaged unit index: its packed arrays are cut short or changed")
+            raise SeeError("damaged unit index: its packed arrays are truncated or changed")
         sizes = np.frombuffer(content[:_SIZES_BYTES], "<u4").tolist()
-        order, rank, _, _, _, num_sememes, num_morphemes = sizes
-        layout = _lay_out(sizes)
-        lengths = [int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize for shape, dtype in layout]
-        try:
-            stream = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
-            raw = stream.decompress(content[_SIZES_BYTES:], max_length=sum(lengths) + 1)
-        except (lzma.LZMAError, OverflowError) as error:
-            raise SeeError(f"damaged unit index: its packed arrays cannot be decompressed ({error})") from error
-        if len(raw) != sum(lengths):
-            raise SeeError(f"damaged unit index: {len(raw)} bytes of arrays, expected {sum(lengths)}")
+        raw = lzma.decompress(content[_SIZES_BYTES:], format=lzma.FORMAT_RAW, filters=_FILTERS)
         arrays, start = [], 0
-        for (shape, dtype), length in zip(layout, lengths, strict=True):
-            flat = np.frombuffer(raw[start : start + length], dtype)
+        for shape, dtype in _lay_out(sizes):
+            flat = np.frombuffer(raw, dtype, math.prod(shape), start)
             arrays.append(np.ascontiguousarray(flat.reshape(shape, order="F"), np.int32))
-            start += length
+            start += flat.nbytes
         senses, sense_groups, groups, word_morphemes = arrays
-        # To name as many units as a forged size asks for could take all memory.
-        if max(num_sememes - groups.size, num_morphemes - word_morphemes.size) > _UNUSED:
-            raise SeeError("damaged unit index: it has millions of units that no word uses")
         index = cls(
-            order=order,
-            rank=rank,
-            sememes=numbered_names("sememe", num_sememes, order),
-            morphemes=numbered_names("morpheme", num_morphemes, order),
+            order=sizes[0],
+            rank=sizes[1],
+            sememes=numbered_names("sememe", sizes[5], sizes[0]),
+            morphemes=numbered_names("morpheme", sizes[6], sizes[0]),
             groups=groups,
             sense_offsets=np.concatenate(([0], np.cumsum(senses, dtype=np.int64))).astype(np.int32),
             sense_groups=sense_groups,
@@ -224,9 +205,7 @@ class UnitIndex:
         return index
 
     def save(self, path: str | Path) -> None:
-        """Write a safetensors file: the arrays, and all else as JSON in its metadata.
-
-        The same index gives the same bytes.
+        """Write a safetensors file: the arrays, and all else as JSON in its metadata; the same index, the same bytes.
 
         Raises:
             SeeError: the index is not valid, or the file cannot be written.
@@ -247,13 +226,6 @@ class UnitIndex:
             SeeError: no such file, another kind of file, or a damaged one.
         """
         try:
-            with open(path, "rb") as file:
-                old = file.read(len(_OLD)) == _OLD
-        except OSError as error:
-            raise SeeError(f"cannot read {path}: {error.strerror}") from error
-        if old:
-            raise SeeError(f"{path} is a unit index of fairseq_see 0.1; build it again with fairseq-see index")
-        try:
             with safe_open(path, "numpy") as tensors:
                 header = json.loads(tensors.metadata()[_HEADER])
                 arrays = {name: tensors.get_tensor(name) for name in ARRAYS}
@@ -263,17 +235,12 @@ class UnitIndex:
             index.validate()
             if index.fingerprint != fingerprint:
                 raise ValueError("wrong fingerprint")
+        except OSError as error:
+            raise SeeError(f"cannot read {path}: {error.strerror or error}") from error
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             problem = f"{path} is not a unit index, or a damaged one ({error})"
             raise SeeError(f"{problem}; build it with fairseq-see index") from error
         return index
-
-
-_SIZES_BYTES = 7 * 4
-# Units that no group of an index may have, at most: far more than any lexicon.
-_UNUSED = 2**20
-# Ids are 16-bit as a rule: the coder is told to keep low and high bytes apart. Within 10% of the ids' entropy.
-_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 1, "pb": 1}]
 
 
 def _lay_out(sizes: list[int]) -> list[tuple[tuple[int, ...], str]]:

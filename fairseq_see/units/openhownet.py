@@ -36,8 +36,7 @@ def list_files(folder: str | Path) -> list[Path]:
         SeeError: a file is missing.
     """
     home = _find_home(folder)
-    missing = _list_missing(home)
-    if missing:
+    if missing := _list_missing(home):
         raise SeeError(
             f"no HowNet in {home / 'resources'}: {', '.join(missing)} missing; name the folder that has it, "
             f"or fetch it: fairseq-see index DICT --openhownet {home} --download"
@@ -49,14 +48,11 @@ def fingerprint(folder: str | Path) -> str:
     """16 hexadecimal digits that change when HowNet's files do; ``folder`` as for ``load``.
 
     Raises:
-        SeeError: a file is missing or cannot be read.
+        SeeError: a file is missing.
     """
     digest = hashlib.sha256(bytes([_EXTRACTION]))
     for file in list_files(folder):
-        try:
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
-        except OSError as error:
-            raise SeeError(f"cannot read {file}: {error.strerror}") from error
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
@@ -64,8 +60,7 @@ def load(folder: str | Path) -> Senses:
     """The senses of HowNet's concepts, in HowNet's order.
 
     A concept is a sense of its Chinese and of its English word. Its sememes are in the order of its definition, each
-    once. (``get_sememe_list``, the package's own way to them, gives a set, whose order changes from run to run, and
-    leaves out the second of two alternative definitions.) A concept without a sememe is no sense.
+    once (the package's ``get_sememe_list`` gives a set, in another order in each run). One without sememes is no sense.
 
     Args:
         folder: holds OpenHowNet's files, or the folder ``resources`` that holds them.
@@ -76,7 +71,7 @@ def load(folder: str | Path) -> Senses:
     list_files(folder)
     home = _find_home(folder)
     try:
-        with _look_in(home) as package, redirect_stdout(StringIO()):
+        with _look_in(home) as package:
             hownet = package.HowNetDict()
         concepts = {"zh": hownet.zh_map, "en": hownet.en_map}
     except Exception as error:  # whatever unpickling and parsing what is not HowNet raises
@@ -90,8 +85,6 @@ def load(folder: str | Path) -> Senses:
             word = _UNFIT.sub(" ", name).strip()
             if senses and word:
                 entries[code].setdefault(word, []).extend(senses)
-    if not any(entries.values()):
-        raise SeeError(f"HowNet in {home / 'resources'} has no word with a sense; is it HowNet?")
     return Senses(entries)
 
 
@@ -112,10 +105,9 @@ def download(folder: str | Path) -> None:
     source = _import_package().Download.OPENHOWNET_DATA_URL
     try:
         with TemporaryDirectory(dir=existing, prefix=".openhownet.") as temporary:
-            with _look_in(Path(temporary)) as package, redirect_stdout(StringIO()):
+            with _look_in(Path(temporary)) as package:
                 package.download()
-            if absent := _list_missing(Path(temporary)):
-                raise SeeError(f"{', '.join(absent)} did not come with it")
+            list_files(temporary)
             home.mkdir(parents=True, exist_ok=True)
             Path(temporary, "resources").replace(target)
     # The package checks nothing: a lost connection, an error page and a full disk all end in exceptions of their own.
@@ -130,7 +122,7 @@ def _find_home(folder: str | Path) -> Path:
 
 
 def _list_missing(home: Path) -> list[str]:
-    return [name for name in FILES if not (home / "resources" / name).exists()]
+    return [name for name in FILES if not (home / "resources" / name).is_file()]
 
 
 def _import_package() -> Any:
@@ -143,12 +135,13 @@ def _import_package() -> Any:
 
 @contextmanager
 def _look_in(home: Path) -> Iterator[Any]:
-    """Yield the package while it looks for ``resources`` in ``home``."""
+    """Yield the package while it looks for ``resources`` in ``home``; what it prints is dropped."""
     package = _import_package()
     usual = package.Download.OPENHOWNET_RESOURCE_PATH
     package.Download.OPENHOWNET_RESOURCE_PATH = str(home)
     try:
-        yield package
+        with redirect_stdout(StringIO()):
+            yield package
     finally:
         package.Download.OPENHOWNET_RESOURCE_PATH = usual
 
@@ -159,5 +152,4 @@ def _read_sense(concept: Any) -> Sense:
 
 
 def _shorten(error: Exception) -> str:
-    text = str(error) if isinstance(error, SeeError) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())[:300]
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

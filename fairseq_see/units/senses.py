@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -21,13 +21,7 @@ RANKS = range(1, 101)
 
 
 class Match(NamedTuple):
-    """What a look-up found.
-
-    Attributes:
-        senses: in the file's order; empty if nothing was found.
-        form: the entry that matched; the word itself if none did.
-        how: one of HOW; ``case`` is the word in lower case.
-    """
+    """What a look-up found: senses in the file's order, the entry that matched or the word itself, and one of HOW."""
 
     senses: list[Sense]
     form: str
@@ -100,18 +94,14 @@ class Senses:
 
         Only the word is lower-cased, never the entries: "it" must not become the entry "IT".
         """
-        for how, form in _list_forms(word, code) if code in self._entries else ():
+        forms = [("exact", word), ("case", word.lower())] if code in self._entries else []
+        for how, form in forms:
             if senses := self.of(form, code):
                 return Match(senses, form, how)
+        for lemma in language(code).lemmas(word) if forms else ():
+            if senses := self.of(lemma, code):
+                return Match(senses, lemma, "lemma")
         return Match([], word, "none")
-
-
-def _list_forms(word: str, code: str) -> Iterator[tuple[str, str]]:
-    """How a form is found, and the form: of a word and what stands in for it."""
-    yield "exact", word
-    yield "case", word.lower()
-    for lemma in language(code).lemmas(word):
-        yield "lemma", lemma
 
 
 def _find_problem(fields: list[str]) -> str | None:
@@ -121,11 +111,9 @@ def _find_problem(fields: list[str]) -> str | None:
     code, word, _, sememes = fields
     if not re.fullmatch("[a-z]{2,3}", code):
         return f"{code[:20]!r} is not a language code such as en"
-    if not word.strip():
-        return "an empty word"
-    if not sememes.strip():
-        return "a sense without sememes"
-    if "<pad:" in sememes and any(sememe.startswith("<pad:") for sememe in sememes.split()):
+    if not word.strip() or not sememes.strip():
+        return "an empty word" if not word.strip() else "a sense without sememes"
+    if " <pad:" in f" {sememes}":
         return "'<pad:' is kept for padding units, a sememe cannot begin so"
     return None
 
@@ -136,13 +124,13 @@ class SelectedSense:
 
     Attributes:
         sememes: its first ``order`` sememes, or all if it has fewer.
-        cut: the sememes after them, which are dropped.
+        truncated: the sememes after them, which are dropped.
         duplicate_of: the number (from 1) of the earlier sense with the same ``sememes``, or None.
         beyond_rank: whether ``rank - 1`` senses before it are kept already.
     """
 
     sememes: Sense
-    cut: Sense
+    truncated: Sense
     duplicate_of: int | None
     beyond_rank: bool
 
@@ -157,18 +145,17 @@ def select(senses: Sequence[Sense], order: int, rank: int) -> list[SelectedSense
     selected = []
     first: dict[Sense, int] = {}
     for number, sense in enumerate(senses, 1):
-        sememes, cut = sense[:order], sense[order:]
+        sememes = sense[:order]
         duplicate_of = first.get(sememes)
         # Without a repeat, as many distinct senses came before as `first` has.
         beyond_rank = duplicate_of is None and len(first) >= rank - 1
-        selected.append(SelectedSense(sememes, cut, duplicate_of, beyond_rank))
+        selected.append(SelectedSense(sememes, sense[order:], duplicate_of, beyond_rank))
         first.setdefault(sememes, number)
     return selected
 
 
 def check_order_and_rank(order: int, rank: int) -> None:
     """Raise SeeError unless an index can have this order and rank."""
-    if order not in ORDERS:
-        raise SeeError(f"order {order} is out of range; choose {ORDERS[0]} to {ORDERS[-1]}")
-    if rank not in RANKS:
-        raise SeeError(f"rank {rank} is out of range; choose {RANKS[0]} to {RANKS[-1]}")
+    for name, value, allowed in (("order", order, ORDERS), ("rank", rank, RANKS)):
+        if value not in allowed:
+            raise SeeError(f"{name} {value} is out of range; choose {allowed[0]} to {allowed[-1]}")

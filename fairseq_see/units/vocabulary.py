@@ -17,7 +17,6 @@ CONTINUATION_MARK = "##"
 
 MASK = "<mask>"
 
-# What tasks of fairseq add to a dictionary: the mask, and a tag for each language, [de_DE] or __de__.
 _CODE = r"[a-z]{2,3}(?:_[A-Za-z]{2,4})?"
 _ADDED = rf"{MASK}|\[{_CODE}\]|__{_CODE}__"
 SPECIAL = rf"<[^<>\s]+>|madeupword\d{{4,}}|{_ADDED}"
@@ -93,9 +92,8 @@ class Vocabulary:
     def split(self, token: str) -> tuple[str, str]:
         """The text of a token, and the mark of a subword: ``@@`` (BPE), ``##`` or ``▁`` (sentencepiece) or nothing.
 
-        ``power@@`` is ("power", "@@"). Sentencepiece marks the opposite: ``▁power`` begins a word and reads as the
-        plain ("power", ""), ``er`` goes on with one and is ("er", "##"). ``▁`` alone begins a word whose text is all in
-        the subwords after it, and is ("", "▁").
+        ``power@@`` is ("power", "@@"). Sentencepiece marks the opposite: ``▁power`` is ("power", ""), ``er`` goes on
+        with a word and is ("er", "##"). ``▁`` alone begins a word that the subwords after it spell, and is ("", "▁").
         """
         if self.scheme == "plain" or self.is_special(token):
             return token, ""

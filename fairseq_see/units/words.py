@@ -1,7 +1,7 @@
 """The symbols of a dictionary, looked up and segmented: what an index is built from, and what controls change."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairseq_see.units.languages import Language, find_languages
 from fairseq_see.units.morpheme_inventory import name_special
@@ -53,12 +53,12 @@ def look_up(
         if vocabulary.is_special(symbol):
             words.append(Word(count, True, own[0], None, [], [name_special(symbol)]))
             continue
-        morphemes = (segmenters[own[0]].segment(surface) if surface else []) + ([mark] if mark else [])
-        if mark and not (piece_senses and surface):
-            words.append(Word(count, False, own[0], None, [], morphemes))
-            continue
-        code, match = find_senses(surface, senses, own)
-        words.append(Word(count, False, code, match.how, select(match.senses, order, rank), morphemes))
+        morphemes = (segmenters[own[0]].segment(surface) if surface else []) + [mark] * bool(mark)
+        word = Word(count, False, own[0], None, [], morphemes)
+        if not mark or (piece_senses and surface):
+            code, match = find_senses(surface, senses, own)
+            word = replace(word, language=code, how=match.how, senses=select(match.senses, order, rank))
+        words.append(word)
     return words
 
 

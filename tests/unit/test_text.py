@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairseq_see.text import detokenise, merge_subwords, normalise, segment, truncate_words
+from fairseq_see.text import detokenise, keep_whole, merge_subwords, normalise, segment, truncate_words
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,14 @@ def test_words_are_joined_as_people_write_them():
     assert detokenise("It 's good , isn 't it ?", "en") == "It's good, isn't it?"
     assert detokenise("A & B", "en") == "A & B"
     assert detokenise("你 应该 。", "zh") == "你应该。"
+
+
+def test_words_are_kept_whole_among_subwords():
+    split = keep_whole(lambda words: [f"{letter}@@" for letter in words if letter != " "], ["new"], "bpe")
+    assert split("ab new new c") == ["a@@", "b@@", "new", "new", "c@@"]
+    assert split("") == [] and split("renew") == ["r@@", "e@@", "n@@", "e@@", "w@@"]
+    assert keep_whole(str.split, ["new"], "sentencepiece")("a new b") == ["a", "▁new", "b"]
+    assert keep_whole(str.split, [], "bpe") is str.split
 
 
 def test_long_words_are_truncated_and_ideographs_are_not_one_word():

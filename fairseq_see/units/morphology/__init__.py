@@ -68,23 +68,21 @@ def train_segmenters(
         plain = (vocabulary.split(symbol) for symbol in vocabulary.symbols if not vocabulary.is_special(symbol))
         words = {surface for surface, mark in plain if not mark}
     spoken = parse_languages(languages)
-    chosen = {language.code: (names or {}).get(language.code, language.default_morphology) for language in spoken}
     segmenters: dict[str, Segmenter] = {}
-    for language in spoken:
-        code, name = language.code, chosen[language.code]
-        first = next(other.code for other in spoken if other.script == language.script)
-        if first != code:
-            if chosen[first] != name:
-                raise SeeError(
-                    f"{first} and {code} have one script: give them one morphology, not {chosen[first]} and {name}"
-                )
-            segmenters[code] = segmenters[first]
-            continue
-        own = {word for word in words if find_languages(word, spoken)[0] == language}
-        if name == "morfessor" and not own:
+    for script in dict.fromkeys(language.script for language in spoken):
+        own = [language for language in spoken if language.script == script]
+        chosen = {language.code: (names or {}).get(language.code, language.default_morphology) for language in own}
+        (code, name), *others = chosen.items()
+        if different := [other for other in others if other[1] != name]:
+            raise SeeError(
+                f"{code} and {different[0][0]} have one script: give them one morphology, not {name} and "
+                f"{different[0][1]}"
+            )
+        types = {word for word in words if find_languages(word, spoken)[0] == own[0]}
+        if name == "morfessor" and not types:
             progress(f"no {code} words to train {name} on: segmenting into characters")
             name = "characters"
         elif name == "morfessor":
-            progress(f"training {name} on {len(own):,} {code} words (about a minute per 40,000)")
-        segmenters[code] = SEGMENTERS[name](own, code)
+            progress(f"training {name} on {len(types):,} {code} words (about a minute per 40,000)")
+        segmenters |= dict.fromkeys(chosen, SEGMENTERS[name](types, code))
     return segmenters

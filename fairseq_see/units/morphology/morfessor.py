@@ -43,8 +43,7 @@ class Morfessor:
     """Words as a Morfessor Baseline model segments them; case is a morpheme of its own.
 
     Args:
-        segmentations: lower-cased word -> its morphemes, as training left them. Other words are segmented by the
-            Viterbi algorithm with the same morphemes.
+        segmentations: lower-cased word -> its morphemes. Others are segmented by the Viterbi algorithm with the same.
     """
 
     def __init__(self, segmentations: Mapping[str, tuple[str, ...]]) -> None:
@@ -58,12 +57,7 @@ class Morfessor:
 
     def segment(self, word: str) -> list[str]:
         """The morphemes of a word, after a marker of its case."""
-        return segment_lower(word, self._segment)
-
-    def _segment(self, word: str) -> list[str]:
-        if word in self.segmentations:
-            return list(self.segmentations[word])
-        return list(self._model.viterbi_segment(word)[0])
+        return segment_lower(word, lambda text: self.segmentations.get(text) or self._model.viterbi_segment(text)[0])
 
     @cached_property
     def _model(self) -> Any:

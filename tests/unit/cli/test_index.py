@@ -1,4 +1,3 @@
-import errno
 import json
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def test_english(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".see", ".tsv", ".txt", ".txt", ".txt"]
 
 
-def test_chinese_is_cut_into_characters(folder: Path) -> None:
+def test_chinese_is_segmented_into_characters(folder: Path) -> None:
     assert index(folder, "dict.zh.txt", "--order", "2", "--rank", "2", "--output", str(folder / "new/index")) == 0
     built = UnitIndex.load(folder / "new/index")
     assert built.morphemes[6:] == ("打", "中", "国")
@@ -58,15 +57,8 @@ def test_joined(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "give --lang" in capsys.readouterr().err
     assert index(folder, "dict.txt", "--lang", "zh,en") == 0
     assert len(UnitIndex.load(folder / "dict.see").sense_groups) == 2
-
-
-def test_joined_dictionary_of_one_language(folder: Path) -> None:
-    assert index(folder, "dict.zh.txt", "--lang", "zh,en", "--output", str(folder / "joined.see")) == 0
-
-
-def test_corpus_to_learn_from(folder: Path) -> None:
-    (folder / "corpus").write_text("jump jumps jumping\nwalk walks walking talk talks talking\n", encoding="utf-8")
-    assert index(folder, "dict.en.txt", "--corpus", str(folder / "corpus")) == 0
+    # A dictionary of one language may be called joined.
+    assert index(folder, "dict.zh.txt", "--lang", "zh,en") == 0
 
 
 def test_options_reach_the_builder(folder: Path) -> None:
@@ -81,16 +73,7 @@ def test_options_reach_the_builder(folder: Path) -> None:
 def test_controls(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = {}
     for control in ("random-senses", "no-senses", "no-morphemes", "no-lemmas"):
-        options = (
-            "--control",
-            control,
-            "--seed",
-            "5",
-            "--morphology",
-            "characters",
-            "--json",
-            str(folder / "made.json"),
-        )
+        options = ("--control", control, "--seed", "5", "--morphology", "characters", "--json", f"{folder}/made.json")
         assert index(folder, "dict.en.txt", *options) == 0
         made[control] = UnitIndex.load(folder / "dict.en.see")
         provenance = json.loads((folder / "made.json").read_text(encoding="utf-8"))["provenance"]
@@ -102,19 +85,10 @@ def test_controls(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "p" in made["random-senses"].morphemes and len(made["no-senses"].sense_groups) == 0
 
 
-def test_the_same_command_writes_the_same_bytes(folder: Path) -> None:
-    for name in ("a.see", "b.see"):
-        index(folder, "dict.en.txt", "--output", str(folder / name))
-    assert (folder / "a.see").read_bytes() == (folder / "b.see").read_bytes()
-
-
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (["--order", "1"], "order 1 is out of range; choose 2 to 16"),
-        (["--order", "17"], "order 17"),
-        (["--rank", "0"], "rank 0"),
-        (["--rank", "101"], "rank 101"),
+        (["--order", "17"], "order 17 is out of range; choose 2 to 16"),
         (["--control", "no-senses", "--seed", "-1"], "seed -1"),
         (["--max-morphemes", "3"], "3 morphemes are too few"),
         (["--corpus", "no-such-file"], "cannot read no-such-file"),
@@ -124,7 +98,6 @@ def test_the_same_command_writes_the_same_bytes(folder: Path) -> None:
         (["--json", "{folder}/dict.en.see"], "is what --output writes"),
         (["--json", "{folder}/senses.tsv"], "is one of the inputs"),
         (["--output", "{folder}"], "is a folder; write a file"),
-        (["--json", "{folder}"], "is a folder; write a file"),
     ],
 )
 def test_errors_leave_nothing_behind(
@@ -138,19 +111,7 @@ def test_errors_leave_nothing_behind(
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_no_permission(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**_: object) -> None:
-        # In place of a read-only folder, which does not stop root.
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr("fairseq_see.io.tempfile.mkstemp", refuse)
-    assert index(folder, "dict.zh.txt") == 2
-    error = capsys.readouterr().err
-    assert "cannot write" in error and "Permission denied" in error
-    assert not (folder / "dict.zh.see").exists()
-
-
-@pytest.mark.parametrize("name", ["greek", "en=greek", "el=greek", "en=polyglot,", "en"])
+@pytest.mark.parametrize("name", ["greek", "el=greek", "en=polyglot,"])
 def test_unknown_morphology(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert index(folder, "dict.en.txt", "--morphology", name) == 2
     assert "choose characters, morfessor, polyglot, or LANG=NAME" in capsys.readouterr().err

@@ -18,11 +18,15 @@ zh\t打\t1\tbeat|打
 def folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     """A lexicon, a dictionary and its index."""
     (tmp_path / "senses.tsv").write_text(SENSES, encoding="utf-8")
-    (tmp_path / "dict.en.txt").write_text("power 3\npower@@ 2\ngossip 1\n", encoding="utf-8")
-    command = ["index", str(tmp_path / "dict.en.txt"), "--senses", str(tmp_path / "senses.tsv"), "--rank", "3"]
+    build(tmp_path, "power 3\npower@@ 2\ngossip 1\n", capsys)
+    return tmp_path
+
+
+def build(folder: Path, dictionary: str, capsys: pytest.CaptureFixture[str], *options: str) -> None:
+    (folder / "dict.en.txt").write_text(dictionary, encoding="utf-8")
+    command = ["index", f"{folder}/dict.en.txt", "--senses", f"{folder}/senses.tsv", "--rank", "3", *options]
     assert main([*command, "--morphology", "characters"]) == 0
     capsys.readouterr()
-    return tmp_path
 
 
 def inspect(folder: Path, *arguments: str) -> int:
@@ -53,7 +57,7 @@ def test_senses_and_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "\x1b" not in text  # no colours in a pipe
 
 
-def test_the_rows_of_an_index(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_an_index_holds(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert inspect(folder, *with_index(folder), "power") == 0
     text = capsys.readouterr().out
     assert "symbol 4  power\n  morphemes  p + o + wer\n  senses     the 2 kept above" in text
@@ -66,11 +70,8 @@ def test_the_rows_of_an_index(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert "not in the dictionary" in text
 
 
-def test_the_rows_of_a_sentencepiece_dictionary(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "dict.en.txt").write_text("▁power 3\npower 2\n▁ 1\n", encoding="utf-8")
-    command = ["index", str(folder / "dict.en.txt"), "--senses", str(folder / "senses.tsv"), "--rank", "3"]
-    assert main([*command, "--morphology", "characters"]) == 0
-    capsys.readouterr()
+def test_the_embeddings_of_a_sentencepiece_dictionary(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build(folder, "▁power 3\npower 2\n▁ 1\n", capsys)
     assert inspect(folder, *with_index(folder), "power", "▁") == 0
     text = capsys.readouterr().out
     assert "symbol 4  ▁power\n  morphemes  p + o + wer\n  senses     the 2 kept above" in text
@@ -84,26 +85,17 @@ def test_another_lexicon_than_the_index_was_built_with(folder: Path, capsys: pyt
     assert "another senses file or --lang: Power|势力 politics|政 group|群体; Ability|能力" in capsys.readouterr().out
 
 
-def test_a_control_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["index", str(folder / "dict.en.txt"), "--senses", str(folder / "senses.tsv"), "--rank", "3"]
-    assert main([*command, "--morphology", "characters", "--control", "random-senses", "--seed", "3"]) == 0
-    capsys.readouterr()
+def test_controls_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build(folder, "power 3\npower@@ 2\ngossip 1\n", capsys, "--control", "random-senses", "--seed", "3")
     assert inspect(folder, *with_index(folder), "gossip") == 0
     text = capsys.readouterr().out
     assert "morphemes en: characters; control random-senses; seed 3" in text
     # There are two words with senses.
     assert "senses     by the control random-senses: Power|势力 politics|政 group|群体; Ability|能力 human|人" in text
-
-
-def test_what_a_control_took_from_a_lemma(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "dict.en.txt").write_text("power 2\npowers 1\n", encoding="utf-8")
-    command = ["index", str(folder / "dict.en.txt"), "--senses", str(folder / "senses.tsv"), "--rank", "3"]
-    assert main([*command, "--morphology", "characters", "--control", "no-lemmas"]) == 0
-    capsys.readouterr()
+    build(folder, "power 2\npowers 1\n", capsys, "--control", "no-lemmas")
     assert inspect(folder, *with_index(folder), "powers", "power") == 0
     text = capsys.readouterr().out
-    assert "senses     by the control no-lemmas: none" in text
-    assert "senses     the 2 kept above" in text
+    assert "senses     by the control no-lemmas: none" in text and "senses     the 2 kept above" in text
 
 
 def test_words_in_neither(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,9 +109,7 @@ def test_words_in_neither(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     ("arguments", "problem"),
     [
         (["--order", "0", "power"], "order 0 is out of range"),
-        (["--rank", "0", "power"], "rank 0 is out of range"),
         (["--index", "{folder}/dict.en.see", "power"], "--index and --dict belong together"),
-        (["--dict", "{folder}/dict.en.txt", "power"], "--index and --dict belong together"),
         (["--index", "{folder}/senses.tsv", "--dict", "{folder}/dict.en.txt", "power"], "not a unit index"),
         (["--index", "{folder}/dict.en.see", "--dict", "{folder}/other.txt", "power"], "another dictionary"),
         (["--index", "{folder}/dict.en.see", "--dict", "{folder}/dict.en.txt", "--order", "4", "power"], "has order 3"),

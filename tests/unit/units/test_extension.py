@@ -1,9 +1,15 @@
 """Words added to an index: by the names of units, in ids that stay."""
 
-import numpy as np
+from dataclasses import replace
+from itertools import chain
 
-from fairseq_see.units import UnitIndex
-from fairseq_see.units.extension import extend_index
+import numpy as np
+import pytest
+
+from fairseq_see.errors import SeeError
+from fairseq_see.units import UnitIndex, Vocabulary
+from fairseq_see.units.extension import extend_index, name_units, segmenters_of
+from fairseq_see.units.languages import parse_languages
 
 
 def index_of(words: list[tuple[list[tuple[str, str]], tuple[str, str]]]) -> UnitIndex:
@@ -65,3 +71,35 @@ def test_words_are_made_of_units_that_exist():
 def test_nothing_new():
     index = index_of(KNOWN)
     assert extend_index(index, index).fingerprint == index.fingerprint
+
+
+def test_a_model_s_index_gets_the_names_of_its_file():
+    file = replace(index_of(KNOWN), provenance={"morphemes": "en: characters"})
+    model = UnitIndex.unpacked(extend_index(file, index_of([*KNOWN, ([], ("river", "bank"))])).packed())
+    named = name_units(model, file)
+    assert (named.sememes, named.provenance, named.num_words) == (file.sememes, file.provenance, 5)
+    assert units(named, 2) == units(file, 2)
+    plain = name_units(UnitIndex.unpacked(file.without_senses().packed()), file)
+    assert (len(plain.sememes), plain.morphemes) == (2, file.morphemes)
+    for other in (index_of(KNOWN[:3]), index_of([*KNOWN[:2], ([], ("river", "garden")), KNOWN[3]])):
+        with pytest.raises(SeeError, match="not the unit index that the model was trained with"):
+            name_units(model, other)
+
+
+def test_new_words_are_segmented_into_the_morphemes_of_the_others():
+    words = Vocabulary(("<s>", "Walking", "walked", "talk@@", "talks", "ab@@", "打人"), (1,) * 7)
+    row = [("<s>", "<pad:2>", "<pad:3>"), ("<Cap>", "walk", "ing"), ("walk", "ed", "<pad:3>")]
+    row += [("talk", "@@", "<pad:3>"), ("talk", "s", "<pad:3>"), ("<rest:1>", "@@", "<pad:3>"), ("打", "人", "<pad:3>")]
+    names = tuple(dict.fromkeys(["<pad:1>", "<pad:2>", "<pad:3>", *chain(*row)]))
+    index = UnitIndex(
+        *(3, 1, names[:3], names, np.zeros((0, 3), np.int32), np.zeros(8, np.int32), np.zeros(0, np.int32)),
+        np.array([[names.index(name) for name in each] for each in row], np.int32),
+        dictionary=words.hash,
+        provenance={"morphemes": "zh: characters, en: morfessor"},
+    )
+    segmenters = segmenters_of(index, words, parse_languages("zh,en"))
+    assert segmenters["zh"].segment("人打") == ["人", "打"]
+    assert segmenters["en"].segmentations == {
+        "walking": ("walk", "ing"), "walked": ("walk", "ed"), "talks": ("talk", "s"),
+    }  # fmt: skip
+    assert segmenters["en"].segment("Talking") == ["<Cap>", "talk", "ing"]

@@ -51,6 +51,13 @@ def test_text_to_words_and_back(code: str, text: str, words: list[str], joined: 
     assert language(code).join(words) == joined
 
 
+def test_new_words_stay_whole_and_others_as_they_are() -> None:
+    assert language("zh").segment("我喜欢量子猫。") != ["我", "喜欢", "量子猫", "。"]
+    assert language("zh").segment("我喜欢量子猫。", ("量子猫", "喜欢")) == ["我", "喜欢", "量子猫", "。"]
+    assert language("zh").segment("我喜欢苹果。", ("量子猫",)) == ["我", "喜欢", "苹果", "。"]
+    assert language("en").segment("It's quantum.", ("quantum",)) == ["It", "'s", "quantum", "."]
+
+
 def test_lemmas() -> None:
     assert language("en").lemmas("Germans")[:2] == ["German", "german"]
     assert "I" not in language("en").lemmas("me") and "Haus" in language("de").lemmas("Häuser")

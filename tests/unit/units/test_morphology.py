@@ -4,7 +4,7 @@ import pytest
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units.languages import LANGUAGES
-from fairseq_see.units.morphology import SEGMENTERS, Characters, Morfessor
+from fairseq_see.units.morphology import SEGMENTERS, Morfessor
 
 STEMS = ["walk", "talk", "work", "play", "jump", "help", "call", "look", "kick", "wash"]
 WORDS = [stem + ending for stem in STEMS for ending in ("", "s", "ed", "ing", "er")]
@@ -16,13 +16,11 @@ def trained() -> Morfessor:
 
 
 def test_registry() -> None:
-    assert isinstance(SEGMENTERS["characters"]([], "zh"), Characters)
+    assert SEGMENTERS["characters"]([], "zh").segment("中国人") == ["中", "国", "人"]
     assert isinstance(SEGMENTERS["morfessor"](["walk"], "en"), Morfessor)
+    with pytest.raises(SeeError, match="no words"):
+        SEGMENTERS["morfessor"]([], "en")
     assert {language.default_morphology for language in LANGUAGES.values()} <= set(SEGMENTERS)
-
-
-def test_characters() -> None:
-    assert Characters().segment("中国人") == ["中", "国", "人"]
 
 
 def test_morphemes_spell_the_word(trained: Morfessor) -> None:
@@ -31,7 +29,7 @@ def test_morphemes_spell_the_word(trained: Morfessor) -> None:
     assert trained.segment("walking") == ["walk", "ing"]
 
 
-def test_unseen_words_are_cut_by_the_learned_morphemes(trained: Morfessor) -> None:
+def test_unseen_words_are_segmented_by_the_learned_morphemes(trained: Morfessor) -> None:
     model = Morfessor({word: parts for word, parts in trained.segmentations.items() if word != "helping"})
     assert "helping" not in model.segmentations
     assert model.segment("helping") == ["help", "ing"]
@@ -57,7 +55,7 @@ def test_case(trained: Morfessor, word: str, markers: list[str], spelling: str) 
     assert "".join(morphemes[len(markers) :]) == spelling
 
 
-def test_very_long_words_are_cut_plainly(trained: Morfessor) -> None:
+def test_very_long_words_are_segmented_plainly(trained: Morfessor) -> None:
     word = "walking" * 1500
     morphemes = trained.segment(word)
     assert "".join(morphemes) == word
@@ -72,8 +70,3 @@ def test_training_is_deterministic_and_leaves_the_global_generator_alone(trained
     again = Morfessor.train([*reversed(WORDS), *WORDS, "Walking"])
     assert again.segmentations == trained.segmentations
     assert random.random() == expected
-
-
-def test_nothing_to_train_on() -> None:
-    with pytest.raises(SeeError, match="no words"):
-        Morfessor.train([])

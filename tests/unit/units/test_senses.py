@@ -18,7 +18,6 @@ def test_senses_keep_the_order_of_the_file(senses: Senses) -> None:
     [
         ("power", "en", "power", "exact", 5),
         ("POWER", "en", "power", "case", 5),
-        ("China", "en", "China", "exact", 1),
         ("china", "en", "china", "none", 0),  # only the word is lower-cased, never the entry
         ("it", "en", "it", "none", 0),
         ("IT", "en", "IT", "exact", 1),
@@ -28,7 +27,6 @@ def test_senses_keep_the_order_of_the_file(senses: Senses) -> None:
         ("Chinas", "en", "China", "lemma", 1),
         ("powers", "zh", "powers", "none", 0),  # lemmas are for English
         ("中国", "zh", "中国", "exact", 1),
-        ("qwzx", "en", "qwzx", "none", 0),
         ("x" * 5000, "en", "x" * 5000, "none", 0),
     ],
 )
@@ -47,19 +45,12 @@ def test_any_language(tmp_path: Path) -> None:
     assert senses.lookup("maison", "fr").senses == senses.words("fr") == []
 
 
-def test_saved_as_loaded(lexicon: Path, tmp_path: Path) -> None:
-    Senses.load(lexicon).save(tmp_path / "saved.tsv")
-    assert (tmp_path / "saved.tsv").read_bytes() == lexicon.read_bytes()
-
-
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
         ("en\tpower\tAbility|能力", "line 2: 3 columns"),
-        ("en\tpower\t1\ta|b\tmore", "line 2: 5 columns"),
         ("", "line 2: 1 columns"),
         ("French\tpouvoir\t1\tAbility|能力", "line 2: 'French' is not a language code"),
-        ("en\tpower\t1\t", "line 2: a sense without sememes"),
         ("en\tpower\t1\t  ", "line 2: a sense without sememes"),
         ("en\t\t1\ta|b", "line 2: an empty word"),
         ("en\tpower\t1\t<pad:1>", "line 2: '<pad:'"),
@@ -74,21 +65,12 @@ def test_bad_lines_are_named(tmp_path: Path, line: str, problem: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_the_source_is_text_whatever_the_file_is_called(tmp_path: Path) -> None:
+def test_files(lexicon: Path, tmp_path: Path) -> None:
+    Senses.load(lexicon).save(tmp_path / "saved.tsv")
+    assert (tmp_path / "saved.tsv").read_bytes() == lexicon.read_bytes()
     path = tmp_path / os.fsdecode(b"s\xe9.tsv")
     path.write_text("en\tgossip\t1\ttalk|谈话\n", encoding="utf-8")
     assert Senses.load(path).source.startswith("s\ufffd.tsv (sha256 ")
-
-
-def test_bad_files(tmp_path: Path) -> None:
-    path = tmp_path / "bad.tsv"
     path.write_bytes(b"")
     with pytest.raises(SeeError, match="is empty"):
         Senses.load(path)
-    path.write_bytes("en\tcafé\t1\ta|b\n".encode("latin-1"))
-    with pytest.raises(SeeError, match="not UTF-8"):
-        Senses.load(path)
-    with pytest.raises(SeeError, match="cannot read"):
-        Senses.load(tmp_path / "missing.tsv")
-    with pytest.raises(SeeError, match="cannot read"):
-        Senses.load(tmp_path)

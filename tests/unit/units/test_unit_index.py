@@ -1,7 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save
 
 from fairseq_see.errors import SeeError
-from fairseq_see.units import UnitIndex, Vocabulary
+from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import ARRAYS
 
 
@@ -76,12 +75,10 @@ def indexes(draw: st.DrawFn) -> UnitIndex:
 @settings(max_examples=20, deadline=None)
 @given(indexes())
 def test_unpacked_is_the_inverse_of_packed(index: UnitIndex) -> None:
+    unpacked = UnitIndex.unpacked(index.packed())
     names = {name: getattr(index, name) for name in ("sememes", "morphemes", "dictionary")}
-    assert_same(index, replace(UnitIndex.unpacked(index.packed()), **names))
-
-
-def test_units_without_names_are_named_by_their_ids(index: UnitIndex) -> None:
-    assert UnitIndex.unpacked(index.packed()).sememes == ("<pad:1>", "<pad:2>", "sememe 2", "sememe 3")
+    assert_same(index, replace(unpacked, **names))
+    assert all(name == f"sememe {i}" for i, name in enumerate(unpacked.sememes) if i >= index.order)
 
 
 def test_packed_as_in_exports_of_version_0_1(index: UnitIndex) -> None:
@@ -116,7 +113,7 @@ def test_saved_and_loaded(index: UnitIndex, tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_file(tmp_path / "a.see")["groups"], index.groups)
 
 
-def test_fingerprint_tells_any_change(index: UnitIndex) -> None:
+def test_any_change_changes_the_fingerprint(index: UnitIndex) -> None:
     changed = [
         replace(index, rank=4),
         replace(index, dictionary="1" * 64),
@@ -126,13 +123,6 @@ def test_fingerprint_tells_any_change(index: UnitIndex) -> None:
         replace(index, sense_offsets=ids([0, 1, 2, 3])),
     ]
     assert len({other.fingerprint for other in [index, *changed]}) == 7
-
-
-def test_check_dictionary(index: UnitIndex) -> None:
-    vocabulary = Vocabulary(("<s>", "a", "b"), (1, 1, 1))
-    replace(index, dictionary=vocabulary.hash).check_dictionary(vocabulary)
-    with pytest.raises(SeeError, match="another dictionary"):
-        index.check_dictionary(vocabulary)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +139,8 @@ def test_check_dictionary(index: UnitIndex) -> None:
         ({"groups": np.array([[2, 1], [3, 2]])}, "groups is int64"),
         ({"sense_groups": ids([0, 1, 2])}, "sense_groups has ids"),
         ({"sense_groups": ids([0, 1, -1])}, "sense_groups has ids"),
-        ({"sense_groups": ids([0, 1])}, "not from 0 to the end"),
+        ({"sense_groups": ids([0, 1])}, "sense_offsets has ids outside 0..2"),
+        ({"sense_groups": ids([0, 1, 1, 1])}, "not from 0 to the end"),
         ({"sense_offsets": ids([0, 2, 3])}, r"sense_offsets is int32 \(3,\)"),
         ({"sense_offsets": ids([0, 2, 1, 3])}, "not 0 to 2 senses"),
         ({"sense_offsets": ids([1, 2, 2, 3])}, "not from 0"),
@@ -168,37 +159,23 @@ def test_damaged_files(index: UnitIndex, tmp_path: Path) -> None:
     content = path.read_bytes()
     cases = {
         b"": "not a unit index",
-        b"PK\x03\x04": "not a unit index",
         save({"groups": index.groups}): "not a unit index",
-        b"fairseq-see unit index 1\n{}\n": "of fairseq_see 0.1; build it again with fairseq-see index",
+        b"fairseq-see unit index 1\n{}\n": "build it with fairseq-see index",
         content[:100]: "damaged",
-        content[:-1]: "damaged",
         content[:-1] + bytes([content[-1] ^ 1]): "damaged",
         content.replace(b"power", b"tower"): "wrong fingerprint",
         content.replace(b'rank\\": 3', b'rank\\": 1'): "not 0 to 0 senses",
         content.replace(b"sememes", b"sememas"): "damaged",
     }
-    assert len(cases) == 10
+    assert len(cases) == 8
     for damaged, problem in cases.items():
         path.write_bytes(damaged)
         with pytest.raises(SeeError, match=problem) as error:
             UnitIndex.load(path)
-        assert "index.see" in str(error.value)
-        assert "\n" not in str(error.value)
+        assert "index.see" in str(error.value) and "\n" not in str(error.value)
     for missing in (tmp_path / "missing.see", tmp_path):
         with pytest.raises(SeeError, match="cannot read"):
             UnitIndex.load(missing)
-
-
-def test_more_units_than_there_could_be_are_not_named(index: UnitIndex) -> None:
-    """Some bytes with a right checksum could otherwise ask for all memory."""
-    bare = replace(
-        index, groups=index.groups[:0], sense_groups=index.sense_groups[:0], sense_offsets=0 * index.sense_offsets
-    )
-    content = bytearray(bare.packed()[4:])
-    content[5 * 4 : 6 * 4] = (4_000_000_000).to_bytes(4, "little")
-    with pytest.raises(SeeError, match="damaged unit index: it has millions of units"):
-        UnitIndex.unpacked(crc32(content).to_bytes(4, "little") + bytes(content))
 
 
 def test_every_damage_to_the_packed_bytes_is_seen(index: UnitIndex) -> None:

@@ -50,10 +50,10 @@ def test_schemes(tmp_path: Path, lines: str, scheme: str, splits: dict[str, tupl
     assert {token: vocabulary.split(token) for token in splits} == splits
 
 
-@pytest.mark.parametrize(("pieces", "scheme"), [(1, "plain"), (20, "sentencepiece")])
-def test_a_stray_mark_makes_no_scheme(tmp_path: Path, pieces: int, scheme: str) -> None:
-    """One in a dictionary of whole words; and few in one of Chinese pieces, which nobody split into words before."""
-    marked = "".join(f"▁{number} 1\n" for number in range(pieces))
+@pytest.mark.parametrize(("subwords", "scheme"), [(1, "plain"), (20, "sentencepiece")])
+def test_a_stray_mark_makes_no_scheme(tmp_path: Path, subwords: int, scheme: str) -> None:
+    """One in a dictionary of whole words; and few in one of Chinese subwords, which nobody split into words before."""
+    marked = "".join(f"▁{number} 1\n" for number in range(subwords))
     vocabulary = load(tmp_path, marked + "".join(f"词{number} 1\n" for number in range(900)))
     assert vocabulary.scheme == scheme
     assert vocabulary.split("词7") == ("词7", "" if scheme == "plain" else "##")
@@ -61,36 +61,19 @@ def test_a_stray_mark_makes_no_scheme(tmp_path: Path, pieces: int, scheme: str) 
 
 def test_specials(tmp_path: Path) -> None:
     vocabulary = load(tmp_path, "the 1\n")
-    for token in ("<s>", "<unk>", "<2zh>", "<mask>", "<0xE4>", "madeupword0007", "[de_DE]", "[zh]", "__en__"):
-        assert vocabulary.is_special(token)
-    for token in (
-        "the",
-        "<",
-        ">",
-        "<>",
-        "< a>",
-        "<<",
-        "madeupword",
-        "a<s>",
-        "▁<s>",
-        "▁",
-        "[CLS]",
-        "[a]",
-        "__init__",
-        "[",
-    ):
-        assert not vocabulary.is_special(token)
+    specials = "<s> <pad> </s> <unk> <2zh> <mask> <0xE4> madeupword0007 [de_DE] [zh] __en__"
+    assert all(map(vocabulary.is_special, specials.split()))
+    text = "the,<,>,<>,< a>,<<,madeupword,a<s>,▁<s>,▁,[CLS],[a],__init__,["
+    assert not any(map(vocabulary.is_special, text.split(",")))
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("the 7\nof\n", "line 2: expected '<token> <count>', found 'of'"),
-        ("the 7\n\nof 2\n", "line 2"),
         ("the seven\n", "line 1"),
         ("the 1_000\n", "line 1"),
         ("the -1\n", "line 1"),
-        (" 7\n", "line 1"),
         ("the 7\nof 3\nthe 2\n", "line 3: duplicate token 'the'"),
         ("<pad> 7\n", "line 1: duplicate token '<pad>'"),
         ("", "is empty"),
