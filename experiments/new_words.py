@@ -2,18 +2,17 @@
 
 python -m experiments.new_words FOLDER --train PREPARED/tok/train --test TEXT/test --senses TSV --output RESULTS
 
-FOLDER is an exported model, PREFIX.LANG are files. The words are those that the training text has 5 to 50 times, that
-FOLDER's dictionary does not have, and that some sentence of the test set has. Their sentences are translated by the
-model as it is (subwords), with the words added, and by a model that was trained with the words whole, if one is given.
+FOLDER is an exported model. The words are those that the training text has 5 to 50 times, FOLDER's dictionary has not,
+and the test set has. Their sentences are translated by the model as it is (subwords), with the words added, and by a
+model that was trained with the words whole, if one is given.
 
 F1 is of target words: with --side target of the added words themselves; with --side source of those words that the
 training text pairs with the added ones (at most three for each, of the highest Dice coefficient).
 """
 
 import argparse
-import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,38 +26,33 @@ from fairseq_see.io import read_lines, write_json
 from fairseq_see.text import normalise, segment
 from fairseq_see.units import Senses, Vocabulary
 
-TRANSLATIONS, LEAST_DICE = 3, 0.1
+TRANSLATIONS = 3
+Lines = Sequence[Sequence[str]]
 
 
-def choose_words(
-    train: Iterable[Sequence[str]], test: Iterable[Sequence[str]], known: set[str], seen: range
-) -> set[str]:
-    """The words of a test set that are of letters, that are not known, and that a training text has ``seen`` times."""
+def choose_words(train: Lines, test: Lines, known: set[str], seen: range) -> set[str]:
+    """The words of a test set that have letters, that are not known, and that a training text has ``seen`` times."""
     counts = Counter(word for words in train for word in words)
-    return {word for words in test for word in words if word.isalpha() and counts[word] in seen} - known
+    return {word for words in test for word in words if counts[word] in seen and _has_letters(word)} - known
 
 
-def pair_words(
-    words: set[str], source: Sequence[Sequence[str]], target: Sequence[Sequence[str]]
-) -> dict[str, set[str]]:
+def pair_words(words: set[str], source: Lines, target: Lines) -> dict[str, set[str]]:
     """For each word the target words that occur most in its sentence pairs and least in others (Dice coefficient)."""
-    own: Counter[str] = Counter()
-    others: Counter[str] = Counter()
-    together: dict[str, Counter[str]] = {word: Counter() for word in words}
+    own, others = Counter[str](), Counter[str]()
+    together = {word: Counter[str]() for word in words}
     for left, right in zip(source, target, strict=True):
         others.update(set(right))
         for word in words & set(left):
             own[word] += 1
-            together[word].update(word for word in set(right) if word.isalpha())
+            together[word].update(filter(_has_letters, set(right)))
     pairs = {}
     for word, counts in together.items():
         dice = {other: 2 * n / (own[word] + others[other]) for other, n in counts.items() if n > 1}
-        best = sorted(dice, key=lambda other: (-dice[other], other))[:TRANSLATIONS]
-        pairs[word] = {other for other in best if dice[other] >= LEAST_DICE}
+        pairs[word] = set(sorted(dice, key=lambda other: (-dice[other], other))[:TRANSLATIONS])
     return pairs
 
 
-def count_f1(wanted: Sequence[set[str]], references: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -> float:
+def count_f1(wanted: Sequence[set[str]], references: Lines, found: Lines) -> float:
     """F1 of the ``wanted`` words of each sentence, repeats counted, over all sentences."""
     matches = total = 0
     for words, reference, translation in zip(wanted, references, found, strict=True):
@@ -73,14 +67,13 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     from fairseq_see.models.add_words import add_words
     from fairseq_see.translator import Translator
 
-    task = read_config(args.folder)["cfg"]["task"]
-    codes = task["source_lang"], task["target_lang"]
+    codes = [read_config(args.folder)["cfg"]["task"][f"{each}_lang"] for each in ("source", "target")]
     side = ("source", "target").index(args.side)
     train = [[line.split() for line in read_lines(f"{args.train}.{code}")] for code in codes]
     raw = [read_lines(f"{args.test}.{code}") for code in codes]
     test = [[_split(line, code) for line in lines] for lines, code in zip(raw, codes, strict=True)]
-    symbols = _read_symbols(args.folder, codes[side])
-    candidates = choose_words(train[side], test[side], symbols, range(args.seen[0], args.seen[1] + 1))
+    known, seen = _read_symbols(args.folder, codes[side]), range(args.seen[0], args.seen[1] + 1)
+    candidates = choose_words(train[side], test[side], known, seen)
     if args.whole:
         candidates &= _read_symbols(args.whole, codes[side])
     senses = Senses.load(args.senses) if args.senses else None
@@ -91,14 +84,14 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     wanted = [set().union(*(pairs[word] for word in words & set(test[side][row]))) for row in rows]
     models = {"subwords": args.folder, "added": args.output / "added"}
     models |= {"trained whole": args.whole} if args.whole else {}
+    sources, references = ([lines[row] for row in rows] for lines in raw)
     translations, f1 = {}, {}
     for name, folder in models.items():
-        translations[name] = Translator.load(folder, device=args.device).translate([raw[0][row] for row in rows])
+        translations[name] = Translator.load(folder, device=args.device).translate(sources)
         split = [_split(line, codes[1]) for line in translations[name]]
         f1[name] = 100 * count_f1(wanted, [test[1][row] for row in rows], split)
     bleu = {"BLEU": BLEU(tokenize="zh" if codes[1] == "zh" else "13a")}
-    references = [[raw[1][row] for row in rows]]
-    signatures, tested = PairedTest([*translations.items()], bleu, references, test_type="bs", n_samples=1000)()
+    signatures, tested = PairedTest([*translations.items()], bleu, [references], test_type="bs", n_samples=1000)()
     return {
         "words": len(words),
         "without senses": len(found.senseless),
@@ -111,10 +104,14 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             for name, result in zip(translations, tested["BLEU"], strict=True)
         },
         "translations": [
-            {"source": raw[0][row], "reference": raw[1][row]} | {name: translations[name][i] for name in models}
-            for i, row in enumerate(rows)
+            dict(zip(("source", "reference", *models), line, strict=True))
+            for line in zip(sources, references, *translations.values(), strict=True)
         ],
     }
+
+
+def _has_letters(word: str) -> bool:
+    return any(map(str.isalpha, word))
 
 
 def _split(line: str, code: str) -> list[str]:
@@ -124,11 +121,10 @@ def _split(line: str, code: str) -> list[str]:
 def _read_symbols(folder: Path, code: str) -> set[str]:
     """The whole words of a model's dictionary."""
     vocabulary = Vocabulary.load(folder / f"dict.{code}.txt")
-    marked = vocabulary.scheme == "sentencepiece"
-    return {symbol.removeprefix("▁") for symbol in vocabulary.symbols if symbol.startswith("▁") or not marked}
+    return {word for word, mark in map(vocabulary.split, vocabulary.symbols) if not mark}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print a table, keep everything in RESULTS/new_words.json."""
     parser = argparse.ArgumentParser(prog="python -m experiments.new_words", description=main.__doc__)
     parser.add_argument("folder", metavar="FOLDER", type=Path)
@@ -147,8 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(args.output / "new_words.json", found)
     print("; ".join(f"{value} {name}" for name, value in found.items() if isinstance(value, int)))
     print(tabulate([{"": name} | score for name, score in found["scores"].items()], headers="keys", floatfmt=".2f"))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

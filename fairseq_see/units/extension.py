@@ -107,6 +107,7 @@ def _read_segmentations(
     for symbol, units in zip(vocabulary.symbols, index.word_morphemes, strict=True):
         word = vocabulary.split(symbol)[0].lower()
         morphemes = tuple(name for name in (index.morphemes[i] for i in units) if name not in unspoken)
-        if "".join(morphemes) == word and language in find_languages(word, languages):
+        spelled = "".join(morphemes) == word and not vocabulary.is_special(symbol)
+        if spelled and language in find_languages(word, languages):
             segmentations[word] = morphemes
     return segmentations

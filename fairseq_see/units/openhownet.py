@@ -36,12 +36,13 @@ def list_files(folder: str | Path) -> list[Path]:
         SeeError: a file is missing.
     """
     home = _find_home(folder)
-    if missing := _list_missing(home):
+    files = [home / "resources" / name for name in FILES]
+    if missing := [file.name for file in files if not file.is_file()]:
         raise SeeError(
             f"no HowNet in {home / 'resources'}: {', '.join(missing)} missing; name the folder that has it, "
             f"or fetch it: fairseq-see index DICT --openhownet {home} --download"
         )
-    return [home / "resources" / name for name in FILES]
+    return files
 
 
 def fingerprint(folder: str | Path) -> str:
@@ -89,17 +90,17 @@ def load(folder: str | Path) -> Senses:
 
 
 def download(folder: str | Path) -> None:
-    """Let the package download HowNet to ``folder/resources``, unless it is there; all of it or nothing.
+    """Let the package download HowNet to ``folder/resources``, unless something is there; all of it or nothing.
 
     Raises:
-        SeeError: it cannot be downloaded or written, or something else is in its place.
+        SeeError: it cannot be downloaded or written, or what is there is not all of HowNet.
     """
     home = _find_home(folder)
-    if not _list_missing(home):
-        return
     target = home / "resources"
     if target.is_dir() and any(target.iterdir()):
-        raise SeeError(f"{target} is there, but lacks {', '.join(_list_missing(home))}; remove it first")
+        if not all((target / name).is_file() for name in FILES):
+            raise SeeError(f"{target} is there, but lacks files of HowNet; remove it first")
+        return
     # Not in the folder itself: a failure would leave that behind, empty.
     existing = next(path for path in (home, *home.parents) if path.is_dir())
     source = _import_package().Download.OPENHOWNET_DATA_URL
@@ -119,10 +120,6 @@ def _find_home(folder: str | Path) -> Path:
     """The folder above ``resources``: that is where the package wants to look."""
     path = Path(folder).absolute()
     return path.parent if path.name == "resources" and not (path / "resources").is_dir() else path
-
-
-def _list_missing(home: Path) -> list[str]:
-    return [name for name in FILES if not (home / "resources" / name).is_file()]
 
 
 def _import_package() -> Any:
@@ -147,8 +144,7 @@ def _look_in(home: Path) -> Iterator[Any]:
 
 
 def _read_sense(concept: Any) -> Sense:
-    names = (sememe.en_zh for sememe in concept.sememes)
-    return tuple(dict.fromkeys("_".join(name.split()) for name in names))
+    return tuple(dict.fromkeys("_".join(sememe.en_zh.split()) for sememe in concept.sememes))
 
 
 def _shorten(error: Exception) -> str:

@@ -167,6 +167,6 @@ def test_a_failed_download_leaves_nothing(
     (site / "resources.zip").unlink()
     assert sorted(tmp_path.rglob("*")) == before
     (folder / "resources/sememe_all").unlink()
-    with pytest.raises(SeeError, match="resources is there, but lacks sememe_all; remove it first"):
+    with pytest.raises(SeeError, match="resources is there, but lacks files of HowNet; remove it first"):
         openhownet.download(folder)
     assert (folder / "resources/HowNet_dict_complete").exists()
