@@ -11,14 +11,10 @@ from rich.text import Text
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Senses, UnitIndex, Vocabulary
-from fairseq_see.units.inspection import (
-    DescribedWord,
-    IndexedSymbol,
-    describe,
-    describe_provenance,
-    find_symbols,
-)
-from fairseq_see.units.senses import Sense, check_order_and_rank
+from fairseq_see.units.inspection import describe_provenance, find_symbols
+from fairseq_see.units.languages import find_languages, parse_languages
+from fairseq_see.units.senses import Sense, check_order_and_rank, select
+from fairseq_see.units.words import find_senses
 
 HELP = "show the senses, sememes and morphemes of words, and why these"
 
@@ -67,40 +63,38 @@ def run(args: argparse.Namespace) -> None:
         if number:
             console.print()
         surface = (vocabulary.split(word)[0] if vocabulary else word) or word
-        described = describe(surface, senses, order, rank, args.lang)
-        _print_senses(console, described, rank)
+        expected = _print_senses(console, surface, senses, order, rank, args.lang)
         if index and vocabulary:
-            _print_symbols(console, described, find_symbols(surface, vocabulary, index), index)
+            symbols = find_symbols(surface, vocabulary, index)
+            if not symbols:
+                console.print(Text("not in the dictionary; it is made of the dictionary's subwords, or it is <unk>"))
+            for symbol in symbols:
+                console.print(Text(f"symbol {symbol.id}  {symbol.symbol}", style="bold"))
+                console.print(Text(f"  morphemes  {' + '.join(symbol.morphemes)}"))
+                found = _compare(symbol.senses, expected, index.provenance.get("control"))
+                console.print(Text(f"  senses     {found}"))
         else:
             console.print("morphemes  are in the unit index of a dictionary: give --index and --dict")
 
 
-def _print_senses(console: Console, described: DescribedWord, rank: int) -> None:
-    match, count = described.match, len(described.senses)
-    title = Text(described.word, style="bold").append(f" ({described.language})", style="not bold")
-    if not count:
-        console.print(title.append(": no senses", style="not bold"))
-        return
+def _print_senses(console: Console, word: str, senses: Senses, order: int, rank: int, languages: str) -> list[Sense]:
+    """Look a word up in the language that its script shows; returns the senses that an index keeps."""
+    codes = [found.code for found in find_languages(word, parse_languages(languages))]
+    code, match = find_senses(word, senses, codes)
+    selected = select(match.senses, order, rank)
     found = f"found {_FOUND[match.how]} {match.form}, " if match.how in _FOUND else ""
-    console.print(title.append(f": {found}{count} {'sense' if count == 1 else 'senses'}", style="not bold"))
+    count = f"{len(selected)} {'sense' if len(selected) == 1 else 'senses'}" if selected else "no senses"
+    console.print(Text.assemble((word, "bold"), f" ({code}): {found}{count}"))
     table = Table("sense", "sememes", "truncated", "kept", box=box.SIMPLE, pad_edge=False)
     table.columns[0].justify = "right"
-    for number, sense in enumerate(described.senses, 1):
+    for number, sense in enumerate(selected, 1):
         kept = "yes" if sense.kept else f"no: rank {rank} has room for {rank - 1}"
         kept = f"no: repeats sense {sense.duplicate_of}" if sense.duplicate_of else kept
         cells = str(number), " ".join(sense.sememes), " ".join(sense.truncated), kept
         table.add_row(*map(Text, cells), style="" if sense.kept else "dim")
-    console.print(table)
-
-
-def _print_symbols(console: Console, described: DescribedWord, symbols: list[IndexedSymbol], index: UnitIndex) -> None:
-    if not symbols:
-        console.print(Text("not in the dictionary; it is made of the dictionary's subwords, or it is <unk>"))
-    expected = [sense.sememes for sense in described.senses if sense.kept]
-    for symbol in symbols:
-        console.print(Text(f"symbol {symbol.id}  {symbol.symbol}", style="bold"))
-        console.print(Text(f"  morphemes  {' + '.join(symbol.morphemes)}"))
-        console.print(Text(f"  senses     {_compare(symbol.senses, expected, index.provenance.get('control'))}"))
+    if selected:
+        console.print(table)
+    return [sense.sememes for sense in selected if sense.kept]
 
 
 def _compare(senses: list[Sense], expected: list[Sense], control: str | int | None) -> str:

@@ -75,26 +75,21 @@ def add_words(
     try:
         index = name_units(embedding.index.unit_index(), UnitIndex.load(path))
     except SeeError as error:
-        raise SeeError(f"{path}: {error}; name that of the model with --index") from error
+        raise SeeError(f"{error}; give the index of the model's training with --index, not {path}") from error
+    before = model.text["source"].get("words", []) if model.text else []
     with needs_extra("translate"):
-        candidates, refused = _check_words(words, vocabulary, code)
-    longer = extend_vocabulary(vocabulary, candidates)
-    built = index_longer(index, vocabulary, longer, senses)
-    units = {word: _compare(index, built, row) for row, word in enumerate(candidates, len(vocabulary))}
-    refused |= {word: problem for word, (problem, _, _) in units.items() if problem}
-    found = AddedWords([word for word in candidates if word not in refused], [], [], refused)
+        candidates, refused = _check_words(words, vocabulary, code, before)
+    found = _choose_words(index, vocabulary, candidates, refused, senses)
     if not found.added:
-        reasons = "".join(f"; {word}: {problem}" for word, problem in list(refused.items())[:3])
+        reasons = "".join(f"; {word}: {problem}" for word, problem in list(found.refused.items())[:3])
         raise SeeError(f"no word can be added{reasons}")
-    found.senseless = [word for word in found.added if not units[word][1]]
-    found.partial = [word for word in found.added if units[word][2]]
     longer = extend_vocabulary(vocabulary, found.added)
     embedding.extend(extend_index(index, index_longer(index, vocabulary, longer, senses)))
     options = options_in(model.state["cfg"]["model"])
     described = {each: model.embeddings[each].describe() for each in model.embeddings}
     options["see_resolved"] = json.dumps(json.loads(options["see_resolved"]) | described)
     if model.text and side == "source":
-        model.text["source"]["words"] = [*model.text["source"].get("words", []), *found.added]
+        model.text["source"]["words"] = [*before, *found.added]
     with TemporaryDirectory() as scratch:
         for each in model.languages if shared else [code]:
             dictionary = Path(scratch, f"dict.{each}.txt")
@@ -130,29 +125,41 @@ def _find_index(model: TrainedModel, side: str, code: str) -> Path:
     return path / f"dict.{code}.see" if path.is_dir() else path
 
 
-def _check_words(words: Iterable[str], vocabulary: Vocabulary, code: str) -> tuple[list[str], dict[str, str]]:
-    """Words that a dictionary can take, and why not the others."""
-    known, candidates, refused = set(vocabulary.symbols), [], {}
-    for word in dict.fromkeys(normalise(word, code) for word in words):
-        parts = segment(word, code, [word]).split()
-        if mark_word(word, vocabulary.scheme) in known:
+def _check_words(
+    words: Iterable[str], vocabulary: Vocabulary, code: str, before: list[str]
+) -> tuple[list[str], dict[str, str]]:
+    """Words that a dictionary can take, and why not the others; ``before`` were added earlier."""
+    words = [word for word in dict.fromkeys(normalise(word, code) for word in words) if word]
+    known, whole, refused = set(vocabulary.symbols), (*before, *words), {}
+    for word in words:
+        parts, symbol = segment(word, code, whole).split(), mark_word(word, vocabulary.scheme)
+        if symbol in known:
             refused[word] = "the dictionary has it"
         elif len(parts) > 1:
             refused[word] = f"{language(code).segmenter} segments it into {' '.join(parts)}"
-        elif vocabulary.is_special(word) or vocabulary.split(mark_word(word, vocabulary.scheme))[1]:
+        elif vocabulary.is_special(word) or vocabulary.split(symbol)[1]:
             refused[word] = "it reads like a special symbol or a subword"
-        elif word:
-            candidates.append(word)
-    return candidates, refused
+    return [word for word in words if word not in refused], refused
 
 
-def _compare(index: UnitIndex, built: UnitIndex, row: int) -> tuple[str, int, bool]:
-    """Why a word of a longer index cannot be added, or ""; how many of its senses are known; whether units are new."""
-    symbol = read_symbol(row, "", built)
+def _choose_words(
+    index: UnitIndex, vocabulary: Vocabulary, words: list[str], refused: dict[str, str], senses: Senses | None
+) -> AddedWords:
+    """Those of ``words`` of which an index has a unit, padding and letter case aside."""
+    found = AddedWords([], [], [], dict(refused))
+    built = index_longer(index, vocabulary, extend_vocabulary(vocabulary, words), senses)
     unspoken = {*padding_names(index.order), CAPITALISED, ALL_CAPITALS}
     sememes, morphemes = set(index.sememes), set(index.morphemes)
-    own = [name for name in symbol.morphemes if name not in unspoken and not name.startswith("<same:")]
-    senses = sum(sememes.issuperset(sense) for sense in symbol.senses)
-    known = sum(name in morphemes for name in own)
-    problem = "" if senses or known else f"the model has none of its units ({' '.join(own)})"
-    return problem, senses, (senses, known) != (len(symbol.senses), len(own))
+    for row, word in enumerate(words, len(vocabulary)):
+        symbol = read_symbol(row, word, built)
+        own = [name for name in symbol.morphemes if name not in unspoken and not name.startswith("<same:")]
+        known_senses, known = sum(map(sememes.issuperset, symbol.senses)), sum(map(morphemes.__contains__, own))
+        if not known_senses and not known:
+            found.refused[word] = f"the model has none of its units ({' '.join(own)})"
+            continue
+        found.added.append(word)
+        if not known_senses:
+            found.senseless.append(word)
+        if (known_senses, known) != (len(symbol.senses), len(own)):
+            found.partial.append(word)
+    return found

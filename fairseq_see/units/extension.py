@@ -78,7 +78,7 @@ def name_units(index: UnitIndex, file: UnitIndex) -> UnitIndex:
     sizes = [(each.order, len(each.sememes), len(each.morphemes)) for each in (index, named)]
     parts = ((getattr(index, name)[: len(getattr(named, name))], getattr(named, name)) for name in ARRAYS)
     if sizes[0] != sizes[1] or not all(np.array_equal(ours, theirs) for ours, theirs in parts):
-        raise SeeError("it is not the unit index that the model was trained with")
+        raise SeeError("the unit index is not the one that the model was trained with")
     return replace(
         index, sememes=named.sememes, morphemes=named.morphemes, provenance=file.provenance, dictionary=file.dictionary
     )

@@ -1,21 +1,10 @@
-"""What an index makes of a word, and why: for a person to read."""
+"""What an index holds, by name."""
 
 from typing import NamedTuple
 
 from fairseq_see.units.index import UnitIndex
-from fairseq_see.units.languages import find_languages, parse_languages
-from fairseq_see.units.senses import Match, SelectedSense, Sense, Senses, select
+from fairseq_see.units.senses import Sense
 from fairseq_see.units.vocabulary import BPE_MARK, SENTENCEPIECE_MARK, Vocabulary
-from fairseq_see.units.words import find_senses
-
-
-class DescribedWord(NamedTuple):
-    """A word, the language in which it was looked up, what was found, and all its senses, those not kept too."""
-
-    word: str
-    language: str
-    match: Match
-    senses: list[SelectedSense]
 
 
 class IndexedSymbol(NamedTuple):
@@ -25,13 +14,6 @@ class IndexedSymbol(NamedTuple):
     symbol: str
     senses: list[Sense]
     morphemes: tuple[str, ...]
-
-
-def describe(word: str, senses: Senses, order: int, rank: int, language: str = "zh,en") -> DescribedWord:
-    """Look a word up in the language that its script shows, of those given (codes with commas between them)."""
-    codes = [found.code for found in find_languages(word, parse_languages(language))]
-    code, match = find_senses(word, senses, codes)
-    return DescribedWord(word, code, match, select(match.senses, order, rank))
 
 
 def find_symbols(word: str, vocabulary: Vocabulary, index: UnitIndex) -> list[IndexedSymbol]:

@@ -20,19 +20,10 @@ def segment_lower(word: str, segment: Callable[[str], Iterable[str]]) -> list[st
         word: any spelling.
         segment: segments one that is in lower case, or in mixed case.
     """
-    marker, spelling = _split_case(word)
+    lower, marker, spelling = word.lower(), [], word
+    for name, form in ((CAPITALISED, lower[:1].upper() + lower[1:]), (ALL_CAPITALS, lower.upper())):
+        if word == form != lower and not marker:
+            marker, spelling = [name], lower
     if len(spelling) > MAX_MORPHEME:
         return [*marker, *(spelling[i : i + MAX_MORPHEME] for i in range(0, len(spelling), MAX_MORPHEME))]
     return [*marker, *segment(spelling)]
-
-
-def _split_case(word: str) -> tuple[list[str], str]:
-    """At most one marker, and the spelling that is left to segment."""
-    lower = word.lower()
-    if word == lower:
-        return [], word
-    if word == lower[:1].upper() + lower[1:]:
-        return [CAPITALISED], lower
-    if word == lower.upper():
-        return [ALL_CAPITALS], lower
-    return [], word

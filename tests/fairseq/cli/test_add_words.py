@@ -135,7 +135,11 @@ def test_further_words_target_words_and_in_place(shipped, tmp_path, capsys):
         ((STRANGE,), (), "no word can be added; 鬼魅: the model has none of its units (鬼 魅)"),
         (("山人，",), (), "no word can be added; 山人，: jieba segments it into 山 人 ，"),
         ((), (), "words has no words"),
-        ((NEW,), ("--index", "{folder}/data-bin/dict.en.see"), "is not the unit index that the model was trained with"),
+        (
+            (NEW,),
+            ("--index", "{folder}/data-bin/dict.en.see"),
+            "the unit index is not the one that the model was trained with",
+        ),
         ((NEW,), ("--index", "{folder}/none.see"), "cannot read {folder}/none.see"),
     ],
 )
@@ -149,21 +153,25 @@ def test_refusals_write_nothing(shipped, tmp_path, capsys, new, options, problem
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("method", "data", "options", "sizes"),
-    [("dense", "data-bin", (), None), ("morphte", "joined", ("--share-all-embeddings",), 2)],
+    ("method", "data", "options", "longer"),
+    [
+        ("dense", "data-bin", (), ()),
+        ("sememe_lstm", "data-bin", (), ("zh",)),
+        ("morphte", "joined", ("--share-all-embeddings", "--see-ratio", "2"), ("zh", "en")),
+    ],
 )
-def test_other_methods(toy, tmp_path, capsys, method, data, options, sizes):
-    ratio = () if method == "dense" else ("--see-ratio", "2")
-    run_train(toy / data, tmp_path / "run", "--see-method", method, *ratio, *options, "--max-epoch", "1")
+def test_other_methods(toy, tmp_path, capsys, method, data, options, longer):
+    run_train(toy / data, tmp_path / "run", "--see-method", method, *options, "--max-epoch", "1")
     assert main(["export", str(tmp_path / "run/checkpoint_last.pt"), "-o", str(tmp_path / "small")]) == 0
     (tmp_path / "senses.tsv").write_text(SENSES, encoding="utf-8")
     status = add(tmp_path, tmp_path / "new", NEW)
-    if sizes is None:
+    if not longer:
         assert status == 2 and "dense has parameters of each word's own; add words to see" in capsys.readouterr().err
         return
     assert status == 0
-    lengths = [len(Vocabulary.load(tmp_path / "new" / f"dict.{language}.txt")) for language in ("zh", "en")]
-    assert lengths == [len(Vocabulary.load(toy / "joined/dict.zh.txt")) + 1] * 2
+    for language in ("zh", "en"):
+        sizes = [len(Vocabulary.load(folder / f"dict.{language}.txt")) for folder in (toy / data, tmp_path / "new")]
+        assert sizes[1] - sizes[0] == (language in longer)
     text = "".join((toy / "test/toy.zh").read_text(encoding="utf-8").splitlines(keepends=True)[:5]) + f"{NEW}\n"
     model = ("--path", tmp_path / "new/model.safetensors", "--user-dir", "fairseq_see", "-s", "zh", "-t", "en")
     done = run_command("fairseq-interactive", tmp_path / "new", *model, input=text)

@@ -81,26 +81,13 @@ def test_random_senses_are_shared_by_other_words() -> None:
         assert jaccard(left, right) < 2 * chance < 0.1
 
 
-def test_other_names_of_sememes_would_be_no_control() -> None:
-    """The same pairs share, and the arrays are the same but for numbering: the same class of models."""
-    vocabulary, senses = zipfian()
-    names = sorted({unit for word in senses.words("en") for sense in senses.of(word, "en") for unit in sense})
-    shuffled = dict(zip(names, np.random.default_rng(0).permutation(names).tolist(), strict=True))
-    entries = {
-        word: [tuple(shuffled[unit] for unit in sense) for sense in senses.of(word, "en")]
-        for word in senses.words("en")
-    }
-    renamed, _ = build_index(vocabulary, Senses({"en": entries}), SEGMENTERS, language="en")
-    assert jaccard(sharers(built()), sharers(renamed)) == 1
-
-
 def test_coverage_reports_how_many_pairs_are_left() -> None:
     _, coverage = build_index(*zipfian(), SEGMENTERS, language="en", control="random-senses")
     real, random = sharers(built()), sharers(built("random-senses"))
     assert (coverage.sharing_pairs, coverage.true_pairs) == (len(real), len(real & random))
     assert "true pairs after exchange" in coverage.render()
     _, coverage = build_index(*zipfian(), SEGMENTERS, language="en")
-    assert coverage.true_pairs is None and "true pairs" not in coverage.render()
+    assert "true pairs" not in coverage.render()
 
 
 def test_languages_do_not_exchange_senses() -> None:

@@ -82,7 +82,7 @@ def test_a_model_s_index_gets_the_names_of_its_file():
     plain = name_units(UnitIndex.unpacked(file.without_senses().packed()), file)
     assert (len(plain.sememes), plain.morphemes) == (2, file.morphemes)
     for other in (index_of(KNOWN[:3]), index_of([*KNOWN[:2], ([], ("river", "garden")), KNOWN[3]])):
-        with pytest.raises(SeeError, match="not the unit index that the model was trained with"):
+        with pytest.raises(SeeError, match="not the one that the model was trained with"):
             name_units(model, other)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Senses
+from fairseq_see.units.senses import SelectedSense, select
 
 
 def test_senses_keep_the_order_of_the_file(senses: Senses) -> None:
@@ -74,3 +75,18 @@ def test_files(lexicon: Path, tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(SeeError, match="is empty"):
         Senses.load(path)
+
+
+def test_select_by_hand() -> None:
+    senses = [("a", "b", "c"), ("a", "b"), ("d",), ("e",), ("a", "b", "x"), ("e", "f"), ("e",)]
+    assert select(senses, order=2, rank=3) == [
+        SelectedSense(("a", "b"), ("c",), None, False),
+        SelectedSense(("a", "b"), (), 1, False),
+        SelectedSense(("d",), (), None, False),
+        SelectedSense(("e",), (), None, True),
+        SelectedSense(("a", "b"), ("x",), 1, False),
+        SelectedSense(("e", "f"), (), None, True),
+        SelectedSense(("e",), (), 4, False),
+    ]
+    assert [sense.kept for sense in select(senses, order=2, rank=3)] == [True, False, True, *[False] * 4]
+    assert not any(sense.kept for sense in select(senses, order=2, rank=1))

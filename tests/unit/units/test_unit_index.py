@@ -128,22 +128,15 @@ def test_any_change_changes_the_fingerprint(index: UnitIndex) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"order": 1}, "order 1"),
         ({"order": 3}, "padding units"),
-        ({"rank": 0}, "rank 0"),
         ({"rank": 2}, "not 0 to 1 senses"),
-        ({"sememes": ("a", "b", "c", "d")}, "the first sememes"),
         ({"morphemes": ("<pad:1>", "<pad:2>", "a", "a", "b")}, "a morpheme is named twice"),
         ({"groups": ids([[2, 1], [4, 2]])}, "groups has ids outside 0..3"),
-        ({"groups": ids([[2, 1, 1], [3, 2, 1]])}, r"groups is int32 \(2, 3\)"),
         ({"groups": np.array([[2, 1], [3, 2]])}, "groups is int64"),
-        ({"sense_groups": ids([0, 1, 2])}, "sense_groups has ids"),
         ({"sense_groups": ids([0, 1, -1])}, "sense_groups has ids"),
-        ({"sense_groups": ids([0, 1])}, "sense_offsets has ids outside 0..2"),
         ({"sense_groups": ids([0, 1, 1, 1])}, "not from 0 to the end"),
         ({"sense_offsets": ids([0, 2, 3])}, r"sense_offsets is int32 \(3,\)"),
         ({"sense_offsets": ids([0, 2, 1, 3])}, "not 0 to 2 senses"),
-        ({"sense_offsets": ids([1, 2, 2, 3])}, "not from 0"),
         ({"word_morphemes": ids([[3, 4], [2, 1], [5, 1]])}, "word_morphemes has ids"),
     ],
 )
