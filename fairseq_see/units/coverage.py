@@ -8,13 +8,8 @@ from typing import Any
 from fairseq_see.units.senses import HOW
 from fairseq_see.units.words import Word
 
-
-@dataclass
-class Tally:
-    """Dictionary entries, and the running tokens they stand for (by the dictionary's counts)."""
-
-    types: int = 0
-    tokens: int = 0
+# Dictionary entries as "types", and as "tokens" what they stand for in running text, by the dictionary's counts.
+Tally = dict[str, int]
 
 
 def _counted(label: str, default: int | None = 0) -> Any:
@@ -91,8 +86,8 @@ class Coverage:
         }
         lines = [f"{'':28}{'types':>10}{'':9}{'tokens':>14}"]
         for name, tally in shares.items():
-            types, tokens = _percent(tally.types, self.symbols.types), _percent(tally.tokens, self.symbols.tokens)
-            lines.append(f"{name:28}{tally.types:>10,} {types:>7} {tally.tokens:>14,} {tokens:>7}")
+            types, tokens = (_percent(tally[kind], self.symbols[kind]) for kind in tally)
+            lines.append(f"{name:28}{tally['types']:>10,} {types:>7} {tally['tokens']:>14,} {tokens:>7}")
         lines += ["", "senses kept per word looked up"]
         words = self.senses_per_word.total()
         for senses, n in sorted(self.senses_per_word.items()):
@@ -106,7 +101,7 @@ class Coverage:
 
 
 def _count(words: Sequence[Word]) -> Tally:
-    return Tally(len(words), sum(word.count for word in words))
+    return {"types": len(words), "tokens": sum(word.count for word in words)}
 
 
 def _percent(part: int, whole: int) -> str:

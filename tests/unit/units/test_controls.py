@@ -112,7 +112,7 @@ def test_no_lemmas_takes_the_senses_that_only_a_lemma_has() -> None:
     assert senses_of(real)[4:] == [ability, strength, ability, ability, ability, ()]
     assert senses_of(control)[4:] == [ability, strength, (), (), ability, ()]
     np.testing.assert_array_equal(control.word_morphemes, real.word_morphemes)
-    assert [coverage.found[how].types for how in ("exact", "case", "lemma", "none")] == [2, 1, 0, 3]
+    assert [coverage.found[how]["types"] for how in ("exact", "case", "lemma", "none")] == [2, 1, 0, 3]
 
 
 @pytest.mark.parametrize("limit", [None, 50])

@@ -16,6 +16,8 @@ from fairseq_see.units.morpheme_inventory import limit_inventory, make_unique, n
         (["<Cap>", "power"], 2, ("<Cap>", "power")),
         (["a", "<", "s>"], 2, ("a", "\\<s>")),
         (["madeupword0000"], 2, ("\\madeupword0000", "<pad:2>")),
+        (["x", "[de]"], 2, ("x", "\\[de]")),
+        (["<pad:1>", "\\<Cap>"], 2, ("\\<pad:1>", "\\\\<Cap>")),
     ],
 )
 def test_pad_or_join(morphemes: list[str], order: int, expected: tuple[str, ...]) -> None:
