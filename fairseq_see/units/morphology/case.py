@@ -20,7 +20,8 @@ def segment_lower(word: str, segment: Callable[[str], Iterable[str]]) -> list[st
         word: any spelling.
         segment: segments one that is in lower case, or in mixed case.
     """
-    lower, marker, spelling = word.lower(), [], word
+    lower, spelling = word.lower(), word
+    marker: list[str] = []
     for name, form in ((CAPITALISED, lower[:1].upper() + lower[1:]), (ALL_CAPITALS, lower.upper())):
         if word == form != lower and not marker:
             marker, spelling = [name], lower
