@@ -91,7 +91,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         split = [_split(line, codes[1]) for line in translations[name]]
         f1[name] = 100 * count_f1(wanted, [test[1][row] for row in rows], split)
     bleu = {"BLEU": BLEU(tokenize="zh" if codes[1] == "zh" else "13a")}
-    tested: dict[str, list[Any]]
+    tested: Any
     signatures, tested = PairedTest([*translations.items()], bleu, [references], test_type="bs", n_samples=1000)()
     return {
         "words": len(words),
