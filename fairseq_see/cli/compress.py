@@ -1,7 +1,6 @@
 """``fairseq-see compress``: from a trained checkpoint to a small model that translates as well, in one command."""
 
 import argparse
-import copy
 import sys
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     import fairseq_see.plugin  # noqa: F401
     from fairseq_see.cli.main import main
     from fairseq_see.embeddings.config import parse_options
-    from fairseq_see.fitting import FitConfig, fit
+    from fairseq_see.fitting import FitConfig, fit, initialise
     from fairseq_see.models.compress import Exchange
     from fairseq_see.models.distil import dev_perplexity, distil
 
@@ -54,11 +53,8 @@ def run(args: argparse.Namespace) -> None:
         }
         exchange = Exchange(args.checkpoint, options, args.data)
         for name, side in exchange.sides.items():
-            random = copy.deepcopy(side.embedding.state_dict())
             # Where there is a closed form, distillation goes on better than any fit of the matrix.
-            config = FitConfig(epochs=0, seed=args.seed)
-            if not fit(side.embedding, side.table, config, side.counts + 1, name).closed_form:
-                side.embedding.load_state_dict(random)
+            if not initialise(side.embedding, side.table, side.counts + 1):
                 fit(side.embedding, side.table, FitConfig(seed=args.seed), side.counts + 1, name)
         exchange.save(fitted, "weighted by frequency")
     small = fitted

@@ -2,8 +2,8 @@
 
     A[w] = E[w] W + c,    W: (d, k), c: (k) where the decoder has a bias           E the matrix, decoder: low_rank.py
 
-The latents of all words are one linear map of their rows, so rows that the fit did not see have latents too, and tell
-which epoch is best (Balazy et al. 2021).
+The latents of all words are one linear map of their embeddings, so those that the fit did not see have latents too, and
+show which epoch is best (Balazy et al. 2021).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from fairseq_see.errors import SeeError
 
 
 class LinearEncoder(nn.Module):
-    """Rows of a ``low_rank`` embedding whose latents are computed from the matrix.
+    """A ``low_rank`` embedding whose latents are computed from the matrix.
 
     Args:
         embedding: the decoder.
         matrix: (V, d).
-        train: ids (n,) of the rows that are learnt from. Both halves start at their principal components; without a
-            bias, at their truncated SVD.
-        weights: (V,) of the rows (default: all alike).
+        train: ids (n,) that are learnt from. Both halves begin at their principal components; without a bias, at their
+            truncated SVD.
+        weights: (V,) of the embeddings (default: all alike).
 
     Raises:
         SeeError: the embedding is of another method.
@@ -45,13 +45,13 @@ class LinearEncoder(nn.Module):
                 rows = rows - embedding.bias
             right = weighted_svd(rows, len(embedding.right), counts)[1]
             embedding.right.copy_(right / embedding.output_scale**0.5)
-            # Of orthogonal rows: what maps a row to the latents that decode to its projection.
+            # Of orthogonal rows: what maps an embedding to the latents that decode to its projection.
             weight = torch.linalg.pinv(embedding.right * embedding.output_scale)
             self.weight = nn.Parameter(weight)
             self.bias = None if embedding.bias is None else nn.Parameter(-embedding.bias @ weight)
 
     def rows(self, ids: Tensor) -> Tensor:
-        """The rows ``ids`` (n,) encoded and decoded: (n, d)."""
+        """The embeddings ``ids`` (n,) encoded and decoded: (n, d)."""
         return self.embedding.decode(self._latents(ids))
 
     @torch.no_grad()
@@ -67,7 +67,6 @@ class LinearEncoder(nn.Module):
         latents = self._matrix[ids] @ self.weight
         if self.bias is not None:
             latents = latents + self.bias
-        if self.embedding.extra is None:
-            return latents
-        owns = ids < len(self.embedding.extra)
-        return torch.cat((latents[:, :-1], latents[:, -1:] * owns.unsqueeze(1)), 1)
+        if self.embedding.extra is not None:
+            latents[:, -1] *= ids < len(self.embedding.extra)
+        return latents

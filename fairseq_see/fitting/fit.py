@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import NamedTuple
 
 import torch
 from rich.console import Console
 from rich.progress import track
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim import LBFGS, Adam, Optimizer
+from torch.optim.lr_scheduler import StepLR
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting.encoder import LinearEncoder
-from fairseq_see.fitting.losses import Mix, alpha_at, parse_loss
+from fairseq_see.fitting.losses import alpha_at, parse_loss
 
 OPTIMIZERS = ("adam", "lbfgs")
 
@@ -50,7 +53,7 @@ class FitConfig(NamedTuple):
 
 
 class FitResult(NamedTuple):
-    """What came of a fit.
+    """The result of a fit.
 
     Attributes:
         closed_form: whether the method was initialised in closed form.
@@ -64,6 +67,28 @@ class FitResult(NamedTuple):
     losses: list[float]
 
 
+def initialise(embedding: Embedding, matrix: Tensor, weights: Tensor | None = None) -> bool:
+    """Initialise an embedding near a matrix in closed form; a method that has none keeps its parameters.
+
+    Args:
+        embedding: any, in float32 or float64.
+        matrix: (V, d), in the embedding's dtype and on its device; the padding embedding does not count.
+        weights: (V,) of the embeddings, none negative and not all zero (default: all alike).
+
+    Returns:
+        whether there is a closed form.
+
+    Raises:
+        SeeError: a matrix or weights that are not finite or of another shape.
+    """
+    matrix, _, weights = _prepare(embedding, matrix, weights)
+    before = copy.deepcopy(embedding.state_dict())
+    closed_form = embedding.initialise_from(matrix, weights)
+    if not closed_form:
+        embedding.load_state_dict(before)
+    return closed_form
+
+
 def fit(
     embedding: Embedding, matrix: Tensor, config: FitConfig, weights: Tensor | None = None, name: str = "fit"
 ) -> FitResult:
@@ -72,31 +97,27 @@ def fit(
     It is initialised in closed form where the method has one, otherwise from the parameters that it has.
 
     Args:
-        embedding: any, in float32 or float64.
-        matrix: (V, d), in the embedding's dtype and on its device; the padding embedding does not count.
+        embedding: as of :func:`initialise`, and ``matrix`` and ``weights`` too.
+        matrix: what it is fitted to.
         config: how.
-        weights: (V,) of the embeddings, none negative and not all zero (default: all alike).
+        weights: of the embeddings.
         name: for the progress bar.
 
     Raises:
         SeeError: impossible settings, a matrix that is not finite or of another shape, or a loss that is not finite.
     """
-    loss = _check(embedding, matrix, config)
-    matrix, ids = matrix.detach().clone(), torch.arange(len(matrix), device=matrix.device)
-    if embedding.padding_idx is not None:
-        matrix[embedding.padding_idx] = 0
-        ids = ids[ids != embedding.padding_idx]
-    if weights is not None:
-        if weights.shape != matrix.shape[:1] or not (weights >= 0).all() or not 0 < weights[ids].sum() < math.inf:
-            raise SeeError(f"the weights must be {len(matrix)} finite values, none negative and not all zero")
-        weights = weights.to(matrix) / weights[ids].to(matrix).mean()
+    if config.optimizer not in OPTIMIZERS:
+        raise SeeError(f"unknown optimizer {config.optimizer!r}; there are: {', '.join(OPTIMIZERS)}")
+    if config.epochs < 0 or config.batch_rows < 1 or min(config.alpha) <= 0 or not (config.lr is None or config.lr > 0):
+        raise SeeError("--epochs must be at least 0, --batch-rows at least 1, --alpha and --lr above 0")
+    matrix, ids, weights = _prepare(embedding, matrix, weights)
     train, chosen_on = _split(ids, config)
+    module: Embedding | LinearEncoder = embedding
     if config.encoder:
-        module: Embedding | LinearEncoder = LinearEncoder(embedding, matrix, train, weights)
-        closed_form = True
+        module, closed_form = LinearEncoder(embedding, matrix, train, weights), True
     else:
-        module, closed_form = embedding, embedding.initialise_from(matrix, weights)
-    loop = _Loop(module, matrix, weights, loss, config, closed_form)
+        closed_form = embedding.initialise_from(matrix, weights)
+    loop = _Loop(module, matrix, weights, config, closed_form)
     loop.judge(chosen_on)
     for epoch in track(range(config.epochs), name, console=Console(stderr=True)):
         loop.step(epoch, train)
@@ -116,13 +137,17 @@ class _Loop:
         module: Embedding | LinearEncoder,
         matrix: Tensor,
         weights: Tensor | None,
-        loss: Mix,
         config: FitConfig,
         closed_form: bool,
     ) -> None:
-        self.module, self.matrix, self.weights, self.loss, self.config = module, matrix, weights, loss, config
-        self.lr = config.lr or _default_rate(config.optimizer, closed_form)
-        self.optimizer = _optimizer(module, config.optimizer, self.lr)
+        self.module, self.matrix, self.weights, self.config = module, matrix, weights, config
+        self.loss = parse_loss(config.loss)
+        if config.optimizer == "lbfgs":
+            lr = config.lr or 1.0
+            self.optimizer: Optimizer = LBFGS(module.parameters(), lr=lr, line_search_fn="strong_wolfe")
+        else:
+            self.optimizer = Adam(module.parameters(), lr=config.lr or (1e-3 if closed_form else 1e-2))
+            self.schedule = StepLR(self.optimizer, max(1, round(config.epochs * 4 / 30)), gamma=0.5)
         self.losses: list[float] = []
         self.best: dict[str, Tensor] = {}
 
@@ -133,13 +158,12 @@ class _Loop:
         if config.optimizer == "lbfgs":
             self.optimizer.step(lambda: self._backward(train, alpha))
             return
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.lr * 0.5 ** (epoch // max(1, round(config.epochs * 4 / 30)))
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
         shuffled = train[torch.randperm(len(train), generator=generator).to(train.device)]
         for batch in shuffled.split(config.batch_rows):
             self._backward(batch, alpha)
             self.optimizer.step()
+        self.schedule.step()
 
     @torch.no_grad()
     def judge(self, ids: Tensor) -> None:
@@ -163,15 +187,20 @@ class _Loop:
         return self.loss(self.module.rows(ids), self.matrix[ids], weights, alpha)
 
 
-def _check(embedding: Embedding, matrix: Tensor, config: FitConfig) -> Mix:
+def _prepare(embedding: Embedding, matrix: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The matrix with a padding embedding of zero, the ids that count, and weights whose mean over these is 1."""
     shape = (embedding.num_embeddings, embedding.embedding_dim)
     if matrix.shape != shape or not matrix.isfinite().all():
         raise SeeError(f"the matrix to fit must have {shape[0]} x {shape[1]} finite elements")
-    if config.optimizer not in OPTIMIZERS:
-        raise SeeError(f"unknown optimizer {config.optimizer!r}; there are: {', '.join(OPTIMIZERS)}")
-    if config.epochs < 0 or config.batch_rows < 1 or min(config.alpha) <= 0 or not (config.lr is None or config.lr > 0):
-        raise SeeError("--epochs must be at least 0, --batch-rows at least 1, --alpha and --lr above 0")
-    return parse_loss(config.loss)
+    matrix, ids = matrix.detach().clone(), torch.arange(len(matrix), device=matrix.device)
+    if embedding.padding_idx is not None:
+        matrix[embedding.padding_idx] = 0
+        ids = ids[ids != embedding.padding_idx]
+    if weights is not None:
+        if weights.shape != matrix.shape[:1] or not (weights >= 0).all() or not 0 < weights[ids].sum() < math.inf:
+            raise SeeError(f"the weights must be {len(matrix)} finite values, none negative and not all zero")
+        weights = weights.to(matrix) / weights[ids].to(matrix).mean()
+    return matrix, ids, weights
 
 
 def _split(ids: Tensor, config: FitConfig) -> tuple[Tensor, Tensor]:
@@ -182,15 +211,3 @@ def _split(ids: Tensor, config: FitConfig) -> tuple[Tensor, Tensor]:
     shuffled = ids[torch.randperm(len(ids), generator=generator).to(ids.device)]
     held_out = max(1, len(ids) // HELD_OUT)
     return shuffled[held_out:], shuffled[:held_out]
-
-
-def _default_rate(optimizer: str, closed_form: bool) -> float:
-    if optimizer == "lbfgs":
-        return 1.0
-    return 1e-3 if closed_form else 1e-2
-
-
-def _optimizer(module: nn.Module, name: str, lr: float) -> torch.optim.Optimizer:
-    if name == "lbfgs":
-        return torch.optim.LBFGS(module.parameters(), lr=lr, line_search_fn="strong_wolfe")
-    return torch.optim.Adam(module.parameters(), lr=lr)

@@ -1,13 +1,12 @@
-"""How far rows are from those of a dense table.
+"""How far embeddings are from those of a dense matrix.
 
-Every loss takes rows x and y, (n, d), and a weight of each row, (n,) or None, and returns the mean over rows of
-weight * loss: a scalar. Weights have mean 1 over the table, so that the losses of minibatches have its mean.
+Each loss takes embeddings x and y, (n, d), and is a value of each, (n,). A fit minimises the mean of weight times a sum
+of losses; weights have mean 1 over the matrix, so that the losses of minibatches have its mean.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch.nn.functional as F
@@ -15,48 +14,42 @@ from torch import Tensor
 
 from fairseq_see.errors import SeeError
 
-# Of the direction autoencoder: its |x - y| is never zero, where a power below 1 has no gradient.
-SMALLEST = 1e-10
+
+def mse(x: Tensor, y: Tensor, alpha: float) -> Tensor:
+    """Mean of (x - y)^2 over dimensions (SEE, arXiv 2412.12204, eq. 5)."""
+    return (x - y).square().mean(1)
 
 
-def mse(x: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean of (x - y)^2 over all numbers (SEE, arXiv 2412.12204, eq. 5)."""
-    return _mean((x - y).square().mean(1), weight)
+def l1(x: Tensor, y: Tensor, alpha: float) -> Tensor:
+    """Mean of |x - y| over dimensions."""
+    return (x - y).abs().mean(1)
 
 
-def l1(x: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean of |x - y| over all numbers."""
-    return _mean((x - y).abs().mean(1), weight)
+def power(x: Tensor, y: Tensor, alpha: float) -> Tensor:
+    """Mean of (|x - y| + 1e-10)^alpha over dimensions (Balazy et al. 2021); |x - y|^alpha has no gradient at 0."""
+    return ((x - y).abs() + 1e-10).pow(alpha).mean(1)
 
 
-def power(x: Tensor, y: Tensor, weight: Tensor | None = None, alpha: float = 1.0) -> Tensor:
-    """Mean of (|x - y| + 1e-10)^alpha over all numbers (Balazy et al. 2021)."""
-    return _mean(((x - y).abs() + SMALLEST).pow(alpha).mean(1), weight)
+def cosine(x: Tensor, y: Tensor, alpha: float) -> Tensor:
+    """1 - cos(x, y)."""
+    return 1 - F.cosine_similarity(x, y, dim=1)
 
 
-def cosine(x: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean of 1 - cos(x, y) over rows."""
-    return _mean(1 - F.cosine_similarity(x, y, dim=1), weight)
-
-
-LOSSES: dict[str, Callable[..., Tensor]] = {"mse": mse, "l1": l1, "power": power, "cosine": cosine}
+LOSSES = {"mse": mse, "l1": l1, "power": power, "cosine": cosine}
 
 # Mixes with a name. Direction: the autoencoder of Balazy et al. 2021, 0.9975/5 of the cosine loss.
 MIXES = {"direction": "cosine:0.1995,power:0.0025"}
 
 
 class Mix(NamedTuple):
-    """A weighted sum of losses, called with rows, their weights, and the exponent that ``power`` has just now."""
+    """A weighted sum of losses, each with its coefficient."""
 
     terms: tuple[tuple[str, float], ...]
 
     def __call__(self, x: Tensor, y: Tensor, weight: Tensor | None = None, alpha: float = 1.0) -> Tensor:
-        """The sum, a scalar."""
-        total = x.new_zeros(())
-        for name, coefficient in self.terms:
-            value = power(x, y, weight, alpha) if name == "power" else LOSSES[name](x, y, weight)
-            total = total + coefficient * value
-        return total
+        """The mean over embeddings of ``weight`` (n,) times the sum, a scalar; ``alpha`` is the exponent of power."""
+        values = sum((coefficient * LOSSES[name](x, y, alpha) for name, coefficient in self.terms), x.new_zeros(len(x)))
+        return (values if weight is None else values * weight).mean()
 
 
 def parse_loss(text: str) -> Mix:
@@ -72,12 +65,11 @@ def parse_loss(text: str) -> Mix:
             known = ", ".join([*LOSSES, *MIXES])
             raise SeeError(f"loss {text!r}: {name!r} is unknown or there twice; there are: {known}")
         try:
-            coefficient = float(number) if number else 1.0
+            terms[name] = float(number or 1)
         except ValueError:
-            coefficient = math.nan
-        if not 0 < coefficient < math.inf:
+            terms[name] = math.nan
+        if not 0 < terms[name] < math.inf:
             raise SeeError(f"loss {text!r}: the coefficient of {name} must be a positive number, not {number!r}")
-        terms[name] = coefficient
     return Mix(tuple(terms.items()))
 
 
@@ -89,7 +81,3 @@ def alpha_at(epoch: int, epochs: int, alpha: tuple[float, float]) -> float:
     """
     first, last = alpha
     return first + (last - first) * min(1.0, epoch * 3 / (2 * epochs))
-
-
-def _mean(rows: Tensor, weight: Tensor | None) -> Tensor:
-    return (rows if weight is None else rows * weight).mean()

@@ -9,7 +9,7 @@ from fairseq_see.fitting.fit import FitConfig
 
 
 class FitPreset(NamedTuple):
-    """A way to compress a matrix that is trained already.
+    """A way to compress a trained matrix.
 
     Attributes:
         method: registered name.
@@ -22,15 +22,13 @@ class FitPreset(NamedTuple):
     options: dict[str, Any]
 
 
-# A trained matrix has embeddings of different lengths, and no training follows that would want frequent units first.
-PLAIN = {"layernorm": False, "frequent_share": 0.0}
-
 PRESETS = {
     # Truncated SVD.
     "svd": FitPreset("low_rank", FitConfig(epochs=0), {}),
     # The linear autoencoder of Balazy et al. 2021 (arXiv 2106.08181), with their batches.
     "direction": FitPreset("low_rank", FitConfig(loss="direction", encoder=True, batch_rows=32), {"bias": True}),
-    "see": FitPreset("see", FitConfig(), PLAIN),
+    # A trained matrix has embeddings of different lengths, and no training follows that would want frequent units first.
+    "see": FitPreset("see", FitConfig(), {"layernorm": False, "frequent_share": 0.0}),
     "morphte": FitPreset("morphte", FitConfig(), {}),
 }
 

@@ -16,7 +16,7 @@ from fairseq_see.embeddings import Embedding, build, embedding_class
 from fairseq_see.embeddings.base import INFERENCE_MODES
 from fairseq_see.embeddings.buffers import IndexBuffers
 from fairseq_see.errors import SeeError
-from fairseq_see.fitting import FitConfig
+from fairseq_see.fitting import FitConfig, initialise
 from fairseq_see.fitting import fit as fit_to
 from fairseq_see.hf import surgery
 from fairseq_see.hf.saving import CompressionConfig, override_methods
@@ -222,10 +222,8 @@ def _initialise(
     if config is not None:
         fitted = fit_to(embedding, matrix.float(), config, weights, side)
         logger.info(f"{side}: loss {fitted.losses[0]:.4g} at initialisation, {fitted.losses[fitted.epoch]:.4g} kept")
-    elif not embedding.uses_index:
-        random = copy.deepcopy(embedding.state_dict())
-        if not embedding.initialise_from(matrix.float(), None if weights is None else weights / weights.mean()):
-            embedding.load_state_dict(random)
+    else:
+        initialise(embedding, matrix.float(), weights)
     embedding.to(matrix.dtype)
     parameters, size = embedding.footprint()
     logger.info(

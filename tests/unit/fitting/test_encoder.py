@@ -5,7 +5,7 @@ import torch
 
 from fairseq_see.embeddings import build
 from fairseq_see.errors import SeeError
-from fairseq_see.fitting import FitConfig, fit, parse_loss
+from fairseq_see.fitting import FitConfig, fit
 from fairseq_see.fitting.encoder import LinearEncoder
 from fairseq_see.fitting.fit import _Loop, _split
 from tests.unit.embeddings.conftest import random_index
@@ -62,7 +62,7 @@ def test_rows_held_out_are_not_learnt_from(table):
         embedding = build("low_rank", V, D, PAD, rank=4, bias=True)
         # As the losses of rows held out choose the epoch, compare the last one's.
         module = LinearEncoder(embedding, rows, train)
-        loop = _Loop(module, rows, None, parse_loss(config.loss), config, closed_form=True)
+        loop = _Loop(module, rows, None, config, closed_form=True)
         for epoch in range(4):
             loop.step(epoch, train)
         halves.append([module.weight, module.bias, embedding.right, embedding.bias])
