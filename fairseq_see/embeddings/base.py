@@ -1,8 +1,4 @@
-"""The contract that every embedding fulfils.
-
-An embedding matrix of V x d maps a token to its vector and, where input and output embeddings are tied, a hidden state
-to V scores. A compressed method stores factors in place of the matrix and reconstructs what is asked for.
-"""
+"""The contract of an embedding: a V x d matrix that maps tokens to vectors and, where it is tied, states to V scores."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import json
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,15 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.buffers import CodeBuffer, IndexBuffers, check_indexes
-from fairseq_see.embeddings.config import MethodConfig
+from fairseq_see.embeddings.config import MethodConfig, infeasible, meets
 from fairseq_see.embeddings.read_only import ReadOnlyMatrix
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
 INFERENCE_MODES = ("cached", "factored")
 
-# Embeddings that a factored projection reconstructs at a time: large enough to keep the cores busy, small beside any
-# vocabulary.
+# Embeddings that a factored projection reconstructs at a time: enough to keep the cores busy, few of any vocabulary.
 PROJECTION_ROWS = 2048
 
 
@@ -36,8 +31,7 @@ class Footprint(NamedTuple):
 
     Attributes:
         parameters: trained parameters, and codes that stand for such.
-        bytes: size on disk: parameters in half precision, codes of K values in log2 K bits, and the packed unit index
-            where the method has one.
+        bytes: on disk: parameters in half precision, codes of K values in log2 K bits, the packed unit index if any.
     """
 
     parameters: int
@@ -57,28 +51,23 @@ class Embedding(nn.Module, ABC):
     """A (V, d) embedding matrix, stored in whatever form the method chooses.
 
     A subclass names its :class:`~fairseq_see.embeddings.config.MethodConfig` as ``Config``, implements :meth:`_rows`
-    and, if it compresses, :meth:`plan`. :func:`register` makes it available by name (registry.py).
+    and, if a ratio decides hyper-parameters, :meth:`plan`. One that ``uses_index`` has a fifth argument (indexed.py).
 
     Args:
         config: hyper-parameters, complete.
         num_embeddings: V.
         embedding_dim: d.
         padding_idx: the embedding that is zero and stays zero, or None.
-
-    A method with ``uses_index`` takes a fifth argument: the unit index of the V tokens, or its sizes where a state dict
-    will bring the arrays.
     """
 
     config_version: Tensor
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     method: ClassVar[str]
-    # Whether there is a ratio to choose: the planner lists the methods that have one.
+    # Whether there is a ratio to choose; of bytes against a dense matrix in half precision where embeddings are codes.
     compresses: ClassVar[bool] = True
-    # Whether embeddings are codes made of a trained matrix. A ratio is then of bytes against a dense matrix in half
-    # precision, since codes and parameters are not alike.
     quantised: ClassVar[bool] = False
     uses_index: ClassVar[bool] = False
-    # Whether gradients are exact; those of learnt codes pass straight through the choice.
+    # Gradients of learnt codes are not: they pass straight through the choice.
     exact_gradients: ClassVar[bool] = True
 
     def __init__(self, config: Any, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
@@ -91,9 +80,15 @@ class Embedding(nn.Module, ABC):
         self.padding_idx = padding_idx
         self.inference = "cached"
         self._matrices = _Matrices()
-        # Binds the weights to the hyper-parameters that no shape shows. Named so because fairseq's EMA decays every
-        # entry of a state dict but those with "version" in their name.
+        # Binds the weights to the hyper-parameters that no shape shows. "version": fairseq's EMA decays every entry of
+        # a state dict but those with it in their name, and integers cannot be decayed.
         self.register_buffer("config_version", self._fingerprint())
+
+    @classmethod
+    def create(cls, config: Any, rows: int, columns: int, padding: int | None, index: Any) -> Embedding:
+        """An embedding with these arguments, the index where the method uses one."""
+        make: Any = cls
+        return make(config, rows, columns, padding, *[index] * cls.uses_index)
 
     @abstractmethod
     def _rows(self, ids: Tensor) -> Tensor:
@@ -110,8 +105,8 @@ class Embedding(nn.Module, ABC):
         """Complete a config so that V x d is compressed at least ``ratio`` times, by at most 3% more.
 
         Args:
-            config: an instance of ``Config``; what it leaves open is decided.
-            ratio: V d divided by the number of parameters wanted; of bytes where the method is ``quantised``.
+            config: an instance of ``Config``; what it leaves open is decided. Here that is nothing.
+            ratio: V d by the number of parameters wanted; bytes by bytes where the method is ``quantised``.
             num_embeddings: V.
             embedding_dim: d.
             index: the unit index of the tokens, where the method uses one.
@@ -119,15 +114,18 @@ class Embedding(nn.Module, ABC):
         Raises:
             InfeasibleRatio: no setting comes so near; the message names the nearest ratio that can be reached.
         """
-        raise SeeError(f"method {cls.method!r} does not plan ratios; give its hyper-parameters")
+        with torch.device("meta"):
+            reached = cls.create(config, num_embeddings, embedding_dim, None, index).ratio
+        if not meets(reached, ratio):
+            raise infeasible(cls.method, ratio, [reached], " (no hyper-parameter changes it; leave the ratio out)")
+        return config
 
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
         """Initialise for a fit to ``matrix``: near it in closed form, if the method has one, or else far from it.
 
         Args:
             matrix: (V, d), the padding embedding zero, in the dtype and on the device of the parameters.
-            weights: (V,), how much each embedding's squared error counts (default: all alike). A closed form that has
-                no weights ignores them.
+            weights: (V,) of the embeddings' squared errors (default: all alike); not every closed form heeds them.
 
         Returns:
             whether the parameters are near the matrix.
@@ -147,12 +145,10 @@ class Embedding(nn.Module, ABC):
     def table(self) -> Tensor:
         """The whole matrix, (V, d)."""
         out, row = self._table(), self.padding_idx
-        return out if row is None else out.index_fill(0, torch.tensor(row, device=out.device), 0)
+        return out if row is None else out.index_fill(0, torch.full((), row, device=out.device), 0)
 
     def lookup(self, tokens: Tensor, table: Tensor | None = None) -> Tensor:
-        """Vectors of ``tokens``: any shape (...) of ids to (..., d).
-
-        Each distinct token is reconstructed once; ``table``, if it has been built already, is read instead.
+        """Vectors of ``tokens`` (...), any shape of ids: (..., d), read from ``table`` if it has been built already.
 
         Raises:
             IndexError: a token is not from 0 to V - 1 (on a GPU, torch's assertion).
@@ -168,30 +164,26 @@ class Embedding(nn.Module, ABC):
     def project(self, hidden: Tensor, table: Tensor | None = None) -> Tensor:
         """Scores of every token for ``hidden`` (..., d): hidden @ table^T, (..., V)."""
         table = self._ready(table)
-        # As one matrix: fairseq's decoder hands over a transposed view, of which torch would multiply each slice alone.
+        # As one matrix: of fairseq's transposed view torch would multiply each slice alone.
         rows = hidden.reshape(-1, hidden.shape[-1])
         if table is None and self._serving() and self.inference == "factored":
-            scores = self._project_in_chunks(rows)
+            scores = rows.new_empty(len(rows), self.num_embeddings)
+            ids = torch.arange(self.num_embeddings, device=rows.device)
+            for part, some in zip(scores.split(PROJECTION_ROWS, 1), ids.split(PROJECTION_ROWS), strict=True):
+                part.copy_(F.linear(rows, self.rows(some)))
         else:
             scores = F.linear(rows, self.table() if table is None else table)
         return scores.view(*hidden.shape[:-1], self.num_embeddings)
 
     @property
     def weight(self) -> Tensor:
-        """The matrix, (V, d), for code that ties its output by reading ``nn.Embedding.weight``; built when it is read.
-
-        :meth:`project` gives the same scores, and in ``factored`` inference without the matrix. Writing into it raises
-        :class:`SeeError`: what is written would be lost.
-        """
+        """The matrix, (V, d), for code that reads ``nn.Embedding.weight``; what writes into it raises SeeError."""
         table = self._ready(None)
         return (self.table() if table is None else table).as_subclass(ReadOnlyMatrix)
 
     @contextmanager
     def hold_table(self) -> Iterator[None]:
-        """Within the block every lookup and projection shares one matrix: what a tied decoder's forward wants.
-
-        The matrix belongs to the block, not to the module: it is gone when the block ends, whatever ends it.
-        """
+        """Within the block every lookup and projection shares one matrix: what a tied decoder's forward wants."""
         if self._matrices.held is not None or self._serving():
             yield
             return
@@ -199,13 +191,14 @@ class Embedding(nn.Module, ABC):
         try:
             yield
         finally:
+            # Whatever ends the block, no tensor of the graph stays behind.
             self._matrices.held = None
 
     def footprint(self) -> Footprint:
         """Parameters; bytes on disk in half precision, with codes and a unit index counted in."""
-        parameters = sum(parameter.numel() for parameter in self.parameters())
-        index = sum(module.sizes.bytes for module in self.modules() if isinstance(module, IndexBuffers))
-        buffers = [module for module in self.modules() if isinstance(module, CodeBuffer)]
+        modules, parameters = list(self.modules()), sum(parameter.numel() for parameter in self.parameters())
+        index = sum(module.sizes.bytes for module in modules if isinstance(module, IndexBuffers))
+        buffers = [module for module in modules if isinstance(module, CodeBuffer)]
         codes, packed = sum(each.codes.numel() for each in buffers), sum(each.bytes for each in buffers)
         return Footprint(parameters + codes, 2 * parameters + packed + index)
 
@@ -221,14 +214,14 @@ class Embedding(nn.Module, ABC):
 
     def describe(self) -> dict[str, Any]:
         """What :func:`restore` needs to build an embedding of the same shape: JSON values only."""
-        index = next((module.sizes for module in self.modules() if isinstance(module, IndexBuffers)), None)
+        index = [module.sizes.to_json() for module in self.modules() if isinstance(module, IndexBuffers)]
         return {
             "method": self.method,
             "rows": self.num_embeddings,
             "columns": self.embedding_dim,
             "padding": self.padding_idx,
             "config": self.config.to_json(),
-            **({} if index is None else {"index": index.to_json()}),
+            **({"index": index[0]} if index else {}),
         }
 
     def _complete(self, **values: Any) -> None:
@@ -257,41 +250,39 @@ class Embedding(nn.Module, ABC):
             return self._matrices.held if table is None else table
         if not self._serving():
             # An optimizer step may follow, and optimizers that write through .data leave no version trace.
-            self._forget()
-            return None
-        if self.inference == "factored":
-            return None
+            self._matrices.cached = None
+        elif self.inference == "cached":
+            return self._cached()
+        return None
+
+    def _cached(self) -> Tensor:
+        """The matrix of the parameters as they are, built where they have changed."""
+        table = self._matrices.cached
+        if torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling():
+            # torch.export knows no versions: the matrix that was built before becomes a constant of the program.
+            return self.table() if table is None else table
         # Tensors made in inference mode count no versions, and cannot be changed outside of it.
         key = tuple((0 if p.is_inference() else p._version, p.data_ptr()) for p in self.parameters())
-        if self._matrices.cached is None or self._matrices.key != key:
+        if table is None or self._matrices.key != key:
             device = self._device().type
             # It outlives this call, and whatever precision autocast chooses in it.
-            with nullcontext() if device == "meta" else torch.autocast(device, enabled=False):
-                self._matrices.cached, self._matrices.key = self.table(), key
-        return self._matrices.cached
-
-    def _project_in_chunks(self, hidden: Tensor) -> Tensor:
-        scores = hidden.new_empty(*hidden.shape[:-1], self.num_embeddings)
-        for first in range(0, self.num_embeddings, PROJECTION_ROWS):
-            ids = torch.arange(first, min(first + PROJECTION_ROWS, self.num_embeddings), device=hidden.device)
-            scores[..., first : first + len(ids)] = F.linear(hidden, self.rows(ids))
-        return scores
-
-    def _forget(self) -> None:
-        self._matrices.cached = self._matrices.key = None
+            with torch.autocast("cpu" if device == "meta" else device, enabled=False):
+                table = self._matrices.cached = self.table()
+            self._matrices.key = key
+        return table
 
     def train(self, mode: bool = True) -> Embedding:
         """Set training mode; a matrix cached in eval mode is dropped."""
         if mode or self.inference == "factored":
-            self._forget()
+            self._matrices.cached = None
         return super().train(mode)
 
     def _apply(self, *args: Any, **kwargs: Any) -> Embedding:
-        self._forget()
+        self._matrices.cached = None
         return super()._apply(*args, **kwargs)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        self._forget()
+        self._matrices.cached = None
         ours = f"{self.method} {self.num_embeddings:,} x {self.embedding_dim}, {json.dumps(self.config.to_json())}"
         if f"{prefix}weight" in state_dict:
             raise SeeError(f"the weights hold a dense {prefix}weight, not {ours}; run fairseq-see fit CHECKPOINT first")

@@ -1,8 +1,4 @@
-"""Hyper-parameters of a method as one frozen dataclass: checked where they enter, JSON where they are kept.
-
-A method declares them with :func:`option`; ``fairseq-train --see-args``, ``fairseq-see plan`` and ``fit``, keyword
-arguments in Python and the reference pages all read the same fields.
-"""
+"""Hyper-parameters of a method as one frozen dataclass: checked where they enter, JSON where they are kept."""
 
 from __future__ import annotations
 
@@ -42,10 +38,8 @@ def option(
         most: the largest.
         planned: whether a ratio decides it: it must then be given where there is no ratio.
     """
-    return field(
-        default=default,
-        metadata={"help": help, "choices": tuple(choices), "least": least, "most": most, "planned": planned},
-    )
+    limits = {"choices": tuple(choices), "least": least, "most": most}
+    return field(default=default, metadata={"help": help, "planned": planned, **limits})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +58,7 @@ class MethodConfig:
 
     @classmethod
     def of(cls: type[C], method: str, options: Mapping[str, Any]) -> C:
-        """The config with these values; None stands for a default.
-
-        Args:
-            method: its name, for the message.
-            options: values by the names of fields.
+        """The config with these values by field; None stands for a default. ``method`` is for the message.
 
         Raises:
             SeeError: there is no such field, or a value is impossible.
@@ -138,30 +128,24 @@ def infeasible(method: str, ratio: float, reached: Iterable[float], advice: str 
 
 def _convert(name: str, value: Any, hint: Any, limits: Mapping[str, Any]) -> Any:
     """``value`` as the type that ``hint`` names."""
-    alternatives = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    if value is None and type(None) in alternatives:
-        return None
-    for kind in alternatives:
-        if kind is bool and isinstance(value, bool):
-            return value
-        if kind is str and isinstance(value, str):
-            if limits["choices"] and value not in limits["choices"]:
-                break
-            return value
-        if kind in (int, float) and _is_number(value, kind):
-            return kind(_within(name, value, limits))
-        if get_origin(kind) is tuple and isinstance(value, (tuple, list)) and len(value) == len(get_args(kind)):
-            pairs = list(zip(value, get_args(kind), strict=True))
-            if all(_is_number(each, part) for each, part in pairs):
-                return tuple(part(_within(name, each, limits)) for each, part in pairs)
-    wanted = " or ".join(limits["choices"]) or " or ".join(_name(kind) for kind in alternatives)
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    for kind in kinds:
+        if parts := get_args(kind):
+            if isinstance(value, (tuple, list)) and len(value) == len(parts) and all(map(_fits, value, parts)):
+                return tuple(part(_within(name, each, limits)) for each, part in zip(value, parts, strict=True))
+        elif _fits(value, kind):
+            if kind in (int, float):
+                return kind(_within(name, value, limits))
+            if kind is not str or value in (limits["choices"] or [value]):
+                return value
+    wanted = " or ".join(limits["choices"] or map(_name, kinds))
     raise SeeError(f"{name} is {value!r}, but must be {wanted}")
 
 
-def _is_number(value: Any, kind: type) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return kind is float or isinstance(value, int)
+def _fits(value: Any, kind: type) -> bool:
+    if kind in (int, float):
+        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    return isinstance(value, kind)
 
 
 def _within(name: str, value: float, limits: Mapping[str, Any]) -> float:
@@ -173,6 +157,6 @@ def _within(name: str, value: float, limits: Mapping[str, Any]) -> float:
 
 
 def _name(kind: Any) -> str:
-    if get_origin(kind) is tuple:
-        return "[" + ", ".join(_name(part) for part in get_args(kind)) + "]"
+    if parts := get_args(kind):
+        return f"[{', '.join(map(_name, parts))}]"
     return {bool: "true or false", int: "an integer", float: "a number", str: "text", type(None): "none"}[kind]

@@ -23,31 +23,21 @@ def truncated_svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     Returns:
         (..., n, rank) and (..., rank, m), the singular values shared out evenly.
     """
-    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
-    roots = values[..., :rank].sqrt()
-    left, right = left[..., :rank] * roots.unsqueeze(-2), roots.unsqueeze(-1) * right[..., :rank, :]
-    missing = rank - roots.shape[-1]
-    return (F.pad(left, (0, missing)), F.pad(right, (0, 0, 0, missing))) if missing > 0 else (left, right)
+    left, values, right = _svd(matrix, rank)
+    roots = values.sqrt()
+    return left * roots.unsqueeze(-2), roots.unsqueeze(-1) * right
 
 
 def weighted_mean(rows: Tensor, weights: Tensor | None = None) -> Tensor:
-    """The mean (m) of rows (n, m) that count by weights (n) (default: all alike)."""
+    """The mean (m) of rows (n, m), weighted by weights (n) (default: all alike)."""
     return rows.mean(0) if weights is None else weights @ rows / weights.sum()
 
 
 def weighted_svd(matrix: Tensor, rank: int, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The product of two matrices with the least sum of weights times the rows' squared errors.
+    """The product (n, rank) times (rank, m) nearest to ``matrix`` (n, m), each row's squared error times its weight (n).
 
     The second is that of the truncated SVD of the rows times the roots of their weights. Given that one, every row's
-    best numbers are its projection, whatever it weighs.
-
-    Args:
-        matrix: (n, m).
-        rank: any.
-        weights: (n,), none negative (default: all alike).
-
-    Returns:
-        (n, rank) and (rank, m).
+    best latents are its projection, whatever it weighs.
     """
     if weights is None:
         return truncated_svd(matrix, rank)
@@ -66,16 +56,17 @@ def tensor_train(tensor: Tensor, ranks: tuple[int, int]) -> tuple[Tensor, Tensor
         (a, R1), (R1, b, R2) and (R2, c).
     """
     a, b, c = tensor.shape
-    first, rest = _orthonormal_svd(tensor.reshape(a, b * c), ranks[0])
-    second, third = _orthonormal_svd(rest.reshape(ranks[0] * b, c), ranks[1])
-    return first, second.reshape(ranks[0], b, ranks[1]), third
+    # The right factors have the singular values: truncating them again then loses the least.
+    first, values, rest = _svd(tensor.reshape(a, b * c), ranks[0])
+    second, more, third = _svd((values.unsqueeze(1) * rest).reshape(ranks[0] * b, c), ranks[1])
+    return first, second.reshape(ranks[0], b, ranks[1]), more.unsqueeze(1) * third
 
 
 def canonical(tensors: Tensor, rank: int) -> list[Tensor]:
     """Sums of Kronecker products near tensors with o axes of q: alternating least squares (Kolda and Bader 2009, 3.4).
 
-    Each least-squares problem is solved exactly, a little ridge aside; where they lead depends on the start, the
-    leading singular vectors of each unfolding. With two axes the truncated SVD is the answer.
+    Each least-squares problem is solved exactly, a little ridge aside, from the leading singular vectors of each
+    unfolding. With two axes the truncated SVD is the answer.
 
     Args:
         tensors: (n, q, ..., q), n of them at once.
@@ -108,19 +99,19 @@ def canonical(tensors: Tensor, rank: int) -> list[Tensor]:
     return [F.normalize(factor, dim=2) * even for factor in factors]
 
 
-def level(tensors: Sequence[Tensor], gain: float) -> list[Tensor]:
-    """Factors of a product, scaled to numbers of the same size, and the product to 1 / ``gain`` of what it was."""
+def level(tensors: Sequence[Tensor], scale: float) -> list[Tensor]:
+    """Factors of a product, scaled to elements of the same size, and the product to 1 / ``scale`` of what it was."""
     sizes = [float(tensor.square().mean().sqrt()) for tensor in tensors]
-    common = (math.prod(sizes) / gain) ** (1 / len(sizes))
+    common = (math.prod(sizes) / scale) ** (1 / len(sizes))
     return [tensor * (common / size) if size else tensor for tensor, size in zip(tensors, sizes, strict=True)]
 
 
-def _orthonormal_svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """As :func:`truncated_svd`, but the right factor has the singular values: cutting it again then cuts the least."""
+def _svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Left vectors (..., n, rank), values (..., rank) and right vectors (..., rank, m), zero beyond min(n, m)."""
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
-    missing = max(0, rank - len(values))
-    right = values[:rank].unsqueeze(1) * right[:rank]
-    return F.pad(left[:, :rank], (0, missing)), F.pad(right, (0, 0, 0, missing))
+    missing = max(0, rank - values.shape[-1])
+    left, values, right = left[..., :rank], values[..., :rank], right[..., :rank, :]
+    return F.pad(left, (0, missing)), F.pad(values, (0, missing)), F.pad(right, (0, 0, 0, missing))
 
 
 def _leading_vectors(matrix: Tensor, rank: int) -> Tensor:

@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding
-from fairseq_see.embeddings.config import infeasible, meets
 from fairseq_see.embeddings.registry import register
 
 
@@ -31,13 +30,6 @@ class DenseEmbedding(Embedding):
         nn.init.normal_(self.vectors, std=embedding_dim**-0.5)
         if padding_idx is not None:
             nn.init.zeros_(self.vectors[padding_idx])
-
-    @classmethod
-    def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
-        """Only ratio 1 is possible."""
-        if not meets(1.0, ratio):
-            raise infeasible(cls.method, ratio, [1.0])
-        return config
 
     @torch.no_grad()
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
@@ -63,7 +55,7 @@ class DenseEmbedding(Embedding):
 
 
 class _KeepRow(torch.autograd.Function):
-    """A matrix as it is, with no gradient for one of its rows: a tied softmax would otherwise move the padding row."""
+    """A matrix as it is, with no gradient for its padding row, which a tied softmax would otherwise move."""
 
     @staticmethod
     def forward(ctx: Any, matrix: Tensor, row: int) -> Tensor:
@@ -73,4 +65,4 @@ class _KeepRow(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         # Not in place: the same gradient tensor may be on its way to another operand too.
-        return grad.index_fill(0, torch.tensor(ctx.row, device=grad.device), 0), None
+        return grad.index_fill(0, torch.full((), ctx.row, device=grad.device), 0), None

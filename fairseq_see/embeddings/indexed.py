@@ -1,23 +1,35 @@
-"""What methods share whose parameters belong to units: the unit index as a buffer, and further words made of it."""
+"""Embeddings that are made of units: a unit index in the state dict, and sums over the senses of words."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from fairseq_see.embeddings.base import Embedding
 from fairseq_see.embeddings.buffers import IndexBuffers, IndexSizes
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
+# Words whose senses are added at a time: small beside a matrix.
+WORDS = 2048
+
 
 class IndexedEmbedding(Embedding):
-    """An embedding that reads the units of a word in a unit index of the V tokens, or in one that a state dict brings.
+    """An embedding of words whose units stand in an index.
 
-    Raises:
-        SeeError: there is no index.
+    Args:
+        config: hyper-parameters, complete.
+        num_embeddings: V.
+        embedding_dim: d.
+        padding_idx: the embedding that is zero and stays zero, or None.
+        index: the unit index of the V words, or its sizes where a state dict will bring the arrays.
     """
 
     uses_index = True
+    # Whether words are made of their senses too; if not, these are left out.
     senses: ClassVar[bool] = True
 
     def __init__(
@@ -31,7 +43,7 @@ class IndexedEmbedding(Embedding):
         super().__init__(config, num_embeddings, embedding_dim, padding_idx)
         if index is None:
             raise SeeError(f"{self.method!r} needs a unit index; fairseq-see index builds one")
-        # "version": fairseq's EMA decays every entry of a state dict but those, and integers cannot be decayed.
+        # "version": as of config_version.
         self.index_version_1 = IndexBuffers(num_embeddings, index, self.senses)
 
     @property
@@ -55,4 +67,33 @@ class IndexedEmbedding(Embedding):
         self.index_version_1 = IndexBuffers(index.num_words, index, self.senses).to(self._device())
         self.num_embeddings = index.num_words
         self._complete()
-        self._forget()
+        self._matrices.cached = None
+
+
+class AddSenses(torch.autograd.Function):
+    """``out`` (V, d) += the rows of ``groups`` (G, d) that each word's slots name, without another V x d."""
+
+    @staticmethod
+    def forward(ctx: Any, out: Tensor, groups: Tensor, slots: Tensor, offsets: Tensor) -> Tensor:
+        ctx.mark_dirty(out)
+        ctx.save_for_backward(slots, offsets)
+        ctx.groups = len(groups)
+        for first in range(0, len(out), WORDS):
+            bounds = offsets[first : first + WORDS + 1]
+            mine = slots[bounds[0] : bounds[-1]]
+            out[first : first + WORDS] += F.embedding_bag(
+                mine, groups, bounds - bounds[0], mode="sum", include_last_offset=True
+            )
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        slots, offsets = ctx.saved_tensors
+        grad_groups = grad.new_zeros(ctx.groups, grad.shape[1])
+        for first in range(0, len(grad), WORDS):
+            bounds = offsets[first : first + WORDS + 1]
+            words = torch.repeat_interleave(bounds.diff())
+            mine = slots[bounds[0] : bounds[-1]]
+            grad_groups.index_add_(0, mine.long(), grad[first : first + WORDS].index_select(0, words))
+        return grad, grad_groups, None, None

@@ -6,13 +6,11 @@ Every unit owns m vectors of q dimensions, stored as one row of m x q so that on
 2412.12204, eq. 3 and 4), MorphTE (Gan et al. 2022) and Word2Ket (Panahi et al. 2019) are this sum with different
 indexes.
 
-A sum over R = k x m products of o vectors is one small matrix product per row: with A the products of the first
-factors and B those of the last, sum_r A_r (x) B_r = A^T B, (q^l x R) (R x q^(o-l)). Nothing of size n x R x q^o is
-ever made, and the backward pass computes A and B again instead of keeping them. A has the fewer factors: matrix
-products whose second operand is the wide one are four times faster (docs/performance.md).
+A sum over R = k x m products of o vectors is one small matrix product: with A the products of the first factors and B
+those of the last, sum_r A_r (x) B_r = A^T B, (q^l x R) (R x q^(o-l)). Nothing of size n x R x q^o is ever made, and the
+backward pass computes A and B again instead of keeping them. A has the fewer factors: matrix products whose second
+operand is the wide one are four times faster (docs/performance.md).
 """
-
-from __future__ import annotations
 
 from typing import Any
 
@@ -45,8 +43,9 @@ def kronecker_sum(
     Returns:
         (n, d) in the dtype of ``units``; half precision is computed in float32.
     """
-    if torch.is_grad_enabled():
-        return _KroneckerSum.apply(units, extra, index, vectors, dim, scale)
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return _operator(units, extra, index, vectors, dim, scale)
+    # Beam search makes few rows at a time, for which the dispatch of an operator would count.
     return _sum(units, extra, index, vectors, dim, scale)
 
 
@@ -71,20 +70,18 @@ def has_extra(index: Tensor, extra: Tensor) -> Tensor:
     return (index < len(extra)).all(2)
 
 
-def factor_width(dim: int, order: int) -> int:
-    """q, the dimensions of a unit's vector: the smallest q with q^order >= dim."""
-    return ceil_root(dim, order)
-
-
 def ceil_root(value: int, order: int) -> int:
     """The smallest integer whose ``order``-th power is at least ``value``, which is at least 1."""
     # Exactly: ``ceil(value ** (1 / order))`` is wrong where the root is an integer (3125 ** 0.2 is above 5).
-    root = max(1, round(value ** (1 / order)))
+    root = max(1, round(value ** (1 / order)) - 1)
     while root**order < value:
         root += 1
-    while root > 1 and (root - 1) ** order >= value:
-        root -= 1
     return root
+
+
+def compute_dtype(dtype: torch.dtype) -> torch.dtype:
+    """What a dtype is computed in: half precision in float32."""
+    return torch.promote_types(dtype, torch.float32)
 
 
 def all_pairs(left: Tensor, right: Tensor, num_rows: int, dim: int) -> Tensor:
@@ -104,49 +101,64 @@ def all_pairs(left: Tensor, right: Tensor, num_rows: int, dim: int) -> Tensor:
     Returns:
         (V, d) in the dtype of ``right``; half precision is computed in float32, whatever autocast says.
     """
-    return _AllPairs.apply(left, right, num_rows, dim)
+    dtype = compute_dtype(right.dtype)
+    columns = right.to(dtype).transpose(0, 1).flatten(1)
+    return _AllPairs.apply(left.to(dtype), columns, len(right), num_rows, dim, right.dtype)
 
 
-class _KroneckerSum(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        units: Tensor,
-        extra: Tensor | None,
-        index: Tensor,
-        vectors: int,
-        dim: int,
-        scale: float,
-    ) -> Tensor:
-        ctx.save_for_backward(units, extra, index)
-        ctx.vectors, ctx.scale = vectors, scale
-        return _sum(units, extra, index, vectors, dim, scale)
+@torch.library.custom_op("fairseq_see::kronecker_sum", mutates_args=())
+def _operator(units: Tensor, extra: Tensor | None, index: Tensor, vectors: int, dim: int, scale: float) -> Tensor:
+    """An operator to torch.compile, which would unroll the chunks and make a graph for each number of rows."""
+    return _sum(units, extra, index, vectors, dim, scale)
 
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
-        units, extra, index = ctx.saved_tensors
-        grad_units = torch.zeros_like(units, dtype=compute_dtype(units.dtype))
-        grad_extra = None if extra is None else torch.zeros_like(extra, dtype=grad_units.dtype)
-        dim, stored = grad_out.shape[1], index.shape[1] * ctx.vectors
-        for rows in _chunks(units, index, ctx.vectors):
-            factors = read_factors(units, extra, index[rows], ctx.vectors)
-            left, right = _operands(factors, dim)
-            grad = grad_out[rows].to(left.dtype)
-            grad = _padded(grad, left.shape[2] * right.shape[2]).unflatten(1, (left.shape[2], right.shape[2]))
-            split = _split(len(factors))
-            grad_left = _outer_grad(factors[:split], _product(right, grad.transpose(1, 2)) * ctx.scale)
-            grads = torch.stack(grad_left + _outer_grad(factors[split:], _product(left * ctx.scale, grad)))
-            # index_add_ is several times slower with 32-bit ids.
-            ids = index[rows].permute(2, 0, 1).reshape(-1).long()
-            grad_units.index_add_(0, ids, grads[:, :, :stored].reshape(len(ids), -1))
-            if grad_extra is not None:
-                more = grads[:, :, stored:]
-                # The other factors' gradients are zero already where the first factor is.
-                more[0] *= has_extra(index[rows], extra).unsqueeze(2)
-                grad_extra.index_add_(0, ids.clamp(max=len(extra) - 1), more.reshape(len(ids), -1))
-        grads_of = [grad_units.to(units.dtype), None if grad_extra is None else grad_extra.to(units.dtype)]
-        return (*grads_of, None, None, None, None)
+
+@_operator.register_fake
+def _(units: Tensor, extra: Tensor | None, index: Tensor, vectors: int, dim: int, scale: float) -> Tensor:
+    return units.new_empty(len(index), dim)
+
+
+@torch.library.custom_op("fairseq_see::kronecker_sum_backward", mutates_args=())
+def _gradients(
+    grad_out: Tensor, units: Tensor, extra: Tensor | None, index: Tensor, vectors: int, scale: float
+) -> list[Tensor]:
+    """Gradients of ``units`` and, if there are any, ``extra``."""
+    grads_of = [torch.zeros_like(each, dtype=compute_dtype(each.dtype)) for each in (units, extra) if each is not None]
+    dim, stored = grad_out.shape[1], index.shape[1] * vectors
+    for rows in _chunks(units, index, vectors):
+        factors = read_factors(units, extra, index[rows], vectors)
+        left, right = _operands(factors, dim)
+        grad = grad_out[rows].to(left.dtype)
+        grad = _padded(grad, left.shape[2] * right.shape[2]).unflatten(1, (left.shape[2], right.shape[2]))
+        split = _split(len(factors))
+        grad_left = _outer_grad(factors[:split], _product(right, grad.transpose(1, 2)) * scale)
+        grads = torch.stack(grad_left + _outer_grad(factors[split:], _product(left * scale, grad)))
+        # index_add_ is several times slower with 32-bit ids.
+        ids = index[rows].permute(2, 0, 1).reshape(-1).long()
+        grads_of[0].index_add_(0, ids, grads[:, :, :stored].reshape(len(ids), -1))
+        if extra is not None:
+            more = grads[:, :, stored:]
+            # The other factors' gradients are zero already where the first factor is.
+            more[0] *= has_extra(index[rows], extra).unsqueeze(2)
+            grads_of[1].index_add_(0, ids.clamp(max=len(extra) - 1), more.reshape(len(ids), -1))
+    return [grad.to(units.dtype) for grad in grads_of]
+
+
+@_gradients.register_fake
+def _(grad_out: Tensor, units: Tensor, extra: Tensor | None, index: Tensor, vectors: int, scale: float) -> list[Tensor]:
+    return [torch.empty_like(each) for each in (units, extra) if each is not None]
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    units, extra, index, ctx.vectors, _, ctx.scale = inputs
+    ctx.save_for_backward(units, extra, index)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    grad_units, *grad_extra = _gradients(grad, *ctx.saved_tensors, ctx.vectors, ctx.scale)
+    return grad_units, grad_extra[0] if grad_extra else None, None, None, None, None
+
+
+_operator.register_autograd(_backward, setup_context=_keep)
 
 
 def _sum(units: Tensor, extra: Tensor | None, index: Tensor, vectors: int, dim: int, scale: float) -> Tensor:
@@ -163,26 +175,21 @@ def _sum(units: Tensor, extra: Tensor | None, index: Tensor, vectors: int, dim: 
     return out
 
 
-def compute_dtype(dtype: torch.dtype) -> torch.dtype:
-    """What a dtype is computed in: half precision in float32."""
-    return torch.promote_types(dtype, torch.float32)
-
-
 def _split(order: int) -> int:
     """Factors on the left: the smaller half."""
     return order // 2
 
 
 def _chunks(units: Tensor, index: Tensor, vectors: int) -> list[slice]:
-    """Slices of the rows whose right operands, k x m x q^(o-l) numbers a row, fit CHUNK_ELEMENTS."""
+    """Slices of the rows whose right operands, k x m x q^(o-l) elements a row, fit CHUNK_ELEMENTS."""
     n, groups, order = index.shape
-    numbers = groups * units.shape[1] * (units.shape[1] // vectors) ** (order - _split(order) - 1)
-    step = max(1, CHUNK_ELEMENTS // numbers)
-    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+    elements = groups * units.shape[1] * (units.shape[1] // vectors) ** (order - _split(order) - 1)
+    step = max(1, CHUNK_ELEMENTS // elements)
+    return [slice(start, start + step) for start in range(0, n, step)]
 
 
 def _operands(factors: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """A (n, R, <= q^l) and B (n, R, q^(o-l)); columns of A that lie behind the cut are left out."""
+    """A (n, R, <= q^l) and B (n, R, q^(o-l)); columns of A of which no dimension is kept are left out."""
     split = _split(len(factors))
     right = _outer(factors[split:])
     needed = -(-dim // right.shape[2])
@@ -198,7 +205,7 @@ def _outer(factors: Tensor) -> Tensor:
 
 
 def _outer_grad(factors: Tensor, grad: Tensor) -> list[Tensor]:
-    """Gradients of the factors of :func:`_outer`; columns that ``grad`` lacks were cut, so theirs is zero."""
+    """Gradients of the factors of :func:`_outer`; zero for columns that ``grad`` lacks, which were truncated."""
     if len(factors) == 1:
         return [_padded(grad, factors.shape[3])]
     split = _split(len(factors))
@@ -210,63 +217,43 @@ def _outer_grad(factors: Tensor, grad: Tensor) -> list[Tensor]:
     return _outer_grad(factors[:split], grad_left) + _outer_grad(factors[split:], grad_right)
 
 
-def _padded(numbers: Tensor, width: int) -> Tensor:
+def _padded(values: Tensor, width: int) -> Tensor:
     """Zeros behind the last dimension up to ``width``; F.pad would copy even where there is nothing to add."""
-    missing = width - numbers.shape[-1]
-    return F.pad(numbers, (0, missing)) if missing else numbers
+    missing = width - values.shape[-1]
+    return F.pad(values, (0, missing)) if missing else values
 
 
 def _product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
-    """Batched matrix product that autocast leaves alone: these sums want all their digits."""
-    if torch.is_autocast_enabled(a.device.type):
-        with torch.autocast(a.device.type, enabled=False):
-            return torch.bmm(a, b, out=out)
-    return torch.bmm(a, b, out=out)
+    """Batched matrix product. With ``out`` autocast leaves it alone: these sums want all their digits."""
+    return torch.bmm(a, b, out=a.new_empty(len(a), a.shape[1], b.shape[2]) if out is None else out)
 
 
 class _AllPairs(torch.autograd.Function):
+    """Of L (I, A, S) and P as (S, K C), without autocast as :func:`_product`."""
+
     @staticmethod
-    def forward(ctx: Any, left: Tensor, right: Tensor, num_rows: int, dim: int) -> Tensor:
-        ctx.save_for_backward(left, right)
-        out = right.new_empty(num_rows, dim)
-        with torch.autocast(left.device.type, enabled=False):
-            rows_of_left, columns = _pair_operands(left, right)
-            for chunk in _pair_chunks(left, right, num_rows):
-                rows = out[chunk.start * len(right) : chunk.stop * len(right)]
-                product = torch.mm(rows_of_left[chunk].flatten(0, 1), columns)
-                pairs = product.view(-1, left.shape[1], len(right), right.shape[2]).transpose(1, 2)
-                rows.copy_(pairs.flatten(2).flatten(0, 1)[: len(rows), :dim])
+    def forward(
+        ctx: Any, left: Tensor, columns: Tensor, last: int, num_rows: int, dim: int, dtype: torch.dtype
+    ) -> Tensor:
+        ctx.save_for_backward(left, columns)
+        ctx.last, ctx.step = last, max(1, CHUNK_ELEMENTS // (left.shape[1] * columns.shape[1]))
+        out = left.new_empty(num_rows, dim, dtype=dtype)
+        for part, rows in zip(left.split(ctx.step), out.split(ctx.step * last), strict=False):
+            product = _product(part.flatten(0, 1).unsqueeze(0), columns.unsqueeze(0))
+            pairs = product.view(*part.shape[:2], last, -1).transpose(1, 2).flatten(2).flatten(0, 1)
+            rows.copy_(pairs[: len(rows), :dim])
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        left, right = ctx.saved_tensors
-        width = left.shape[1] * right.shape[2]
-        with torch.autocast(left.device.type, enabled=False):
-            rows_of_left, columns = _pair_operands(left, right)
-            grad_left, grad_columns = torch.zeros_like(rows_of_left), torch.zeros_like(columns)
-            for chunk in _pair_chunks(left, right, len(grad)):
-                first, count = chunk.start * len(right), (chunk.stop - chunk.start) * len(right)
-                rows = grad[first : first + count]
-                padded = rows_of_left.new_zeros(count, width)
-                padded[: len(rows), : rows.shape[1]] = rows
-                pairs = padded.view(-1, len(right), left.shape[1], right.shape[2]).transpose(1, 2).flatten(2)
-                pairs = pairs.flatten(0, 1)
-                grad_left[chunk] = torch.mm(pairs, columns.T).view(-1, *left.shape[1:])
-                grad_columns.addmm_(rows_of_left[chunk].flatten(0, 1).T, pairs)
-        grad_right = grad_columns.view(right.shape[1], len(right), right.shape[2]).transpose(0, 1)
-        return grad_left.to(left.dtype), grad_right.to(right.dtype), None, None
-
-
-def _pair_operands(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-    """L, and P as (S, K C), in float32 at least."""
-    dtype = compute_dtype(right.dtype)
-    return left.to(dtype), right.to(dtype).transpose(0, 1).flatten(1)
-
-
-def _pair_chunks(left: Tensor, right: Tensor, num_rows: int) -> list[slice]:
-    """Slices of L that make ``num_rows`` rows, the last one perhaps more."""
-    used = -(-num_rows // len(right))
-    step = max(1, CHUNK_ELEMENTS // (len(right) * left.shape[1] * right.shape[2]))
-    return [slice(start, min(start + step, used)) for start in range(0, used, step)]
+        left, columns = ctx.saved_tensors
+        grad_left, grad_columns = left.new_zeros(left.shape), torch.zeros_like(columns)
+        parts = left.split(ctx.step), grad_left.split(ctx.step), grad.split(ctx.step * ctx.last)
+        for part, grad_part, rows in zip(*parts, strict=False):
+            product = left.new_zeros(len(part) * ctx.last, left.shape[1] * columns.shape[1] // ctx.last)
+            product[: len(rows), : rows.shape[1]] = rows
+            pairs = product.view(len(part), ctx.last, left.shape[1], -1).transpose(1, 2).flatten(2).flatten(0, 1)
+            torch.mm(pairs, columns.T, out=grad_part.flatten(0, 1))
+            grad_columns.addmm_(part.flatten(0, 1).T, pairs)
+        return grad_left, grad_columns, None, None, None, None

@@ -75,9 +75,9 @@ class LowRankEmbedding(Embedding):
 
     @torch.no_grad()
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
-        """Truncated SVD, with a bias after the mean of the rows is taken off; of weighted rows if there are weights.
+        """Truncated SVD, of weighted embeddings if there are weights, and less their mean if there is a bias.
 
-        With a whole k that is the nearest matrix there is. What a fraction adds is the best for what the whole columns
+        With an integer k that is the nearest matrix there is. What a fraction adds is the best for what the others
         leave of its words.
         """
         if self.bias is not None:
@@ -116,7 +116,7 @@ class LowRankEmbedding(Embedding):
         if self.bias is not None:
             left, right = F.pad(left, (0, 1), value=1.0), torch.cat((right, self.bias.unsqueeze(0)))
         if self.padding_idx is not None:
-            left = left.index_fill(0, torch.tensor([self.padding_idx], device=left.device), 0)
+            left = left.index_fill(0, torch.full((), self.padding_idx, device=left.device), 0)
         scores = F.linear(F.linear(hidden.reshape(-1, self.embedding_dim), right), left)
         return scores.view(*hidden.shape[:-1], self.num_embeddings)
 
@@ -135,5 +135,5 @@ class LowRankEmbedding(Embedding):
 
 
 def _extra_rows(rows: int, k: float) -> int:
-    """Words that have a latent more than the others."""
+    """Words that have one latent more than the others."""
     return int(rows * (k - math.floor(k)))

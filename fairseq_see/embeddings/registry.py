@@ -51,18 +51,10 @@ def complete_config(
     index: UnitIndex | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> MethodConfig:
-    """The hyper-parameters of a method, those that a ratio decides planned.
-
-    Args:
-        method: a name in the registry.
-        num_embeddings: V.
-        embedding_dim: d.
-        ratio: compression to plan for; None where the options say all.
-        index: the unit index, where the method uses one.
-        options: hyper-parameters by name; None stands for a default.
+    """The hyper-parameters of a method, those that a ratio decides planned; arguments as of :func:`build`.
 
     Raises:
-        SeeError: an unknown method or option, an impossible value, or a missing one.
+        SeeError: an unknown method or option, or an impossible value.
         InfeasibleRatio: the ratio cannot be reached.
     """
     cls = embedding_class(method)
@@ -70,18 +62,19 @@ def complete_config(
     if num_embeddings < 1 or embedding_dim < 1:
         raise SeeError(f"an embedding needs at least one row and one column, not {num_embeddings} x {embedding_dim}")
     if cls.uses_index:
-        _check_index(method, index, num_embeddings)
-    open_fields = config.unplanned()
-    if ratio is not None:
-        if not 0 < ratio < math.inf:
-            raise SeeError(f"the ratio is {ratio}, but must be a number above 0")
-        planned = [each for each in cls.Config().unplanned() if each not in open_fields]
-        if planned:
-            raise SeeError(f"give {method!r} either a ratio or {planned[0]}, not both")
-        return cls.plan(config, ratio, num_embeddings, embedding_dim, index)
-    if open_fields:
-        raise SeeError(f"method {method!r} needs {open_fields[0]!r}, or a ratio to plan it for")
-    return config
+        if not isinstance(index, UnitIndex):
+            raise SeeError(f"{method!r} needs a unit index, not {index!r}; fairseq-see index builds one")
+        if index.num_words != num_embeddings:
+            raise SeeError(
+                f"the unit index has {index.num_words} words, the dictionary {num_embeddings}; build it again"
+            )
+    if ratio is None:
+        return config
+    if not 0 < ratio < math.inf:
+        raise SeeError(f"the ratio is {ratio}, but must be a number above 0")
+    if given := [each for each in cls.Config().unplanned() if each not in config.unplanned()]:
+        raise SeeError(f"give {method!r} either a ratio or {given[0]}, not both")
+    return cls.plan(config, ratio, num_embeddings, embedding_dim, index)
 
 
 def build(
@@ -101,18 +94,18 @@ def build(
         num_embeddings: V.
         embedding_dim: d.
         padding_idx: the embedding that stays zero.
-        ratio: compression to plan for; None where the options say all.
+        ratio: compression to plan for; None where the options are complete.
         index: the unit index of the V tokens, for methods that use one; others ignore it.
         **options: hyper-parameters of the method; None stands for a default.
 
     Raises:
-        SeeError: as :func:`complete_config`, or a padding that is no row.
+        SeeError: as :func:`complete_config`, a missing hyper-parameter, or a padding that is no row.
         InfeasibleRatio: the ratio cannot be reached.
     """
     config = complete_config(method, num_embeddings, embedding_dim, ratio, index, options)
     if padding_idx is not None and not 0 <= padding_idx < num_embeddings:
         raise SeeError(f"padding_idx {padding_idx} is not one of the {num_embeddings} rows")
-    return _instance(embedding_class(method), config, num_embeddings, embedding_dim, padding_idx, index)
+    return embedding_class(method).create(config, num_embeddings, embedding_dim, padding_idx, index)
 
 
 def restore(description: Mapping[str, Any]) -> Embedding:
@@ -125,40 +118,22 @@ def restore(description: Mapping[str, Any]) -> Embedding:
         SeeError: it is damaged, or holds an option that this version does not know.
     """
     try:
+        cls, sizes = embedding_class(description["method"]), description.get("index")
+        config = cls.Config.of(description["method"], description["config"])
         shape = [description[name] for name in ("rows", "columns", "padding")]
-        method, config, sizes = description["method"], description["config"], description.get("index")
-        cls, index = embedding_class(method), None if sizes is None else IndexSizes(**sizes)
-        return _instance(cls, cls.Config.of(method, config), shape[0], shape[1], shape[2], index)
+        return cls.create(config, *shape, None if sizes is None else IndexSizes(**sizes))
     except (KeyError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise SeeError(f"the description of an embedding is damaged ({error}); write the model again") from error
 
 
 def upgrade(method: str, table: Mapping[str, Any]) -> dict[str, Any]:
     """The description of an embedding that version 0.1 recorded as rows, columns, padding and settings."""
-    settings = {_FORMER.get(name, name): value for name, value in table["settings"].items()}
+    config = {_FORMER.get(name, name): value for name, value in table["settings"].items()}
+    sizes = config.pop("shape", None)
     if method == "morphte":
-        settings["vectors"] = settings.pop("rank")
-    sizes = settings.pop("shape", None)
-    if method == "see" and not settings.get("frequent_share"):
-        settings["frequent_share"] = 0.0
+        config["vectors"] = config.pop("rank")
+    if method == "see":
+        config["frequent_share"] = config.get("frequent_share") or 0.0
+    shape = {name: table[name] for name in ("rows", "columns", "padding")}
     index = {} if sizes is None else {"index": sizes}
-    return {
-        "method": ALIASES.get(method, method),
-        **{k: table[k] for k in ("rows", "columns", "padding")},
-        "config": settings,
-        **index,
-    }
-
-
-def _instance(
-    cls: type[Embedding], config: MethodConfig, rows: int, columns: int, padding: int | None, index: Any
-) -> Embedding:
-    make: Any = cls
-    return make(config, rows, columns, padding, index) if cls.uses_index else make(config, rows, columns, padding)
-
-
-def _check_index(method: str, index: UnitIndex | None, num_embeddings: int) -> None:
-    if not isinstance(index, UnitIndex):
-        raise SeeError(f"{method!r} needs a unit index, not {index!r}; fairseq-see index builds one")
-    if index.num_words != num_embeddings:
-        raise SeeError(f"the unit index has {index.num_words} words, the dictionary {num_embeddings}; build it again")
+    return {"method": ALIASES.get(method, method), **shape, "config": config, **index}

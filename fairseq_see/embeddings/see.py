@@ -23,6 +23,7 @@ units own one. Unlike MorphTE's published code, morpheme ids do not depend on ha
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -32,18 +33,14 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.buffers import IndexSizes
 from fairseq_see.embeddings.config import MethodConfig, option
-from fairseq_see.embeddings.indexed import IndexedEmbedding
-from fairseq_see.embeddings.init import INITS, align_vectors, default_scale, initialise_vectors, row_norm
-from fairseq_see.embeddings.kronecker import factor_width
+from fairseq_see.embeddings.indexed import AddSenses, IndexedEmbedding
+from fairseq_see.embeddings.init import INITS, align_vectors, default_scale, initialise_vectors
 from fairseq_see.embeddings.registry import register
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
-# Words whose senses are added at a time: small beside a matrix.
-WORDS = 2048
-
-FEWER_UNITS = " (for more, build the index with fewer morphemes: fairseq-see index --max-morphemes)"
+SHARE = "part of the units, those used most, that shares half of the vectors; 0: all units own equally many"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +51,7 @@ class MorphTEConfig(MethodConfig):
         None, "m, vectors of each unit; a fraction goes to the most used units", least=1, planned=True
     )
     integer_vectors: bool = option(False, "plan an integer m, as the paper does, however coarse")
-    frequent_share: float = option(
-        0.0, "part of the units, those used most, that shares half of the vectors; 0: all units own equally many"
-    )
+    frequent_share: float = option(0.0, SHARE)
     layernorm: bool = option(True, "normalise each embedding")
     init: str = option("balanced", "initialisation of the vectors", choices=INITS)
     output_scale: float | None = option(None, "fixed factor of all embeddings (default: suits the initialisation)")
@@ -72,9 +67,7 @@ class SEEConfig(MorphTEConfig):
         least=1,
         planned=True,
     )
-    frequent_share: float = option(
-        0.2, "part of the units, those used most, that shares half of the vectors; 0: all units own equally many"
-    )
+    frequent_share: float = option(0.2, SHARE)
     sememe_share: float = option(1.0, "plan so many vectors for a sememe for each of a morpheme", least=0)
 
 
@@ -82,7 +75,7 @@ class SEEConfig(MorphTEConfig):
 class PaperSEEConfig(SEEConfig):
     """Hyper-parameters of ``see_paper``."""
 
-    frequent_share: float = option(0.0, "as of see")
+    frequent_share: float = option(0.0, SHARE)
     layernorm: bool = option(False, "normalise each embedding")
 
 
@@ -103,38 +96,43 @@ class SEEEmbedding(IndexedEmbedding):
     ) -> None:
         super().__init__(config, num_embeddings, embedding_dim, padding_idx, index)
         sizes, order = self.index.sizes, self.index.order
-        counts = self.index.sense_offsets.diff()
-        if self.senses and self.index.known and padding_idx is not None and counts[padding_idx]:
+        if (
+            self.senses
+            and self.index.known
+            and padding_idx is not None
+            and self.index.sense_offsets.diff()[padding_idx]
+        ):
             raise SeeError(f"row {padding_idx} is the padding, but a word with senses in the unit index; give another")
         both = config.vectors if isinstance(config.vectors, tuple) else (config.vectors or 1.0,) * 2
         if config.output_scale is None:
             senses = sizes.senses / num_embeddings if self.senses else 0
             terms = math.sqrt(both[0] * both[1]) * (1 + senses)
             self._complete(output_scale=default_scale(config.init, embedding_dim, order, terms))
-        width, share = factor_width(embedding_dim, order), config.frequent_share
-        self.sememes = UnitVectors(sizes.sememes, both[0], width, order, share) if self.senses else None
-        self.morphemes = UnitVectors(sizes.morphemes, both[1], width, order, share)
-        self.norm = row_norm(embedding_dim) if config.layernorm else None
+        shape = embedding_dim, order, config.frequent_share
+        self.sememes = UnitVectors(sizes.sememes, both[0], *shape) if self.senses else None
+        self.morphemes = UnitVectors(sizes.morphemes, both[1], *shape)
+        self.norm = nn.LayerNorm(embedding_dim) if config.layernorm else None
+        if self.norm is not None:
+            nn.init.constant_(self.norm.weight, embedding_dim**-0.5)
         if self.index.known:
-            initialise_vectors(self._banks(), order, config.init, self._sums, num_embeddings, padding_idx)
+            initialise_vectors(self._kinds(), config.init, self._sums, num_embeddings, padding_idx)
 
-    def reference_rows(self, ids: list[int]) -> list[Tensor]:
+    def reference_rows(self, ids: Iterable[int]) -> list[Tensor]:
         """Equations 3 and 4 as they are written, one product after another in float64: what the tests compare with."""
-        index, order = self.index.unit_index(), self.index.order
-        kinds = {"sememes": self.sememes, "morphemes": self.morphemes}
+        index = self.index.unit_index()
         rows = []
         for word in ids:
             senses = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]]
-            groups = [("sememes", index.groups[sense]) for sense in senses]
-            row = torch.zeros(factor_width(self.embedding_dim, order) ** order, dtype=torch.float64)
-            for kind, units in [*groups, ("morphemes", index.word_morphemes[word])]:
-                owned = [kinds[kind].of(int(unit)).double() for unit in units]  # type: ignore[union-attr]
+            groups = [(self.sememes, index.groups[sense]) for sense in senses]
+            row = torch.zeros(self.morphemes.width**index.order, dtype=torch.float64)
+            for kind, units in [*groups, (self.morphemes, index.word_morphemes[word])]:
+                owned = [kind.of(int(unit)).double() for unit in units]  # type: ignore[union-attr]
                 for i in range(min(len(vectors) for vectors in owned)):
                     product = owned[0][i]
                     for vectors in owned[1:]:
                         product = torch.kron(product, vectors[i])
                     row += product
-            row = row[: self.embedding_dim] * (self.config.output_scale or 1.0)
+            row = row[: self.embedding_dim] * self._scale
             if self.norm is not None:
                 row = F.layer_norm(row, row.shape, self.norm.weight.double(), self.norm.bias.double())
             rows.append(torch.zeros_like(row) if word == self.padding_idx else row)
@@ -146,25 +144,24 @@ class SEEEmbedding(IndexedEmbedding):
     ) -> Any:
         """The largest m that fits; two, if ``sememe_share`` is not 1."""
         assert index is not None
-        share = getattr(config, "sememe_share", 1.0)
-        units = [len(index.sememes)] * cls.senses + [len(index.morphemes)]
+        proportion = getattr(config, "sememe_share", 1.0)
         m = plan_vectors(
             cls.method,
             ratio,
             (num_embeddings, embedding_dim),
             index.order,
-            units,
-            ([share] if cls.senses else []) + [1.0],
-            2 * embedding_dim if config.layernorm else 0,
-            config.integer_vectors,
-            config.frequent_share,
-            FEWER_UNITS,
+            (len(index.sememes) if cls.senses else 0, len(index.morphemes)),
+            proportion,
+            fixed=2 * embedding_dim if config.layernorm else 0,
+            integer=config.integer_vectors,
+            share=config.frequent_share,
+            advice=" (for more, build the index with fewer morphemes: fairseq-see index --max-morphemes)",
         )
-        return replace(config, vectors=m[0] if share == 1 else m)
+        return replace(config, vectors=m[1] if proportion == 1 else m)
 
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
         """Aligned vectors, far from the matrix."""
-        align_vectors(self._banks(), self.index.order, self._sums, matrix, self.padding_idx)
+        align_vectors(self._kinds(), self._sums, matrix, self.padding_idx)
         return False
 
     def _rows(self, ids: Tensor) -> Tensor:
@@ -173,24 +170,16 @@ class SEEEmbedding(IndexedEmbedding):
 
     def _table(self) -> Tensor:
         """All embeddings, each distinct group of sememes reconstructed once if words share many."""
-        sizes = self.index.sizes
-        if self.sememes is None or 2 * sizes.groups >= sizes.senses:
+        index = self.index
+        if self.sememes is None or 2 * index.sizes.groups >= index.sizes.senses:
             return super()._table()
-        ids = torch.arange(self.num_embeddings, device=self._device())
-        groups = self.sememes.sum(self.index.groups.unsqueeze(1), self.embedding_dim, self._scale)
-        sums = _AddSenses.apply(self._morphemes(ids), groups, self.index.sense_groups, self.index.sense_offsets)
-        return self._normalise(sums)
-
-    @property
-    def _scale(self) -> float:
-        return self.config.output_scale or 1.0
-
-    def _banks(self) -> list[tuple[nn.Parameter, int, float]]:
-        return ([] if self.sememes is None else self.sememes.banks()) + self.morphemes.banks()
+        groups = self.sememes.sum(index.groups.unsqueeze(1), self._scale)
+        morphemes = self.morphemes.sum(index.word_morphemes.unsqueeze(1), self._scale)
+        return self._normalise(AddSenses.apply(morphemes, groups, index.sense_groups, index.sense_offsets))
 
     def _sums(self, ids: Tensor) -> Tensor:
         """The sums of products, (n, d)."""
-        out = self._morphemes(ids)
+        out = self.morphemes.sum(self.index.morphemes_of(ids).unsqueeze(1), self._scale)
         if self.sememes is None:
             return out
         first, senses = self.index.senses_of(ids)
@@ -200,16 +189,18 @@ class SEEEmbedding(IndexedEmbedding):
             # One sum is made even of nothing: distributed training expects a gradient of every parameter at every step.
             if len(words) or count == 1:
                 slots = first[words].unsqueeze(1) + torch.arange(count, device=ids.device)
-                products = self.sememes.sum(self.index.groups_at(slots), self.embedding_dim, self._scale)
-                out.index_add_(0, words, products)
+                out.index_add_(0, words, self.sememes.sum(self.index.groups_at(slots), self._scale))
         return out
-
-    def _morphemes(self, ids: Tensor) -> Tensor:
-        """The products of morphemes of the words ``ids`` (n,): (n, d)."""
-        return self.morphemes.sum(self.index.morphemes_of(ids).unsqueeze(1), self.embedding_dim, self._scale)
 
     def _normalise(self, rows: Tensor) -> Tensor:
         return rows if self.norm is None else self.norm(rows.to(self.norm.weight.dtype))
+
+    @property
+    def _scale(self) -> float:
+        return self.config.output_scale or 1.0
+
+    def _kinds(self) -> list[UnitVectors]:
+        return [self.morphemes] if self.sememes is None else [self.sememes, self.morphemes]
 
 
 @register("see_paper")
@@ -225,32 +216,3 @@ class MorphTEEmbedding(SEEEmbedding):
 
     Config = MorphTEConfig
     senses = False
-
-
-class _AddSenses(torch.autograd.Function):
-    """``out`` (V, d) += the rows of ``groups`` (G, d) that each word's slots name, without another V x d."""
-
-    @staticmethod
-    def forward(ctx: Any, out: Tensor, groups: Tensor, slots: Tensor, offsets: Tensor) -> Tensor:
-        ctx.mark_dirty(out)
-        ctx.save_for_backward(slots, offsets)
-        ctx.groups = len(groups)
-        for first in range(0, len(out), WORDS):
-            bounds = offsets[first : first + WORDS + 1]
-            mine = slots[bounds[0] : bounds[-1]]
-            out[first : first + WORDS] += F.embedding_bag(
-                mine, groups, bounds - bounds[0], mode="sum", include_last_offset=True
-            )
-        return out
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        slots, offsets = ctx.saved_tensors
-        grad_groups = grad.new_zeros(ctx.groups, grad.shape[1])
-        for first in range(0, len(grad), WORDS):
-            bounds = offsets[first : first + WORDS + 1]
-            words = torch.repeat_interleave(bounds.diff())
-            mine = slots[bounds[0] : bounds[-1]]
-            grad_groups.index_add_(0, mine.long(), grad[first : first + WORDS].index_select(0, words))
-        return grad, grad_groups, None, None

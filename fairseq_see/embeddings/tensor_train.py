@@ -4,10 +4,9 @@
 
     G1: (v1, d1, 1, R1), G2: (v2, d2, R1, R2), G3: (v3, d3, R2, 1);   v1 v2 v3 >= V,  d1 d2 d3 >= d
 
-s is a fixed scale (init.py). Parameters: v1 d1 R1 + R1 v2 d2 R2 + R2 v3 d3. The factors are found automatically, as
-equal as can be; rows behind V and columns behind d are never used. Ranks R1 and R2 that need not be equal make the
-steps fine enough to meet a ratio. Initialisation: Gaussian
-cores of equal variance, so that embeddings have variance 1/d.
+s is a fixed scale (init.py). Parameters: v1 d1 R1 + R1 v2 d2 R2 + R2 v3 d3. The factors are as equal as can be; rows
+behind V and columns behind d are never used. Ranks that need not be equal make the steps fine enough to meet a ratio.
+Initialisation: Gaussian cores of equal variance, so that embeddings have variance 1/d.
 """
 
 from __future__ import annotations
@@ -133,5 +132,4 @@ def factors(number: int) -> tuple[int, int, int]:
         for b in range(a, root + root // 8 + 2)
     )
     rising = [triple for triple in candidates if triple[1] <= triple[2] <= root + root // 4 + 2]
-    best = min(rising, key=lambda triple: (triple[0] * triple[1] * triple[2], triple[2] - triple[0]))
-    return best
+    return min(rising, key=lambda triple: (triple[0] * triple[1] * triple[2], triple[2] - triple[0]))

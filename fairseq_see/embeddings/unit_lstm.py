@@ -9,11 +9,10 @@ v: (units, d) without padding units, the LSTM of one layer is torch's. s is a fi
 that gives embeddings the variance of a dense matrix, 1/d. Vectors begin as N(0, 1/d) and are multiplied by sqrt(d), as
 fairseq's Transformer does with its embeddings, since an LSTM wants inputs of variance 1.
 
-Neither is a compression: they show what units are worth where vectors are as long as a word's. The paper says that
-"the high-dimensional vectors of the morphemes or sememe related to the current token" are put into an LSTM, and there
-is no published code; the rest is our choice. The units are SEE's, in SEE's order, so that the methods differ in nothing
-but what is made of them. Morphemes are read last: most words share all their sememes with others, and an LSTM remembers
-best what it has read last.
+Neither is a compression: they show what units are worth where vectors are as long as a word's. The paper puts "the
+high-dimensional vectors of the morphemes or sememe related to the current token" into an LSTM and has no code; the rest
+is our choice. The units are SEE's, in SEE's order, so that the methods differ in nothing but what is made of them.
+Morphemes are read last: most words share all their sememes with others, and an LSTM remembers best what it read last.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
+from torch.nn.utils.rnn import pack_sequence
 from torch.utils.checkpoint import checkpoint
 
 from fairseq_see.embeddings.buffers import IndexSizes
-from fairseq_see.embeddings.config import MethodConfig, infeasible, meets, option
+from fairseq_see.embeddings.config import MethodConfig, option
 from fairseq_see.embeddings.indexed import IndexedEmbedding
 from fairseq_see.embeddings.init import mean_squared_length
 from fairseq_see.embeddings.kronecker import compute_dtype
@@ -74,49 +73,28 @@ class SememeLSTMEmbedding(IndexedEmbedding):
         super().__init__(config, num_embeddings, embedding_dim, padding_idx, index)
         sizes = self.index.sizes
         self.vectors = nn.Parameter(torch.empty(sizes.sememes + sizes.morphemes - 2 * sizes.order, embedding_dim))
-        self.lstm = nn.LSTM(embedding_dim, embedding_dim, batch_first=True)
-        nn.init.normal_(self.vectors, std=embedding_dim**-0.5)
-        if config.output_scale is None and self.index.known and not self.vectors.is_meta:
-            self._complete(output_scale=self._measured_scale())
-
-    @classmethod
-    def plan(
-        cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: UnitIndex | None = None
-    ) -> Any:
-        """Only one ratio is possible, as a rule below 1."""
-        assert index is not None
-        index = index if cls.senses else index.without_senses()
-        units = len(index.sememes) + len(index.morphemes) - 2 * index.order
-        reached = num_embeddings / (units + 8 * embedding_dim + 8)
-        if not meets(reached, ratio):
-            raise infeasible(cls.method, ratio, [reached], " (no hyper-parameter changes it; leave the ratio out)")
-        return config
-
-    def _measured_scale(self) -> float:
-        """Of the same weights each time, to two digits: modules built alike must have the same on every machine."""
-        own = {name: value.detach().clone() for name, value in self.state_dict().items() if name.startswith("lstm")}
+        # Measured with the same weights each time, to two digits: modules built alike must have the same scale.
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            self.lstm.reset_parameters()
-            vectors = torch.randn(self.vectors.shape).to(self.vectors) * self.embedding_dim**-0.5
-        kept, self.vectors.data = self.vectors.data, vectors
-        square = mean_squared_length(self._rows, self.num_embeddings, self.padding_idx, vectors.device)
-        self.vectors.data = kept
-        self.load_state_dict(own, strict=False)
-        return float(f"{(square or 1.0) ** -0.5:.2g}")
+            torch.default_generator.manual_seed(0)
+            self.lstm = nn.LSTM(embedding_dim, embedding_dim, batch_first=True)
+            nn.init.normal_(self.vectors, std=embedding_dim**-0.5)
+            if config.output_scale is None and self.index.known and not self.vectors.is_meta:
+                square = mean_squared_length(self._rows, num_embeddings, padding_idx, self.vectors.device)
+                self._complete(output_scale=float(f"{(square or 1.0) ** -0.5:.2g}"))
+        self.lstm.reset_parameters()
+        nn.init.normal_(self.vectors, std=embedding_dim**-0.5)
 
     def _rows(self, ids: Tensor) -> Tensor:
         """Read the units of each word; half precision is computed in float32."""
         dtype = compute_dtype(self.vectors.dtype)
         with torch.autocast(ids.device.type, enabled=False):
             weights = {name: weight.to(dtype) for name, weight in self.lstm.named_parameters()}
-            read = self._last_states
             chunks = ids.split(WORDS)
-            # Without the checkpoint the states of all chunks would be kept for the backward pass.
             if len(chunks) > 1 and torch.is_grad_enabled():
-                parts = [checkpoint(read, chunk, weights, use_reentrant=False) for chunk in chunks]
+                # Or else the states of all chunks would be kept for the backward pass.
+                parts = [checkpoint(self._last_states, chunk, weights, use_reentrant=False) for chunk in chunks]
             else:
-                parts = [read(chunk, weights) for chunk in chunks] or [self.vectors.new_zeros(0, self.embedding_dim)]
+                parts = [self._last_states(chunk, weights) for chunk in chunks]
             return torch.cat(parts).to(self.vectors.dtype) * (self.config.output_scale or 1.0)
 
     def _last_states(self, ids: Tensor, weights: dict[str, Tensor]) -> Tensor:
@@ -127,9 +105,8 @@ class SememeLSTMEmbedding(IndexedEmbedding):
         there = lengths.nonzero().squeeze(1)
         if not len(there):
             return out
-        padded = pad_sequence(list(units.split(lengths[there].tolist())), batch_first=True)
-        inputs = F.embedding(padded, self.vectors).to(dtype) * self.embedding_dim**0.5
-        packed = pack_padded_sequence(inputs, lengths[there].cpu(), batch_first=True, enforce_sorted=False)
+        inputs = F.embedding(units, self.vectors).to(dtype) * self.embedding_dim**0.5
+        packed = pack_sequence(inputs.split(lengths[there].tolist()), enforce_sorted=False)
         _, (last, _) = functional_call(self.lstm, weights, (packed,))
         return out.index_copy(0, there, last[0])
 

@@ -8,14 +8,13 @@ vectors go to all units alike and the other half to that share of the units, the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.config import infeasible, meets
-from fairseq_see.embeddings.kronecker import factor_width, has_extra, kronecker_sum, read_factors
+from fairseq_see.embeddings.kronecker import ceil_root, has_extra, kronecker_sum
 from fairseq_see.errors import SeeError
 
 # Of 10,000 units a single one.
@@ -44,44 +43,33 @@ class UnitVectors(nn.Module):
     Args:
         units: U, in the order of their use, after the padding units of each position where there are some.
         m: at least 1; with a share of 0, 4.5 gives every unit 4 and the first half of them a fifth.
-        width: q.
+        dim: d, of the products; q is the smallest integer with q^o >= d.
         order: o.
         share: the part of the units that shares half of the vectors, and what remains of the other half where that is
             no integer for each unit; 0: all units own equally many.
     """
 
-    def __init__(self, units: int, m: float, width: int, order: int, share: float = 0.0) -> None:
+    def __init__(self, units: int, m: float, dim: int, order: int, share: float = 0.0) -> None:
         super().__init__()
-        self.m = m
+        self.m, self.dim, self.order, self.width = m, dim, order, ceil_root(dim, order)
         self.whole, owners, self.more = shares_of(units, m, order, share)
-        self.vectors = nn.Parameter(torch.empty(units, self.whole * width))
-        self.extra = nn.Parameter(torch.empty(owners, self.more * width)) if owners else None
+        self.vectors = nn.Parameter(torch.empty(units, self.whole * self.width))
+        self.extra = nn.Parameter(torch.empty(owners, self.more * self.width)) if owners else None
 
     def of(self, unit: int) -> Tensor:
         """The vectors that one unit owns, (k, q)."""
-        own = self.vectors[unit].view(self.whole, -1)
-        if self.extra is None or unit >= len(self.extra):
-            return own
-        return torch.cat((own, self.extra[unit].view(self.more, -1)))
+        banks = [self.vectors] if self.extra is None or unit >= len(self.extra) else [self.vectors, self.extra]
+        return torch.cat([bank[unit].view(-1, self.width) for bank in banks])
 
-    def banks(self) -> list[tuple[nn.Parameter, int, float]]:
-        """The parameters, each with its vectors for a unit and m."""
-        main = (self.vectors, self.whole, self.m)
-        return [main] if self.extra is None else [main, (self.extra, self.more, self.m)]
-
-    def sum(self, index: Tensor, dim: int, scale: float) -> Tensor:
-        """Rows as :func:`~fairseq_see.embeddings.kronecker.kronecker_sum` makes them of these vectors."""
+    def sum(self, index: Tensor, scale: float) -> Tensor:
+        """Rows as :func:`~fairseq_see.embeddings.kronecker.kronecker_sum` makes them of these vectors, (n, d)."""
         if self.extra is None or self.more == 1:
-            return kronecker_sum(self.vectors, index, self.whole, dim, scale, self.extra)
-        rows = kronecker_sum(self.vectors, index, self.whole, dim, scale)
+            return kronecker_sum(self.vectors, index, self.whole, self.dim, scale, self.extra)
+        rows = kronecker_sum(self.vectors, index, self.whole, self.dim, scale)
         # Of the groups that have them alone: many have not, and more vectors cost more than another pass over rows.
         owning, groups = has_extra(index, self.extra).nonzero().unbind(1)
-        more = kronecker_sum(self.extra, index[owning, groups].unsqueeze(1), self.more, dim, scale)
+        more = kronecker_sum(self.extra, index[owning, groups].unsqueeze(1), self.more, self.dim, scale)
         return rows.index_add_(0, owning, more)
-
-    def factors(self, index: Tensor) -> Tensor:
-        """What :func:`~fairseq_see.embeddings.kronecker.read_factors` reads for these products, with a share of 0."""
-        return read_factors(self.vectors, self.extra, index, self.whole)
 
 
 def shares_of(units: int, m: float, order: int, share: float = 0.0) -> Shares:
@@ -91,10 +79,7 @@ def shares_of(units: int, m: float, order: int, share: float = 0.0) -> Shares:
         SeeError: the share is no part of the units.
     """
     if not (share == 0 or LEAST_SHARE <= share <= 1):
-        raise SeeError(
-            f"frequent_share is {share}, but it is the part of the units that owns more vectors: from {LEAST_SHARE} to "
-            "1, or 0"
-        )
+        raise SeeError(f"frequent_share is {share}, but it is a part of the units: from {LEAST_SHARE} to 1, or 0")
     if not share or units <= order:
         owners, whole = int(units * (m - math.floor(m))), math.floor(m)
         return Shares(whole, owners if owners > order else 0, 1)
@@ -120,61 +105,54 @@ def plan_vectors(
     ratio: float,
     shape: tuple[int, int],
     order: int,
-    units: Sequence[int],
-    shares: Sequence[float] | None = None,
+    units: tuple[int, int],
+    proportion: float = 1.0,
     fixed: int = 0,
-    whole: bool = False,
+    integer: bool = False,
     share: float = 0.0,
     advice: str = "",
-) -> tuple[float, ...]:
-    """Plan the m of each kind of unit of an embedding made of units' vectors.
+) -> tuple[float, float]:
+    """Plan the m of both kinds of units of an embedding made of units' vectors.
 
     Args:
         method: its name, for the message.
         ratio: compression wanted.
         shape: V, d.
         order: o.
-        units: numbers of units, those of each kind.
-        shares: vectors that a unit of each kind shall own, in proportion; at least one it owns always (default: alike).
+        units: sememes, 0 where a method has none, and units of the other kind.
+        proportion: vectors that a sememe shall own for each of the others'; at least one it owns always.
         fixed: parameters that there are besides.
-        whole: whether m is to be a whole number, however coarse.
+        integer: whether m is to be an integer, however coarse.
         share: as of :class:`UnitVectors`.
         advice: for the message.
 
     Returns:
-        The largest m that compress within the tolerance; with ``whole``, the largest that do not fall short.
+        The largest m that compress within the tolerance; with ``integer``, the largest that do not fall short.
 
     Raises:
         InfeasibleRatio: even one vector a unit is too much.
         SeeError: the share is no part of the units.
     """
-    width = factor_width(shape[1], order)
-    dense = shape[0] * shape[1]
+    width, dense, steps = ceil_root(shape[1], order), shape[0] * shape[1], 1 if integer else 10_000
 
-    def reach(ratio: float) -> tuple[tuple[float, ...], float]:
-        wanted = _spread((dense / ratio - fixed) / width, units, shares or [1.0] * len(units))
+    def reach(ratio: float) -> tuple[tuple[float, float], float]:
+        sememes, others = units
+        vectors = (dense / ratio - fixed) / width
+        part = vectors / (sememes * proportion + others)
+        wanted = part * proportion, part
+        if wanted[0] < 1:
+            wanted = 1.0, max(1.0, (vectors - sememes) / others)
+        elif wanted[1] < 1:
+            wanted = max(1.0, (vectors - others) / sememes), 1.0
         # Rounded down, so that m is short to write and its parameters still fit.
-        m = tuple(float(math.floor(each)) if whole else math.floor(each * 10_000) / 10_000 for each in wanted)
+        m = math.floor(wanted[0] * steps) / steps, math.floor(wanted[1] * steps) / steps
         vectors = sum(vectors_of(number, each, order, share) for number, each in zip(units, m, strict=True))
         return m, dense / (vectors * width + fixed)
 
     m, reached = reach(ratio)
-    if meets(reached, ratio) or (whole and reached >= ratio):
+    if meets(reached, ratio) or (integer and reached >= ratio):
         return m
     # What one m reaches may be too fine to be planned again.
     while not meets(reach(reached)[1], reached):
         reached = reach(reached)[1]
     raise infeasible(method, ratio, [reached], advice)
-
-
-def _spread(vectors: float, units: Sequence[int], shares: Sequence[float]) -> list[float]:
-    """So many vectors over all units by their shares; one where that is less."""
-    sharing, part = list(range(len(units))), 0.0
-    while sharing:
-        rest = vectors - sum(number for kind, number in enumerate(units) if kind not in sharing)
-        part = rest / sum(units[kind] * shares[kind] for kind in sharing)
-        enough = [kind for kind in sharing if part * shares[kind] >= 1]
-        if enough == sharing:
-            break
-        sharing = enough
-    return [part * share if kind in sharing else 1.0 for kind, share in enumerate(shares)]

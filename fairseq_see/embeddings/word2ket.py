@@ -11,9 +11,8 @@ those of Word2KetXS the digits i_1 ... i_o of w in base t, with which row w read
 fraction, as SEE's m: the most frequent words, or those of the smallest digits, then have one product more. Word2Ket
 compresses the dimension alone, so 40x is out of reach at usual sizes.
 
-With ``tree_layernorm`` Word2Ket's products are made pairwise in a balanced tree, as the paper draws it, every inner
-node normalised and the sum scaled. The paper has these LayerNorms, its published code has
-not; off is what the code does.
+With ``tree_layernorm`` Word2Ket's products are made pairwise in a balanced tree, every inner node normalised and the
+sum scaled. The paper has these LayerNorms, its published code has not.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from fairseq_see.embeddings.base import Embedding
 from fairseq_see.embeddings.config import MethodConfig, option
 from fairseq_see.embeddings.decompose import canonical, truncated_svd
 from fairseq_see.embeddings.init import default_scale, initialise_vectors
-from fairseq_see.embeddings.kronecker import all_pairs, ceil_root, compute_dtype, factor_width
+from fairseq_see.embeddings.kronecker import all_pairs, ceil_root, compute_dtype, read_factors
 from fairseq_see.embeddings.registry import register
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 
@@ -67,21 +66,18 @@ class Word2KetEmbedding(Embedding):
     ) -> None:
         super().__init__(config, num_embeddings, embedding_dim, padding_idx)
         rank, self.order = config.rank or 1.0, config.order
-        self.leaves = UnitVectors(
-            num_embeddings * self.order, rank, factor_width(embedding_dim, self.order), self.order
-        )
+        self.leaves = UnitVectors(num_embeddings * self.order, rank, embedding_dim, self.order)
         self.output_scale = default_scale("balanced", embedding_dim, self.order, rank)
-        initialise_vectors(self.leaves.banks(), self.order, "balanced", self._sums, num_embeddings, padding_idx)
+        initialise_vectors([self.leaves], "balanced", self._sums, num_embeddings, padding_idx)
         tree_scale = torch.full((embedding_dim,), (rank * embedding_dim) ** -0.5)
         self.scale = nn.Parameter(tree_scale) if config.tree_layernorm else None
 
     @classmethod
     def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
         """The largest rank that fits."""
+        shape, units = (num_embeddings, embedding_dim), (0, num_embeddings * config.order)
         fixed = embedding_dim if config.tree_layernorm else 0
-        shape, units = (num_embeddings, embedding_dim), [num_embeddings * config.order]
-        (rank,) = plan_vectors(cls.method, ratio, shape, config.order, units, fixed=fixed)
-        return replace(config, rank=rank)
+        return replace(config, rank=plan_vectors(cls.method, ratio, shape, config.order, units, fixed=fixed)[1])
 
     @torch.no_grad()
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
@@ -91,7 +87,7 @@ class Word2KetEmbedding(Embedding):
         """
         if self.scale is not None:
             return False
-        order, width = self.order, factor_width(self.embedding_dim, self.order)
+        order, width = self.order, self.leaves.width
         rows = F.pad(matrix, (0, width**order - matrix.shape[1])).unflatten(1, (width,) * order) / self.output_scale
         whole, extra = self.leaves.whole, self.leaves.extra
         more = 0 if extra is None else len(extra) // order
@@ -107,14 +103,15 @@ class Word2KetEmbedding(Embedding):
         """Sum the products of each word's own leaves."""
         if self.scale is None:
             return self._sums(ids)
-        factors = self.leaves.factors(self._leaves_of(ids).unsqueeze(1))
+        factors = read_factors(self.leaves.vectors, self.leaves.extra, self._leaves_of(ids), self.leaves.whole)
         return _tree(list(factors)).sum(1)[:, : self.embedding_dim] * self.scale
 
     def _sums(self, ids: Tensor) -> Tensor:
-        return self.leaves.sum(self._leaves_of(ids).unsqueeze(1), self.embedding_dim, self.output_scale)
+        return self.leaves.sum(self._leaves_of(ids), self.output_scale)
 
     def _leaves_of(self, ids: Tensor) -> Tensor:
-        return ids.unsqueeze(1) * self.order + torch.arange(self.order, device=ids.device)
+        """The leaves of words (n,), of one group each: (n, 1, o)."""
+        return ids.view(-1, 1, 1) * self.order + torch.arange(self.order, device=ids.device)
 
 
 @register("word2ketxs")
@@ -130,16 +127,15 @@ class Word2KetXSEmbedding(Embedding):
         super().__init__(config, num_embeddings, embedding_dim, padding_idx)
         rank, self.order = config.rank or 1.0, config.order
         self.base = ceil_root(num_embeddings, self.order)
-        self.digits = UnitVectors(self.order * self.base, rank, factor_width(embedding_dim, self.order), self.order)
+        self.digits = UnitVectors(self.order * self.base, rank, embedding_dim, self.order)
         self.output_scale = default_scale("balanced", embedding_dim, self.order, rank)
-        initialise_vectors(self.digits.banks(), self.order, "balanced", self._rows, num_embeddings, padding_idx)
+        initialise_vectors([self.digits], "balanced", self._rows, num_embeddings, padding_idx)
 
     @classmethod
     def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
         """The largest rank that fits."""
-        shape, units = (num_embeddings, embedding_dim), [config.order * ceil_root(num_embeddings, config.order)]
-        (rank,) = plan_vectors(cls.method, ratio, shape, config.order, units)
-        return replace(config, rank=rank)
+        shape, units = (num_embeddings, embedding_dim), (0, config.order * ceil_root(num_embeddings, config.order))
+        return replace(config, rank=plan_vectors(cls.method, ratio, shape, config.order, units)[1])
 
     @torch.no_grad()
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
@@ -149,7 +145,7 @@ class Word2KetXSEmbedding(Embedding):
         """
         if self.order != 2:
             return False
-        base, width = self.base, factor_width(self.embedding_dim, 2)
+        base, width = self.base, self.digits.width
         matrix = F.pad(matrix, (0, width**2 - matrix.shape[1], 0, base**2 - len(matrix))) / self.output_scale
         # (i1 i2), (j1 j2) -> (i1 j1), (i2 j2): a Kronecker product becomes an outer one.
         folded = matrix.view(base, base, width, width).transpose(1, 2).reshape(base * width, base * width)
@@ -171,7 +167,7 @@ class Word2KetXSEmbedding(Embedding):
         digits = ids.unsqueeze(1) // powers % self.base
         # A unit is a digit and its position, the smallest digits of all positions first.
         units = digits * self.order + torch.arange(self.order, device=ids.device)
-        return self.digits.sum(units.unsqueeze(1), self.embedding_dim, self.output_scale)
+        return self.digits.sum(units.unsqueeze(1), self.output_scale)
 
     def _table(self) -> Tensor:
         """All rows; at order 2 as one matrix product."""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairseq_see.embeddings import kronecker
-from fairseq_see.embeddings.kronecker import all_pairs, ceil_root, factor_width, kronecker_sum
+from fairseq_see.embeddings.kronecker import all_pairs, ceil_root, kronecker_sum
 
 
 def literal(units, index, vectors, dim):
@@ -137,9 +137,9 @@ def test_half_precision_is_computed_in_float32(dtype):
 
 
 def test_widths_of_factors():
-    assert factor_width(512, 3) == 8 and factor_width(216, 3) == 6 and factor_width(768, 3) == 10
-    assert factor_width(3072, 3) == 15 and factor_width(256, 4) == 4 and factor_width(1, 2) == 1
-    assert math.prod([factor_width(513, 3)] * 3) >= 513
+    assert ceil_root(512, 3) == 8 and ceil_root(216, 3) == 6 and ceil_root(768, 3) == 10
+    assert ceil_root(3072, 3) == 15 and ceil_root(256, 4) == 4 and ceil_root(1, 2) == 1
+    assert math.prod([ceil_root(513, 3)] * 3) >= 513
 
 
 @pytest.mark.parametrize("numbers", [1, 60, 2**20])

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairseq_see.embeddings import SEEEmbedding, build, complete_config, see
+from fairseq_see.embeddings import SEEEmbedding, build, complete_config, indexed
 from fairseq_see.embeddings.unit_vectors import shares_of, vectors_of
 from fairseq_see.errors import InfeasibleRatio, SeeError
 from fairseq_see.units import UnitIndex
@@ -72,7 +72,7 @@ def test_equations_3_and_4(order, rank, m, head, random_index):
 )
 def test_rows_and_matrix_are_the_reference(groups, rank, m, share, random_index, monkeypatch):
     """Words with shared and with unshared groups, whose senses are added in several parts."""
-    monkeypatch.setattr(see, "WORDS", 7)
+    monkeypatch.setattr(indexed, "WORDS", 7)
     torch.manual_seed(0)
     index = random_index(words=40, rank=rank, groups=groups)
     embedding = make(40, 7, 1, index=index, vectors=m, frequent_share=share).double()
