@@ -1,4 +1,4 @@
-"""The contract of an embedding: a V x d matrix that maps tokens to vectors and, where it is tied, states to V scores."""
+"""The contract of an embedding: a V x d matrix that maps tokens to vectors and, if it is tied, states to scores."""
 
 from __future__ import annotations
 

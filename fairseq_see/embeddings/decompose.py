@@ -34,7 +34,7 @@ def weighted_mean(rows: Tensor, weights: Tensor | None = None) -> Tensor:
 
 
 def weighted_svd(matrix: Tensor, rank: int, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The product (n, rank) times (rank, m) nearest to ``matrix`` (n, m), each row's squared error times its weight (n).
+    """The product (n, rank) times (rank, m) nearest to ``matrix`` (n, m), squared errors of rows weighted (n).
 
     The second is that of the truncated SVD of the rows times the roots of their weights. Given that one, every row's
     best latents are its projection, whatever it weighs.

@@ -70,9 +70,12 @@ class IndexedEmbedding(Embedding):
         self._matrices.cached = None
 
 
-class AddSenses(torch.autograd.Function):
-    """``out`` (V, d) += the rows of ``groups`` (G, d) that each word's slots name, without another V x d."""
+def add_senses(out: Tensor, groups: Tensor, index: IndexBuffers) -> Tensor:
+    """``out`` (V, d) += the rows of ``groups`` (G, d) that are senses of each word, without another V x d."""
+    return _AddSenses.apply(out, groups, index.sense_groups, index.sense_offsets)
 
+
+class _AddSenses(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, out: Tensor, groups: Tensor, slots: Tensor, offsets: Tensor) -> Tensor:
         ctx.mark_dirty(out)

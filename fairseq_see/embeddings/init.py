@@ -57,6 +57,7 @@ def initialise_vectors(
         rows: V.
         padding_idx: an embedding that does not count.
     """
+    banks = [bank for units in kinds for bank in units.parameters()]
     for units in kinds:
         for bank in units.parameters():
             if init == "xavier":
@@ -71,9 +72,7 @@ def initialise_vectors(
             # own more, m is a mean, and their products, which have more terms, begin longer.)
             bank.mul_(units.m ** (-0.5 / units.order))
     if init != "xavier":
-        match_variance(
-            [bank for units in kinds for bank in units.parameters()], sums, rows, padding_idx, kinds[0].order
-        )
+        match_variance(banks, sums, rows, padding_idx, kinds[0].order)
 
 
 @torch.no_grad()
@@ -84,7 +83,7 @@ def align_vectors(
 
     Which of a unit's vectors is the first means nothing by itself; only vectors of the same number are multiplied. From
     independent vectors, units that meet often agree on what each number stands for, and each such set of units on
-    something else, which small steps hardly undo. From aligned ones all units agree, and draw apart as the matrix wants.
+    something else, which small steps hardly undo. Aligned ones all agree, and draw apart as the matrix wants.
 
     Args:
         kinds: filled, as for :func:`initialise_vectors`.

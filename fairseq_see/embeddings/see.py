@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.buffers import IndexSizes
 from fairseq_see.embeddings.config import MethodConfig, option
-from fairseq_see.embeddings.indexed import AddSenses, IndexedEmbedding
+from fairseq_see.embeddings.indexed import IndexedEmbedding, add_senses
 from fairseq_see.embeddings.init import INITS, align_vectors, default_scale, initialise_vectors
 from fairseq_see.embeddings.registry import register
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
@@ -96,12 +96,8 @@ class SEEEmbedding(IndexedEmbedding):
     ) -> None:
         super().__init__(config, num_embeddings, embedding_dim, padding_idx, index)
         sizes, order = self.index.sizes, self.index.order
-        if (
-            self.senses
-            and self.index.known
-            and padding_idx is not None
-            and self.index.sense_offsets.diff()[padding_idx]
-        ):
+        known = self.index.known
+        if self.senses and known and padding_idx is not None and self.index.sense_offsets.diff()[padding_idx]:
             raise SeeError(f"row {padding_idx} is the padding, but a word with senses in the unit index; give another")
         both = config.vectors if isinstance(config.vectors, tuple) else (config.vectors or 1.0,) * 2
         if config.output_scale is None:
@@ -114,7 +110,7 @@ class SEEEmbedding(IndexedEmbedding):
         self.norm = nn.LayerNorm(embedding_dim) if config.layernorm else None
         if self.norm is not None:
             nn.init.constant_(self.norm.weight, embedding_dim**-0.5)
-        if self.index.known:
+        if known:
             initialise_vectors(self._kinds(), config.init, self._sums, num_embeddings, padding_idx)
 
     def reference_rows(self, ids: Iterable[int]) -> list[Tensor]:
@@ -175,7 +171,7 @@ class SEEEmbedding(IndexedEmbedding):
             return super()._table()
         groups = self.sememes.sum(index.groups.unsqueeze(1), self._scale)
         morphemes = self.morphemes.sum(index.word_morphemes.unsqueeze(1), self._scale)
-        return self._normalise(AddSenses.apply(morphemes, groups, index.sense_groups, index.sense_offsets))
+        return self._normalise(add_senses(morphemes, groups, index))
 
     def _sums(self, ids: Tensor) -> Tensor:
         """The sums of products, (n, d)."""

@@ -1,18 +1,8 @@
 """Fit a compressed embedding to a dense matrix: losses, the loop, and measures of the result. Plain PyTorch."""
 
-from fairseq_see.fitting.fit import FitConfig, FitResult, fit, initialise
+from fairseq_see.fitting.fit import FitConfig, fit, initialise
 from fairseq_see.fitting.losses import parse_loss
 from fairseq_see.fitting.metrics import measure
 from fairseq_see.fitting.presets import PRESETS, FitPreset, preset_named
 
-__all__ = [
-    "PRESETS",
-    "FitConfig",
-    "FitPreset",
-    "FitResult",
-    "fit",
-    "initialise",
-    "measure",
-    "parse_loss",
-    "preset_named",
-]
+__all__ = ["PRESETS", "FitConfig", "FitPreset", "fit", "initialise", "measure", "parse_loss", "preset_named"]

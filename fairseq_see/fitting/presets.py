@@ -27,7 +27,7 @@ PRESETS = {
     "svd": FitPreset("low_rank", FitConfig(epochs=0), {}),
     # The linear autoencoder of Balazy et al. 2021 (arXiv 2106.08181), with their batches.
     "direction": FitPreset("low_rank", FitConfig(loss="direction", encoder=True, batch_rows=32), {"bias": True}),
-    # A trained matrix has embeddings of different lengths, and no training follows that would want frequent units first.
+    # Trained embeddings have different lengths, and no training follows that would want frequent units first.
     "see": FitPreset("see", FitConfig(), {"layernorm": False, "frequent_share": 0.0}),
     "morphte": FitPreset("morphte", FitConfig(), {}),
 }

@@ -1,4 +1,4 @@
-"""A unit index of random words, built without the package's own index builder."""
+"""Unit indexes built without the package's own index builder."""
 
 from collections.abc import Callable
 
@@ -29,16 +29,36 @@ def random_index(
 
     senses = rng.integers(0, rank, words)
     senses[:4] = 0
-    return UnitIndex(
-        order=order,
+    return make_index(
+        sememes,
+        morphemes,
         rank=rank,
-        sememes=padding_names(order) + tuple(f"sememe{i}" for i in range(sememes - order)),
-        morphemes=padding_names(order) + tuple(f"morpheme{i}" for i in range(morphemes - order)),
         groups=draw(groups, sememes),
         sense_offsets=np.concatenate([[0], np.cumsum(senses)]).astype(np.int32),
         sense_groups=rng.integers(0, groups, senses.sum()).astype(np.int32),
         word_morphemes=draw(words, morphemes),
-        dictionary="none",
+    )
+
+
+def make_index(sememes: int, morphemes: int, *, rank: int = 5, **arrays: np.ndarray) -> UnitIndex:
+    """An index of so many units, the padding among them, with names of no meaning."""
+    order = arrays["word_morphemes"].shape[1]
+    names = [
+        padding_names(order) + tuple(f"{kind}{i}" for i in range(number - order))
+        for kind, number in (("sememe", sememes), ("morpheme", morphemes))
+    ]
+    return UnitIndex(order, rank, *names, **arrays, dictionary="none")
+
+
+def paper_size_index(sememes: int = 2_200, morphemes: int = 12_000, words: int = 40_000) -> UnitIndex:
+    """An index of the paper's size; planning reads nothing but the numbers of units."""
+    return make_index(
+        sememes,
+        morphemes,
+        groups=np.zeros((1, 3), np.int32),
+        sense_offsets=np.zeros(words + 1, np.int32),
+        sense_groups=np.zeros(0, np.int32),
+        word_morphemes=np.zeros((words, 3), np.int32),
     )
 
 

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from fairseq_see.embeddings import SEEEmbedding, build, complete_config, indexed
 from fairseq_see.embeddings.unit_vectors import shares_of, vectors_of
 from fairseq_see.errors import InfeasibleRatio, SeeError
-from fairseq_see.units import UnitIndex
-from fairseq_see.units.index import padding_names
+from tests.unit.embeddings.conftest import make_index, paper_size_index
 
 
 def make(rows, dim, padding=None, *, index, method="see_paper", **options):
@@ -24,18 +23,32 @@ def reference(embedding):
     return torch.stack(embedding.reference_rows(range(embedding.num_embeddings)))
 
 
+def assert_reference(embedding, *outputs):
+    """The values of the reference, and gradients along a random slope."""
+    expected, parameters = reference(embedding), list(embedding.parameters())
+    slope = torch.randn(expected.shape, dtype=torch.float64)
+    literal = torch.autograd.grad((expected * slope).sum(), parameters, allow_unused=True)
+    literal = [torch.zeros_like(p) if grad is None else grad for p, grad in zip(parameters, literal, strict=True)]
+    for out in outputs:
+        torch.testing.assert_close(out, expected)
+        torch.testing.assert_close(list(torch.autograd.grad((out * slope).sum(), parameters)), literal)
+
+
+def planned_ratio(index, **options):
+    """What a plan for 40,000 x 512 reaches."""
+    with torch.device("meta"):
+        return 40_000 * 512 / make(40_000, 512, index=index, **options).footprint().parameters
+
+
 def test_the_reference_by_hand():
     """Two dimensions a vector: one sense of two sememes, two morphemes, m = 1, all worked out on paper."""
-    index = UnitIndex(
-        order=2,
-        rank=2,
-        sememes=(*padding_names(2), "s", "t"),
-        morphemes=(*padding_names(2), "a", "b"),
+    index = make_index(
+        4,
+        4,
         groups=np.array([[2, 3]], np.int32),
         sense_offsets=np.array([0, 1], np.int32),
         sense_groups=np.array([0], np.int32),
         word_morphemes=np.array([[3, 2]], np.int32),
-        dictionary="",
     )
     embedding = make(1, 4, index=index, vectors=1, output_scale=2.0)
     with torch.no_grad():
@@ -50,20 +63,13 @@ def test_the_reference_by_hand():
 @pytest.mark.parametrize("order", [2, 3, 4])
 @pytest.mark.parametrize("rank", [1, 2, 5])
 @pytest.mark.parametrize(
-    ("m", "head"), [(1, 0), (3, 0), ((2, 3), 0), (1.5, 0), ((1.7, 2.2), 0), (4, 0.7), ((2.4, 3), 0.9)]
+    ("m", "share"), [(1, 0), (3, 0), ((2, 3), 0), (1.5, 0), ((1.7, 2.2), 0), (4, 0.7), ((2.4, 3), 0.9)]
 )
-def test_equations_3_and_4(order, rank, m, head, random_index):
+def test_equations_3_and_4(order, rank, m, share, random_index):
     torch.manual_seed(order * rank)
     index = random_index(words=20, order=order, rank=rank)
-    dim = 3**order - 2
-    embedding = make(20, dim, index=index, vectors=m, frequent_share=head).double()
-    expected = reference(embedding)
-    torch.testing.assert_close(embedding.table(), expected)
-    slope = torch.randn(20, dim, dtype=torch.float64)
-    literal = torch.autograd.grad((expected * slope).sum(), list(embedding.parameters()), allow_unused=True)
-    ours = torch.autograd.grad((embedding(torch.arange(20)) * slope).sum(), list(embedding.parameters()))
-    for mine, theirs in zip(ours, literal, strict=True):
-        torch.testing.assert_close(mine, torch.zeros_like(mine) if theirs is None else theirs)
+    embedding = make(20, 3**order - 2, index=index, vectors=m, frequent_share=share).double()
+    assert_reference(embedding, embedding.table(), embedding(torch.arange(20)))
 
 
 @pytest.mark.parametrize("groups", [8, 90])
@@ -73,17 +79,9 @@ def test_equations_3_and_4(order, rank, m, head, random_index):
 def test_rows_and_matrix_are_the_reference(groups, rank, m, share, random_index, monkeypatch):
     """Words with shared and with unshared groups, whose senses are added in several parts."""
     monkeypatch.setattr(indexed, "WORDS", 7)
-    torch.manual_seed(0)
     index = random_index(words=40, rank=rank, groups=groups)
     embedding = make(40, 7, 1, index=index, vectors=m, frequent_share=share).double()
-    expected = reference(embedding)
-    slope = torch.randn(40, 7, dtype=torch.float64)
-    parameters = list(embedding.parameters())
-    gradients = torch.autograd.grad((expected * slope).sum(), parameters, allow_unused=True)
-    gradients = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]
-    for out in (embedding.table(), embedding(torch.arange(40).view(8, 5)).view(40, 7)):
-        torch.testing.assert_close(out, expected)
-        torch.testing.assert_close(list(torch.autograd.grad((out * slope).sum(), parameters)), gradients)
+    assert_reference(embedding, embedding.table(), embedding(torch.arange(40).view(8, 5)).view(40, 7))
 
 
 def test_layernorm_normalises_the_truncated_sum(random_index):
@@ -122,37 +120,22 @@ def test_parameters_are_units_times_width_times_m_whatever_the_rank(random_index
         assert make(60, 512, index=index, vectors=9).footprint().parameters == (12 + 30) * 8 * 9
 
 
-def paper_size_index(sememes, morphemes, words=40_000):
-    """An index of the paper's size; planning reads nothing but the numbers of units."""
-    return UnitIndex(
-        order=3,
-        rank=5,
-        sememes=padding_names(3) + tuple(map(str, range(sememes - 3))),
-        morphemes=padding_names(3) + tuple(map(str, range(morphemes - 3))),
-        groups=np.zeros((1, 3), np.int32),
-        sense_offsets=np.zeros(words + 1, np.int32),
-        sense_groups=np.zeros(0, np.int32),
-        word_morphemes=np.zeros((words, 3), np.int32),
-        dictionary="",
-    )
-
-
 def plan(ratio, index, **options):
     return complete_config("see_paper", 40_000, 512, ratio, index, options).vectors
 
 
 @pytest.mark.parametrize(
-    ("ratio", "whole", "reached"), [(10, 18, 10.02), (20, 9, 20.03), (40, 4, 45.07), (80, 2, 90.1)]
+    ("ratio", "integer", "reached"), [(10, 18, 10.02), (20, 9, 20.03), (40, 4, 45.07), (80, 2, 90.1)]
 )
-def test_plans_at_the_papers_size(ratio, whole, reached):
-    """V = 40,000, d = 512, 14,200 units: 20x is m = 9 (section 5.5); a whole m cannot give 40x or 80x."""
-    index = paper_size_index(2_200, 12_000)
-    assert plan(ratio, index, integer_vectors=True) == whole
-    assert 40_000 * 512 / (14_200 * 8 * whole) == pytest.approx(reached, abs=0.05)
-    m = plan(ratio, index)
-    with torch.device("meta"):
-        parameters = make(40_000, 512, index=index, vectors=m).footprint().parameters
-    assert ratio <= 40_000 * 512 / parameters <= 1.001 * ratio
+def test_plans_at_the_papers_size(ratio, integer, reached):
+    """V = 40,000, d = 512, 14,200 units: 20x is m = 9 (section 5.5); an integer m cannot give 40x or 80x."""
+    index = paper_size_index()
+    assert plan(ratio, index, integer_vectors=True) == integer
+    assert 40_000 * 512 / (14_200 * 8 * integer) == pytest.approx(reached, abs=0.05)
+    assert ratio <= planned_ratio(index, vectors=plan(ratio, index)) <= 1.001 * ratio
+    for share in (0.05, 0.2, 1):
+        m = plan(ratio, index, frequent_share=share)
+        assert ratio <= planned_ratio(index, vectors=m, frequent_share=share) <= 1.005 * ratio
 
 
 @pytest.mark.parametrize(
@@ -161,12 +144,10 @@ def test_plans_at_the_papers_size(ratio, whole, reached):
 )
 def test_a_share_of_the_sememes_is_kept_to_above_one_vector(share, m):
     """At 20x there are 40,000 x 512 / 20 / 8 = 128,000 vectors for 2,200 sememes and 12,000 morphemes."""
-    index = paper_size_index(2_200, 12_000)
+    index = paper_size_index()
     planned = plan(20, index, sememe_share=share)
     assert planned == pytest.approx(m, abs=1e-4)
-    with torch.device("meta"):
-        parameters = make(40_000, 512, index=index, vectors=planned).footprint().parameters
-    assert 20 <= 40_000 * 512 / parameters <= 20.01
+    assert 20 <= planned_ratio(index, vectors=planned) <= 20.01
 
 
 def test_a_fraction_of_m_goes_to_the_first_units(random_index):
@@ -176,7 +157,7 @@ def test_a_fraction_of_m_goes_to_the_first_units(random_index):
 
 
 @pytest.mark.parametrize(
-    ("m", "head", "shares"),
+    ("m", "share", "shares"),
     [
         (4.5, 0, (4, 50, 1)),
         (5, 0.2, (2, 20, 15)),
@@ -185,33 +166,23 @@ def test_a_fraction_of_m_goes_to_the_first_units(random_index):
         (1.5, 0.2, (1, 25, 2)),
         (5, 1, (2, 100, 3)),
         (1, 0.2, (1, 0, 1)),
-        # So small a head would be the padding alone.
+        # So small a share would be the padding alone.
         (1.02, 0.5, (1, 0, 1)),
         (9, 1e-4, (4, 4, 125)),
     ],
 )
-def test_half_of_the_vectors_are_for_all_units_and_half_for_the_head(m, head, shares):
-    assert shares_of(100, m, 3, head) == shares
-    assert shares[0] * 100 + shares[1] * shares[2] == vectors_of(100, m, 3, head)
+def test_half_of_the_vectors_are_for_all_units_and_half_for_the_most_frequent(m, share, shares):
+    assert shares_of(100, m, 3, share) == shares
+    assert shares[0] * 100 + shares[1] * shares[2] == vectors_of(100, m, 3, share)
 
 
-@given(units=st.integers(2, 400), m=st.floats(1, 40), order=st.integers(2, 4), head=st.just(0.0) | st.floats(1e-4, 1))
-def test_no_more_units_own_vectors_than_there_are(units, m, order, head):
-    whole, owners, more = shares_of(units, m, order, head)
+@given(units=st.integers(2, 400), m=st.floats(1, 40), order=st.integers(2, 4), share=st.just(0.0) | st.floats(1e-4, 1))
+def test_no_more_units_own_vectors_than_there_are(units, m, order, share):
+    whole, owners, more = shares_of(units, m, order, share)
     assert whole >= 1 and owners * more + units * whole <= units * m + 1e-6
     assert owners == 0 or order < owners <= units
-    # Padding alone has no head.
+    # Padding alone has no frequent units.
     assert units > order or whole == math.floor(m)
-
-
-@pytest.mark.parametrize("head", [0.05, 0.2, 1])
-@pytest.mark.parametrize("ratio", [10, 20, 40, 80])
-def test_a_head_is_planned_within_the_ratio(ratio, head):
-    index = paper_size_index(2_200, 12_000)
-    planned = plan(ratio, index, frequent_share=head)
-    with torch.device("meta"):
-        parameters = make(40_000, 512, index=index, frequent_share=head, vectors=planned).footprint().parameters
-    assert ratio <= 40_000 * 512 / parameters <= 1.005 * ratio
 
 
 @pytest.mark.parametrize("share", [-0.1, 1e-320, 1.1])
@@ -224,31 +195,27 @@ def test_a_share_that_is_none_is_refused(method, share, random_index):
 
 def test_an_infeasible_ratio_names_the_nearest():
     with pytest.raises(InfeasibleRatio, match=r"nearest ratio: 180.3x .*max-morphemes") as error:
-        plan(500, paper_size_index(2_200, 12_000))
+        plan(500, paper_size_index())
     assert error.value.nearest == pytest.approx(40_000 * 512 / (14_200 * 8))
 
 
 @pytest.mark.parametrize("init", ["balanced", "normal"])
 @pytest.mark.parametrize("layernorm", [False, True])
-@pytest.mark.parametrize(("dim", "head"), [(216, 0), (200, 0), (216, 0.3)])
-def test_start_has_the_variance_of_a_dense_table(init, layernorm, dim, head, random_index):
-    """With repeated units, missing senses, padding and a cut: the index has them all."""
+@pytest.mark.parametrize(("dim", "share"), [(216, 0), (200, 0), (216, 0.3)])
+def test_initialisation_has_the_variance_of_a_dense_matrix(init, layernorm, dim, share, random_index):
+    """With repeated units, missing senses, padding and a truncation: the index has them all."""
     index = random_index(words=3000, sememes=200, morphemes=900, groups=1500, rank=5)
     torch.manual_seed(1)
-    table = make(3000, dim, 1, index=index, vectors=(3, 5), frequent_share=head, layernorm=layernorm, init=init)
-    table = table.table().detach()
-    real = torch.arange(3000) != 1
-    assert abs(table[real].var(1).mean().item() * dim - 1) < 0.05
+    embedding = make(3000, dim, 1, index=index, vectors=(3, 5), frequent_share=share, layernorm=layernorm, init=init)
+    variance = embedding.table().detach()[torch.arange(3000) != 1].var(1).mean().item()
+    assert abs(variance * dim - 1) < 0.05
+    if not share:
+        # Or else one learning rate could not suit both.
+        for units in (embedding.sememes, embedding.morphemes):
+            assert units.vectors.std().item() == pytest.approx(dim**-0.5, rel=0.3)
 
 
-def test_vectors_start_about_as_large_as_a_dense_tables_numbers(random_index):
-    """Or else one learning rate could not suit both."""
-    embedding = make(60, 216, 1, index=random_index(), vectors=(3, 5))
-    for units in (embedding.sememes, embedding.morphemes):
-        assert units.vectors.std().item() == pytest.approx(216**-0.5, rel=0.3)
-
-
-def test_xavier_start_is_the_published_one(random_index):
+def test_xavier_is_the_published_initialisation(random_index):
     embedding = make(60, 512, index=random_index(), vectors=7, init="xavier")
     assert embedding.table().var().item() < 0.05 / 512
 
