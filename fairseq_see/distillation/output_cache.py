@@ -30,7 +30,7 @@ from fairseq_see.io import replacing, write_tensors
 FILE_SAMPLES = 4096
 
 
-class Kept(NamedTuple):
+class _Kept(NamedTuple):
     """Outputs of one sample: its content's hash, tokens (length, k) and logits (length, k)."""
 
     content: int
@@ -62,7 +62,7 @@ class OutputCache:
     def __init__(self, folder: str | Path, key: Mapping[str, str], k: int) -> None:
         self.folder, self.k = Path(folder), k
         self._key = {"key": json.dumps({**key, "k": k}, sort_keys=True)}
-        self._new: dict[int, Kept] = {}
+        self._new: dict[int, _Kept] = {}
         self._read: set[Path] = set()
         self._files: list[_File] = []
         # Where samples are: the number of a file, and of a sample in it. One int, as there may be millions.
@@ -76,7 +76,7 @@ class OutputCache:
 
         Args:
             ids: of the samples.
-            contents: what :func:`content_hashes` says of them.
+            contents: their :func:`content_hashes`.
             lengths: their positions, N in all.
             compute: called for the logits (N, V) unless all samples are known.
 
@@ -92,7 +92,7 @@ class OutputCache:
         return tokens.long(), logits.float()
 
     def flush(self) -> None:
-        """Write what is not written yet, and see what other processes have."""
+        """Write what is not written yet, and read what other processes have written."""
         if not self._new:
             return
         new = self._new.values()
@@ -115,7 +115,7 @@ class OutputCache:
         parts = zip(ids, contents, tokens.to("cpu", torch.int32).split(lengths), values.split(lengths), strict=True)
         for i, *kept in parts:
             if not self._knows(i):
-                self._new[i] = Kept(*kept)
+                self._new[i] = _Kept(*kept)
         if len(self._new) >= FILE_SAMPLES:
             self.flush()
 
@@ -139,10 +139,10 @@ class OutputCache:
             self._files.append(_File(tensors["contents"], bounds, tensors["tokens"], tensors["logits"]))
             self._read.add(path)
 
-    def _sample(self, place: int) -> Kept:
+    def _sample(self, place: int) -> _Kept:
         file, nth = self._files[place >> 32], place & 0xFFFFFFFF
         first, end = file.bounds[nth : nth + 2].tolist()
-        return Kept(int(file.contents[nth]), file.tokens[first:end], file.logits[first:end])
+        return _Kept(int(file.contents[nth]), file.tokens[first:end], file.logits[first:end])
 
 
 _ANOTHER = "give another folder, or empty this one"

@@ -22,17 +22,14 @@ from fairseq_see.losses.chunked import full
 
 
 def squared_error(pairs: Sequence[tuple[Tensor, Tensor]], real: Tensor) -> Tensor:
-    """The sum over positions of the mean of (student - teacher)^2 over the numbers there, and over pairs (eq. 5, 6).
+    """The sum over positions of the mean of (student - teacher)^2 over dimensions, and over pairs (eq. 5, 6).
 
     Args:
         pairs: at least one, of student's and teacher's vectors (..., d).
         real: (...) bool, False at padding, which does not count.
     """
-    return torch.stack([_squared_error(student, teacher, real) for student, teacher in pairs]).mean()
-
-
-def _squared_error(student: Tensor, teacher: Tensor, real: Tensor) -> Tensor:
-    return (full(student) - full(teacher)).square().mean(-1).masked_fill(~real, 0).sum()
+    errors = [(full(student) - full(teacher)).square().mean(-1) for student, teacher in pairs]
+    return torch.stack([error.masked_fill(~real, 0).sum() for error in errors]).mean()
 
 
 def zero_gradients(model: nn.Module) -> Tensor:
@@ -47,8 +44,8 @@ class Layers(NamedTuple):
     """Whose hidden states are compared, on one side of a model.
 
     Attributes:
-        named: pairs of a student's and a teacher's layer, 0 being the output of the embedding; None stands for all
-            layers, which needs models of the same depth. -1 is the last.
+        named: pairs of a student's and a teacher's layer, 0 being the output of the embedding and -1 the last; None
+            stands for all layers of models of the same depth.
         side: encoder, decoder, or model; for messages.
     """
 
@@ -78,7 +75,7 @@ class Layers(NamedTuple):
 
 
 def parse_layers(text: str) -> tuple[Layers, Layers]:
-    """Layers of encoder and decoder from ``all``, ``last`` or a list as ``0,2:4``; or two of these, ``ENC/DEC``.
+    """Layers of encoder and decoder: ``ENC/DEC``, each as :func:`parse_side` reads it, or one for both.
 
     Raises:
         SeeError: the text is another one.
@@ -131,7 +128,7 @@ class Stages(NamedTuple):
         return self.start if update < self.updates or epoch <= self.epochs else self.formal
 
     def announced(self, weights: Weights, update: int) -> str:
-        """What a log says when the stage of these weights begins, after ``update`` updates."""
+        """The line of a log when the stage of these weights begins, after ``update`` updates."""
         name = "start" if weights is self.start else "formal"
         loss = " + ".join(f"{weight:g} {term}" for term, weight in weights._asdict().items() if weight)
         return f"distillation: {name} stage from update {update}, loss {loss}"

@@ -1,8 +1,8 @@
-"""Losses of an output layer, in pieces that stay in the cache: cross entropy, and the KL divergence from a teacher.
+"""Losses of an output layer, in chunks that stay in the cache: cross entropy, and the KL divergence from a teacher.
 
-Logits of a translation model are some 4,000 positions of 40,000 numbers, far more than any cache holds. Written with
-log_softmax and sums, a loss and its gradient make half a dozen tensors of that size. Here some of the positions are
-worked on at a time, once in the forward pass and once more in the backward pass; the gradient is the only large tensor.
+Logits of a translation model are some 4,000 positions of 40,000 tokens, far more than any cache holds, and a loss with
+its gradient makes half a dozen tensors of that size. Here some positions are computed at a time, once in the forward
+pass and once more in the backward pass; the gradient is the only large tensor.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Numbers of a piece: a few of them fit into a processor's last cache, and a GPU is still busy.
-PIECE = 2**20
+# Logits of a chunk: a few such chunks fit into a processor's last cache, and a GPU is still busy.
+CHUNK_ELEMENTS = 2**20
 
 
 def cross_entropy(logits: Tensor, target: Tensor, smoothing: float, ignored: int) -> tuple[Tensor, Tensor]:
-    """Label-smoothed cross entropy and negative log likelihood, in nats, summed over positions; fairseq's numbers.
+    """Label-smoothed cross entropy and negative log likelihood, in nats, summed over positions, as fairseq has them.
 
-    As fairseq has it, a wrong token is worth smoothing / (V - 1). The likelihood has no gradient.
+    The smoothing of a wrong token is smoothing / (V - 1). The likelihood has no gradient.
 
     Args:
         logits: (..., V).
@@ -56,7 +56,7 @@ def kl_divergence(
     if real is not None:
         real = real.flatten()
         if tokens is not None:
-            # k numbers a position are less to copy than the student's V.
+            # k values a position are less to copy than the student's V.
             tokens, teacher = (
                 values.new_zeros(len(real), values.size(-1)).index_put((real,), values) for values in (tokens, teacher)
             )
@@ -141,12 +141,12 @@ def _flat(logits: Tensor) -> Tensor:
 
 
 def _parts(logits: Tensor) -> Iterator[slice]:
-    step = max(1, PIECE // logits.size(-1))
+    step = max(1, CHUNK_ELEMENTS // logits.size(-1))
     return (slice(first, first + step) for first in range(0, len(logits), step))
 
 
 def _sum(values: Tensor, real: Tensor) -> Tensor:
-    # Indexed by real, they would make the host wait for a GPU at every piece.
+    # Indexed by real, they would make the host wait for a GPU at every chunk.
     return values.masked_fill(~real, 0).sum()
 
 

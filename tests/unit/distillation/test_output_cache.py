@@ -1,4 +1,4 @@
-"""What a teacher said is given back as it was, from memory and from disk, or refused."""
+"""The outputs of a teacher come back as they were, from memory and from disk, or are refused."""
 
 import pytest
 import torch
@@ -52,33 +52,22 @@ def test_full_batches_are_written_at_once_and_others_see_them(tmp_path, monkeypa
     ask(there, 3, 8, compute=never)
 
 
-@pytest.mark.parametrize(("key", "k"), [({"teacher": "b"}, 4), ({"teacher": "a"}, 3)])
-def test_another_teacher_or_number_is_refused(tmp_path, key, k):
+def test_outputs_of_other_teachers_or_data_and_damaged_ones_are_refused(tmp_path):
     cache = OutputCache(tmp_path, {"teacher": "a"}, 4)
     ask(cache, 3)
     cache.flush()
-    with pytest.raises(SeeError, match="another teacher or another number of them; give another folder"):
-        OutputCache(tmp_path, key, k)
-
-
-def test_other_data_is_refused(tmp_path):
-    cache = OutputCache(tmp_path, {"teacher": "a"}, 4)
-    ask(cache, 3)
+    for key, k in (("b", 4), ("a", 3)):
+        with pytest.raises(SeeError, match="another teacher or another number of them; give another folder"):
+            OutputCache(tmp_path, {"teacher": key}, k)
     with pytest.raises(SeeError, match="for other data; give another folder"):
         cache.outputs([3], [7], [2], never)
-
-
-def test_a_damaged_file_is_refused(tmp_path):
-    cache = OutputCache(tmp_path, {"teacher": "a"}, 4)
-    ask(cache, 3)
-    cache.flush()
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(SeeError, match=r"is damaged or cannot be read .*; delete it"):
         OutputCache(tmp_path, {"teacher": "a"}, 4)
 
 
-def test_a_full_disk_is_told(tmp_path):
+def test_a_full_disk_is_reported(tmp_path):
     cache = OutputCache(tmp_path, {"teacher": "a"}, 4)
     ask(cache, 3)
     with full_disk(100), pytest.raises(SeeError, match=r"cannot write .*\.safetensors: "):

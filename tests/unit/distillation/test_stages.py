@@ -1,4 +1,4 @@
-"""Losses of distillation against slow loops in double precision and numbers worked out by hand; layers; stages."""
+"""Losses of distillation against slow loops in double precision and values worked out by hand; layers; stages."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Losses of an output layer against torch's own, slow loops and numbers worked out by hand, in one piece or many."""
+"""Losses of an output layer against torch's own, slow loops and values worked out by hand, in one chunk or many."""
 
 import math
 
@@ -17,9 +17,9 @@ def numbers(*shape, seed=0):
 
 
 @pytest.fixture(params=[1, 25, 2**20])
-def piece(request, monkeypatch):
+def chunks(request, monkeypatch):
     """One position at a time, some of them, all at once."""
-    monkeypatch.setattr(chunked, "PIECE", request.param)
+    monkeypatch.setattr(chunked, "CHUNK_ELEMENTS", request.param)
 
 
 def gradient_of(loss, logits):
@@ -92,7 +92,7 @@ def test_what_the_teacher_rules_out_adds_nothing(both):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
 @pytest.mark.parametrize("padded", [0, 3])
 @pytest.mark.parametrize("ignored", [PAD, -100])
-def test_cross_entropy_is_torchs(piece, smoothing, padded, ignored):
+def test_cross_entropy_is_torchs(chunks, smoothing, padded, ignored):
     logits, target = (3 * numbers(2, 6, 11)).requires_grad_(), torch.arange(12).view(2, 6) % 9 + 2
     target[1, :padded] = ignored
     loss, likelihood = cross_entropy(logits, target, smoothing, ignored)
@@ -112,7 +112,7 @@ def test_cross_entropy_is_torchs(piece, smoothing, padded, ignored):
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
-def test_divergence_is_torchs(piece, temperature):
+def test_divergence_is_torchs(chunks, temperature):
     student, teacher = (3 * numbers(2, 4, 11)).requires_grad_(), 3 * numbers(2, 4, 11, seed=1)
     real = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 0]]).bool()
     loss = kl_divergence(student, teacher, None, temperature, False, real)
@@ -127,7 +127,7 @@ def test_divergence_is_torchs(piece, temperature):
     torch.testing.assert_close(gradient_of(some, student), gradient_of(expected, student))
 
 
-def test_gradients(piece):
+def test_gradients(chunks):
     logits, target = numbers(3, 5).requires_grad_(), torch.tensor([2, PAD, 4])
     assert torch.autograd.gradcheck(lambda x: cross_entropy(x, target, 0.2, PAD)[0], (logits,))
     real, teacher = target != PAD, numbers(3, 5, seed=1)
@@ -140,7 +140,7 @@ def test_gradients(piece):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_loses_nothing_but_the_last_rounding(piece, dtype):
+def test_half_precision_loses_nothing_but_the_last_rounding(chunks, dtype):
     exact = (8 * numbers(4, 50)).to(dtype).float().requires_grad_()
     logits, target = exact.detach().to(dtype).requires_grad_(), torch.tensor([3, 4, PAD, 49])
     loss, likelihood = cross_entropy(logits, target, 0.1, PAD)
@@ -156,7 +156,7 @@ def test_divergence_of_half_precision_is_in_single():
     assert kl_divergence(student, teacher).dtype == torch.float32
 
 
-def test_a_batch_of_padding_is_nothing(piece):
+def test_a_batch_of_padding_is_nothing(chunks):
     logits = numbers(3, 5).requires_grad_()
     loss, likelihood = cross_entropy(logits, torch.full((3,), PAD), 0.1, PAD)
     assert loss.item() == likelihood.item() == 0
