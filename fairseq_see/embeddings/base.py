@@ -27,12 +27,7 @@ PROJECTION_ROWS = 2048
 
 
 class Footprint(NamedTuple):
-    """What an embedding costs.
-
-    Attributes:
-        parameters: trained parameters, and codes that stand for such.
-        bytes: on disk: parameters in half precision, codes of K values in log2 K bits, the packed unit index if any.
-    """
+    """Parameters, and codes that stand for such; bytes of these (in half precision, packed) and of a unit index."""
 
     parameters: int
     bytes: int
@@ -40,7 +35,7 @@ class Footprint(NamedTuple):
 
 @dataclass
 class _Matrices:
-    """Reconstructed matrices. Not attributes of the module: torch would register one that is a parameter."""
+    """Reconstructed matrices; as attributes of the module torch would register those that are parameters."""
 
     held: Tensor | None = None
     cached: Tensor | None = None
@@ -195,7 +190,7 @@ class Embedding(nn.Module, ABC):
             self._matrices.held = None
 
     def footprint(self) -> Footprint:
-        """Parameters; bytes on disk in half precision, with codes and a unit index counted in."""
+        """What the embedding costs where it is shipped."""
         modules, parameters = list(self.modules()), sum(parameter.numel() for parameter in self.parameters())
         index = sum(module.sizes.bytes for module in modules if isinstance(module, IndexBuffers))
         buffers = [module for module in modules if isinstance(module, CodeBuffer)]

@@ -14,15 +14,7 @@ SWEEPS = 30
 
 
 def truncated_svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """The nearest product of two matrices of inner dimension ``rank`` (Eckart and Young 1936).
-
-    Args:
-        matrix: (..., n, m).
-        rank: any; columns beyond min(n, m) are zero.
-
-    Returns:
-        (..., n, rank) and (..., rank, m), the singular values shared out evenly.
-    """
+    """The product (..., n, rank) (..., rank, m) nearest to a matrix (Eckart and Young 1936); zero beyond its rank."""
     left, values, right = _svd(matrix, rank)
     roots = values.sqrt()
     return left * roots.unsqueeze(-2), roots.unsqueeze(-1) * right
@@ -46,15 +38,7 @@ def weighted_svd(matrix: Tensor, rank: int, weights: Tensor | None = None) -> tu
 
 
 def tensor_train(tensor: Tensor, ranks: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """TT-SVD of a tensor of three axes (Oseledets 2011, algorithm 1).
-
-    Args:
-        tensor: (a, b, c).
-        ranks: R1 and R2.
-
-    Returns:
-        (a, R1), (R1, b, R2) and (R2, c).
-    """
+    """TT-SVD of a tensor (a, b, c) (Oseledets 2011, algorithm 1): (a, R1), (R1, b, R2) and (R2, c)."""
     a, b, c = tensor.shape
     # The right factors have the singular values: truncating them again then loses the least.
     first, values, rest = _svd(tensor.reshape(a, b * c), ranks[0])
@@ -63,17 +47,10 @@ def tensor_train(tensor: Tensor, ranks: tuple[int, int]) -> tuple[Tensor, Tensor
 
 
 def canonical(tensors: Tensor, rank: int) -> list[Tensor]:
-    """Sums of Kronecker products near tensors with o axes of q: alternating least squares (Kolda and Bader 2009, 3.4).
+    """Sums of r Kronecker products near tensors (n, q, ..., q): o tensors (n, r, q), a product's vectors equally long.
 
-    Each least-squares problem is solved exactly, a little ridge aside, from the leading singular vectors of each
-    unfolding. With two axes the truncated SVD is the answer.
-
-    Args:
-        tensors: (n, q, ..., q), n of them at once.
-        rank: r, products in a sum.
-
-    Returns:
-        o tensors (n, r, q), the vectors of a product equally long.
+    With two axes they are the truncated SVD; else alternating least squares (Kolda and Bader 2009, 3.4), each solved
+    exactly, a little ridge aside, from the leading singular vectors of each unfolding.
     """
     order = tensors.dim() - 1
     if order == 2:

@@ -18,15 +18,7 @@ WORDS = 2048
 
 
 class IndexedEmbedding(Embedding):
-    """An embedding of words whose units stand in an index.
-
-    Args:
-        config: hyper-parameters, complete.
-        num_embeddings: V.
-        embedding_dim: d.
-        padding_idx: the embedding that is zero and stays zero, or None.
-        index: the unit index of the V words, or its sizes where a state dict will bring the arrays.
-    """
+    """An embedding whose fifth argument is a unit index of its V words, or the sizes of one that is to be loaded."""
 
     uses_index = True
     # Whether words are made of their senses too; if not, these are left out.
@@ -52,10 +44,7 @@ class IndexedEmbedding(Embedding):
         return self.index_version_1
 
     def extend(self, index: UnitIndex) -> None:
-        """Take in the words of a longer index, made of the vectors that exist: no parameter changes.
-
-        Args:
-            index: the embedding's own, extended (units/extension.py).
+        """Take in the words of the index extended (units/extension.py), made of the vectors that exist.
 
         Raises:
             SeeError: it has other units.

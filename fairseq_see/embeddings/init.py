@@ -1,16 +1,14 @@
 """Initialisation: embeddings begin with the variance of a dense matrix, 1/d.
 
-An embedding that is a plain sum of products would need factors several times larger than the elements of a dense
-matrix, and Adam, whose steps have the size of the learning rate whatever the size of a parameter, would then move them
-several times more slowly. So embeddings are ``output_scale`` times the sum, with a fixed scale under which the factors
-begin about as large as a dense matrix's elements. It is no parameter and changes no model: factors multiplied by
-scale^(1/o) are the same without it.
+The factors of a plain sum of products would be several times larger than a dense matrix's elements, and Adam, whose
+steps have the size of the learning rate, would move them several times more slowly. So embeddings are ``output_scale``
+times the sum, a fixed scale under which factors begin about as large as a dense matrix's elements. It changes no model:
+factors multiplied by scale^(1/o) are the same without it.
 
 For the vectors of the Kronecker family there is a choice. ``balanced``: random directions of equal length, so that all
 products begin equally long. ``normal``: Gaussian vectors, whose products have heavy tails. Both are scaled by
-measurement, not derivation: repeated units in a group, shared padding units, missing senses and the truncation all move
-the variance. ``xavier`` is the initialisation of MorphTE's published code, many orders of magnitude smaller and without
-a scale, and is left as it is.
+measurement: repeated units, shared padding units, missing senses and the truncation all move the variance.
+``xavier`` is that of MorphTE's published code, many orders of magnitude smaller and without a scale.
 """
 
 from __future__ import annotations
@@ -33,14 +31,7 @@ OWN = 0.3
 
 
 def default_scale(init: str, dim: int, order: int, terms: float) -> float:
-    """The fixed factor of the embeddings.
-
-    Args:
-        init: one of INITS.
-        dim: d.
-        order: o, factors in a product.
-        terms: products in an embedding, on average.
-    """
+    """The fixed factor of embeddings of d dimensions, each of so many products (on average) of o factors."""
     return 1.0 if init == "xavier" else math.sqrt(dim ** (order - 1) / terms)
 
 
@@ -48,14 +39,9 @@ def default_scale(init: str, dim: int, order: int, terms: float) -> float:
 def initialise_vectors(
     kinds: Sequence[UnitVectors], init: str, sums: Callable[[Tensor], Tensor], rows: int, padding_idx: int | None
 ) -> None:
-    """Fill the vectors of units.
+    """Fill the vectors of units of each kind, those of a matrix of V rows.
 
-    Args:
-        kinds: the units of each kind.
-        init: one of INITS.
-        sums: ids (n,) -> (n, d), the embeddings before LayerNorm.
-        rows: V.
-        padding_idx: an embedding that does not count.
+    ``sums`` makes ids (n,) embeddings (n, d) before LayerNorm, by which the variance is measured.
     """
     banks = [bank for units in kinds for bank in units.parameters()]
     for units in kinds:
@@ -84,12 +70,6 @@ def align_vectors(
     Which of a unit's vectors is the first means nothing by itself; only vectors of the same number are multiplied. From
     independent vectors, units that meet often agree on what each number stands for, and each such set of units on
     something else, which small steps hardly undo. Aligned ones all agree, and draw apart as the matrix wants.
-
-    Args:
-        kinds: filled, as for :func:`initialise_vectors`.
-        sums: ids (n,) -> (n, d), the embeddings before LayerNorm.
-        matrix: (V, d), what will be fitted, the padding embedding zero.
-        padding_idx: an embedding that does not count.
     """
     banks, order = [bank for units in kinds for bank in units.parameters()], kinds[0].order
     for bank in banks:
@@ -109,14 +89,10 @@ def match_variance(
     padding_idx: int | None,
     degree: int | None = None,
 ) -> None:
-    """Scale factors so that the mean variance of the embeddings made of them is 1/d.
+    """Scale factors alike so that the mean variance of the V embeddings made of them, the padding apart, is 1/d.
 
-    Args:
-        factors: scaled alike; on the meta device they are left alone.
-        rows_of: ids (n,) -> (n, d).
-        rows: V.
-        padding_idx: an embedding that does not count.
-        degree: of the embeddings as a polynomial in a common factor (default: the number of factors).
+    ``rows_of`` makes ids (n,) embeddings (n, d); ``degree`` is theirs as a polynomial in a common factor (default: the
+    number of factors). On the meta device nothing happens.
     """
     if any(factor.is_meta for factor in factors):
         return

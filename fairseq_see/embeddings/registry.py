@@ -109,10 +109,7 @@ def build(
 
 
 def restore(description: Mapping[str, Any]) -> Embedding:
-    """Build an embedding whose weights and index are about to be loaded from a state dict.
-
-    Args:
-        description: what :meth:`~fairseq_see.embeddings.base.Embedding.describe` returned.
+    """Build an embedding whose weights and index are about to be loaded, from what ``Embedding.describe`` returned.
 
     Raises:
         SeeError: it is damaged, or holds an option that this version does not know.

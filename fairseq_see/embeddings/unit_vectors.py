@@ -8,7 +8,6 @@ vectors go to all units alike and the other half to that share of the units, the
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,20 +18,6 @@ from fairseq_see.errors import SeeError
 
 # Of 10,000 units a single one.
 LEAST_SHARE = 1e-4
-
-
-class Shares(NamedTuple):
-    """Who owns how many vectors.
-
-    Attributes:
-        whole: what every unit owns.
-        owners: the first units, which own more.
-        more: how many more these own.
-    """
-
-    whole: int
-    owners: int
-    more: int
 
 
 class UnitVectors(nn.Module):
@@ -72,8 +57,11 @@ class UnitVectors(nn.Module):
         return rows.index_add_(0, owning, more)
 
 
-def shares_of(units: int, m: float, order: int, share: float = 0.0) -> Shares:
+def shares_of(units: int, m: float, order: int, share: float = 0.0) -> tuple[int, int, int]:
     """Who of U units owns how many vectors, m on average; arguments as of :class:`UnitVectors`.
+
+    Returns:
+        what every unit owns, how many units (the first) own more, and how many more.
 
     Raises:
         SeeError: the share is no part of the units.
@@ -82,7 +70,7 @@ def shares_of(units: int, m: float, order: int, share: float = 0.0) -> Shares:
         raise SeeError(f"frequent_share is {share}, but it is a part of the units: from {LEAST_SHARE} to 1, or 0")
     if not share or units <= order:
         owners, whole = int(units * (m - math.floor(m))), math.floor(m)
-        return Shares(whole, owners if owners > order else 0, 1)
+        return whole, owners if owners > order else 0, 1
     whole = max(1, math.floor(m / 2))
     shared = int(units * (m - whole))
     # Rounded up, so that those who share are no larger part than that; and no more each than leaves some for others
@@ -91,7 +79,7 @@ def shares_of(units: int, m: float, order: int, share: float = 0.0) -> Shares:
     # What is left over is to be at most a hundredth of what is shared, if enough units are there to share it.
     while more > 1 and 100 * (shared % more) > shared and shared // (more - 1) <= units:
         more -= 1
-    return Shares(whole, min(shared // more, units), more) if more > 0 else Shares(whole, 0, 1)
+    return (whole, min(shared // more, units), more) if more > 0 else (whole, 0, 1)
 
 
 def vectors_of(units: int, m: float, order: int, share: float = 0.0) -> int:
@@ -112,26 +100,22 @@ def plan_vectors(
     share: float = 0.0,
     advice: str = "",
 ) -> tuple[float, float]:
-    """Plan the m of both kinds of units of an embedding made of units' vectors.
+    """Plan the m of both kinds of units: sememes, 0 where a method has none, and the others.
 
     Args:
-        method: its name, for the message.
+        method: for the message, as ``advice``.
         ratio: compression wanted.
         shape: V, d.
         order: o.
-        units: sememes, 0 where a method has none, and units of the other kind.
+        units: how many there are of each kind.
         proportion: vectors that a sememe shall own for each of the others'; at least one it owns always.
         fixed: parameters that there are besides.
-        integer: whether m is to be an integer, however coarse.
+        integer: plan the largest integers that do not fall short, however coarse.
         share: as of :class:`UnitVectors`.
-        advice: for the message.
-
-    Returns:
-        The largest m that compress within the tolerance; with ``integer``, the largest that do not fall short.
+        advice: what to do where even one vector a unit is too much.
 
     Raises:
-        InfeasibleRatio: even one vector a unit is too much.
-        SeeError: the share is no part of the units.
+        InfeasibleRatio: it is.
     """
     width, dense, steps = ceil_root(shape[1], order), shape[0] * shape[1], 1 if integer else 10_000
 

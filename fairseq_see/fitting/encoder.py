@@ -18,14 +18,10 @@ from fairseq_see.errors import SeeError
 
 
 class LinearEncoder(nn.Module):
-    """A ``low_rank`` embedding whose latents are computed from the matrix.
+    """A ``low_rank`` embedding whose latents are computed from the matrix (V, d) that it is fitted to.
 
-    Args:
-        embedding: the decoder.
-        matrix: (V, d).
-        train: ids (n,) that are learnt from. Both halves begin at their principal components; without a bias, at their
-            truncated SVD.
-        weights: (V,) of the embeddings (default: all alike).
+    Both halves begin at the principal components of the embeddings ``train`` (n,); without a bias, at their truncated
+    SVD, weighted if there are ``weights`` (V,).
 
     Raises:
         SeeError: the embedding is of another method.

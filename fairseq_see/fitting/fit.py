@@ -94,14 +94,8 @@ def fit(
 ) -> FitResult:
     """Fit an embedding to a dense matrix; it is left with the parameters of the epoch that had the lowest loss.
 
-    It is initialised in closed form where the method has one, otherwise from the parameters that it has.
-
-    Args:
-        embedding: as of :func:`initialise`, and ``matrix`` and ``weights`` too.
-        matrix: what it is fitted to.
-        config: how.
-        weights: of the embeddings.
-        name: for the progress bar.
+    It is initialised in closed form where the method has one, otherwise from the parameters that it has. Arguments are
+    those of :func:`initialise`, and ``name`` for the progress bar.
 
     Raises:
         SeeError: impossible settings, a matrix that is not finite or of another shape, or a loss that is not finite.
