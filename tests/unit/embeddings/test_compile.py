@@ -5,7 +5,12 @@ import torch
 
 from fairseq_see.embeddings import build, embedding_class
 
-METHODS = {"see": 2, "morphte": 2, "low_rank": 2, "product_quantised": 1.5}
+METHODS = {
+    "see": {"ratio": 2},
+    "morphte": {"ratio": 2},
+    "low_rank": {"rank": 6.5},
+    "product_quantised": {"subvectors": 4, "centroids": 16},
+}
 TOKENS = torch.tensor([[5, 1, 59, 5], [0, 7, 7, 1]])
 
 
@@ -26,7 +31,7 @@ def model(request, random_index):
     torch.manual_seed(0)
     index = random_index(60) if embedding_class(request.param).uses_index else None
     torch._dynamo.reset()
-    return Tied(build(request.param, 60, 27, 1, index=index, ratio=METHODS[request.param])).double()
+    return Tied(build(request.param, 60, 27, 1, index=index, **METHODS[request.param])).double()
 
 
 def test_compiled_training_has_the_same_gradients(model):

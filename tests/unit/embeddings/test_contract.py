@@ -343,7 +343,7 @@ def test_a_closed_form_is_near_the_matrix_or_reports_that_there_is_none(embeddin
     [
         ({"colour": "red"}, "takes no option 'colour'"),
         *(({"ratio": ratio}, "the ratio is") for ratio in (0, -5, math.inf, math.nan)),
-        *(({"shape": (*shape, None)}, "") for shape in ((0, 4), (4, 0))),
+        *(({"shape": (*shape, None)}, "at least one row") for shape in ((0, 4), (4, 0))),
         *(({"shape": (V, D, padding)}, "padding_idx") for padding in (V, -1)),
     ],
 )
