@@ -117,8 +117,8 @@ def restore(description: Mapping[str, Any]) -> Embedding:
     try:
         cls, sizes = embedding_class(description["method"]), description.get("index")
         config = cls.Config.of(description["method"], description["config"])
-        shape = [description[name] for name in ("rows", "columns", "padding")]
-        return cls.create(config, *shape, None if sizes is None else IndexSizes(**sizes))
+        rows, columns, padding = (description[name] for name in ("rows", "columns", "padding"))
+        return cls.create(config, rows, columns, padding, None if sizes is None else IndexSizes(**sizes))
     except (KeyError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise SeeError(f"the description of an embedding is damaged ({error}); write the model again") from error
 

@@ -46,7 +46,7 @@ def test_compiled_training_has_the_same_gradients(model):
         torch.testing.assert_close(found, results[0])
 
 
-@pytest.mark.parametrize("inference", ["cached", "factored"])
+@pytest.mark.parametrize("inference", ["cached", pytest.param("factored", marks=pytest.mark.slow)])
 def test_compiled_inference_is_the_same_and_follows_the_parameters(model, inference):
     model.embedding.inference = inference
     model.eval()
