@@ -1,6 +1,6 @@
 """Text to fine-tune a causal language model on, as tokens and labels.
 
-A file of text is one long stream, cut into blocks. Each line of a ``.jsonl`` file is an example by itself:
+A file of text is one long stream, split into blocks. Each line of a ``.jsonl`` file is an example by itself:
 
     {"text": ...}                                    every token is learned
     {"prompt": ..., "completion": ...}               only the completion is
@@ -34,42 +34,36 @@ def read(path: Path, tokenizer: Any, length: int) -> list[Example]:
     """Examples of at most ``length`` tokens, from a text or a ``.jsonl`` file.
 
     Raises:
-        SeeError: not readable, not what it should be, or empty.
+        SeeError: not readable, of another format, or empty.
     """
     lines = read_lines(path)
     if path.suffix == ".jsonl":
         examples = [_parse(line, f"{path}, line {i}", tokenizer, length) for i, line in enumerate(lines, 1)]
     else:
-        examples = cut_blocks(lines, tokenizer, length)
+        examples = split_blocks(lines, tokenizer, length)
     examples = [example for example in examples if any(label != IGNORED for label in example["labels"][1:])]
     if not examples:
         raise SeeError(f"{path} has no text to learn from within {length} tokens")
     return examples
 
 
-def cut_blocks(lines: Iterable[str], tokenizer: Any, length: int) -> list[Example]:
-    """Lines, each with the end-of-sequence token behind it, as one stream cut into blocks of ``length`` tokens.
-
-    What remains at the end is a shorter block, if there is something to predict in it.
-    """
+def split_blocks(lines: Iterable[str], tokenizer: Any, length: int) -> list[Example]:
+    """Lines, each followed by the end-of-sequence token, as one stream split into blocks of ``length`` tokens."""
     kept = [line for line in lines if line.strip()]
     stream = [token for ids in tokenizer(kept)["input_ids"] for token in _end(ids, tokenizer)] if kept else []
     blocks = [stream[start : start + length] for start in range(0, len(stream), length)]
+    # A block of one token has nothing to predict.
     return [{"input_ids": ids, "labels": list(ids)} for ids in blocks if len(ids) > 1]
 
 
 def read_arc(tokenizer: Any, length: int) -> list[Example]:
-    """The training questions of ARC (Clark et al. 2018).
-
-    Raises:
-        SeeError: they are neither in the cache nor within reach.
-    """
+    """The training questions of ARC (Clark et al. 2018), from the hub or its cache."""
     questions = [question for name in ARC for question in load_split("allenai/ai2_arc", name, "train")]
     return [_tokenize(*prompt_and_answer(question), tokenizer, length) for question in questions]
 
 
 def prompt_and_answer(record: Mapping[str, Any]) -> tuple[str, str]:
-    """What is given and what is to be learned; a question of ARC is asked as lm-eval's task ``arc_easy`` does."""
+    """What is given and what is learned; a question of ARC is asked as lm-eval's task ``arc_easy`` does."""
     if "text" in record:
         return "", record["text"]
     if "prompt" in record:
@@ -82,10 +76,10 @@ def collate(examples: Sequence[Example]) -> dict[str, Tensor]:
     """A batch, padded on the right: ``input_ids``, ``labels`` and ``attention_mask``, (B, T) each."""
     ids, labels = ([torch.tensor(example[name]) for example in examples] for name in ("input_ids", "labels"))
     return {
-        # Which token pads makes no difference behind the mask.
+        # Not transformers' collator: not every tokenizer has a padding token, and behind the mask any will do.
         "input_ids": pad_sequence(ids, batch_first=True),
         "labels": pad_sequence(labels, batch_first=True, padding_value=IGNORED),
-        "attention_mask": pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
+        "attention_mask": pad_sequence([torch.ones_like(each) for each in ids], batch_first=True),
     }
 
 
@@ -99,7 +93,7 @@ def _parse(line: str, where: str, tokenizer: Any, length: int) -> Example:
 
 
 def _tokenize(prompt: str, text: str, tokenizer: Any, length: int) -> Example:
-    """Tokens, and labels where they are to be learned; cut behind ``length`` tokens."""
+    """At most ``length`` tokens, and their labels, which leave out the prompt."""
     ids = _end(tokenizer(prompt + text)["input_ids"], tokenizer)
     alike = zip(ids, tokenizer(prompt)["input_ids"] if prompt else [], strict=False)
     given = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], alike))
@@ -107,6 +101,6 @@ def _tokenize(prompt: str, text: str, tokenizer: Any, length: int) -> Example:
 
 
 def _end(ids: list[int], tokenizer: Any) -> list[int]:
-    """Tokens with the one that ends a sequence behind them, which some tokenizers add and others do not."""
+    """Tokens followed by the one that ends a sequence, which some tokenizers add and others do not."""
     end = tokenizer.eos_token_id
     return ids if end is None or ids[-1:] == [end] else [*ids, end]

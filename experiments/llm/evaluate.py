@@ -11,10 +11,10 @@ import torch
 
 from experiments.llm.data import Example, collate
 from fairseq_see.errors import SeeError
-from fairseq_see.hf.distillation import IGNORED, targets
+from fairseq_see.hf.distillation import IGNORED, shift_labels
 from fairseq_see.losses.chunked import cross_entropy
 
-# Measures of multiple choice: the most probable answer, and the most probable one for each of its characters.
+# Of multiple choice: the most probable answer, and the most probable one by its number of characters.
 MEASURES = ("acc", "acc_norm")
 
 
@@ -25,7 +25,7 @@ def perplexity(model: Any, examples: Sequence[Example], batch: int = 16) -> floa
     total, tokens = 0.0, 0
     for start in range(0, len(examples), batch):
         inputs = {name: value.to(model.device) for name, value in collate(examples[start : start + batch]).items()}
-        labels = targets(inputs.pop("labels"))
+        labels = shift_labels(inputs.pop("labels"))
         _, likelihood = cross_entropy(model(**inputs, use_cache=False).logits, labels, 0.0, IGNORED)
         total += likelihood.item()
         tokens += int((labels != IGNORED).sum())
@@ -40,19 +40,18 @@ def run_tasks(
     batch: int = 8,
     limit: int | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Scores of a model in tasks of lm-eval, without examples in the prompt.
+    """Scores of a causal language model in tasks of lm-eval, without examples in the prompt.
 
     Args:
-        model: a causal language model.
-        tokenizer: its tokenizer.
+        model: the model.
+        tokenizer: its own.
         tasks: names, as ``arc_easy``.
-        folder: where further tasks are described, one YAML each.
+        folder: of further tasks, one YAML each.
         batch: sequences at a time.
         limit: questions of each task (default: all).
 
     Returns:
-        for each task ``acc``, ``acc_norm`` (as far as it has them), their standard errors as ``acc_stderr`` and
-        ``acc_norm_stderr``, and ``questions``.
+        by task: the MEASURES that it has, their standard errors as ``acc_stderr``, and ``questions``.
 
     Raises:
         SeeError: no such task, or its data is neither here nor within reach.
@@ -67,17 +66,15 @@ def run_tasks(
     if not set(tasks) <= set(manager.all_tasks):
         manager = TaskManager(include_path=path)
     if unknown := sorted(set(tasks) - set(manager.all_tasks)):
-        raise SeeError(f"lm-eval has no task {unknown[0]!r}; lm-eval ls tasks lists them, --tasks FOLDER adds your own")
-    subject = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch)
+        raise SeeError(f"lm-eval has no task {unknown[0]!r}; lm-eval ls tasks lists them, --task-folder adds your own")
+    subject, options = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch), {"task_manager": manager}
     try:
-        found = simple_evaluate(
-            subject, tasks=list(tasks), num_fewshot=0, limit=limit, task_manager=manager, log_samples=False
-        )
+        found = simple_evaluate(subject, tasks=list(tasks), num_fewshot=0, limit=limit, log_samples=False, **options)
     except (OSError, ConnectionError, ValueError) as error:
         raise SeeError(f"lm-eval cannot do {', '.join(tasks)}: {str(error).splitlines()[0]}") from error
-    wanted = {f"{name}{kind},none": f"{name}{kind}" for name in MEASURES for kind in ("", "_stderr")}
+    names = [f"{measure}{kind}" for measure in MEASURES for kind in ("", "_stderr")]
     return {
-        task: {name: scores[key] for key, name in wanted.items() if key in scores}
+        task: {name: scores[f"{name},none"] for name in names if f"{name},none" in scores}
         | {"questions": found["n-samples"][task]["effective"]}
         for task, scores in found["results"].items()
     }

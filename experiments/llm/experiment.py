@@ -1,17 +1,14 @@
 """Compress a causal language model, distil it, measure it before and after: the third experiment of the SEE paper.
 
-Everything is in one folder, each step in a file or folder of its own; a step that is there is not done again:
+Everything is in one folder; a step that is there is not done again:
 
-    settings.json     what was asked for
-    original.json     measures of the model as it was
-    compressed/       the model with compressed embedding matrices, and its tokenizer
-    compressed.json   measures
-    training/         checkpoints, from which an interrupted training goes on
-    distilled/        the model after distillation
-    distilled.json    measures
-    log.json          the log of the training, each loss by itself
-    tokens.json       which tokens were seen, what they can change, how far their embeddings moved
-    results.json      all measures together
+    settings.json             what was asked for
+    compressed/ distilled/    models, each with its tokenizer
+    original.json compressed.json distilled.json    their measures
+    training/                 checkpoints, from which an interrupted training goes on
+    log.json                  the log of the training, each loss by itself
+    tokens.json               which tokens were seen, what they can change, how far their embeddings moved
+    results.json              all measures together
 """
 
 from __future__ import annotations
@@ -39,7 +36,7 @@ from fairseq_see.embeddings import embedding_class
 from fairseq_see.embeddings.config import parse_options
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting import FitConfig
-from fairseq_see.hf import build_index, compress_embeddings, compressed_embeddings
+from fairseq_see.hf import build_index, compress_embeddings, compressed_embeddings, ship
 from fairseq_see.hf.distillation import DistillationTrainer
 from fairseq_see.io import replacing_folder, write_json
 
@@ -54,10 +51,10 @@ class Experiment:
     """One model and the folder of its results.
 
     Args:
-        args: what ``python -m experiments distil_llm`` was asked for.
+        args: of ``python -m experiments distil_llm``.
 
     Raises:
-        SeeError: settings that are impossible, or others than the folder was begun with.
+        SeeError: settings that are impossible, or others than those that the folder was made with.
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
@@ -72,24 +69,25 @@ class Experiment:
         parse_side(args.distil_layers, "model")
         if args.task is None and args.data is None:
             raise SeeError("nothing to learn from; give --task arc or --data FILE")
-        self.options, method = parse_options(args.see_args), embedding_class(args.see_method)
-        sized = method.Config.of(args.see_method, self.options).unplanned() != method.Config().unplanned()
+        self.options, self.method = parse_options(args.see_args), embedding_class(args.see_method)
+        config = self.method.Config
+        sized = config.of(args.see_method, self.options).unplanned() != config().unplanned()
         if args.see_ratio is not None and sized:
             raise SeeError("give either --see-ratio or the size in --see-args, not both")
         self.ratio = None if sized else args.see_ratio or 5.0
-        self.fitted = args.fit_epochs or method.quantised
         if args.batch % args.micro_batch:
             raise SeeError(f"--batch {args.batch} is no multiple of --micro-batch {args.micro_batch}")
-        self._check_settings(self.folder / "settings.json")
+        settings = {name: _describe(value) for name, value in vars(args).items() if name not in FREE}
+        path = self.folder / "settings.json"
+        if not (self.folder / "compressed").exists():
+            write_json(path, settings)
+        check_settings(self.folder, once(path, lambda: settings), settings)
 
     def run(self) -> None:
         """Do what is not done yet, and print the results."""
         args = self.args
         self.tokenizer = load_model(AutoTokenizer, args.model)
-        if args.data is not None:
-            self.examples = data.read(args.data, self.tokenizer, args.length)
-        else:
-            self.examples = data.read_arc(self.tokenizer, args.length)
+        self.examples = data.read_arc(self.tokenizer, args.length) if args.data is None else self._read(args.data)
         for name, step in (("compressed", self._compress), ("distilled", self._distil)):
             if not (self.folder / name).exists():
                 model = step()
@@ -105,27 +103,18 @@ class Experiment:
         write_json(self.folder / "results.json", {"models": results, "tokens": seen, "made": made})
         _print(results, seen)
 
-    def _check_settings(self, path: Path) -> None:
-        """Write the settings, or compare them with those that something was made with."""
-        now = {name: value for name, value in vars(self.args).items() if name not in FREE}
-        for name, value in now.items():
-            if isinstance(value, Path):
-                now[name] = {"path": str(value)}
-                if value.is_file():
-                    now[name]["sha256"] = hashlib.sha256(value.read_bytes()).hexdigest()
-        if not (path.parent / "compressed").exists():
-            write_json(path, now)
-        check_settings(path.parent, once(path, lambda: now), now)
-
     def _compress(self) -> PreTrainedModel:
         args, model = self.args, self._load(self.args.model)
-        rows = model.get_input_embeddings().num_embeddings
+        size = model.get_input_embeddings().num_embeddings
+        counts = tokens.count_tokens(self.examples, size).tolist()
         options = {**self.options, "output": args.see_output, "seed": args.seed}
-        if args.senses is not None:
-            counts = tokens.count_tokens(self.examples, rows).tolist()
+        if self.method.quantised:
+            options["counts"] = counts
+        if self.method.uses_index and args.senses is not None:
             shape = {"order": args.order, "rank": args.rank}
-            options["index"] = build_index(self.tokenizer, rows, args.senses, counts=counts, **shape)
-        options["fit"] = FitConfig(epochs=args.fit_epochs, seed=args.seed) if self.fitted else None
+            options["index"] = build_index(self.tokenizer, size, args.senses, counts=counts, **shape)
+        if args.fit_epochs:
+            options["fit"] = FitConfig(epochs=args.fit_epochs, seed=args.seed)
         return compress_embeddings(model, self.tokenizer, args.see_method, self.ratio, **options)
 
     def _distil(self) -> PreTrainedModel:
@@ -134,7 +123,7 @@ class Experiment:
             model.requires_grad_(False)
             for embedding in compressed_embeddings(model).values():
                 embedding.requires_grad_(True)
-        valid = data.read(args.valid, self.tokenizer, args.length) if args.valid and args.every else None
+        valid = self._read(args.valid) if args.valid and args.every else None
         arguments = TrainingArguments(
             output_dir=str(training),
             per_device_train_batch_size=args.micro_batch,
@@ -172,22 +161,23 @@ class Experiment:
         with redirect_stdout(sys.stderr):  # standard output is for the results
             trainer.train(resume_from_checkpoint=get_last_checkpoint(training) if training.exists() else None)
         write_json(self.folder / "log.json", trainer.state.log_history)
-        return model
+        return ship(model)
 
     def _measure(self, source: str | Path) -> dict[str, Any]:
         args, model = self.args, self._load(source)
-        measures: dict[str, Any] = {"parameters": model.num_parameters()}
         if hasattr(model.config, "quantization_config"):
             footprints = [embedding.footprint() for embedding in compressed_embeddings(model).values()]
-            measures["tables"] = {"parameters": sum(f.parameters for f in footprints)}
-            measures["tables"]["bytes"] = sum(f.bytes for f in footprints)
+            parameters, size = map(sum, zip(*footprints, strict=True))
         else:
-            tables = 2 if args.see_output == "untied" else 1
-            measures["tables"] = {"parameters": model.get_input_embeddings().weight.numel() * tables}
+            parameters = model.get_input_embeddings().weight.numel() * (2 if args.see_output == "untied" else 1)
+            size = 2 * parameters
+        measures: dict[str, Any] = {
+            "parameters": model.num_parameters(),
+            "tables": {"parameters": parameters, "bytes": size},
+        }
         model.to("cuda" if torch.cuda.is_available() else "cpu")
         if args.valid is not None:
-            valid = data.read(args.valid, self.tokenizer, args.length)
-            measures["perplexity"] = evaluate.perplexity(model, valid)
+            measures["perplexity"] = evaluate.perplexity(model, self._read(args.valid))
         if tasks := [*TASKS.get(args.task, ()), *args.tasks]:
             measures["tasks"] = evaluate.run_tasks(model, self.tokenizer, tasks, args.task_folder, limit=args.limit)
         return measures
@@ -204,17 +194,25 @@ class Experiment:
     def _load(self, source: str | Path, dtype: str = "float32") -> Any:
         return load_model(AutoModelForCausalLM, source, dtype=dtype)
 
+    def _read(self, path: Path) -> list[data.Example]:
+        return data.read(path, self.tokenizer, self.args.length)
+
+
+def _describe(value: Any) -> Any:
+    """A setting as JSON has it; a file with its content's hash."""
+    if not isinstance(value, Path):
+        return value
+    return f"{value} (sha256 {hashlib.sha256(value.read_bytes()).hexdigest()[:12]})" if value.is_file() else str(value)
+
 
 def _print(results: dict[str, Any], seen: dict[str, Any]) -> None:
-    first = results["original"]
-    measures = {task: [m for m in evaluate.MEASURES if m in scores] for task, scores in first.get("tasks", {}).items()}
-    names = [f"{task} {name}" for task, of_task in measures.items() for name in of_task]
-    table = Table("model", "embedding parameters", *(["perplexity"] if "perplexity" in first else []), *names)
+    tasks = results["original"].get("tasks", {})
+    names = [(task, measure) for task, scores in tasks.items() for measure in evaluate.MEASURES if measure in scores]
+    perplexity = ["perplexity"] if "perplexity" in results["original"] else []
+    table = Table("model", "embedding parameters", *perplexity, *(f"{task} {name}" for task, name in names))
     for name, result in results.items():
-        cells = [f"{result['tables']['parameters']:,}"]
-        cells += [f"{result['perplexity']:.2f}"] if "perplexity" in result else []
-        cells += [f"{result['tasks'][task][name]:.1%}" for task, of_task in measures.items() for name in of_task]
-        table.add_row(name, *cells)
+        cells = [f"{result['tables']['parameters']:,}", *(f"{result[each]:.2f}" for each in perplexity)]
+        table.add_row(name, *cells, *(f"{result['tasks'][task][measure]:.1%}" for task, measure in names))
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)
     reach = seen["compressed"]
@@ -223,9 +221,9 @@ def _print(results: dict[str, Any], seen: dict[str, Any]) -> None:
         f"{reach['parameters']:.1%} of the compressed matrix's parameters can learn (of a dense one's "
         f"{seen['dense']['parameters']:.1%}), and with these {reach['unseen_rows']:.1%} of the others move."
     )
-    for name, row in seen["rows"].items():
+    for name, of in seen["rows"].items():
+        (error, later), (cosine, finally_) = of["relative_error"], of["cosine"]
         console.print(
-            f"embeddings {name}: {row['rows']:,}, of which {row['moved']:.1%} moved, by {row['change']:.3f} of their "
-            f"length; error to the teacher's {row['relative_error'][0]:.3f} -> {row['relative_error'][1]:.3f}; "
-            f"cosine {row['cosine'][0]:.3f} -> {row['cosine'][1]:.3f}"
+            f"embeddings {name}: {of['rows']:,}, of which {of['moved']:.1%} moved, by {of['change']:.3f} of their "
+            f"length; error to the teacher's {error:.3f} -> {later:.3f}; cosine {cosine:.3f} -> {finally_:.3f}"
         )

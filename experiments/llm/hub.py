@@ -19,8 +19,8 @@ def load_model(kind: Any, name: str | Path, **options: Any) -> Any:
     except SeeError:
         raise
     except Exception as error:  # transformers raises errors of many kinds here
-        raise SeeError(f"cannot load {name}: {_first_line(error)}; give a name on the Hub, or a folder with a model "
-                       f"and its tokenizer; {OFFLINE}") from error  # fmt: skip
+        what = "give a name on the Hub, or a folder with a model and its tokenizer"
+        raise SeeError(f"cannot load {name}: {_first_line(error)}; {what}; {OFFLINE}") from error
 
 
 def load_split(name: str, part: str | None, split: str) -> Any:
@@ -34,8 +34,8 @@ def load_split(name: str, part: str | None, split: str) -> Any:
     try:
         return load_dataset(name, part, split=split)
     except Exception as error:  # so does datasets
-        raise SeeError(f"cannot get {part or split} of {name}: {_first_line(error)}; {OFFLINE}, or give its files "
-                       "with --data (docs/llm.md)") from error  # fmt: skip
+        otherwise = f"{OFFLINE}, or give its files with --data (docs/llm.md)"
+        raise SeeError(f"cannot get {part or split} of {name}: {_first_line(error)}; {otherwise}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -1,9 +1,10 @@
-"""A tiny Phi-3 is trained, compressed with SEE, and distilled: in the paper's two stages, or in the second alone.
+"""A tiny Phi-3 is trained, compressed, and distilled: in the paper's two stages, or in the second alone.
 
 python -m experiments.llm.tiny_phi3 FOLDER [--text FILE] [--valid FILE] [--senses TSV] [--arms ARM ...]
 
 The students, each made by ``python -m experiments distil_llm``, train as many updates and see the same batches. An arm
-is an initialisation, ``random`` as in the paper or ``fitted`` to the teacher's embedding matrix, and what follows:
+is an initialisation and what follows. SEE's is ``random`` as in the paper, or ``fitted`` to the teacher's embedding
+matrix; ``product_quantised`` and ``dpq`` are codes of that matrix, as many times smaller in bytes.
 
     staged   the first updates compare embeddings and hidden states alone (start stage), the others everything
     formal   everything from the beginning (formal stage)
@@ -27,29 +28,26 @@ from tokenizers import ByteLevelBPETokenizer
 from transformers import Phi3Config, Phi3ForCausalLM, PreTrainedTokenizerFast, Trainer, TrainingArguments
 
 from experiments.__main__ import main as run_experiment
-from experiments.llm.data import collate, cut_blocks
+from experiments.llm.data import collate, split_blocks
 from experiments.llm.tokens import count_tokens
 from fairseq_see.errors import ends_in_one_line
 from fairseq_see.io import read_lines, replacing, replacing_folder, write_json
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 END = "<|endoftext|>"
-SEE = "layernorm=false,frequent_share=0"
-ARMS = [f"{start}-{way}" for start in ("random", "fitted") for way in ("staged", "formal", "plain")]
-
-
-def train_tokenizer(lines: list[str], size: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE."""
-    tokenizer = ByteLevelBPETokenizer(add_prefix_space=True)
-    tokenizer.train_from_iterator(lines, size, special_tokens=[END], show_progress=False)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer._tokenizer, bos_token=END, eos_token=END, pad_token=END)
+SEE = {"see-method": "see", "see-args": "layernorm=false,frequent_share=0"}
+CODES = ("product_quantised", "dpq")
+ARMS = [f"{start}-{way}" for start in ("random", "fitted", *CODES) for way in ("staged", "formal", "plain")]
 
 
 def train_teacher(args: argparse.Namespace, folder: Path) -> None:
     """Phi-3's architecture, input and output tied; its tokenizer beside it, and the perplexity of unigrams."""
     lines = read_lines(args.text)
-    tokenizer = train_tokenizer(lines, args.words)
-    train, valid = (cut_blocks(text, tokenizer, args.length) for text in (lines, read_lines(args.valid)))
+    trained = ByteLevelBPETokenizer(add_prefix_space=True)
+    trained.train_from_iterator(lines, args.words, special_tokens=[END], show_progress=False)
+    ends = dict.fromkeys(("bos_token", "eos_token", "pad_token"), END)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=trained._tokenizer, **ends)
+    train, valid = (split_blocks(text, tokenizer, args.length) for text in (lines, read_lines(args.valid)))
     torch.manual_seed(args.seed)
     config = Phi3Config(
         vocab_size=len(tokenizer),
@@ -91,8 +89,9 @@ def distil(args: argparse.Namespace, arm: str) -> dict[str, Any]:
     """Results of an arm, and ``curve``: pairs of updates and validation perplexity."""
     start, way = arm.split("-")
     options = {"model": args.folder / "teacher", "output": args.folder / arm, "data": args.text, "valid": args.valid}
-    options |= {"senses": args.senses, "see-ratio": args.ratio, "see-args": SEE, "length": args.length}
-    options |= {"fit-epochs": args.fit_epochs if start == "fitted" else 0, "updates": args.updates, "lr": args.lr}
+    options |= {"see-method": start} if start in CODES else SEE | {"senses": args.senses}
+    options |= {"fit-epochs": args.fit_epochs} if start == "fitted" else {}
+    options |= {"see-ratio": args.ratio, "length": args.length, "updates": args.updates, "lr": args.lr}
     options |= {"batch": args.batch, "micro-batch": args.batch, "every": args.every, "seed": args.seed}
     options |= {"start-updates": args.start_updates} if way == "staged" else {"start-epochs": 0}
     options |= {f"distil-{name}": 0 for name in ("alpha", "beta", "gamma")} if way == "plain" else {}
@@ -151,12 +150,17 @@ def main() -> None:
     unigram = json.loads((teacher / "unigram.json").read_text())
     write_json(args.folder / "results.json", {"unigram": unigram, **results})
     draw(results, args.folder / "curves.png")
-    models = {"teacher": results[args.arms[0]]["models"]["original"]}
-    models |= {arm: result["models"]["distilled"] for arm, result in results.items()}
-    rows = [(name, f"{m['tables']['parameters']:,}", f"{m['perplexity']:.1f}") for name, m in models.items()]
-    table = pd.DataFrame([("unigrams", "", f"{unigram:.1f}"), *rows])
-    table.columns = pd.Index(["model", "embedding parameters", "validation perplexity"])
-    print(table.to_markdown(index=False, disable_numparse=True))
+    original = results[args.arms[0]]["models"]["original"]
+    models = [("teacher", None, original)]
+    models += [
+        (arm, *(found["models"][name] for name in ("compressed", "distilled"))) for arm, found in results.items()
+    ]
+    rows = [["unigrams", "", "", "", f"{unigram:,.1f}"]]
+    for name, before, after in models:
+        sizes = [f"{after['tables'][unit]:,}" for unit in ("parameters", "bytes")]
+        rows.append([name, *sizes, *(f"{each['perplexity']:,.1f}" if each else "" for each in (before, after))])
+    columns = ["model", "embedding parameters", "bytes", "perplexity as compressed", "trained"]
+    print(pd.DataFrame(rows, columns=columns).to_markdown(index=False, disable_numparse=True))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Which rows of an input table fine-tuning can change, and how far it moved them.
+"""Which embeddings fine-tuning can change, and how far it moved them.
 
-A row of a dense table learns when its token is in a batch. A row of a compressed one shares parameters with others, so
-those of tokens that were never seen move with them. A table that is tied to the output learns from every token.
+An embedding of a dense matrix learns when its token is in a batch. One of a compressed matrix shares parameters with
+others, so those of tokens that were never seen move too. A matrix that is tied to the output learns from every token.
 """
 
 from __future__ import annotations
@@ -14,80 +14,74 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Rows that are looked up at a time.
-ROWS = 4096
+# Tokens that are looked up at a time.
+CHUNK = 4096
 
 
-def count_tokens(examples: Iterable[Mapping[str, Sequence[int]]], rows: int) -> Tensor:
-    """How often each of ``rows`` tokens is an input of the examples: (V,) int64."""
-    counts = torch.zeros(rows, dtype=torch.int64)
+def count_tokens(examples: Iterable[Mapping[str, Sequence[int]]], vocabulary: int) -> Tensor:
+    """How often each token is an input of the examples: (V,) int64."""
+    counts = torch.zeros(vocabulary, dtype=torch.int64)
     for example in examples:
-        counts += torch.bincount(torch.as_tensor(example["input_ids"]), minlength=rows)
+        counts += torch.bincount(torch.as_tensor(example["input_ids"]), minlength=vocabulary)
     return counts
 
 
-def measure_reach(table: nn.Module, counts: Tensor) -> dict[str, float | int]:
-    """What the tokens that are seen can change in an input table, by looking its rows up.
+def measure_reach(embedding: nn.Module, counts: Tensor) -> dict[str, float | int]:
+    """What the tokens that are seen can change in an input embedding, compressed or not, by looking them up.
 
     Args:
-        table: an embedding, compressed or not.
+        embedding: of V tokens.
         counts: (V,), from :func:`count_tokens`.
 
     Returns:
-        ``tokens`` and ``distinct`` tokens seen, their share of the ``vocabulary``; ``parameters``, the share of the
-        table's numbers that get a gradient from them; ``unseen_rows``, the share of the other rows in which these
-        numbers occur too, so that they move without being seen.
+        ``tokens`` and ``distinct`` tokens seen, and their share of the ``vocabulary``; ``parameters``: the share of the
+        parameters that get a gradient; ``unseen_rows``: the share of the other embeddings that these parameters move.
     """
-    copy = deepcopy(table).cpu().float().train()
-    seen = counts.nonzero().squeeze(1)
+    copy = deepcopy(embedding).cpu().float().train()
+    seen, unseen = counts.nonzero().squeeze(1), counts == 0
     generator = torch.Generator().manual_seed(0)
-    for ids in seen.split(ROWS):
-        rows = copy(ids)
-        (rows * torch.randn(rows.shape, generator=generator)).sum().backward()
-    touched = {
-        name: parameter.grad.ne(0) if parameter.grad is not None else torch.zeros_like(parameter, dtype=torch.bool)
-        for name, parameter in copy.named_parameters()
-    }
-    before = _table(copy, len(counts))
-    with torch.no_grad():
-        for name, parameter in copy.named_parameters():
-            parameter.add_(touched[name] * torch.rand(parameter.shape, generator=generator))
-    moved = (_table(copy, len(counts)) != before).any(1)
-    unseen = counts == 0
-    numbers = sum(mask.numel() for mask in touched.values())
+    for ids in seen.split(CHUNK):
+        found = copy(ids)
+        (found * torch.randn(found.shape, generator=generator)).sum().backward()
+    before = _look_up_all(copy, len(counts))
+    touched = parameters = 0
+    for parameter in copy.parameters():
+        reached = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.ne(0).float()
+        touched, parameters = touched + int(reached.sum(dtype=torch.int64)), parameters + parameter.numel()
+        parameter.data += reached * torch.rand(parameter.shape, generator=generator)
+    moved = (_look_up_all(copy, len(counts)) != before).any(1)
     return {
         "tokens": int(counts.sum()),
         "distinct": len(seen),
         "vocabulary": len(counts),
         "share": len(seen) / len(counts),
-        "parameters": sum(int(mask.sum()) for mask in touched.values()) / numbers,
+        "parameters": touched / parameters,
         "unseen_rows": float(moved[unseen].float().mean()) if unseen.any() else 0.0,
     }
 
 
 def measure_distances(teacher: nn.Module, before: nn.Module, after: nn.Module, counts: Tensor) -> dict[str, Any]:
-    """How far the rows of tokens that were seen, and of those that were not, are from the teacher's.
+    """How far the embeddings of tokens that were seen, and of those that were not, are from the teacher's.
 
     Args:
-        teacher: the input table of the model that was compressed.
-        before: the compressed one, before it was trained on.
-        after: and afterwards.
+        teacher: the input embedding of the model that was compressed.
+        before: the compressed one before training.
+        after: and after it.
         counts: (V,), from :func:`count_tokens`.
 
     Returns:
-        for ``seen`` and ``unseen`` tokens: ``rows``; ``moved``, the share of rows that changed, and ``change``, how
-        far (Frobenius norm of the difference, by that of the rows before); and a pair, before and after, of
-        ``relative_error`` (norm of the difference to the teacher's rows, by that of these) and ``cosine`` (mean over
-        rows).
+        for ``seen`` and ``unseen`` tokens: ``rows``, their number; ``moved``, the share that changed; ``change``, the
+        Frobenius norm of the change by that of the embeddings before; and pairs, before and after, of
+        ``relative_error`` (norm of the difference to the teacher by the teacher's) and mean ``cosine`` with it.
     """
-    target, old, new = (_table(table, len(counts)) for table in (teacher, before, after))
+    target, old, new = (_look_up_all(embedding, len(counts)) for embedding in (teacher, before, after))
     return {
         name: {
             "rows": int(mask.sum()),
             "moved": float((new != old)[mask].any(1).float().mean()),
             "change": float((new - old)[mask].norm() / old[mask].norm()),
-            "relative_error": [float((table - target)[mask].norm() / target[mask].norm()) for table in (old, new)],
-            "cosine": [float(F.cosine_similarity(table[mask], target[mask]).mean()) for table in (old, new)],
+            "relative_error": [float((each - target)[mask].norm() / target[mask].norm()) for each in (old, new)],
+            "cosine": [float(F.cosine_similarity(each[mask], target[mask]).mean()) for each in (old, new)],
         }
         for name, mask in (("seen", counts > 0), ("unseen", counts == 0))
         if mask.any()
@@ -95,7 +89,7 @@ def measure_distances(teacher: nn.Module, before: nn.Module, after: nn.Module, c
 
 
 @torch.no_grad()
-def _table(table: nn.Module, rows: int) -> Tensor:
-    """All rows of an embedding, in single precision on the CPU: (V, d)."""
-    device = next(table.parameters()).device
-    return torch.cat([table(ids.to(device)).float().cpu() for ids in torch.arange(rows).split(ROWS)])
+def _look_up_all(embedding: nn.Module, vocabulary: int) -> Tensor:
+    """All embeddings, in single precision on the CPU: (V, d)."""
+    device = next(embedding.parameters()).device
+    return torch.cat([embedding(ids.to(device)).float().cpu() for ids in torch.arange(vocabulary).split(CHUNK)])

@@ -138,7 +138,7 @@ class DistillationTrainer(Trainer):
 
     def _sums(self, model: Any, inputs: dict[str, Any], weights: Weights) -> tuple[dict[str, Tensor], Any]:
         """Those losses that count, summed over positions, by name; what the student returned."""
-        ids, target = inputs["input_ids"], targets(inputs["labels"])
+        ids, target = inputs["input_ids"], shift_labels(inputs["labels"])
         mask = inputs.get("attention_mask")
         real = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.bool()
         losses: dict[str, Tensor] = {}
@@ -172,7 +172,7 @@ class DistillationTrainer(Trainer):
         return weights
 
 
-def targets(labels: Tensor) -> Tensor:
+def shift_labels(labels: Tensor) -> Tensor:
     """What each position (B, T) predicts: the next label; the last nothing."""
     return F.pad(labels[:, 1:], (0, 1), value=IGNORED)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments.llm.data import collate, cut_blocks, prompt_and_answer, read
+from experiments.llm.data import collate, prompt_and_answer, read, split_blocks
 from fairseq_see.errors import SeeError
 from fairseq_see.hf.distillation import IGNORED
 
@@ -30,7 +30,7 @@ def test_a_text_is_one_stream_of_lines(tmp_path, tokenizer):
     assert [token for block in found for token in block["input_ids"]] == stream
     assert all(block["input_ids"] == block["labels"] and len(block["labels"]) == 8 for block in found[:-1])
     # What remains of one token has nothing to predict.
-    assert len(cut_blocks([lines[0]], tokenizer, len(tokenizer(lines[0])["input_ids"]))) == 1
+    assert len(split_blocks([lines[0]], tokenizer, len(tokenizer(lines[0])["input_ids"]))) == 1
 
 
 def test_a_tokenizer_that_ends_sequences_itself(tokenizer):
@@ -46,7 +46,7 @@ def test_a_tokenizer_that_ends_sequences_itself(tokenizer):
             return {"input_ids": ids[0] if isinstance(text, str) else ids}
 
     lines = ["The river runs.", "A cat."]
-    assert cut_blocks(lines, Ending(), 100) == cut_blocks(lines, tokenizer, 100)
+    assert split_blocks(lines, Ending(), 100) == split_blocks(lines, tokenizer, 100)
 
 
 def test_only_completions_are_learned(tmp_path, tokenizer):

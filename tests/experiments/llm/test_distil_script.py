@@ -92,7 +92,7 @@ def test_other_settings_need_another_folder(done, place, capsys):
     text = (place / "text.txt").read_text()
     (place / "text.txt").write_text(text + "More.\n")
     assert laboratory(["distil_llm", *settings(place, done[0])]) == 2
-    assert "text.txt (another content)" in capsys.readouterr().err
+    assert re.search(r"--data .*text\.txt \(sha256 \w+\), not .*text\.txt \(sha256 ", capsys.readouterr().err)
     (place / "text.txt").write_text(text)
 
 

@@ -4,13 +4,14 @@ import json
 import sys
 
 import pytest
+from safetensors.torch import load_file
 
 from experiments.llm import tiny_phi3
 from tests.helpers import ROOT
 
 SIZES = ("--words", "600", "--dim", "27", "--layers", "1", "--ratio", "2", "--length", "32", "--batch", "4")
 UPDATES = ("--teacher-updates", "4", "--updates", "4", "--start-updates", "2", "--every", "2", "--fit-epochs", "1")
-ARMS = ("random-staged", "fitted-plain")
+ARMS = ("random-staged", "fitted-plain", "product_quantised-formal", "dpq-formal")
 
 
 @pytest.mark.slow
@@ -29,8 +30,13 @@ def test_arms_begin_with_the_compressed_model_and_are_drawn(tmp_path, monkeypatc
         # The trainer's mean is over batches, of which the last is smaller.
         assert curve[0][1] == pytest.approx(models["compressed"]["perplexity"], rel=0.02)
         assert curve[-1][1] == pytest.approx(models["distilled"]["perplexity"], rel=0.02)
-        assert f"{models['distilled']['perplexity']:.1f}" in printed
-    assert len({results[arm]["models"]["compressed"]["perplexity"] for arm in ARMS}) == 2
+        assert f"{models['distilled']['perplexity']:,.1f}" in printed
+    assert len({results[arm]["models"]["compressed"]["perplexity"] for arm in ARMS[:3]}) == 3
+    # The codes of dpq are shipped, and no queries.
+    small = load_file(tmp_path / "out/dpq-formal/distilled/model.safetensors")
+    assert {name.rpartition("embed_tokens.")[2] for name in small if "embed_tokens" in name} == {
+        *("codebooks", "codes_version_1.codes.packed", "config_version", "weight")
+    }
     assert (tmp_path / "out/curves.png").stat().st_size > 1000
     tiny_phi3.main()
     again = capsys.readouterr()
