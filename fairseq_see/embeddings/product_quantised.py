@@ -29,7 +29,7 @@ from fairseq_see.embeddings.buffers import CodeBuffer, packed_bytes
 from fairseq_see.embeddings.config import MethodConfig, infeasible, meets, option
 from fairseq_see.embeddings.init import match_variance
 from fairseq_see.embeddings.registry import register
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import SeeError, needs_extra
 
 # Centroids that a code of one byte can name.
 MOST = 256
@@ -182,9 +182,13 @@ def quantise(
 
     Returns:
         codes (V, M), uint8, and codebooks (K, d).
+
+    Raises:
+        SeeError: scikit-learn is not installed.
     """
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
+    with needs_extra("units"):
+        from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
 
     chosen = torch.arange(len(matrix), device=matrix.device)
     chosen = chosen if padding_idx is None else chosen[chosen != padding_idx]

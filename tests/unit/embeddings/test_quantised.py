@@ -1,6 +1,7 @@
 """Quantised tables, against torch's own quantiser and against what k-means promises."""
 
 import math
+import sys
 
 import pytest
 import torch
@@ -121,3 +122,10 @@ def test_training_moves_no_code(method):
     (embedding.table() - table.flip(0)).square().sum().backward()
     optimizer.step()
     assert embedding.codes_version_1.codes.equal(codes) and not embedding.table().equal(before)
+
+
+def test_without_scikit_learn_k_means_ends_in_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
+    embedding = build("product_quantised", 20, 4, subvectors=2, centroids=4)
+    with pytest.raises(SeeError, match=r"needs the package sklearn.*pip install 'fairseq_see\[units\]'"):
+        embedding.initialise_from(table_of(20, 4))
