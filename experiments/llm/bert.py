@@ -5,8 +5,6 @@ perplexity is read at once, and the model is fine-tuned on each task with the fa
 ``scripts/compress_bert.sh`` runs this.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 import shutil
@@ -37,8 +35,8 @@ from transformers.trainer_utils import get_last_checkpoint
 from experiments.llm import glue, squad
 from experiments.llm.cached_step import check_settings, once
 from experiments.llm.hub import load_model, load_split
-from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.fitting import PRESETS, FitConfig, measure
+from fairseq_see.errors import InfeasibleRatio, SeeError, ends_in_one_line
+from fairseq_see.fitting import PRESETS, FitConfig, FitPreset, measure
 from fairseq_see.hf import compress_embeddings, compressed_embeddings, surgery
 from fairseq_see.io import read_lines, replacing_folder
 
@@ -50,24 +48,19 @@ METHODS = {
     "autoencoder": PRESETS["direction"],
     # More epochs of larger batches than the preset has.
     "see": PRESETS["see"]._replace(fit=FitConfig(epochs=75, batch_rows=1024)),
+    # K-means, compressed by bytes; fine-tuning moves the codebooks, and of dpq the codes.
+    "product_quantised": FitPreset("product_quantised", FitConfig(epochs=0), {}),
+    "dpq": FitPreset("dpq", FitConfig(epochs=0), {}),
 }
 
 
 class Schedule(NamedTuple):
-    """How to fine-tune: Adam with a rate that falls to 0 in equal steps. Defaults as in transformers' GLUE example.
-
-    Attributes:
-        epochs: passes over the training set.
-        batch_size: sequences of an update.
-        lr: learning rate at the beginning.
-        length: tokens of a sequence at most.
-        seed: of the order and of dropout.
-    """
+    """How to fine-tune, with Adam at a rate that falls to 0. Defaults as in transformers' GLUE example."""
 
     epochs: float = 3
     batch_size: int = 32
     lr: float = 2e-5
-    length: int = 128
+    length: int = 128  # tokens of a sequence at most
     seed: int = 1
 
 
@@ -76,54 +69,36 @@ SCHEDULES = {"squad": Schedule(2, 12, 3e-5, 384), "mlm": Schedule(length=512)}
 
 
 def compress(model: Any, tokenizer: Any, name: str, ratio: float, seed: int, **units: Any) -> dict[str, Any]:
-    """Compress a model's embedding matrix in place, and its output with it if that is tied.
+    """Compress a model's embedding matrix in place by one of METHODS, and its output with it if that is tied.
 
-    Args:
-        model: of transformers.
-        tokenizer: its own.
-        name: in METHODS.
-        ratio: of compression.
-        seed: of initialisation and fit.
-        **units: ``senses`` or ``index`` of :func:`~fairseq_see.hf.compress_embeddings`, for ``see``.
-
-    Returns:
-        ``parameters`` and ``ratio`` of the matrix, the embedding's config as ``settings``, and how near its embeddings
-        are, as :func:`~fairseq_see.fitting.measure` has it of all.
+    A ratio that the method cannot reach gives way to the nearest. ``units`` are ``senses`` or ``index`` for ``see``.
+    Returned are size and ratio, the embedding's config as ``settings``, and what ``fitting.measure`` has of all rows.
     """
-    table = model.get_input_embeddings().weight.detach().clone()
+    matrix = model.get_input_embeddings().weight.detach().clone()
     method, fit, options = METHODS[name]
-    compress_embeddings(model, tokenizer, method, ratio, fit=fit._replace(seed=seed), seed=seed, **units, **options)
+    options = {**options, **units, "fit": fit._replace(seed=seed), "seed": seed}
+    try:
+        compress_embeddings(model, tokenizer, method, ratio, **options)
+    except InfeasibleRatio as error:
+        compress_embeddings(model, tokenizer, method, error.nearest, **options)
     embedding = compressed_embeddings(model)["input"]
-    parameters = embedding.footprint().parameters
+    size = embedding.footprint()._asdict() | {"ratio": embedding.ratio, "settings": embedding.config.to_json()}
     with torch.no_grad():
-        near = measure(embedding.table(), table, torch.ones(len(table)))[0]
-    size = {"parameters": parameters, "ratio": table.numel() / parameters}
-    return {**size, "settings": embedding.config.to_json(), **near}
+        return size | measure(embedding.table(), matrix, torch.ones(len(matrix)))[0]
 
 
 @torch.no_grad()
 def perplexity(model: Any, tokenizer: Any, lines: Sequence[str], length: int, seed: int) -> float:
     """exp of the mean cross-entropy, in nats, of 15% of all tokens, drawn and masked as for pretraining.
 
-    The same lines and seed give the same draw, whatever the model.
-
-    Args:
-        model: of class BertForMaskedLM or alike, on any device.
-        tokenizer: its own.
-        lines: one is a sequence of its own, with the special tokens round it.
-        length: tokens of a sequence at most; what is beyond is cut off.
-        seed: of the draw.
-
-    Raises:
-        SeeError: the text is so short that nothing was drawn.
+    Each line is a sequence of at most ``length`` tokens. The same lines and seed give the same draw for any model.
     """
     collate = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15, seed=seed)
-    encoded = tokenizer(list(lines), truncation=True, max_length=length, return_special_tokens_mask=True)
-    rows = [{name: encoded[name][i] for name in encoded} for i in range(len(lines))]
+    encoded = [tokenizer(x, truncation=True, max_length=length, return_special_tokens_mask=True) for x in lines]
     model.eval()
     losses = []
-    for first in range(0, len(rows), 16):
-        batch = collate(rows[first : first + 16]).to(model.device)
+    for first in range(0, len(encoded), 16):
+        batch = collate(encoded[first : first + 16]).to(model.device)
         labels = batch.pop("labels")
         drawn = labels != -100
         losses.append(F.cross_entropy(model(**batch).logits[drawn].float(), labels[drawn], reduction="none"))
@@ -135,15 +110,9 @@ def perplexity(model: Any, tokenizer: Any, lines: Sequence[str], length: int, se
 def classify(
     model: Any, tokenizer: Any, task: glue.Task, sets: dict[str, Dataset], schedule: Schedule, folder: Path
 ) -> dict[str, float]:
-    """Fine-tune on a GLUE task and score its validation sets; one that a task has beside the first is named.
+    """Fine-tune a model with ``task.labels`` outputs on a GLUE task, and score the task's validation sets.
 
-    Args:
-        model: with a head for sequences, of ``task.labels`` outputs.
-        tokenizer: its own.
-        task: which.
-        sets: its splits.
-        schedule: how.
-        folder: of checkpoints; training goes on from the last that is there.
+    Checkpoints are in ``folder``; training goes on from the last that is there.
     """
 
     def encode(rows: dict[str, list[Any]]) -> dict[str, Any]:
@@ -167,15 +136,14 @@ def answer(model: Any, tokenizer: Any, sets: dict[str, Dataset], schedule: Sched
     """Fine-tune on SQuAD and score the validation set: ``exact_match`` and ``f1``. Arguments as in :func:`classify`."""
 
     def encode(rows: dict[str, list[Any]], numbers: list[int]) -> dict[str, Any]:
-        windows = squad.cut_windows(rows, tokenizer, schedule.length)
+        windows = squad.split_windows(rows, tokenizer, schedule.length)
         return {**windows, "row": [numbers[row] for row in windows["row"]]}
 
-    train, valid = (
-        sets[split].map(encode, with_indices=True, batched=True, remove_columns=sets[split].column_names)
-        for split in ("train", "validation")
-    )
-    trainer = _train(model, tokenizer, train.remove_columns(["row", "characters"]), schedule, folder)
-    unread = ["row", "characters", "start_positions", "end_positions"]
+    options = {"with_indices": True, "batched": True, "remove_columns": sets["train"].column_names}
+    train, valid = (sets[split].map(encode, **options) for split in ("train", "validation"))
+    unread = ["row", "characters"]
+    trainer = _train(model, tokenizer, train.remove_columns(unread), schedule, folder)
+    unread += ["start_positions", "end_positions"]
     starts, ends = trainer.predict(valid.remove_columns(unread)).predictions
     rows = sets["validation"].to_list()
     return squad.score(squad.read_answers(rows, valid, starts, ends), rows)
@@ -202,51 +170,42 @@ def _train(model: Any, tokenizer: Any, rows: Dataset, schedule: Schedule, folder
 
 
 class Row:
-    """A row of the table: a model, stock or compressed, and the folder of all that comes of it.
-
-    Args:
-        args: of the command.
-        tokenizer: the model's.
-        method: name in METHODS, or None for the stock model.
-        ratio: of compression.
-    """
+    """A line of the printed table: a model, stock or compressed by one of METHODS, and the folder of its results."""
 
     def __init__(self, args: argparse.Namespace, tokenizer: Any, method: str | None = None, ratio: float = 1) -> None:
         self.args, self.tokenizer, self.method, self.ratio = args, tokenizer, method, ratio
         self.folder = args.out / (f"{method}-{ratio:g}x" if method else "dense")
+        self.source = self.folder / "model" if method else args.model
 
     def cells(self) -> dict[str, str]:
         """Do what has not been done yet; a step's results are in a file with its settings."""
-        cells, origin = (
-            {"table": self.folder.name.replace("-", " ")},
-            {"model": self.args.model, "seed": self.args.seed},
-        )
+        args = self.args
+        origin, sizes = {"model": args.model, "seed": args.seed}, {"parameters": "", "ratio": "1x"}
         if self.method:
-            lexicon = {"lexicon": self.args.lexicon and str(self.args.lexicon)} if self.method == "see" else {}
+            lexicon = {"lexicon": args.lexicon and str(args.lexicon)} if self.method == "see" else {}
             size = self._once("table", origin | lexicon, self._compress)
-            cells |= {"parameters": f"{size['parameters']:,}", "ratio": f"{size['ratio']:.2f}x"}
-        else:
-            cells |= {"parameters": "", "ratio": "1x"}
-        for task in self.args.task:
-            given = {name: getattr(self.args, name) for name in Schedule._fields}
-            schedule = SCHEDULES.get(task, Schedule())
-            schedule = schedule._replace(**{name: value for name, value in given.items() if value is not None})
-            settings = {**origin, "data": self.args.data and str(self.args.data), **schedule._asdict()}
+            sizes = {"parameters": f"{size['parameters']:,}", "ratio": f"{size['ratio']:.2f}x"}
+        cells = {"table": self.folder.name.replace("-", " "), **sizes}
+        given = {name: value for name in Schedule._fields if (value := getattr(args, name)) is not None}
+        for task in args.task:
+            schedule = SCHEDULES.get(task, Schedule())._replace(**given)
+            settings = {**origin, "data": args.data and str(args.data), **schedule._asdict()}
             work = self._read_perplexity if task == "mlm" else self._fine_tune
-            scores = self._once(task, settings, lambda work=work, task=task, schedule=schedule: work(task, schedule))
+            scores = self._once(task, settings, work, task, schedule)
             cells |= {f"{task} {name}": "" if score is None else f"{score:.2f}" for name, score in scores.items()}
         return cells
 
-    def _once(self, name: str, settings: dict[str, Any], work: Any) -> dict[str, Any]:
+    def _once(self, name: str, settings: dict[str, Any], work: Any, *args: Any) -> dict[str, Any]:
         path = self.folder / f"{name}.json"
-        known = once(path, lambda: {"results": work(), "settings": settings})
+        known = once(path, lambda: {"results": work(*args), "settings": settings})
         check_settings(path, known["settings"], settings)
         return known["results"]
 
     def _compress(self) -> dict[str, Any]:
         model = load_model(AutoModelForMaskedLM, self.args.model)
-        assert self.method is not None
-        results = compress(model, self.tokenizer, self.method, self.ratio, self.args.seed, senses=self.args.lexicon)
+        results = compress(
+            model, self.tokenizer, str(self.method), self.ratio, self.args.seed, senses=self.args.lexicon
+        )
         with replacing_folder(self.folder / "model") as folder:
             model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
@@ -265,21 +224,21 @@ class Row:
         stock = load_model(AutoModelForMaskedLM, self.args.model)
         if not self.method:
             return dict.fromkeys(("input", "tied"), read(stock))
-        model = load_model(AutoModelForMaskedLM, self.folder / "model")
+        model = load_model(AutoModelForMaskedLM, self.source)
         tied = read(model) if model.config.quantization_config.output == "tied" else None
         surgery.put(stock, compressed_embeddings(model)["input"], "dense")
         return {"input": read(stock), "tied": tied}
 
     def _fine_tune(self, task: str, schedule: Schedule) -> dict[str, Any]:
         """Scores; the checkpoints are deleted in the end."""
-        source, folder = self.folder / "model" if self.method else self.args.model, self.folder / f"{task}.training"
+        folder = self.folder / f"{task}.training"
         set_seed(schedule.seed)  # the heads of tasks are new
         if task == "squad":
-            model = load_model(AutoModelForQuestionAnswering, source)
+            model = load_model(AutoModelForQuestionAnswering, self.source)
             scores = answer(model, self.tokenizer, squad.read(self.args.data), schedule, folder)
         else:
             kind, sets = glue.TASKS[task], glue.read(task, self.args.data)
-            model = load_model(AutoModelForSequenceClassification, source, num_labels=kind.labels)
+            model = load_model(AutoModelForSequenceClassification, self.source, num_labels=kind.labels)
             scores = classify(model, self.tokenizer, kind, sets, schedule, folder)
         shutil.rmtree(folder)
         return scores
@@ -287,19 +246,6 @@ class Row:
 
 def main(words: list[str] | None = None) -> None:
     """Do what has not been done yet, and print all as a table in Markdown."""
-    args = _parser().parse_args(words)
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    with ends_in_one_line():
-        with redirect_stdout(sys.stderr):  # trainers print their losses
-            tokenizer = load_model(AutoTokenizer, args.model)
-            rows = [Row(args, tokenizer), *(Row(args, tokenizer, m, r) for r in args.ratio for m in args.method)]
-            cells = [row.cells() for row in rows]
-        table = pd.DataFrame(cells).fillna("")
-        print(table.to_markdown(index=False, disable_numparse=True))
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="compress_bert.sh", description=__doc__)
     parser.add_argument("--model", required=True, help="a masked language model: of the hub, or a folder")
     parser.add_argument("--out", type=Path, required=True, help="folder of results")
@@ -308,16 +254,22 @@ def _parser() -> argparse.ArgumentParser:
     tasks, default = ("mlm", *glue.TASKS, "squad"), ["mlm", "sst2", "mrpc", "squad"]
     parser.add_argument("--task", nargs="+", choices=tasks, default=default, help="default: mlm sst2 mrpc squad")
     parser.add_argument("--data", type=Path, metavar="DIR", help="local data (default: the hub's); docs/llm.md")
-    parser.add_argument(
-        "--lexicon", type=Path, metavar="TSV", help="senses, for see: HowNet's, or python -m experiments lexicon's"
-    )
+    parser.add_argument("--lexicon", type=Path, metavar="TSV", help="senses, for see (data/README.md)")
     schedule = parser.add_argument_group("fine-tuning", "defaults: those of transformers' examples for GLUE and SQuAD")
     schedule.add_argument("--epochs", type=float)
     schedule.add_argument("--batch-size", type=int)
     schedule.add_argument("--lr", type=float)
     schedule.add_argument("--length", type=int, metavar="TOKENS", help="of a sequence at most")
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
-    return parser
+    args = parser.parse_args(words)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    with ends_in_one_line():
+        with redirect_stdout(sys.stderr):  # trainers print their losses
+            tokenizer = load_model(AutoTokenizer, args.model)
+            rows = [Row(args, tokenizer), *(Row(args, tokenizer, m, r) for r in args.ratio for m in args.method)]
+            cells = [row.cells() for row in rows]
+        print(pd.DataFrame(cells).fillna("").to_markdown(index=False, disable_numparse=True))
 
 
 if __name__ == "__main__":

@@ -17,11 +17,7 @@ def once(path: Path, make: Callable[[], Any]) -> Any:
 
 
 def check_settings(where: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Compare the settings that something was made with, as JSON has them, with those of this call.
-
-    Raises:
-        SeeError: one of ``now`` is another; it is named as an option.
-    """
+    """Raise SeeError if something was made with other settings, which it names as options, than those of now."""
     for name, value in now.items():
         if before.get(name) != value:
             option = f"--{name.replace('_', '-')}"

@@ -8,8 +8,6 @@ A file of text is one long stream, split into blocks. Each line of a ``.jsonl`` 
                                                      ARC: the right answer is, after the prompt of lm-eval
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
@@ -31,11 +29,7 @@ Example = dict[str, list[int]]
 
 
 def read(path: Path, tokenizer: Any, length: int) -> list[Example]:
-    """Examples of at most ``length`` tokens, from a text or a ``.jsonl`` file.
-
-    Raises:
-        SeeError: not readable, of another format, or empty.
-    """
+    """Examples of at most ``length`` tokens, from a text or a ``.jsonl`` file."""
     lines = read_lines(path)
     if path.suffix == ".jsonl":
         examples = [_parse(line, f"{path}, line {i}", tokenizer, length) for i, line in enumerate(lines, 1)]
@@ -74,9 +68,9 @@ def prompt_and_answer(record: Mapping[str, Any]) -> tuple[str, str]:
 
 def collate(examples: Sequence[Example]) -> dict[str, Tensor]:
     """A batch, padded on the right: ``input_ids``, ``labels`` and ``attention_mask``, (B, T) each."""
+    # Not transformers' collator: not every tokenizer has a padding token, and behind the mask any will do.
     ids, labels = ([torch.tensor(example[name]) for example in examples] for name in ("input_ids", "labels"))
     return {
-        # Not transformers' collator: not every tokenizer has a padding token, and behind the mask any will do.
         "input_ids": pad_sequence(ids, batch_first=True),
         "labels": pad_sequence(labels, batch_first=True, padding_value=IGNORED),
         "attention_mask": pad_sequence([torch.ones_like(each) for each in ids], batch_first=True),

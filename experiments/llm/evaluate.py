@@ -1,7 +1,5 @@
 """How good a causal language model is: perplexity, and tasks of lm-eval."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,19 +40,8 @@ def run_tasks(
 ) -> dict[str, dict[str, float]]:
     """Scores of a causal language model in tasks of lm-eval, without examples in the prompt.
 
-    Args:
-        model: the model.
-        tokenizer: its own.
-        tasks: names, as ``arc_easy``.
-        folder: of further tasks, one YAML each.
-        batch: sequences at a time.
-        limit: questions of each task (default: all).
-
-    Returns:
-        by task: the MEASURES that it has, their standard errors as ``acc_stderr``, and ``questions``.
-
-    Raises:
-        SeeError: no such task, or its data is neither here nor within reach.
+    ``folder`` has further tasks, one YAML each; ``batch`` sequences are read at a time, and ``limit`` questions of each
+    task. By task there are the MEASURES that it has, their standard errors as ``acc_stderr``, and ``questions``.
     """
     from lm_eval import simple_evaluate
     from lm_eval.models.huggingface import HFLM
@@ -67,9 +54,9 @@ def run_tasks(
         manager = TaskManager(include_path=path)
     if unknown := sorted(set(tasks) - set(manager.all_tasks)):
         raise SeeError(f"lm-eval has no task {unknown[0]!r}; lm-eval ls tasks lists them, --task-folder adds your own")
-    subject, options = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch), {"task_manager": manager}
+    options = {"tasks": list(tasks), "num_fewshot": 0, "limit": limit, "task_manager": manager, "log_samples": False}
     try:
-        found = simple_evaluate(subject, tasks=list(tasks), num_fewshot=0, limit=limit, log_samples=False, **options)
+        found = simple_evaluate(HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch), **options)
     except (OSError, ConnectionError, ValueError) as error:
         raise SeeError(f"lm-eval cannot do {', '.join(tasks)}: {str(error).splitlines()[0]}") from error
     names = [f"{measure}{kind}" for measure in MEASURES for kind in ("", "_stderr")]

@@ -11,8 +11,6 @@ Everything is in one folder; a step that is there is not done again:
     results.json              all measures together
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import sys
@@ -21,9 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
-from rich.console import Console
-from rich.table import Table
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -48,14 +45,7 @@ FREE = ("output", "micro_batch", "checkpointing", "command", "run")
 
 
 class Experiment:
-    """One model and the folder of its results.
-
-    Args:
-        args: of ``python -m experiments distil_llm``.
-
-    Raises:
-        SeeError: settings that are impossible, or others than those that the folder was made with.
-    """
+    """One model and the folder of its results; ``args`` are the command's."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.folder = args, args.output
@@ -144,7 +134,6 @@ class Experiment:
             eval_on_start=valid is not None,
             seed=args.seed,
             report_to="none",
-            remove_unused_columns=False,
             dataloader_pin_memory=torch.cuda.is_available(),
         )
         trainer = DistillationTrainer(
@@ -167,14 +156,11 @@ class Experiment:
         args, model = self.args, self._load(source)
         if hasattr(model.config, "quantization_config"):
             footprints = [embedding.footprint() for embedding in compressed_embeddings(model).values()]
-            parameters, size = map(sum, zip(*footprints, strict=True))
+            tables = {unit: sum(getattr(each, unit) for each in footprints) for unit in ("parameters", "bytes")}
         else:
-            parameters = model.get_input_embeddings().weight.numel() * (2 if args.see_output == "untied" else 1)
-            size = 2 * parameters
-        measures: dict[str, Any] = {
-            "parameters": model.num_parameters(),
-            "tables": {"parameters": parameters, "bytes": size},
-        }
+            number = model.get_input_embeddings().weight.numel() * (2 if args.see_output == "untied" else 1)
+            tables = {"parameters": number, "bytes": 2 * number}
+        measures: dict[str, Any] = {"parameters": model.num_parameters(), "tables": tables}
         model.to("cuda" if torch.cuda.is_available() else "cpu")
         if args.valid is not None:
             measures["perplexity"] = evaluate.perplexity(model, self._read(args.valid))
@@ -206,24 +192,23 @@ def _describe(value: Any) -> Any:
 
 
 def _print(results: dict[str, Any], seen: dict[str, Any]) -> None:
-    tasks = results["original"].get("tasks", {})
-    names = [(task, measure) for task, scores in tasks.items() for measure in evaluate.MEASURES if measure in scores]
-    perplexity = ["perplexity"] if "perplexity" in results["original"] else []
-    table = Table("model", "embedding parameters", *perplexity, *(f"{task} {name}" for task, name in names))
+    rows: dict[str, dict[str, str]] = {}
     for name, result in results.items():
-        cells = [f"{result['tables']['parameters']:,}", *(f"{result[each]:.2f}" for each in perplexity)]
-        table.add_row(name, *cells, *(f"{result['tasks'][task][measure]:.1%}" for task, measure in names))
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(table)
+        rows[name] = {"embedding parameters": f"{result['tables']['parameters']:,}"}
+        if "perplexity" in result:
+            rows[name]["perplexity"] = f"{result['perplexity']:.2f}"
+        for task, scores in result.get("tasks", {}).items():
+            rows[name] |= {f"{task} {each}": f"{scores[each]:.1%}" for each in evaluate.MEASURES if each in scores}
+    print(pd.DataFrame(rows).T.to_markdown(disable_numparse=True))
     reach = seen["compressed"]
-    console.print(
-        f"{reach['distinct']:,} of {reach['vocabulary']:,} tokens were seen ({reach['share']:.1%}). Through them "
+    print(
+        f"\n{reach['distinct']:,} of {reach['vocabulary']:,} tokens were seen ({reach['share']:.1%}). Through them "
         f"{reach['parameters']:.1%} of the compressed matrix's parameters can learn (of a dense one's "
-        f"{seen['dense']['parameters']:.1%}), and with these {reach['unseen_rows']:.1%} of the others move."
+        f"{seen['dense']['parameters']:.1%}), and with these {reach['unseen_rows']:.1%} of the other embeddings move. "
+        "How far they moved, and how near they are to the teacher's, before and after:\n"
     )
-    for name, of in seen["rows"].items():
-        (error, later), (cosine, finally_) = of["relative_error"], of["cosine"]
-        console.print(
-            f"embeddings {name}: {of['rows']:,}, of which {of['moved']:.1%} moved, by {of['change']:.3f} of their "
-            f"length; error to the teacher's {error:.3f} -> {later:.3f}; cosine {cosine:.3f} -> {finally_:.3f}"
-        )
+    print(pd.DataFrame(seen["rows"]).T.map(_round).to_markdown(disable_numparse=True))
+
+
+def _round(value: Any) -> str:
+    return " -> ".join(f"{each:.3f}" for each in value) if isinstance(value, list) else f"{value:,.4g}"

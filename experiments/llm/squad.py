@@ -1,13 +1,10 @@
-"""SQuAD v1.1 (Rajpurkar et al. 2016): contexts cut into windows, answers read from scores, exact match and F1.
+"""SQuAD v1.1 (Rajpurkar et al. 2016): contexts split into windows, answers read from scores, exact match and F1.
 
-A row is a question as the data set ``rajpurkar/squad`` has it: ``id``, ``context``, ``question`` and ``answers``, whose
+A question is as the data set ``rajpurkar/squad`` has it: ``id``, ``context``, ``question`` and ``answers``, whose
 ``text`` and ``answer_start`` (the character where it begins) are lists.
 """
 
-from __future__ import annotations
-
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,62 +22,48 @@ from fairseq_see.io import read_lines
 LONGEST_ANSWER = 30
 STRIDE = 128
 
+FILES = {"train": "train-v1.1.json", "validation": "dev-v1.1.json"}
+
 
 def read(folder: Path | None) -> dict[str, Any]:
-    """``train`` and ``validation``: the hub's, or FOLDER/squad/train-v1.1.json and dev-v1.1.json as published.
-
-    Raises:
-        SeeError: no such file, or another format; or no hub.
-    """
+    """``train`` and ``validation``: the hub's, or FOLDER/squad/train-v1.1.json and dev-v1.1.json as published."""
     if folder is None:
-        return {split: load_split("rajpurkar/squad", None, split) for split in ("train", "validation")}
-    files = {"train": "train-v1.1.json", "validation": "dev-v1.1.json"}
-    return {split: _published(folder / "squad" / file) for split, file in files.items()}
+        return {split: load_split("rajpurkar/squad", None, split) for split in FILES}
+    return {split: _read_published(folder / "squad" / file) for split, file in FILES.items()}
 
 
-def _published(path: Path) -> Dataset:
+def _read_published(path: Path) -> Dataset:
     rows = []
     try:
-        for article in json.loads("\n".join(read_lines(path)))["data"]:
-            for paragraph in article["paragraphs"]:
-                context = paragraph["context"]
-                for question in paragraph["qas"]:
-                    answers = {name: [a[name] for a in question["answers"]] for name in ("text", "answer_start")}
-                    start, text = answers["answer_start"][0], answers["text"][0]
-                    if context[start : start + len(text)] != text:
-                        raise ValueError(f"the answer of question {question['id']} is not at character {start}")
-                    rows.append({"id": question["id"], "context": context, "question": question["question"],
-                                 "answers": answers})  # fmt: skip
+        articles = json.loads("\n".join(read_lines(path)))["data"]
+        for paragraph in (paragraph for article in articles for paragraph in article["paragraphs"]):
+            context = paragraph["context"]
+            for question in paragraph["qas"]:
+                answers = {name: [a[name] for a in question["answers"]] for name in ("text", "answer_start")}
+                start = answers["answer_start"][0]
+                if not context.startswith(answers["text"][0], start):
+                    raise ValueError(f"the answer of question {question['id']} is not at character {start}")
+                row = {name: question[name] for name in ("id", "question")}
+                rows.append(row | {"context": context, "answers": answers})
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise SeeError(f"{path} is not in the format of SQuAD v1.1 ({type(error).__name__}: {error})") from error
     return Dataset.from_list(rows)
 
 
-def cut_windows(rows: dict[str, list[Any]], tokenizer: Any, length: int) -> dict[str, list[Any]]:
+def split_windows(rows: dict[str, list[Any]], tokenizer: Any, length: int) -> dict[str, list[Any]]:
     """Questions with as much of their contexts as fits, in windows that overlap.
 
-    Args:
-        rows: columns of questions.
-        tokenizer: a fast one, because others do not tell characters.
-        length: tokens of a window at most.
-
-    Returns:
-        columns of windows: what a model reads, ``start_positions`` and ``end_positions`` of the first answer (both
-        that of the first token, if the window does not hold the answer), ``row`` the question's number, and
-        ``characters``: for each token where it begins and ends in the context, (0, 0) outside.
+    Columns of questions become columns of windows of at most ``length`` tokens: what a model reads; ``start_positions``
+    and ``end_positions`` of the first answer, 0 where the window does not hold it; ``row``, the question's number;
+    ``characters``, where each token begins and ends in the context, (0, 0) outside.
     """
-    encoded = tokenizer(
-        [question.strip() for question in rows["question"]],
-        rows["context"],
-        truncation="only_second",
-        max_length=length,
-        stride=min(STRIDE, length // 3),
-        return_overflowing_tokens=True,
-        return_offsets_mapping=True,
-    )
+    questions = [question.strip() for question in rows["question"]]
+    windows = {"truncation": "only_second", "max_length": length, "stride": min(STRIDE, length // 3)}
+    windows |= {"return_overflowing_tokens": True, "return_offsets_mapping": True}
+    encoded = tokenizer(questions, rows["context"], **windows)
     columns = {name: encoded[name] for name in tokenizer.model_input_names if name in encoded}
-    columns |= {"row": encoded["overflow_to_sample_mapping"], "characters": []}
-    columns |= {"start_positions": [], "end_positions": []}
+    columns |= {"row": encoded["overflow_to_sample_mapping"]}
+    columns |= {"characters": [], "start_positions": [], "end_positions": []}
     for window, row in enumerate(columns["row"]):
         places = zip(encoded["offset_mapping"][window], encoded.sequence_ids(window), strict=True)
         characters = [place if part == 1 else (0, 0) for place, part in places]
@@ -102,23 +85,19 @@ def read_answers(
 ) -> list[str]:
     """The text with the highest sum of scores of its first and its last token, over all windows of each question.
 
-    Args:
-        rows: n questions.
-        windows: w windows of theirs, with ``row`` and ``characters``.
-        starts: (w, tokens) scores of being the first token of the answer; what is beyond a window's tokens is padding.
-        ends: (w, tokens) of being the last.
+    ``starts`` and ``ends`` (windows, tokens) are scores of being the first and the last token, padded on the right.
     """
-    best: dict[int, tuple[float, str]] = defaultdict(lambda: (-np.inf, ""))
+    best = [(-np.inf, "")] * len(rows)
     for window, start, end in zip(windows, starts, ends, strict=True):
-        characters = window["characters"]
+        context, characters = rows[window["row"]]["context"], window["characters"]
         outside = np.array([b == 0 for _, b in characters])
         start, end = (np.where(outside, -np.inf, scores[: len(outside)]) for scores in (start, end))
-        length = np.arange(len(outside))[None, :] - np.arange(len(outside))[:, None]
-        sums = np.where((length >= 0) & (length < LONGEST_ANSWER), start[:, None] + end[None, :], -np.inf)
+        length = np.arange(len(outside)) - np.arange(len(outside))[:, None]
+        sums = np.where((length >= 0) & (length < LONGEST_ANSWER), start[:, None] + end, -np.inf)
         first, last = np.unravel_index(sums.argmax(), sums.shape)
-        text = rows[window["row"]]["context"][characters[first][0] : characters[last][1]]
-        best[window["row"]] = max(best[window["row"]], (float(sums[first, last]), text))
-    return [best[row][1] for row in range(len(rows))]
+        found = sums[first, last], context[characters[first][0] : characters[last][1]]
+        best[window["row"]] = max(best[window["row"]], found)
+    return [text for _, text in best]
 
 
 def score(found: Sequence[str], rows: Sequence[dict[str, Any]]) -> dict[str, float]:

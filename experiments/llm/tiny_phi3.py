@@ -33,6 +33,7 @@ from experiments.llm.tokens import count_tokens
 from fairseq_see.errors import ends_in_one_line
 from fairseq_see.io import read_lines, replacing, replacing_folder, write_json
 
+matplotlib.use("Agg")
 DATA = Path(__file__).resolve().parents[2] / "data"
 END = "<|endoftext|>"
 SEE = {"see-method": "see", "see-args": "layernorm=false,frequent_share=0"}
@@ -49,32 +50,16 @@ def train_teacher(args: argparse.Namespace, folder: Path) -> None:
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=trained._tokenizer, **ends)
     train, valid = (split_blocks(text, tokenizer, args.length) for text in (lines, read_lines(args.valid)))
     torch.manual_seed(args.seed)
-    config = Phi3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=args.dim,
-        intermediate_size=2 * args.dim,
-        num_hidden_layers=args.layers,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=args.length,
-        tie_word_embeddings=True,
-        **dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), 0),
-    )
-    arguments = TrainingArguments(
-        str(folder.with_name("training")),
-        max_steps=args.teacher_updates,
-        learning_rate=args.teacher_lr,
-        lr_scheduler_type="cosine",
-        warmup_steps=50,
-        per_device_train_batch_size=args.batch,
-        save_strategy="no",
-        seed=args.seed,
-        use_cpu=True,
-        dataloader_pin_memory=False,
-        report_to="none",
-    )
-    model = Phi3ForCausalLM(config)
+    sizes = {"hidden_size": args.dim, "intermediate_size": 2 * args.dim, "num_hidden_layers": args.layers}
+    sizes |= dict.fromkeys(("num_attention_heads", "num_key_value_heads"), 4)
+    sizes |= dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), 0)
+    sizes |= {"vocab_size": len(tokenizer), "max_position_embeddings": args.length, "tie_word_embeddings": True}
+    model = Phi3ForCausalLM(Phi3Config(**sizes))
+    how = {"max_steps": args.teacher_updates, "learning_rate": args.teacher_lr, "lr_scheduler_type": "cosine"}
+    how |= {"warmup_steps": 50, "per_device_train_batch_size": args.batch, "save_strategy": "no", "seed": args.seed}
+    how |= {"use_cpu": True, "dataloader_pin_memory": False, "report_to": "none"}
     with redirect_stdout(sys.stderr):
+        arguments = TrainingArguments(str(folder.with_name("training")), **how)
         Trainer(model, arguments, train_dataset=train, data_collator=collate).train()
     counts = count_tokens(train, len(tokenizer)).double() + 1
     targets = torch.tensor([token for example in valid for token in example["labels"][1:]])
@@ -101,21 +86,6 @@ def distil(args: argparse.Namespace, arm: str) -> dict[str, Any]:
             sys.exit(status)
     results, log = (json.loads((args.folder / arm / f"{name}.json").read_text()) for name in ("results", "log"))
     return results | {"curve": [(at["step"], math.exp(at["eval_loss"])) for at in log if "eval_loss" in at]}
-
-
-def draw(results: dict[str, Any], path: Path) -> None:
-    """Validation perplexity by updates."""
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    for arm, result in results.items():
-        axes.plot(*zip(*result["curve"], strict=True), label=arm, marker=".")
-    axes.axhline(result["models"]["original"]["perplexity"], color="black", linestyle=":", label="teacher")
-    axes.set(xlabel="updates", ylabel="validation perplexity", yscale="log")
-    axes.legend()
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
 
 
 def main() -> None:
@@ -149,8 +119,13 @@ def main() -> None:
         results = {arm: distil(args, arm) for arm in args.arms}
     unigram = json.loads((teacher / "unigram.json").read_text())
     write_json(args.folder / "results.json", {"unigram": unigram, **results})
-    draw(results, args.folder / "curves.png")
     original = results[args.arms[0]]["models"]["original"]
+    curves = pd.DataFrame({arm: pd.Series(dict(each["curve"])) for arm, each in results.items()})
+    axes = curves.plot(figsize=(7, 4), marker=".", logy=True, xlabel="updates", ylabel="validation perplexity")
+    axes.axhline(original["perplexity"], color="black", linestyle=":", label="teacher")
+    axes.legend()
+    with replacing(args.folder / "curves.png") as temporary:
+        axes.figure.savefig(temporary, format="png", dpi=120)
     models = [("teacher", None, original)]
     models += [
         (arm, *(found["models"][name] for name in ("compressed", "distilled"))) for arm, found in results.items()

@@ -4,8 +4,6 @@ An embedding of a dense matrix learns when its token is in a batch. One of a com
 others, so those of tokens that were never seen move too. A matrix that is tied to the output learns from every token.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
@@ -27,15 +25,10 @@ def count_tokens(examples: Iterable[Mapping[str, Sequence[int]]], vocabulary: in
 
 
 def measure_reach(embedding: nn.Module, counts: Tensor) -> dict[str, float | int]:
-    """What the tokens that are seen can change in an input embedding, compressed or not, by looking them up.
+    """What the tokens that are seen, those with ``counts`` (V,), can change in an input embedding.
 
-    Args:
-        embedding: of V tokens.
-        counts: (V,), from :func:`count_tokens`.
-
-    Returns:
-        ``tokens`` and ``distinct`` tokens seen, and their share of the ``vocabulary``; ``parameters``: the share of the
-        parameters that get a gradient; ``unseen_rows``: the share of the other embeddings that these parameters move.
+    ``parameters`` is the share of the parameters that get a gradient from them, ``unseen_rows`` the share of the other
+    embeddings that these parameters move.
     """
     copy = deepcopy(embedding).cpu().float().train()
     seen, unseen = counts.nonzero().squeeze(1), counts == 0
@@ -61,18 +54,11 @@ def measure_reach(embedding: nn.Module, counts: Tensor) -> dict[str, float | int
 
 
 def measure_distances(teacher: nn.Module, before: nn.Module, after: nn.Module, counts: Tensor) -> dict[str, Any]:
-    """How far the embeddings of tokens that were seen, and of those that were not, are from the teacher's.
+    """How far embeddings moved in training, of tokens that were ``seen`` and of those that were ``unseen``.
 
-    Args:
-        teacher: the input embedding of the model that was compressed.
-        before: the compressed one before training.
-        after: and after it.
-        counts: (V,), from :func:`count_tokens`.
-
-    Returns:
-        for ``seen`` and ``unseen`` tokens: ``rows``, their number; ``moved``, the share that changed; ``change``, the
-        Frobenius norm of the change by that of the embeddings before; and pairs, before and after, of
-        ``relative_error`` (norm of the difference to the teacher by the teacher's) and mean ``cosine`` with it.
+    ``moved`` is the share that changed, ``change`` the Frobenius norm of the change by that of the embeddings before.
+    Before and after training are ``relative_error``, the norm of the difference to the teacher's by the teacher's, and
+    the mean ``cosine`` with them.
     """
     target, old, new = (_look_up_all(embedding, len(counts)) for embedding in (teacher, before, after))
     return {

@@ -1,3 +1,3 @@
 """The tiny models and tokenizers of tests/hf."""
 
-from tests.hf.conftest import indexes, senses, tokenizers  # noqa: F401
+from tests.hf.conftest import indexes, senses, small, tokenizers  # noqa: F401

@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import BertWordPieceTokenizer, processors
 from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
 
 PEOPLE = ["teacher", "farmer", "sailor", "doctor", "painter"]
@@ -57,15 +57,11 @@ def write_data(folder: Path) -> None:
 
 def tokenizer() -> BertTokenizerFast:
     """WordPiece, trained on the sentences."""
-    made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    made.normalizer = normalizers.BertNormalizer()
-    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=120, special_tokens=SPECIAL, show_progress=False)
+    made = BertWordPieceTokenizer()
     text = [text for text, _ in sentences(200, seed=5)] + [p["context"] for p in articles(50, 5)[0]["paragraphs"]]
-    made.train_from_iterator([*text, "Who has the?"], trainer)
+    made.train_from_iterator([*text, "Who has the?"], 120, special_tokens=SPECIAL, show_progress=False)
     made.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
-    return BertTokenizerFast(tokenizer_object=made, **names)
+    return BertTokenizerFast(tokenizer_object=made._tokenizer)
 
 
 def model(rows: int, seed: int = 1) -> BertForMaskedLM:

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 from datasets import Dataset
-from transformers import AutoModelForSequenceClassification, Trainer
+from transformers import AutoModelForSequenceClassification
 
 from experiments.llm import bert, glue, minilm
 from experiments.llm.bert import Schedule, classify, perplexity
@@ -15,7 +15,6 @@ from fairseq_see.errors import SeeError
 from tests.experiments.llm import small
 from tests.helpers import contents, script
 
-SST2 = glue.TASKS["sst2"]
 LEXICON = "en\tteacher\t1\thuman teach\nen\tgarden\t1\tland plant\nen\tgood\t1\tgood\n"
 
 
@@ -50,38 +49,6 @@ def test_perplexity_of_a_model_that_knows_nothing_is_the_size_of_its_vocabulary(
         perplexity(model, tokenizer, [""], 64, seed=1)
 
 
-def test_an_interrupted_training_goes_on_and_ends_alike(folder, tokenizer, tmp_path, monkeypatch):
-    sets = glue.read("sst2", folder / "data")
-    schedule = Schedule(epochs=2, batch_size=16, lr=2e-3, length=32)
-    compressed = small.model(len(tokenizer))
-    bert.compress(compressed, tokenizer, "svd", 2, seed=1)
-    compressed.save_pretrained(tmp_path / "model")
-
-    def tuned(name):
-        torch.manual_seed(1)
-        model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
-        classify(model, tokenizer, SST2, sets, schedule, tmp_path / name)
-        return model.state_dict()
-
-    whole = tuned("whole")
-    step, steps = Trainer.training_step, []
-
-    def broken(*args, **kwargs):
-        steps.append(1)
-        if len(steps) == 6:
-            raise KeyboardInterrupt
-        return step(*args, **kwargs)
-
-    monkeypatch.setattr(Trainer, "training_step", broken)
-    with pytest.raises(KeyboardInterrupt):
-        tuned("again")
-    again = tuned("again")
-    # Four updates an epoch: five were done, and those of the second epoch are done anew.
-    assert len(steps) == 6 + 4
-    for name, tensor in whole.items():
-        torch.testing.assert_close(again[name], tensor)
-
-
 @pytest.mark.parametrize(
     ("name", "labels", "metrics"),
     [
@@ -105,23 +72,30 @@ def test_numbers_are_predicted_and_all_validation_sets_are_scored(tokenizer, tmp
 def test_script_compresses_scores_and_goes_on_from_what_is_there(folder, tmp_path, capsys):
     out = tmp_path / "out"
     words = ("--model", folder / "model", "--out", out, "--data", folder / "data", "--lexicon", folder / "senses.tsv")
-    words += ("--method", "svd", "see", "--ratio", "2", "--epochs", "8", "--batch-size", "8", "--lr", "0.002")
+    words += ("--method", "svd", "see", "dpq", "--ratio", "2", "--epochs", "8", "--batch-size", "8", "--lr", "0.002")
     words += ("--length", "64")
     done = script("compress_bert.sh", *words, "--task", "mlm", "sst2", "squad")
     assert done.returncode == 0, done.stderr[-3000:]
     header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines()]
-    assert header == [
-        *("table", "parameters", "ratio", "mlm input", "mlm tied"),
-        *("sst2 accuracy", "squad exact_match", "squad f1"),
-    ]
-    dense, svd, see = (dict(zip(header, row, strict=True)) for row in rows)
-    assert [row["table"] for row in (dense, svd, see)] == ["dense", "svd 2x", "see 2x"]
+    columns = (
+        "table",
+        "parameters",
+        "ratio",
+        "mlm input",
+        "mlm tied",
+        "sst2 accuracy",
+        "squad exact_match",
+        "squad f1",
+    )
+    assert tuple(header) == columns
+    found = [dict(zip(header, row, strict=True)) for row in rows]
+    dense, svd = found[:2]
+    assert [row["table"] for row in found] == ["dense", "svd 2x", "see 2x", "dpq 2x"]
     assert dense["mlm input"] == dense["mlm tied"] and svd["mlm input"] != svd["mlm tied"]
-    for row in (dense, svd, see):
-        assert (
-            float(row["sst2 accuracy"]) > 80 and 0 <= float(row["squad exact_match"]) <= float(row["squad f1"]) <= 100
-        )
-    assert 2 <= float(svd["ratio"].strip("x")) <= 2.06 and 2 <= float(see["ratio"].strip("x")) <= 2.06
+    for row in found:
+        assert float(row["sst2 accuracy"]) > 80
+        assert 0 <= float(row["squad exact_match"]) <= float(row["squad f1"]) <= 100
+        assert row is dense or 2 <= float(row["ratio"].strip("x")) <= 2.06
     table = json.loads((out / "svd-2x/table.json").read_text())["results"]
     assert 0.5 < table["cosine"] < 1
     # No dense table is stored, and no checkpoint is left.
@@ -137,13 +111,16 @@ def test_script_compresses_scores_and_goes_on_from_what_is_there(folder, tmp_pat
 
 @pytest.mark.slow
 def test_minilm_measures_a_model_of_any_folder(folder, tmp_path, capsys, monkeypatch):
-    words = ("--model", folder / "model", "--text", folder / "data/mlm.txt", "--methods", "svd", "--ratios", "2", "4")
+    words = ("--model", folder / "model", "--text", folder / "data/mlm.txt", "--ratios", "2", "4")
+    words += ("--methods", "svd", "product_quantised", "dpq")
     monkeypatch.setattr(sys, "argv", ["minilm", *map(str, words), "--json", str(tmp_path / "minilm.json")])
     minilm.main()
     measured = json.loads((tmp_path / "minilm.json").read_text())["results"]
-    near, far = measured["svd 2x"], measured["svd 4x"]
-    assert all(near[name] > far[name] for name in ("cosine", "neighbours", "sentence_cosine", "spearman"))
-    assert near["sentence_cosine"] < 1 and "| svd 2x |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    for method in ("svd", "product_quantised", "dpq"):
+        near, far = measured[f"{method} 2x"], measured[f"{method} 4x"]
+        assert all(near[name] > far[name] for name in ("cosine", "neighbours", "sentence_cosine", "spearman"))
+        assert near["sentence_cosine"] < 1 and f"| {method} 2x " in printed
 
 
 def test_wrong_input_is_one_line(folder, tmp_path, capsys):
@@ -156,9 +133,7 @@ def test_wrong_input_is_one_line(folder, tmp_path, capsys):
     assert re.fullmatch(r"error: cannot load .*/none: .*; give a name.*", error("--model", tmp_path / "none"))
     there = ("--model", folder / "model", "--data", folder / "data")
     assert "error: cannot read" in error(*there, "--task", "cola")
-    assert "error: cannot get wikitext-2-raw-v1 of Salesforce/wikitext" in error(
-        "--model", folder / "model", "--task", "mlm"
-    )
+    assert "error: cannot get wikitext-2-raw-v1 of Salesforce/wikitext" in error(*there[:2], "--task", "mlm")
     assert "no token has a sense" in error(*there, "--task", "mlm", "--method", "see", "--ratio", "2")
 
 

@@ -33,33 +33,15 @@ def test_a_text_is_one_stream_of_lines(tmp_path, tokenizer):
     assert len(split_blocks([lines[0]], tokenizer, len(tokenizer(lines[0])["input_ids"]))) == 1
 
 
-def test_a_tokenizer_that_ends_sequences_itself(tokenizer):
-    """None ends twice."""
-    end = tokenizer.eos_token_id
-
-    class Ending:
-        eos_token_id = end
-
-        def __call__(self, text):
-            texts = [text] if isinstance(text, str) else text
-            ids = [[*row, end] for row in tokenizer(texts)["input_ids"]]
-            return {"input_ids": ids[0] if isinstance(text, str) else ids}
-
-    lines = ["The river runs.", "A cat."]
-    assert split_blocks(lines, Ending(), 100) == split_blocks(lines, tokenizer, 100)
-
-
 def test_only_completions_are_learned(tmp_path, tokenizer):
     records = [{"text": "The bank."}, {"prompt": "The river", "completion": " runs past."}, QUESTION]
     path = tmp_path / "records.jsonl"
     path.write_text("".join(f"{json.dumps(record)}\n" for record in records), encoding="utf-8")
     texts = ["The bank.", " runs past.", " a bank"]
     for example, record, text in zip(read(path, tokenizer, 99), records, texts, strict=True):
-        given = [
-            token for token, label in zip(example["input_ids"], example["labels"], strict=True) if label == IGNORED
-        ]
-        learned = example["labels"][len(given) :]
-        assert learned[-1] == tokenizer.eos_token_id and learned == example["input_ids"][len(given) :]
+        given = example["labels"].count(IGNORED)
+        learned = example["labels"][given:]
+        assert learned[-1] == tokenizer.eos_token_id and learned == example["input_ids"][given:]
         assert tokenizer.decode(learned[:-1]).strip() == text.strip()
         assert ("text" in record) == (not given)
     # Nothing of what is learned would be left.

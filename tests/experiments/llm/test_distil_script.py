@@ -1,11 +1,8 @@
 """``scripts/distil_llm.sh`` and ``python -m experiments distil_llm``: an experiment from the model to its results."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,27 +10,18 @@ from safetensors.torch import load_file
 
 from experiments.__main__ import main as laboratory
 from tests.experiments.llm.test_lm_eval import attempts, questions, write_task  # noqa: F401
-from tests.helpers import ROOT
-from tests.hf.conftest import SENSES, TEXT, rows_for, tiny
-
-
-def run_script(*words: str | Path) -> subprocess.CompletedProcess:
-    here = Path(sys.executable).parent
-    env = {**os.environ, "PATH": f"{here}:{os.environ['PATH']}", "FAIRSEQ_SEE_VENV": str(here.parent)}
-    command = ["bash", ROOT / "scripts/distil_llm.sh", *words]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=300)
+from tests.helpers import script
+from tests.hf.conftest import TEXT, rows_for, tiny
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, tokenizers) -> Path:
+def place(tmp_path_factory, tokenizers, senses) -> Path:
     """A folder with a model, a text, senses and a task."""
     folder = tmp_path_factory.mktemp("distil")
     tiny("phi3", rows_for(tokenizers["phi3"])).save_pretrained(folder / "model")
     tokenizers["phi3"].save_pretrained(folder / "model")
     (folder / "text.txt").write_text("\n".join(TEXT * 4) + "\n", encoding="utf-8")
-    entries = [(word, i, senses) for word, groups in SENSES["en"].items() for i, senses in enumerate(groups, 1)]
-    lines = [f"en\t{word}\t{i}\t{' '.join(f'{s}|{s}' for s in senses)}\n" for word, i, senses in entries]
-    (folder / "senses.tsv").write_text("".join(lines), encoding="utf-8")
+    senses.save(folder / "senses.tsv")
     write_task(folder)
     return folder
 
@@ -52,7 +40,7 @@ def settings(place: Path, output: Path, **changes) -> list[str | Path]:
 @pytest.fixture(scope="module")
 def done(place) -> tuple[Path, str]:
     """A finished experiment, and what the script printed."""
-    run = run_script(*settings(place, place / "run"))
+    run = script("distil_llm.sh", *settings(place, place / "run"))
     assert not run.returncode, run.stderr[-3000:]
     return place / "run", run.stdout
 
@@ -62,8 +50,9 @@ def test_results(done, place):
     results = json.loads((folder / "results.json").read_text())
     models, tokens = results["models"], results["tokens"]
     assert list(models) == ["original", "compressed", "distilled"] and results["made"]["commit"]
-    rows = models["original"]["tables"]["parameters"] / 32
-    assert 2 <= models["original"]["tables"]["parameters"] / models["compressed"]["tables"]["parameters"] <= 2.06
+    dense, small = (models[name]["tables"]["parameters"] for name in ("original", "compressed"))
+    rows = dense / 32
+    assert 2 <= dense / small <= 2.06
     assert models["distilled"]["parameters"] == models["compressed"]["parameters"] < models["original"]["parameters"]
     assert models["distilled"]["perplexity"] < 0.5 * models["compressed"]["perplexity"]
     for name, measures in models.items():
@@ -112,17 +101,10 @@ def test_an_interrupted_training_goes_on(done, place, tmp_path):
     assert results[0] == results[1]
 
 
-def test_tables_alone_may_be_trained(place, tmp_path):
-    changes = {
-        "train": "tables",
-        "see-args": "vectors=1",
-        "see-ratio": None,
-        "epochs": 1,
-        "tasks": None,
-        "task-folder": None,
-    }
-    options = settings(place, tmp_path / "run", **changes)
-    assert laboratory(["distil_llm", *options]) == 0
+def test_embeddings_alone_may_be_trained(place, tmp_path):
+    changes = {"train": "tables", "see-args": "vectors=1", "epochs": 1}
+    changes |= dict.fromkeys(("see-ratio", "tasks", "task-folder"))
+    assert laboratory(["distil_llm", *settings(place, tmp_path / "run", **changes)]) == 0
     before, after = (load_file(tmp_path / "run" / name / "model.safetensors") for name in ("compressed", "distilled"))
     changed = {name for name, value in after.items() if not value.equal(before[name])}
     assert changed and all(".embed_tokens." in name for name in changed)
@@ -155,5 +137,5 @@ def test_bad_input_ends_in_one_line(place, tmp_path, capfd, attempts, changes, m
 
 
 def test_the_scripts_own_errors():
-    assert "Phi-3-mini-4k-instruct" in run_script("--help").stdout
-    assert run_script("--model", "x").returncode == 2
+    assert "Phi-3-mini-4k-instruct" in script("distil_llm.sh", "--help").stdout
+    assert script("distil_llm.sh", "--model", "x").returncode == 2

@@ -8,7 +8,9 @@ from pathlib import Path
 import lm_eval
 import pytest
 import torch
+from lm_eval.models.huggingface import HFLM
 from transformers import AutoModelForCausalLM
+from transformers.quantizers import auto
 
 from experiments.llm.evaluate import run_tasks
 from experiments.llm.experiment import TASKS
@@ -102,6 +104,16 @@ def test_a_compressed_model_answers_questions(tmp_path, tokenizers, indexes, att
     assert run_tasks(loaded, tokenizer, ["endings"], tmp_path, batch=2)["endings"] == found
     assert run_tasks(loaded, tokenizer, ["endings"], tmp_path, limit=2)["endings"]["questions"] == 2
     assert not attempts
+
+
+def test_lm_eval_alone_refuses_a_compressed_folder(tmp_path, small, tokenizers, monkeypatch):
+    """As ``lm_eval --model hf`` does, in which nothing imports this package."""
+    small("llama").save_pretrained(tmp_path)
+    tokenizers["llama"].save_pretrained(tmp_path)
+    for mapping in (auto.AUTO_QUANTIZATION_CONFIG_MAPPING, auto.AUTO_QUANTIZER_MAPPING):
+        monkeypatch.delitem(mapping, "fairseq_see")
+    with pytest.raises(ValueError, match="Unknown quantization type, got fairseq_see"):
+        HFLM(pretrained=str(tmp_path))
 
 
 def test_questions_that_are_out_of_reach(tmp_path, tokenizers, attempts):

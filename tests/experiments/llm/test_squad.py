@@ -36,21 +36,21 @@ def as_rows(table: dict) -> list[dict]:
 @pytest.mark.parametrize("length", [20, 64])
 def test_scores_that_know_the_answer_find_it(tokenizer, length):
     rows = questions(12)
-    cut = as_rows(squad.cut_windows(columns(rows), tokenizer, length))
-    assert (len(cut) == len(rows)) == (length == 64)
-    assert all(len(window["input_ids"]) <= length for window in cut)
-    tokens = max(len(window["input_ids"]) for window in cut)
-    starts, ends = np.zeros((2, len(cut), tokens))
-    for i, window in enumerate(cut):
+    windows = as_rows(squad.split_windows(columns(rows), tokenizer, length))
+    assert (len(windows) == len(rows)) == (length == 64)
+    assert all(len(window["input_ids"]) <= length for window in windows)
+    tokens = max(len(window["input_ids"]) for window in windows)
+    starts, ends = np.zeros((2, len(windows), tokens))
+    for i, window in enumerate(windows):
         starts[i, window["start_positions"]] = ends[i, window["end_positions"]] = 9
-    found = squad.read_answers(rows, cut, starts, ends)
+    found = squad.read_answers(rows, windows, starts, ends)
     assert found == [row["answers"]["text"][0] for row in rows]
 
 
 def test_an_answer_is_in_the_context_and_no_longer_than_thirty_tokens(tokenizer):
     context = " ".join(["piano"] * 40)
     row = {"question": "Who has the piano?", "context": context, "answers": {"text": ["piano"], "answer_start": [0]}}
-    (window,) = as_rows(squad.cut_windows(columns([row]), tokenizer, 64))
+    (window,) = as_rows(squad.split_windows(columns([row]), tokenizer, 64))
     tokens = len(window["input_ids"])
     first = next(token for token, (_, end) in enumerate(window["characters"]) if end)
     starts, ends = np.zeros((2, 1, tokens + 3))
