@@ -2,21 +2,17 @@
 
     model = compress_embeddings(AutoModelForCausalLM.from_pretrained(name), tokenizer, index=build_index(...))
     ...                                               train it like any model
-    model.save_pretrained(folder)                     no dense copy of a table is in it
+    model.save_pretrained(folder)                     no dense copy of a matrix is in it
     AutoModelForCausalLM.from_pretrained(folder)      works wherever this module has been imported
-    materialise(model)                                the stock model, with full tables
+    materialise(model)                                the stock model, with dense matrices
 
 Needs transformers and accelerate (``pip install 'fairseq_see[hf]'``); nothing else of the package does.
 """
 
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import needs_extra
 
-try:
+with needs_extra("hf"):
     import transformers  # noqa: F401
-except ModuleNotFoundError as error:
-    raise SeeError(
-        f"fairseq_see.hf needs the package {error.name}: pip install 'fairseq_see[hf]', or scripts/setup.sh --hf"
-    ) from error
 
 from fairseq_see.hf.compress import compress_embeddings, materialise, ship
 from fairseq_see.hf.loading import Loader  # noqa: F401 - registers itself

@@ -1,4 +1,4 @@
-"""Exchange the tables of a Hugging Face model for compressed ones, and back."""
+"""Exchange the embedding matrices of a Hugging Face model for compressed ones, and back."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def compress_embeddings(
     seed: int = 1,
     **options: Any,
 ) -> PreTrainedModel:
-    """Exchange the table of input tokens, and that of the output layer as asked, for compressed ones.
+    """Exchange the input embedding of a model, and that of its output layer as asked, for compressed ones.
 
-    The products of the method are computed in float32, their rows are of the model's precision. No row is exempt: the
-    padding token is one of the vocabulary, which a tied output layer scores.
+    They are computed in float32 and of the model's precision. No token is exempt: the padding token is one of the
+    vocabulary, which a tied output layer scores.
 
     Args:
         model: any of transformers with ``get_input_embeddings``; changed in place.
-        tokenizer: the model's, where a unit index has to be built, or one that is given to be checked.
+        tokenizer: the model's, where a unit index has to be built, or a given one to be checked.
         method: registered name of an embedding.
-        ratio: compression of each table, V x d by its parameters (bytes by bytes of a quantised one); None
-            where ``options`` say all.
-        index: a unit index of the model's rows, or its file (default: built from ``tokenizer`` and ``senses``).
+        ratio: compression of each V x d matrix by its parameters (of a quantised one by its bytes); None where
+            ``options`` decide the size.
+        index: a unit index of the model's tokens, or its file (default: built from ``tokenizer`` and ``senses``).
         senses: a table of senses or its file, as :func:`~fairseq_see.hf.vocabulary.build_index` takes it.
         output: the output layer. ``tied``: it projects by the input's embedding; ``untied``: by one of its own;
             ``dense``: it stays, one that was tied with the matrix to itself; ``auto``: ``tied`` if it was, else
@@ -64,7 +64,7 @@ def compress_embeddings(
             the units of an index that is built.
         fit: how to fit to the model's matrices (default: the method's closed form, if it has one; others are
             initialised at random, to be trained).
-        inference: ``cached`` keeps a whole table when serving, ``factored`` only its factors.
+        inference: ``cached`` keeps a whole matrix when serving, ``factored`` only its factors.
         seed: of the random initialisation.
         **options: hyper-parameters of the method, ``vectors`` or ``layernorm`` for example.
 
@@ -72,39 +72,38 @@ def compress_embeddings(
         the model.
 
     Raises:
-        SeeError: the model has no such tables or is compressed already, or the embedding cannot be built.
+        SeeError: the model has no such embeddings or is compressed already, or the embedding cannot be built.
         InfeasibleRatio: the ratio cannot be reached; nothing has been changed.
     """
-    table = surgery.input_table(model)
+    dense = surgery.input_embedding(model)
+    matrices, vocabulary = {"input": dense.weight.detach()}, len(dense.weight)
     if getattr(model.config, "quantization_config", None) is not None:
         raise SeeError("the model is quantized; compress the model that it was made from")
-    if table.weight.is_meta:
-        raise SeeError("the model has no weights yet (it is on the meta device); load it first")
-    if hasattr(table, "_hf_hook"):
-        raise SeeError(
-            "the model is spread over devices; load it on one, compress and save it, and load that as you like"
-        )
+    if dense.weight.is_meta or hasattr(dense, "_hf_hook"):
+        raise SeeError("the model has no weights or is spread over devices; load it on one, and spread what is saved")
     if inference not in INFERENCE_MODES:
         raise SeeError(f"inference is {' or '.join(INFERENCE_MODES)}, not {inference!r}")
-    output = _resolved(model, output)
-    dense = {"input": table.weight} | ({"output": model.get_output_embeddings().weight} if output == "untied" else {})
+    output = _resolve_output(model, output)
+    if output == "untied":
+        matrices["output"] = model.get_output_embeddings().weight.detach()
     cls = embedding_class(method)
-    weights = None if counts is None else torch.as_tensor(counts, dtype=torch.float32, device=table.weight.device) + 1
-    if weights is not None and weights.shape != table.weight.shape[:1]:
-        raise SeeError(f"there are counts for {len(weights)} ids, but the matrix has {len(table.weight)} embeddings")
-    unit_index = _index(index, tokenizer, senses, len(table.weight), counts) if cls.uses_index else None
+    weights = None if counts is None else torch.as_tensor(counts, dtype=torch.float32, device=dense.weight.device) + 1
+    if weights is not None and len(weights) != vocabulary:
+        raise SeeError(f"there are counts for {len(weights)} ids, but the matrix has {vocabulary} embeddings")
+    unit_index = None
+    if cls.uses_index:
+        unit_index = _find_index(index, tokenizer, vocabulary, senses=senses, counts=counts)
     embeddings = {}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        for side, matrix in dense.items():
+        for side, matrix in matrices.items():
             planned = ratio if cls.compresses else None
             embedding = build(method, *matrix.shape, ratio=planned, index=unit_index, **options)
-            _check_senses(embedding, unit_index)
+            _check_senses(embedding)
             embedding.inference = inference
-            _initialise(side, embedding, matrix.detach(), fit, weights)
+            _initialise(side, embedding, matrix, fit, weights)
             embeddings[side] = embedding.train(model.training)
-    scale = surgery.scale_of(table)
-    surgery.put(model, embeddings["input"], output, embeddings.get("output"), scale)
+    surgery.put(model, embeddings["input"], output, embeddings.get("output"), surgery.scale_of(dense))
     override_methods(model)
     model.config.quantization_config = CompressionConfig.of(model)
     return model
@@ -116,9 +115,6 @@ def ship(model: PreTrainedModel) -> PreTrainedModel:
 
     The queries of ``dpq`` become the codes that they choose, the latents of ``low_bit`` their digits. Until then
     ``save_pretrained`` keeps them, so that a Trainer resumes.
-
-    Returns:
-        the model.
 
     Raises:
         SeeError: the model is not a compressed one.
@@ -135,19 +131,16 @@ def ship(model: PreTrainedModel) -> PreTrainedModel:
 
 @torch.no_grad()
 def materialise(model: PreTrainedModel) -> PreTrainedModel:
-    """Make a compressed model a stock one again, in place: its tables are written out.
+    """Make a compressed model a stock one again, in place: its matrices are written out, and it computes the same.
 
-    It computes the same. An output layer that was tied, and has been given numbers of its own since, stays apart:
+    An output layer that was tied, and has been given parameters of its own since, stays apart:
     ``config.tie_word_embeddings`` becomes False, where the family has that choice (T5 has not).
-
-    Returns:
-        the model.
 
     Raises:
         SeeError: the model is not a compressed one.
     """
     embeddings = compressed_embeddings(model)
-    scale, output = surgery.scale_put_on(embeddings["input"]), surgery.output_of(model)
+    scale, output = surgery.scale_of(embeddings["input"]), surgery.output_of(model)
     config = copy.deepcopy(model.config)
     del config.quantization_config
     with torch.device("meta"):
@@ -167,8 +160,7 @@ def materialise(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def _resolved(model: PreTrainedModel, output: str) -> str:
-    """What becomes of the output layer."""
+def _resolve_output(model: PreTrainedModel, output: str) -> str:
     if output not in OUTPUTS:
         raise SeeError(f"output is one of {', '.join(OUTPUTS)}, not {output!r}")
     head = model.get_output_embeddings()
@@ -181,43 +173,30 @@ def _resolved(model: PreTrainedModel, output: str) -> str:
     if output == "tied" and not tied:
         raise SeeError(f"the output layer of this {name} is not tied to its input; choose output='untied' or 'dense'")
     if output == "untied" and not isinstance(head, nn.Linear):
-        raise SeeError(
-            f"the output layer of {name} is a {type(head).__name__} and no linear one; choose output='dense'"
-        )
+        raise SeeError(f"the output layer of {name} is a {type(head).__name__}, not linear; choose output='dense'")
     return output
 
 
-def _index(
-    index: UnitIndex | str | Path | None,
-    tokenizer: Any,
-    senses: Senses | str | Path | None,
-    rows: int,
-    counts: Sequence[int] | None,
-) -> UnitIndex:
+def _find_index(index: Any, tokenizer: Any, rows: int, **options: Any) -> UnitIndex:
     if index is None and tokenizer is None:
         raise SeeError("give the tokenizer, to build a unit index of its vocabulary, or an index that has been built")
     if index is None:
-        return build_index(tokenizer, rows, senses, counts=counts)
+        return build_index(tokenizer, rows, **options)
     index = index if isinstance(index, UnitIndex) else UnitIndex.load(index)
     if tokenizer is not None and index.dictionary != read_vocabulary(tokenizer, rows)[0].hash:
-        raise SeeError("the unit index was not built for this tokenizer and this many rows; build_index builds one")
+        raise SeeError("the unit index was not built for this tokenizer and this matrix; build_index builds one")
     return index
 
 
-def _check_senses(embedding: Embedding, index: UnitIndex | None) -> None:
+def _check_senses(embedding: Embedding) -> None:
     """Refuse a method of senses without any: it would be another method."""
-    stored = [module for module in embedding.modules() if isinstance(module, IndexBuffers)]
-    if index is not None and stored and getattr(embedding, "senses", False) and not stored[0].sizes.senses:
-        raise SeeError(
-            f"no token has a sense, which {embedding.method!r} is made of: give senses='TABLE', HowNet's or one that "
-            "python -m experiments lexicon makes"
-        )
+    indexes = [module for module in embedding.modules() if isinstance(module, IndexBuffers)]
+    if indexes and getattr(embedding, "senses", False) and not indexes[0].sizes.senses:
+        raise SeeError(f"no token has a sense, which {embedding.method!r} is made of: give senses (data/README.md)")
 
 
-def _initialise(
-    side: str, embedding: Embedding, matrix: Tensor, config: FitConfig | None, weights: Tensor | None
-) -> None:
-    """Fit in float32, then take the precision and the place of the dense matrix."""
+def _initialise(side: str, embedding: Embedding, matrix: Tensor, config: Any, weights: Tensor | None) -> None:
+    """Fit in float32, then take the precision of the dense matrix."""
     embedding.to(matrix.device)
     if config is not None:
         fitted = fit_to(embedding, matrix.float(), config, weights, side)
@@ -226,14 +205,14 @@ def _initialise(
         initialise(embedding, matrix.float(), weights)
     embedding.to(matrix.dtype)
     parameters, size = embedding.footprint()
+    shape = f"{matrix.shape[0]:,} x {matrix.shape[1]}"
     logger.info(
-        f"{side} embedding: {embedding.method}, {parameters:,} parameters for {matrix.shape[0]:,} x {matrix.shape[1]} "
-        f"({embedding.ratio:.2f}x), {size:,} bytes in half precision with the index"
+        f"{side} {shape}: {embedding.method}, {parameters:,} parameters ({embedding.ratio:.2f}x), {size:,} bytes"
     )
 
 
 def _dense(module: Any, weight: nn.Parameter, bias: nn.Parameter | None, scale: float | None) -> nn.Module:
-    """A stock module, built without numbers, with these."""
+    """Give a stock module, built on the meta device, these parameters."""
     module.weight = weight
     if isinstance(module, nn.Linear):
         module.register_parameter("bias", bias)
@@ -243,7 +222,7 @@ def _dense(module: Any, weight: nn.Parameter, bias: nn.Parameter | None, scale: 
 
 
 def _untie_output(model: PreTrainedModel) -> None:
-    """Undo the tie of the output layer that the class declares, if it does."""
+    """Undo the tie of the output layer that the class declares, if any."""
     head = model.get_output_embeddings()
     weight = None if head is None else f"{surgery.name_of(model, head)}.weight"
     if weight not in model.all_tied_weights_keys:

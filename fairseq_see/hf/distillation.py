@@ -10,7 +10,7 @@ import inspect
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,13 +18,7 @@ from accelerate.utils import extract_model_from_parallel
 from torch import Tensor
 from transformers import GenerationMixin, PreTrainedModel, Trainer
 
-from fairseq_see.distillation.stages import (
-    Stages,
-    Weights,
-    parse_side,
-    squared_error,
-    zero_gradients,
-)
+from fairseq_see.distillation.stages import Stages, Weights, parse_side, squared_error, zero_gradients
 from fairseq_see.errors import SeeError
 from fairseq_see.losses.chunked import cross_entropy, kl_divergence
 
@@ -33,30 +27,25 @@ logger = logging.getLogger(__name__)
 # What labels hold where nothing is to be predicted.
 IGNORED = -100
 
-# The paper's first stage lasts two epochs; it tells no weights.
-PAPER = Stages(
-    start=Weights(embedding=1.0, hidden=1.0),
-    formal=Weights(kl=1.0, embedding=1.0, hidden=1.0, ce=1.0),
-    epochs=2,
-)
+# The paper's first stage lasts two epochs; it gives no weights.
+PAPER = Stages(Weights(embedding=1.0, hidden=1.0), Weights(kl=1.0, embedding=1.0, hidden=1.0, ce=1.0), epochs=2)
 
 
 class DistillationTrainer(Trainer):
-    """Train a causal language model, whose tables are compressed, by the model that it was.
+    """Train a causal language model, whose embeddings are compressed, by the model that it was.
 
     The log has each loss by itself: ``embedding_loss``, ``hidden_loss``, ``kl_loss``, ``ce_loss``, means over target
     tokens, before they are weighted, in nats where they are logarithms. Evaluation is cross entropy alone.
 
     Args:
         model: the student.
-        args: TrainingArguments; ``label_smoothing_factor`` is that of L_CE.
-        teacher: another model of the same vocabulary, in any precision. It is put into eval mode, gets no gradients
-            and is saved nowhere.
+        args: TrainingArguments; ``label_smoothing_factor`` is of L_CE.
+        teacher: another model of the same vocabulary, in any precision; it is saved nowhere.
         stages: weights of the losses, and the length of the start stage in updates or epochs.
         temperature: T of L_KL.
         t_squared: multiply L_KL by T^2; the paper does not.
-        layers: whose hidden states are compared, as for ``--distil-layers``: 0 is the embedding's output, n what
-            transformers returns for the n-th layer, which for the last is mostly after the final norm.
+        layers: whose hidden states are compared, as for ``--distil-layers``: those that transformers returns, of which
+            0 is the embedding's output and the last mostly after the final norm.
         **options: as of Trainer. Batches need ``input_ids`` and ``labels`` (B, T), not shifted.
 
     Raises:
@@ -81,13 +70,10 @@ class DistillationTrainer(Trainer):
         stages.check()
         if not 0 < temperature < math.inf:
             raise SeeError(f"the temperature of distillation must be a number above 0, not {temperature}")
-        self._pairs = _compared(model, teacher, stages, layers)
+        self._pairs = _pair_layers(model, teacher, stages, layers)
         super().__init__(model=model, args=args, **options)
         if self.args.n_gpu > 1:
-            raise SeeError(
-                f"one process for {self.args.n_gpu} GPUs cannot distil; start one for each, as with "
-                "accelerate launch, or show it one (CUDA_VISIBLE_DEVICES=0)"
-            )
+            raise SeeError("one process cannot distil on several GPUs; start one for each, with accelerate launch")
         # Trainer counts the target tokens of an update for losses that ask for them, as ours does.
         self.model_accepts_loss_kwargs = True
         self.teacher = teacher.eval().requires_grad_(False)
@@ -117,8 +103,10 @@ class DistillationTrainer(Trainer):
         loss = weights.total(losses)
         if not weights.ce:
             loss = loss + zero_gradients(model)
-        if model.training:
-            self._note(losses)
+        for name, value in losses.items() if model.training else ():
+            # Of the batches of one update; the log has the mean over updates.
+            total, updates = self._logged.get(name, (0.0, frozenset()))
+            self._logged[name] = total + value.detach(), updates | {self.state.global_step}
         return (loss, output) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -130,38 +118,30 @@ class DistillationTrainer(Trainer):
             self._logged = {}
         super().log(logs, start_time)
 
-    def _note(self, losses: dict[str, Tensor]) -> None:
-        """Add losses to those since the last log; those of the batches of one update make up its loss."""
-        for name, value in losses.items():
-            total, updates = self._logged.get(name, (0.0, frozenset()))
-            self._logged[name] = total + value.detach(), updates | {self.state.global_step}
-
     def _sums(self, model: Any, inputs: dict[str, Any], weights: Weights) -> tuple[dict[str, Tensor], Any]:
         """Those losses that count, summed over positions, by name; what the student returned."""
-        ids, target = inputs["input_ids"], shift_labels(inputs["labels"])
-        mask = inputs.get("attention_mask")
-        real = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.bool()
+        target, mask = shift_labels(inputs["labels"]), inputs.get("attention_mask")
+        real = torch.ones_like(target, dtype=torch.bool) if mask is None else mask.bool()
         losses: dict[str, Tensor] = {}
-        student = observed_forward(model, inputs, bool(weights.hidden), bool(weights.ce))
+        student, ours = observe_forward(model, inputs, bool(weights.hidden), bool(weights.ce))
         if weights.ce:
-            logits = student.output.logits
             smoothing = self.args.label_smoothing_factor if model.training else 0.0
             # transformers leaves the right token a share of what is taken from it, fairseq does not.
-            smoothing *= 1 - 1 / logits.size(-1)
-            losses["ce"], _ = cross_entropy(logits, target, smoothing, IGNORED)
+            smoothing *= 1 - 1 / student.logits.size(-1)
+            losses["ce"], _ = cross_entropy(student.logits, target, smoothing, IGNORED)
         if not (weights.kl or weights.embedding or weights.hidden):
-            return losses, student.output
+            return losses, student
         with torch.no_grad():
-            teacher = observed_forward(self.teacher, inputs, bool(weights.hidden), bool(weights.kl))
+            teacher, theirs = observe_forward(self.teacher, inputs, bool(weights.hidden), bool(weights.kl))
         if weights.kl:
-            ours, theirs = student.output.logits, teacher.output.logits
-            losses["kl"] = kl_divergence(ours, theirs, None, self._temperature, self._t_squared, target != IGNORED)
+            options = (None, self._temperature, self._t_squared, target != IGNORED)
+            losses["kl"] = kl_divergence(student.logits, teacher.logits, *options)
         if weights.embedding:
-            losses["embedding"] = squared_error([(student.rows, teacher.rows)], real)
+            losses["embedding"] = squared_error([(ours, theirs)], real)
         if weights.hidden:
-            ours, theirs = student.output.hidden_states, teacher.output.hidden_states
-            losses["hidden"] = squared_error([(ours[i], theirs[j]) for i, j in self._pairs], real)
-        return losses, student.output
+            pairs = [(student.hidden_states[i], teacher.hidden_states[j]) for i, j in self._pairs]
+            losses["hidden"] = squared_error(pairs, real)
+        return losses, student
 
     def _weights(self) -> Weights:
         # The Trainer's epoch is a fraction, whole when one has ended; the stages' count from 1.
@@ -177,59 +157,35 @@ def shift_labels(labels: Tensor) -> Tensor:
     return F.pad(labels[:, 1:], (0, 1), value=IGNORED)
 
 
-class Pass(NamedTuple):
-    """A forward pass: what the model returned, and the rows of its table as they were looked up, (B, T, d)."""
+def observe_forward(model: Any, inputs: Mapping[str, Any], states: bool, logits: bool) -> tuple[Any, Tensor]:
+    """Run a causal language model on a batch: what it returns, and the embeddings that it looks up, (B, T, d).
 
-    output: Any
-    rows: Tensor
-
-
-def observed_forward(model: Any, inputs: Mapping[str, Any], states: bool, logits: bool) -> Pass:
-    """Run a causal language model, wrapped for distributed training or not, and see which rows it looks up.
-
-    Args:
-        model: the model.
-        inputs: a batch; its labels are not used.
-        states: return hidden states, too.
-        logits: whether they are needed; without them the output layer is spared where the model allows it.
+    ``states`` and ``logits``: whether these are needed; an output layer that is not is spared where possible.
     """
     inside = extract_model_from_parallel(model)
     arguments = {name: value for name, value in inputs.items() if name != "labels"}
     if not logits and "logits_to_keep" in inspect.signature(type(inside).forward).parameters:
         arguments["logits_to_keep"] = 1
-    rows: list[Tensor] = []
-    hook = inside.get_input_embeddings().register_forward_hook(lambda module, args, out: rows.append(out))
+    seen: list[Tensor] = []
+    hook = inside.get_input_embeddings().register_forward_hook(lambda module, args, out: seen.append(out))
     try:
         output = model(**arguments, output_hidden_states=states, use_cache=False, return_dict=True)
     finally:
         hook.remove()
-    return Pass(output, rows[0])
+    return output, seen[0]
 
 
-def _compared(student: Any, teacher: Any, stages: Stages, layers: str) -> tuple[tuple[int, int], ...]:
-    """The layers whose states are compared.
-
-    Raises:
-        SeeError: not two causal language models with the same tokens, or what is compared has other widths or depths.
-    """
+def _pair_layers(student: Any, teacher: Any, stages: Stages, layers: str) -> tuple[tuple[int, int], ...]:
+    """The layers whose states are compared; SeeError if these two models cannot be."""
     if teacher is student:
         raise SeeError("the teacher is the student itself; load the model a second time before compressing it")
     for name, model in (("student", student), ("teacher", teacher)):
         if not isinstance(model, GenerationMixin) or model.config.is_encoder_decoder:
-            raise SeeError(
-                f"the {name}, a {type(model).__name__}, is no causal language model, which distillation needs"
-            )
+            raise SeeError(f"the {name}, a {type(model).__name__}, is no causal language model")
     ours, theirs = student.config.get_text_config(), teacher.config.get_text_config()
     if ours.vocab_size != theirs.vocab_size:
-        raise SeeError(
-            f"the teacher has {theirs.vocab_size:,} tokens, the student {ours.vocab_size:,}; give the model that was "
-            "compressed as the teacher"
-        )
-    if any(weights.embedding or weights.hidden for weights in stages.used()) and ours.hidden_size != theirs.hidden_size:
-        raise SeeError(
-            f"rows and hidden states have {theirs.hidden_size} numbers in the teacher and {ours.hidden_size} in the "
-            "student; set the weights of both losses to 0"
-        )
+        sizes = f"the teacher has {theirs.vocab_size:,} tokens, the student {ours.vocab_size:,}"
+        raise SeeError(f"{sizes}; the teacher is the model that was compressed")
     choice = parse_side(layers, "model")
     if not any(weights.hidden for weights in stages.used()):
         return ()

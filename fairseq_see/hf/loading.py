@@ -1,11 +1,10 @@
 """``from_pretrained`` of a compressed model: transformers' own, sharded, in whatever precision, on whatever devices.
 
-While it loads, an embedding has the tensors that are in the files, packed or not; afterwards it gets its own from them.
+The embeddings read their tensors, packed or not, from the files, and are empty while transformers loads the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -26,11 +25,20 @@ class Loader(HfQuantizer):
     """Puts the embeddings into a stock model that ``from_pretrained`` has built, before it loads the weights."""
 
     requires_calibration = False
+    is_trainable = True
 
     def validate_environment(self, *args: Any, **kwargs: Any) -> None:
         """Refuse to compress while loading: there are no weights yet that could be fitted."""
         if not self.pre_quantized:
             raise SeeError("load the stock model without a quantization_config, then compress_embeddings(model, ...)")
+
+    def preprocess_model(self, model: PreTrainedModel, dtype: torch.dtype | None = None, **kwargs: Any) -> None:
+        """As the base class; notes the precision and reads the embeddings' tensors."""
+        self._dtype = dtype
+        # Where transformers builds its models, tensors are on the meta device.
+        with torch.device("cpu"):
+            self._saved = _read_embeddings(kwargs.get("checkpoint_files") or ())
+        super().preprocess_model(model, dtype=dtype, **kwargs)
 
     def _process_model_before_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> None:
         config = self.quantization_config
@@ -43,93 +51,56 @@ class Loader(HfQuantizer):
         surgery.put(model, self._embeddings["input"], output, self._embeddings.get("output"), config.scale)
         override_methods(model)
         _check_not_offloaded(model, kwargs.get("device_map"))
-        saved = _names_in(kwargs.get("checkpoint_files") or ())
         self._contents = {}
         for side, embedding in self._embeddings.items():
-            last = surgery.name_of(model, embedding).rpartition(".")[2]
-            stored = _stored(embedding, config.embeddings[side].get("tensors"))
-            for name in stored if saved else ():
-                if not any(f".{each}".endswith(f".{last}.{name}") for each in saved):
-                    raise SeeError(f"the model's files have no {last}.{name}; save the model again")
-            self._contents[side] = _module_of(stored)
+            name = surgery.name_of(model, embedding)
+            self._contents[side] = nn.Module()
             _exchange_contents(embedding, self._contents[side])
             # For models that initialise ``shared.weight`` by name.
             embedding._matrices.held = torch.empty(shape, device="meta")
-        # Of the tensor that keeps those from loading it who know no compressed embeddings.
-        name = surgery.name_of(model, self._embeddings["input"]).rpartition(".")[2]
-        model._keys_to_ignore_on_load_unexpected.add(rf"(^|\.){name}\.weight$")
+            model._keys_to_ignore_on_load_unexpected.add(rf"(^|\.){name.rpartition('.')[2]}\.")
 
     def postprocess_model(self, model: PreTrainedModel, **kwargs: Any) -> None:
         """Leave the model as :func:`compress_embeddings` does: one that can be trained and cast like any other."""
         self.remove_quantization_config(model)
         model.config.quantization_config = self.quantization_config
+        # Of the parameters that transformers has loaded.
+        devices = getattr(model, "hf_device_map", {"": model.device})
         for side, embedding in self._embeddings.items():
-            loaded = embedding.state_dict(keep_vars=True)
-            like = next(tensor for tensor in loaded.values() if tensor.is_floating_point())
             _exchange_contents(embedding, self._contents[side])
             embedding._matrices.held = None
-            parameters = dict(embedding.named_parameters())
             try:
-                state = unpacked_state({name: tensor.data for name, tensor in loaded.items()})
-                state = {name: each.to(like.dtype) if name in parameters else each for name, each in state.items()}
+                state = unpacked_state(self._saved[side])
+                # Latents that were packed as codes are parameters.
+                state |= {name: state[name].float() for name, _ in embedding.named_parameters() if name in state}
                 embedding.load_state_dict(state, assign=True)
-            except (RuntimeError, SeeError) as error:
+            except (KeyError, RuntimeError, SeeError) as error:
                 problem = str(error).splitlines()[-1].strip()
-                raise SeeError(
-                    f"config.json and the weights are of different models, or damaged ({problem})"
-                ) from error
-            # Also what no state dict has.
-            embedding.to(device=like.device, dtype=like.dtype)
+                raise SeeError(f"config.json and weights are of different models, or damaged ({problem})") from error
+            embedding.to(device=_device_of(surgery.name_of(model, embedding), devices), dtype=self._dtype)
 
     def is_serializable(self) -> bool:
         """It can be saved."""
         return True
 
-    @property
-    def is_trainable(self) -> bool:
-        """It can be trained."""
-        return True
 
-
-def _names_in(files: Iterable[str]) -> list[str]:
-    """The names of the tensors in safetensors files."""
-    names: list[str] = []
+def _read_embeddings(files: Any) -> dict[str, dict[str, Tensor]]:
+    """The tensors of the compressed embeddings in safetensors files, by side and name."""
+    places: dict[str, Any] = {}
     for path in files:
         try:
-            with safe_open(path, "pt") as file:
-                names += file.keys()
+            file = safe_open(path, "pt")
         except SafetensorError as error:
             raise SeeError(f"{path} is damaged or no safetensors file: {error}; save the model again") from error
-    return names
-
-
-def _stored(embedding: Embedding, tensors: dict[str, int | None] | None) -> dict[str, Tensor]:
-    """Tensors, without content, of the names and shapes that an embedding has in the files."""
-    state = embedding.state_dict()
-    try:
-        lengths = dict.fromkeys(state) if tensors is None else tensors
-        return {
-            name: state[name] if length is None else torch.empty(length, dtype=torch.uint8, device="meta")
-            for name, length in lengths.items()
-        }
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise SeeError(f"config.json has a damaged list of tensors ({error}); save the model again") from error
-
-
-def _module_of(state: dict[str, Tensor]) -> nn.Module:
-    """A module that has this state dict."""
-    root = nn.Module()
-    for name, tensor in state.items():
-        *path, last = name.split(".")
-        module = root
-        for part in path:
-            module._modules.setdefault(part, nn.Module())
-            module = module._modules[part]  # type: ignore[assignment]
-        if tensor.is_floating_point():
-            module.register_parameter(last, nn.Parameter(tensor))
-        else:
-            module.register_buffer(last, tensor)
-    return root
+        places |= dict.fromkeys(file.keys(), file)
+    found = {}
+    for prefix in [name.removesuffix("config_version") for name in places if name.endswith(".config_version")]:
+        names = [name for name in places if name.startswith(prefix)]
+        tensors = {name.removeprefix(prefix): places[name].get_tensor(name) for name in names}
+        # Where a stock model has its matrix, there is an empty one (saving.py).
+        side = "output" if tensors.pop("weight", None) is None else "input"
+        found[side] = tensors
+    return found
 
 
 def _exchange_contents(module: nn.Module, other: nn.Module) -> None:
@@ -138,18 +109,18 @@ def _exchange_contents(module: nn.Module, other: nn.Module) -> None:
         module.__dict__[part], other.__dict__[part] = other.__dict__[part], module.__dict__[part]
 
 
+def _device_of(name: str, device_map: dict[str, Any]) -> Any:
+    """The device of a module."""
+    parts = name.split(".")
+    prefixes = [".".join(parts[:end]) for end in range(len(parts), -1, -1)]
+    return next((device_map[prefix] for prefix in prefixes if prefix in device_map), None)
+
+
 def _check_not_offloaded(model: PreTrainedModel, device_map: Any) -> None:
-    """Refuse an embedding that is fetched for its forward alone: its numbers are also wanted elsewhere, to project."""
+    """Refuse an embedding that is fetched for its forward alone: its parameters are also needed elsewhere."""
     if not isinstance(device_map, dict):
         return
-    devices = set(device_map.values())
-    offloaded = {"disk", "cpu"} if devices - {"cpu", "disk"} else {"disk"}
+    offloaded = {"disk", "cpu"} if set(device_map.values()) - {"cpu", "disk"} else {"disk"}
     for name, module in model.named_modules(remove_duplicate=False):
-        if isinstance(module, Embedding):
-            parts = name.split(".")
-            prefixes = (".".join(parts[:end]) for end in range(len(parts), -1, -1))
-            device = next((device_map[prefix] for prefix in prefixes if prefix in device_map), None)
-            if device in offloaded:
-                raise SeeError(
-                    f"the compressed embedding {name} cannot be offloaded to {device}; give it another device"
-                )
+        if isinstance(module, Embedding) and (device := _device_of(name, device_map)) in offloaded:
+            raise SeeError(f"the compressed embedding {name} cannot be offloaded to {device}; give it another device")

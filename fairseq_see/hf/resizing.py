@@ -33,7 +33,7 @@ def resize(
         _resize_output(model, index.num_words, mean_resizing)
     elif wanted != rows or index is not None:
         raise SeeError(
-            f"a compressed embedding of {rows} rows cannot be resized to {wanted}: give see or morphte "
+            f"a compressed matrix of {rows} embeddings cannot be resized to {wanted}: give see or morphte "
             f"index=extend_index(...) of {max(wanted, rows)} words, or materialise(model), resize, and compress again"
         )
     return embedding

@@ -62,8 +62,7 @@ class CompressionConfig(QuantizationConfigMixin):
 
     Args:
         embeddings: ``input``, and ``output`` where the output layer has an embedding of its own, each as
-            :meth:`~fairseq_see.embeddings.Embedding.describe` has it, with its ``inference``, and with the ``tensors``
-            of the files: their names, and the lengths of those that are packed.
+            :meth:`~fairseq_see.embeddings.Embedding.describe` has it, with its ``inference``.
         output: ``tied``, ``untied`` or ``dense``.
         scale: what embeddings that are looked up are multiplied by, or None.
         version: of this record.
@@ -82,37 +81,23 @@ class CompressionConfig(QuantizationConfigMixin):
     ) -> None:
         if version != VERSION:
             raise SeeError(f"the model is of version {version} of compressed embeddings, this package reads {VERSION}")
-        self.quant_method = quant_method
-        self.embeddings = embeddings
-        self.output = output
-        self.scale = scale
-        self.version = version
+        self.embeddings, self.output, self.scale = embeddings, output, scale
+        self.version, self.quant_method = version, quant_method
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> CompressionConfig:
-        """The record of a model as it is now.
-
-        Raises:
-            SeeError: it is no compressed one, or its modules have been changed so that no record describes it.
-        """
+        """The record of a compressed model as it is now; SeeError if none describes it."""
         embeddings = surgery.compressed_embeddings(model)
         described = {side: each.describe() | {"inference": each.inference} for side, each in embeddings.items()}
-        return cls(described, surgery.output_of(model), surgery.scale_put_on(embeddings["input"]))
+        return cls(described, surgery.output_of(model), surgery.scale_of(embeddings["input"]))
 
     def build(self, rows: int, columns: int) -> dict[str, Embedding]:
-        """Embeddings by side, of V x d, whose weights are about to be loaded.
-
-        Raises:
-            SeeError: the record is damaged, or of embeddings of another size.
-        """
+        """Embeddings by side, of V x d, whose weights are about to be loaded; SeeError if the record is of others."""
         embeddings = {}
         for side, description in self.embeddings.items():
-            found = (description.get("rows"), description.get("columns"))
-            if found != (rows, columns):
-                raise SeeError(
-                    f"config.json describes a model of {rows} x {columns} and an {side} embedding of "
-                    f"{found[0]} x {found[1]}; save the model again"
-                )
+            shape = f"{description.get('rows')} x {description.get('columns')}"
+            if shape != f"{rows} x {columns}":
+                raise SeeError(f"config.json has a model of {rows} x {columns} and an {side} embedding of {shape}")
             embeddings[side] = restore(description)
             embeddings[side].inference = description["inference"]
         return embeddings
@@ -126,10 +111,10 @@ def override_methods(model: PreTrainedModel) -> None:
 
 
 def save(model: PreTrainedModel, folder: str | Path, *args: Any, **kwargs: Any) -> None:
-    """Take the place of a compressed model's ``save_pretrained``, whose arguments it has.
+    """A compressed model's ``save_pretrained``, with transformers' arguments.
 
     Raises:
-        SeeError: its modules have been changed so that no record describes it; nothing is written.
+        SeeError: the model's modules have been changed so that no record describes it; nothing is written.
     """
     if getattr(model, "_hf_peft_config_loaded", False):
         # Of adapters alone.
@@ -144,7 +129,6 @@ def save(model: PreTrainedModel, folder: str | Path, *args: Any, **kwargs: Any) 
         own = {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
         # Values as they were given, which may have been gathered from several processes.
         stored = {name: own.get(name, tensor) for name, tensor in _pack(embedding).items()}
-        record.embeddings[side]["tensors"] = {n: None if n in own else len(tensor) for n, tensor in stored.items()}
         state |= {prefix + name: tensor for name, tensor in stored.items()}
         rows.append(_describe(side, embedding, stored))
     if not getattr(model.config, "tie_word_embeddings", True):

@@ -1,7 +1,7 @@
-"""A Hugging Face model as the host of compressed tables: where its table is used, and putting another in its place.
+"""Where a Hugging Face model uses its embedding matrix, and putting a compressed embedding there.
 
-A table is a module with a ``weight``, and a model may use it in several places: as the input of encoder and decoder,
-and as the matrix of the output layer, transposed. In all of them stands the same embedding afterwards.
+A model may use it in several places: as the input of encoder and decoder, and, transposed, as the matrix of the output
+layer. In all of them stands the same embedding afterwards.
 """
 
 from __future__ import annotations
@@ -18,12 +18,7 @@ from fairseq_see.errors import SeeError
 
 
 class ProjectionHead(nn.Module):
-    """An output layer whose matrix is the table of an embedding: scores = hidden @ table^T + bias.
-
-    Args:
-        embedding: the input's own, where input and output are tied.
-        bias: (V,), or None.
-    """
+    """An output layer that projects by an embedding, the input's own where they are tied, and adds a bias (V,)."""
 
     bias: nn.Parameter | None
 
@@ -55,35 +50,27 @@ class Scale:
         return rows * torch.full((), self.factor, dtype=rows.dtype, device=rows.device)
 
 
-def input_table(model: PreTrainedModel) -> nn.Embedding:
-    """The dense table that tokens are looked up in.
-
-    Raises:
-        SeeError: there is none, or it is no plain one.
-    """
+def input_embedding(model: PreTrainedModel) -> nn.Embedding:
+    """The dense embedding that tokens are looked up in; SeeError if there is none, or one that does more."""
     name = type(model).__name__
     try:
-        table = model.get_input_embeddings()
+        dense = model.get_input_embeddings()
     except (NotImplementedError, AttributeError) as error:
-        raise SeeError(f"{name} does not say where its input embedding is (get_input_embeddings)") from error
-    if isinstance(table, Embedding):
+        raise SeeError(f"{name} does not name its input embedding (get_input_embeddings)") from error
+    if isinstance(dense, Embedding):
         raise SeeError("the embeddings of this model are compressed already; materialise(model) undoes it")
-    if not isinstance(table, nn.Embedding):
-        raise SeeError(f"the input embedding of {name} is a {type(table).__name__} and no table of tokens")
-    if type(table).forward is not nn.Embedding.forward and scale_of(table) is None:
-        raise SeeError(f"the input embedding of {name}, a {type(table).__name__}, does more than look up rows")
-    return table
+    plain = type(dense).forward is nn.Embedding.forward or scale_of(dense) is not None
+    if not isinstance(dense, nn.Embedding) or not plain:
+        raise SeeError(f"the input embedding of {name}, a {type(dense).__name__}, does more than look up embeddings")
+    return dense
 
 
-def scale_of(table: nn.Module) -> float | None:
-    """What a table multiplies the rows by that are looked up; None if by nothing."""
-    scale = getattr(table, "embed_scale", None)
+def scale_of(embedding: nn.Module) -> float | None:
+    """What a dense or a compressed embedding multiplies what is looked up by; None if by nothing."""
+    if isinstance(embedding, Embedding):
+        return next((hook.factor for hook in embedding._forward_hooks.values() if isinstance(hook, Scale)), None)
+    scale = getattr(embedding, "embed_scale", None)
     return None if scale is None else float(scale)
-
-
-def scale_put_on(embedding: Embedding) -> float | None:
-    """What :func:`put` lets an embedding multiply the rows by that are looked up; None if by nothing."""
-    return next((hook.factor for hook in embedding._forward_hooks.values() if isinstance(hook, Scale)), None)
 
 
 def compressed_embeddings(model: PreTrainedModel) -> dict[str, Embedding]:
@@ -94,42 +81,39 @@ def compressed_embeddings(model: PreTrainedModel) -> dict[str, Embedding]:
     """
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
     if not isinstance(embedding, Embedding):
-        raise SeeError(
-            f"this {type(model).__name__} has no compressed embeddings; compress_embeddings(model) makes it one"
-        )
+        raise SeeError(f"this {type(model).__name__} has no compressed embeddings; compress_embeddings(model) first")
     for name in model._places_of_input:
         module = model.get_submodule(name)
         used = module.embedding if isinstance(module, ProjectionHead) else module
         if used is not embedding and module is not head:
-            raise SeeError(
-                f"{name} had the input embedding and now has another, a {type(used).__name__}: this model cannot be "
-                "saved or materialised; put model.get_input_embeddings() there"
-            )
+            what = f"{name} had the input embedding and now has another, a {type(used).__name__}"
+            raise SeeError(f"{what}: it can be neither saved nor materialised; put model.get_input_embeddings() there")
     own = isinstance(head, ProjectionHead) and head.embedding is not embedding
     return {"input": embedding} | ({"output": head.embedding} if own else {})
 
 
 def output_of(model: PreTrainedModel) -> str:
-    """What the output layer of a compressed model is now: ``tied``, ``untied`` or ``dense``.
-
-    One without such a layer, a classifier, keeps the record of the model that it was made from.
-    """
+    """What the output layer of a compressed model is now: ``tied``, ``untied`` or ``dense``; its config then agrees."""
     head, record = model.get_output_embeddings(), getattr(model.config, "quantization_config", None)
-    if head is None and record is not None and record.output == "tied":
+    if isinstance(head, ProjectionHead):
+        if head.embedding is not model.get_input_embeddings():
+            return "untied"
+        if not getattr(model.config, "tie_word_embeddings", True):
+            # PEFT declares what it has merged untied.
+            model.config.tie_word_embeddings = True
         return "tied"
-    if not isinstance(head, ProjectionHead):
-        return "dense"
-    return "tied" if head.embedding is model.get_input_embeddings() else "untied"
+    # One without such a layer, a classifier, keeps the record of the model that it was made from.
+    return "tied" if head is None and record is not None and record.output == "tied" else "dense"
 
 
 def places_of(model: PreTrainedModel) -> list[str]:
-    """Names of the modules that use the input table, its own first: by identity, and by what the model says is tied."""
-    table = model.get_input_embeddings()
+    """Names of the modules that use the input matrix, its own first: by identity, and by what is declared tied."""
+    dense = model.get_input_embeddings()
     modules = dict(model.named_modules(remove_duplicate=False))
-    weight = table._parameters["weight"]
-    names = [name for name, module in modules.items() if module is table]
-    names += [name for name, module in modules.items() if module._parameters.get("weight") is weight]
-    ties = [(_module(target), _module(source)) for target, source in model.all_tied_weights_keys.items()]
+    names = [name for name, module in modules.items() if module is dense]
+    names += [name for name, module in modules.items() if module._parameters.get("weight") is dense.weight]
+    pairs = model.all_tied_weights_keys.items()
+    ties = [(target.removesuffix(".weight"), source.removesuffix(".weight")) for target, source in pairs]
     # A source is never a target.
     sources = {*names, *(source for target, source in ties if target in names)}
     names += [name for tie in ties if tie[1] in sources for name in reversed(tie) if name in modules]
@@ -139,22 +123,25 @@ def places_of(model: PreTrainedModel) -> list[str]:
 def put(
     model: PreTrainedModel, embedding: Embedding, output: str, own: Embedding | None = None, scale: float | None = None
 ) -> None:
-    """Let an embedding take the place of the input table, wherever the model uses it.
+    """Put an embedding in the place of a stock model's input matrix, wherever the model uses it.
 
     Args:
-        model: of stock tables; changed in place.
+        model: changed in place.
         embedding: for the input.
         output: ``tied``, the output layer projects by ``embedding``; ``untied``, by ``own``; ``dense``, it stays.
         own: the output layer's own embedding.
-        scale: what rows that are looked up are multiplied by.
+        scale: what embeddings that are looked up are multiplied by.
     """
     places, head = places_of(model), model.get_output_embeddings()
     head_name = None if head is None else name_of(model, head)
     for name in places:
         if not isinstance(model.get_submodule(name), (nn.Embedding, nn.Linear)):
             kind = type(model.get_submodule(name)).__name__
-            raise SeeError(f"{name}, a {kind}, uses the input table in a way that is not known here")
+            raise SeeError(f"{name}, a {kind}, uses the embedding matrix in a way that is not known here")
     ties = {sub: submodel.get_expanded_tied_weights_keys() for sub, submodel in _submodels(model)}
+    for module in [*embedding.modules(), *(own.modules() if own is not None else ())]:
+        # Or transformers' init_weights would reset its norms.
+        module._is_hf_initialized = True
     if scale is not None:
         embedding.register_forward_hook(Scale(scale))
     for name in places:
@@ -180,7 +167,7 @@ def put(
 
 def replace(model: PreTrainedModel, embedding: Embedding, other: Embedding) -> None:
     """Put another compressed embedding in all places of one."""
-    scale = scale_put_on(embedding)
+    scale = scale_of(embedding)
     for name in [name for name, each in model.named_modules(remove_duplicate=False) if each is embedding]:
         model.set_submodule(name, other)
     if scale is not None:
@@ -217,11 +204,7 @@ def _submodels(model: PreTrainedModel) -> list[tuple[str, PreTrainedModel]]:
 
 
 def _declare_ties(model: PreTrainedModel, places: list[str], ties: dict[str, dict[str, str]]) -> None:
-    """Tell transformers that nothing is tied by the dense matrix any more.
-
-    A class names its tied weights; the instance now says otherwise. That an embedding stands in several places need not
-    be said: it is one module.
-    """
+    """Have the instances override what their classes declare: nothing is tied by the dense matrix any more."""
     gone = {f"{name}.weight" for name in places}
     for sub, pairs in ties.items():
         prefix = f"{sub}." if sub else ""
@@ -232,13 +215,13 @@ def _declare_ties(model: PreTrainedModel, places: list[str], ties: dict[str, dic
 
 
 def recompute_ties(model: PreTrainedModel) -> None:
-    """Have the models inside a model say anew what is tied."""
+    """Have the models inside a model find anew what is tied."""
     for _, submodel in _submodels(model):
         submodel.all_tied_weights_keys = submodel.get_expanded_tied_weights_keys(all_submodels=True)
 
 
 def _aliases(model: PreTrainedModel) -> dict[str, str]:
-    """Further names of the numbers of the input embedding -> their first names."""
+    """Further names of the input embedding's tensors -> their first names."""
     embedding = model.get_input_embeddings()
     names = [name for name, module in model.named_modules(remove_duplicate=False) if module is embedding]
     tensors = list(embedding.state_dict())
@@ -246,7 +229,7 @@ def _aliases(model: PreTrainedModel) -> dict[str, str]:
 
 
 def _hold_table(model: PreTrainedModel, args: Any) -> None:
-    """Before a forward: input and output shall share one table."""
+    """Before a forward: input and output share one matrix."""
     held = model.get_input_embeddings().hold_table()
     held.__enter__()
     model._held_tables.append(held)
@@ -265,15 +248,10 @@ def _drop_aliases(model: PreTrainedModel, state: dict[str, Any], prefix: str, me
 
 
 def _add_aliases(model: PreTrainedModel, state: dict[str, Any], prefix: str, *args: Any) -> None:
-    """And torch, which wants every name, finds them again when it loads one, from a file too (saving.py)."""
+    """Torch, which wants every name, finds them again when it loads one, also from a file (saving.py)."""
     saved = [name for name in state if name.endswith((PACKED, PACKED_CODES))]
     state |= unpacked_state({name: state.pop(name) for name in saved})
     state.pop(f"{prefix}{name_of(model, model.get_input_embeddings())}.weight", None)
     for alias, name in _aliases(model).items():
         if prefix + name in state:
             state.setdefault(prefix + alias, state[prefix + name])
-
-
-def _module(parameter: str) -> str:
-    """The module of a matrix, by its parameter's name."""
-    return parameter.removesuffix(".weight")

@@ -1,22 +1,23 @@
 """The vocabulary of a Hugging Face tokenizer as the symbols that a unit index is built from.
 
-Tokenizers mark the pieces of words in three ways. All are rewritten to sentencepiece's, which ``Vocabulary`` reads:
+Tokenizers mark subwords in three ways. All are rewritten to sentencepiece's, which ``Vocabulary`` reads:
 
     byte-level BPE (GPT-2, Llama 3)        Ġpower   er      each character stands for a byte, Ġ for the space before
     sentencepiece (T5, Llama 2, Phi-3)     ▁power   er
     WordPiece (BERT)                       power    ##er
 
-A token that begins a word is a word, and takes the senses of the word it spells; one that goes on with a word does not.
-Without a space before it, the first word of a text looks like a piece to the first two: so it is treated.
+A token that begins a word takes the senses of the word it spells; one that goes on with a word does not. Without a
+space before it, the first word of a text is written as if it went on with one in the first two, and so it is treated.
 """
 
 import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
+
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from fairseq_see import units
 from fairseq_see.errors import SeeError
@@ -29,7 +30,10 @@ logger = logging.getLogger(__name__)
 # What GPT-2's alphabet of bytes has for a space.
 BYTE_LEVEL_SPACE = "Ġ"
 
-KINDS = ("word", "piece", "byte", "special", "unused")
+KINDS = ("word", "subword", "byte", "special", "unused")
+
+# GPT-2's alphabet: character -> byte.
+BYTES = {character: byte for byte, character in bytes_to_unicode().items()}
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 _UNUSED = re.compile(r"[\[<]unused\d+[\]>]")
@@ -42,25 +46,24 @@ def read_vocabulary(
 
     Args:
         tokenizer: of transformers, fast or slow.
-        rows: V, rows of the model's table, which may be more than the tokenizer has tokens (padded vocabularies) but
-            not fewer (default: as many).
-        counts: (V,) how often each id occurs in running text, none below 0 (default: all alike).
+        rows: V, the model's embeddings, which may be more than the tokenizer's tokens (default: as many).
+        counts: (V,) how often each id occurs in running text (default: all alike).
 
     Returns:
         the vocabulary; how many of its symbols are of each of KINDS. Bytes that are no whole character, special tokens
-        and rows that no token has (``madeupword...``) are fillers to an index: a morpheme of their own, no senses.
+        and ids that no token has (``madeupword...``) have a morpheme each and no senses.
 
     Raises:
-        SeeError: there are fewer rows than tokens, or counts for another number of them.
+        SeeError: there are more tokens than embeddings, or counts for another number of them.
     """
     tokens = {token_id: token for token, token_id in tokenizer.get_vocab().items()}
     rows = rows or max(tokens) + 1
     if max(tokens) >= rows:
         raise SeeError(
-            f"the tokenizer has ids up to {max(tokens)}, the table {rows} rows; give the tokenizer of this model"
+            f"the tokenizer has ids up to {max(tokens)}, the model {rows} embeddings; give the tokenizer of this model"
         )
     if counts is not None and len(counts) != rows:
-        raise SeeError(f"there are counts for {len(counts)} ids, but the table has {rows} rows")
+        raise SeeError(f"there are counts for {len(counts)} ids, but the matrix has {rows} embeddings")
     special = {*tokenizer.all_special_ids, *(i for i, t in tokenizer.added_tokens_decoder.items() if t.special)}
     added = set(tokenizer.added_tokens_decoder)
     scheme = _scheme(token for token_id, token in tokens.items() if token_id not in added)
@@ -87,27 +90,20 @@ def build_index(
     *,
     counts: Sequence[int] | None = None,
     language: str = "zh,en",
-    order: int = 3,
-    rank: int = 5,
-    piece_senses: bool = False,
-    max_morphemes: int | None = None,
     morphology: dict[str, str] | None = None,
+    **options: Any,
 ) -> UnitIndex:
     """The units of every token of a tokenizer; what it covers goes to the log.
 
     Args:
         tokenizer: of transformers.
-        rows: V, rows of the model's table (default: as many as the tokenizer has tokens).
-        senses: a table of senses, or its file: HowNet's, or WordNet's as ``python -m experiments lexicon`` makes
+        rows: V, the model's embeddings (default: as many as the tokenizer has tokens).
+        senses: a table of senses, or its file: HowNet's, or WordNet's as ``python -m experiments lexicon`` writes
             it; None for morphemes alone.
-        counts: (V,) how often each id occurs in running text (default: all alike). The units used most own the
-            vectors of a fraction of m.
-        language: code of the language, or several with commas between them, told apart by the script of a token.
-        order: o, units in a group.
-        rank: r, groups in a word: at most r - 1 senses, and the morphemes.
-        piece_senses: whether tokens that go on with a word get the senses of the word they spell.
-        max_morphemes: keep that many morphemes at most.
+        counts: (V,) how often each id occurs in running text (default: all alike); orders the units.
+        language: code of the language, or several with commas between them, distinguished by a token's script.
         morphology: language -> what segments its words, as ``fairseq-see index --morphology``.
+        **options: ``order``, ``rank``, ``piece_senses`` and others of :func:`fairseq_see.units.build_index`.
 
     Raises:
         SeeError: an argument is out of range, or the table of senses cannot be read.
@@ -117,27 +113,24 @@ def build_index(
         vocabulary,
         senses if isinstance(senses, Senses | None) else Senses.load(senses),
         train_segmenters(vocabulary, language, morphology, progress=logger.info),
-        order=order,
-        rank=rank,
         language=language,
-        piece_senses=piece_senses,
-        max_morphemes=max_morphemes,
         progress=logger.info,
+        **options,
     )
-    logger.info(f"rows: {', '.join(f'{n:,} {kind}' for kind, n in kinds.items())}\n{coverage.render()}")
+    logger.info(f"tokens: {', '.join(f'{n:,} {kind}' for kind, n in kinds.items())}\n{coverage.render()}")
     return index
 
 
 def extend_index(
     index: UnitIndex | str | Path, tokenizer: Any, senses: Senses | str | Path | None = None, **options: Any
 ) -> UnitIndex:
-    """The unit index of a trained model with the tokens that its tokenizer has got since; units stay.
+    """The unit index that a model was compressed with, extended by tokens that its tokenizer has got since.
 
-    Of a sense all sememes must exist, and a morpheme that does not shares the unit of another, by a hash. New tokens
-    take the embeddings that no token had, then further ones.
+    New tokens are made of units that exist: of a sense all sememes must, and an unknown morpheme shares the unit of
+    another, by a hash. They take the embeddings that no token had, then further ones.
 
     Args:
-        index: the one that the model was compressed with, or its file.
+        index: the index, or its file.
         tokenizer: of transformers, after ``add_tokens``.
         senses: as :func:`build_index` takes it.
         **options: other arguments of :func:`build_index`.
@@ -161,11 +154,8 @@ def extend_index(
 def _scheme(tokens: Any) -> str:
     """The mark that most tokens begin with, or ``plain``."""
     marks = (BYTE_LEVEL_SPACE, SENTENCEPIECE_MARK, CONTINUATION_MARK)
-    begin = Counter({mark: 0 for mark in marks})
-    for token in tokens:
-        begin.update(mark for mark in marks if token.startswith(mark))
-    mark, n = begin.most_common(1)[0]
-    return mark if n else "plain"
+    begins = Counter(mark for token in tokens for mark in marks if token.startswith(mark))
+    return max(begins, key=lambda mark: begins[mark], default="plain")
 
 
 def _symbol(token: str, scheme: str) -> tuple[str, str]:
@@ -173,9 +163,9 @@ def _symbol(token: str, scheme: str) -> tuple[str, str]:
     if _BYTE.fullmatch(token):
         return "byte", token
     if scheme == BYTE_LEVEL_SPACE:
-        content = _bytes(token)
-        if content is None:
-            return "piece", token
+        if not BYTES.keys() >= set(token):
+            return "subword", token
+        content = bytes(BYTES[character] for character in token)
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError:
@@ -188,23 +178,9 @@ def _symbol(token: str, scheme: str) -> tuple[str, str]:
         token = SENTENCEPIECE_MARK + token if begins else token.removeprefix(CONTINUATION_MARK)
     elif scheme == "plain":
         token = SENTENCEPIECE_MARK + token
-    return "word" if token.removeprefix(SENTENCEPIECE_MARK) not in (token, "") else "piece", token
+    return "word" if token.removeprefix(SENTENCEPIECE_MARK) not in (token, "") else "subword", token
 
 
 def _as_special(token: str) -> str:
     """The token as ``Vocabulary`` knows special symbols: ``<...>``."""
     return token if re.fullmatch(r"<[^<>\s]+>", token) else "<" + re.sub(r"[<>\s]", "_", token) + ">"
-
-
-def _bytes(token: str) -> bytes | None:
-    """What a token of GPT-2's byte alphabet stands for; None if it is not written in it."""
-    alphabet = _byte_alphabet()
-    return bytes(alphabet[c] for c in token) if all(c in alphabet for c in token) else None
-
-
-@cache
-def _byte_alphabet() -> dict[str, int]:
-    """Character -> byte. Printable bytes are themselves, the others the characters from 256 on (GPT-2)."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}

@@ -6,22 +6,26 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import (
+    BertWordPieceTokenizer,
+    ByteLevelBPETokenizer,
+    SentencePieceUnigramTokenizer,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    trainers,
+)
 from transformers import (
-    BertConfig,
     BertForMaskedLM,
-    GPT2Config,
     GPT2LMHeadModel,
-    LlamaConfig,
     LlamaForCausalLM,
-    Phi3Config,
     Phi3ForCausalLM,
     PreTrainedTokenizerFast,
-    T5Config,
     T5ForConditionalGeneration,
 )
 
-from fairseq_see.hf import build_index
+from fairseq_see.hf import build_index, compress_embeddings
 from fairseq_see.units import Senses
 
 TEXT = [
@@ -47,94 +51,84 @@ SENSES = {
         "the": [("function",)],
     }
 }
-FAMILIES = ("phi3", "llama", "llama-tied", "gpt2", "bert", "t5")
-SPECIAL = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>"}
+LAYERS = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 64}
+T5 = {"num_layers": 2, "num_heads": 4, "d_model": 32, "d_ff": 64, "d_kv": 8, "decoder_start_token_id": 0}
+MODELS = {
+    "phi3": (Phi3ForCausalLM, LAYERS | {"tie_word_embeddings": False}),
+    "llama": (LlamaForCausalLM, LAYERS | {"tie_word_embeddings": False}),
+    "llama-tied": (LlamaForCausalLM, LAYERS | {"tie_word_embeddings": True}),
+    "gpt2": (GPT2LMHeadModel, {"n_layer": 2, "n_head": 4, "n_embd": 32}),
+    "bert": (BertForMaskedLM, LAYERS),
+    "t5": (T5ForConditionalGeneration, T5),
+}
+# Of see.
+SMALL = {"ratio": None, "vectors": 2}
 
 
-def byte_level(size: int = 400) -> PreTrainedTokenizerFast:
+def byte_level() -> PreTrainedTokenizerFast:
     """As GPT-2's."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator(TEXT * 3, trainer)
-    end = "<|endoftext|>"
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=end, eos_token=end, pad_token=end)
+    made, end = ByteLevelBPETokenizer(), "<|endoftext|>"
+    made.train_from_iterator(TEXT * 3, 400, special_tokens=[end], show_progress=False)
+    return PreTrainedTokenizerFast(tokenizer_object=made._tokenizer, bos_token=end, eos_token=end, pad_token=end)
 
 
-def unigram(size: int = 120) -> PreTrainedTokenizerFast:
+def unigram() -> PreTrainedTokenizerFast:
     """As T5's, which sentencepiece trains."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=size, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
-    )
-    tokenizer.train_from_iterator(TEXT * 3, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>", unk_token="<unk>", pad_token="<pad>")
+    made, special = SentencePieceUnigramTokenizer(), ["<pad>", "</s>", "<unk>"]
+    made.train_from_iterator(TEXT * 3, 120, special_tokens=special, unk_token="<unk>", show_progress=False)
+    names = dict(zip(("pad_token", "eos_token", "unk_token"), special, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=made._tokenizer, **names)
 
 
-def byte_fallback(size: int = 400) -> PreTrainedTokenizerFast:
+def byte_fallback() -> PreTrainedTokenizerFast:
     """As Llama 2's and Phi-3's: BPE over words that begin with a mark, and bytes for what it does not know."""
-    tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=special, show_progress=False)
-    words = [f"▁{word}" for line in TEXT * 3 for word in line.split()]
-    tokenizer.normalizer, kept = None, tokenizer.normalizer
-    tokenizer.train_from_iterator(words, trainer)
-    tokenizer.normalizer = kept
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="</s>"
-    )
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, show_progress=False)
+    made.train_from_iterator([f"▁{word}" for line in TEXT * 3 for word in line.split()], trainer)
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    made.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "</s>"}
+    return PreTrainedTokenizerFast(tokenizer_object=made, **names)
 
 
-def word_piece(size: int = 200) -> PreTrainedTokenizerFast:
+def word_piece() -> PreTrainedTokenizerFast:
     """As BERT's."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
+    made = BertWordPieceTokenizer()
     special = ["[PAD]", "[unused0]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator(TEXT * 3, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        unk_token="[UNK]",
-        pad_token="[PAD]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
-    )
+    made.train_from_iterator(TEXT * 3, 200, special_tokens=special, show_progress=False)
+    names = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
+    return PreTrainedTokenizerFast(tokenizer_object=made._tokenizer, **names)
 
 
 TOKENIZERS = {"phi3": byte_fallback, "llama": byte_level, "llama-tied": byte_level, "gpt2": byte_level}
 TOKENIZERS |= {"bert": word_piece, "t5": unigram}
 
 
-def tiny(family: str, rows: int) -> torch.nn.Module:
+def tiny(family: str, rows: int = 408) -> torch.nn.Module:
     """A model of a family with random weights, in eval mode: two layers, d = 32, ``rows`` tokens."""
-    common = {"vocab_size": rows, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-    layers = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 64}
+    kind, sizes = MODELS[family]
     torch.manual_seed(0)
-    if family == "phi3":
-        model = Phi3ForCausalLM(Phi3Config(**common, **layers, tie_word_embeddings=False))
-    elif family.startswith("llama"):
-        model = LlamaForCausalLM(LlamaConfig(**common, **layers, tie_word_embeddings=family == "llama-tied"))
-    elif family == "gpt2":
-        model = GPT2LMHeadModel(GPT2Config(**common, n_layer=2, n_head=4, n_embd=32))
-    elif family == "bert":
-        model = BertForMaskedLM(BertConfig(**common, **layers))
+    model = kind(kind.config_class(vocab_size=rows, pad_token_id=0, bos_token_id=1, eos_token_id=2, **sizes))
+    if family == "bert":
         torch.nn.init.normal_(model.cls.predictions.bias)
-    else:
-        model = T5ForConditionalGeneration(
-            T5Config(**common, num_layers=2, num_heads=4, d_model=32, d_ff=64, d_kv=8, decoder_start_token_id=0)
-        )
     return model.eval()
+
+
+def logits(model: torch.nn.Module, batch: dict) -> torch.Tensor:
+    with torch.no_grad():
+        return model(**batch).logits
+
+
+def batch_for(tokenizer: PreTrainedTokenizerFast) -> dict:
+    """Inputs of two sentences, and labels."""
+    made = tokenizer(TEXT[:2], return_tensors="pt", padding=True, return_token_type_ids=False)
+    return {**made, "labels": made["input_ids"].clone()}
+
+
+def rows_for(tokenizer: PreTrainedTokenizerFast) -> int:
+    """Embeddings of a model, padded as models pad theirs to a multiple."""
+    return -(-(len(tokenizer) + 1) // 8) * 8
 
 
 @pytest.fixture(scope="session")
@@ -151,19 +145,14 @@ def tokenizers() -> dict:
 
 @pytest.fixture(scope="session")
 def indexes(tokenizers, senses) -> dict:
-    """Family -> the unit index of its table, which has some rows more than the tokenizer has tokens."""
+    """Family -> its unit index, which has some embeddings more than the tokenizer has tokens."""
     made = {}
     for tokenizer in {id(t): t for t in tokenizers.values()}.values():
         made[id(tokenizer)] = build_index(tokenizer, rows_for(tokenizer), senses, language="en", order=2, rank=3)
     return {family: made[id(tokenizer)] for family, tokenizer in tokenizers.items()}
 
 
-def rows_for(tokenizer: PreTrainedTokenizerFast) -> int:
-    """Rows of a table, padded as models pad theirs to a multiple."""
-    return -(-(len(tokenizer) + 1) // 8) * 8
-
-
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=MODELS)
 def family(request) -> str:
     return request.param
 
@@ -176,10 +165,15 @@ def model(family, tokenizers):
 
 @pytest.fixture
 def batch(family, tokenizers) -> dict:
-    """Inputs of two sentences, and labels."""
-    return batch_for(family, tokenizers[family])
+    return batch_for(tokenizers[family])
 
 
-def batch_for(family: str, tokenizer: PreTrainedTokenizerFast) -> dict:
-    made = tokenizer(TEXT[:2], return_tensors="pt", padding=True, return_token_type_ids=False)
-    return {**made, "labels": made["input_ids"].clone()}
+@pytest.fixture
+def small(indexes):
+    """Compresses a tiny model of a family by see."""
+
+    def make(family: str, **options) -> torch.nn.Module:
+        index = indexes[family]
+        return compress_embeddings(tiny(family, index.num_words), index=index, **SMALL, **options)
+
+    return make

@@ -1,4 +1,4 @@
-"""Distillation with the Trainer: its losses, stages, accumulation and resuming; which tokens can learn."""
+"""Distillation with the Trainer: its losses, stages, accumulation and resuming."""
 
 import copy
 import math
@@ -12,10 +12,9 @@ import torch
 from transformers import TrainingArguments
 
 from experiments.llm.data import collate
-from experiments.llm.tokens import count_tokens, measure_distances, measure_reach
 from fairseq_see.distillation.stages import Stages, Weights
 from fairseq_see.errors import SeeError
-from fairseq_see.hf import compress_embeddings, compressed_embeddings
+from fairseq_see.hf import compress_embeddings
 from fairseq_see.hf.distillation import IGNORED, PAPER, DistillationTrainer
 from tests.helpers import ROOT
 from tests.hf.conftest import rows_for, tiny
@@ -221,15 +220,8 @@ def test_half_precision_and_checkpointing(tmp_path, models):
     data, logs = examples(teacher.config.vocab_size, 8), []
     for half in (False, True):
         taught_by = copy.deepcopy(teacher).bfloat16() if half else teacher
-        trainer = make(
-            *(tmp_path, taught_by, copy.deepcopy(student), data),
-            **{
-                "stages": PAPER._replace(epochs=1),
-                "num_train_epochs": 2,
-                "bf16": half,
-                "activation_checkpointing": half,
-            },
-        )
+        options = {"num_train_epochs": 2, "bf16": half, "activation_checkpointing": half}
+        trainer = make(tmp_path, taught_by, copy.deepcopy(student), data, PAPER._replace(epochs=1), **options)
         trainer.train()
         logs.append([log for log in trainer.state.log_history if "loss" in log])
         assert all(p.dtype == torch.float32 for p in trainer.model.parameters())
@@ -257,69 +249,21 @@ def test_evaluation_is_cross_entropy(tmp_path, models):
     assert found == pytest.approx(expected, rel=1e-5)
 
 
-def test_what_cannot_be_compared_is_refused(tmp_path, models, tokenizers):
+def test_what_cannot_be_compared_is_refused(tmp_path, models):
     teacher, student = models("phi3")
     rows = teacher.config.vocab_size
-    with pytest.raises(SeeError, match="teacher is the student itself"):
-        make(tmp_path, student, student)
-    with pytest.raises(SeeError, match="the teacher, a BertForMaskedLM, is no causal language model"):
-        make(tmp_path, tiny("bert", rows), student)
-    with pytest.raises(SeeError, match="the teacher, a T5ForConditionalGeneration, is no causal language model"):
-        make(tmp_path, tiny("t5", rows), student)
-    with pytest.raises(SeeError, match=f"teacher has {rows + 8} tokens, the student {rows}"):
-        make(tmp_path, tiny("llama", rows + 8), student)
-    with pytest.raises(SeeError, match="no layers 3:3 in models of 2 layers"):
-        make(tmp_path, teacher, student, layers="3")
-    with pytest.raises(SeeError, match="temperature"):
-        make(tmp_path, teacher, student, temperature=0.0)
-    with pytest.raises(SeeError, match="weight of the kl loss"):
-        make(tmp_path, teacher, student, stages=Stages(Weights(), Weights(kl=-1.0)))
-
-
-def test_tokens_of_a_dense_table_learn_alone(models):
-    teacher, _ = models("phi3")
-    rows = teacher.config.vocab_size
-    counts = count_tokens([{"input_ids": [5, 7, 5]}, {"input_ids": [9]}], rows)
-    assert counts.sum() == 4 and counts[5] == 2 and counts[[7, 9]].tolist() == [1, 1]
-    found = measure_reach(teacher.get_input_embeddings(), counts)
-    assert found == {
-        **{"tokens": 4, "distinct": 3, "vocabulary": rows, "share": 3 / rows},
-        **{"parameters": pytest.approx(3 / rows), "unseen_rows": 0.0},
-    }
-
-
-def test_tokens_of_a_compressed_table_share_what_they_learn(tokenizers, indexes):
-    """Against the unit index: numbers are reached through the units of words seen, rows through any of these units."""
-    index, seen = indexes["llama"], [300, 310]
-    model = tiny("llama", index.num_words)
-    table = compressed_embeddings(compress_embeddings(model, method="see_paper", ratio=None, vectors=2.0, index=index))[
-        "input"
-    ]
-    used = []
-    for word in range(index.num_words):
-        groups = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]]
-        sememes, morphemes = index.groups[groups].ravel().tolist(), index.word_morphemes[word].tolist()
-        used.append({*(("sememe", unit) for unit in sememes), *(("morpheme", unit) for unit in morphemes)})
-    reached = set.union(*(used[word] for word in seen))
-    counts = torch.zeros(index.num_words, dtype=torch.int64)
-    counts[seen] = 1
-    found = measure_reach(table, counts)
-    assert found["parameters"] == pytest.approx(len(reached) / (len(index.sememes) + len(index.morphemes)))
-    moving = sum(bool(units & reached) for units in used) - len(seen)
-    assert found["unseen_rows"] == pytest.approx(moving / (index.num_words - len(seen)))
-    assert 0 < moving < index.num_words - len(seen)
-
-
-def test_distances(models):
-    tables = [torch.nn.Embedding(4, 3) for _ in range(3)]
-    with torch.no_grad():
-        for table, value in zip(tables, (1.0, 2.0, 2.0), strict=True):
-            table.weight.fill_(value)
-        tables[2].weight[1] = 1.0
-    found = measure_distances(*tables, torch.tensor([0, 3, 0, 1]))
-    assert found["unseen"] == {
-        **{"rows": 2, "moved": 0.0, "change": 0.0},
-        **{"relative_error": [1.0, 1.0], "cosine": [pytest.approx(1.0)] * 2},
-    }
-    assert found["seen"]["moved"] == 0.5 and found["seen"]["change"] == pytest.approx((3 / 24) ** 0.5)
-    assert found["seen"]["relative_error"] == [1.0, pytest.approx(0.5**0.5)]
+    for other, message in (
+        (student, "teacher is the student itself"),
+        (tiny("bert", rows), "the teacher, a BertForMaskedLM, is no causal language model"),
+        (tiny("t5", rows), "the teacher, a T5ForConditionalGeneration, is no causal language model"),
+        (tiny("llama", rows + 8), f"teacher has {rows + 8} tokens, the student {rows}"),
+    ):
+        with pytest.raises(SeeError, match=message):
+            make(tmp_path, other, student)
+    for options, message in (
+        ({"layers": "3"}, "no layers 3:3 in models of 2 layers"),
+        ({"temperature": 0.0}, "temperature"),
+        ({"stages": Stages(Weights(), Weights(kl=-1.0))}, "weight of the kl loss"),
+    ):
+        with pytest.raises(SeeError, match=message):
+            make(tmp_path, teacher, student, **options)

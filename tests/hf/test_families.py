@@ -1,9 +1,12 @@
 """Compress, save, load, materialise and compress again, over families of every kind of tied or shared embeddings."""
 
+import json
+
 import pytest
 import torch
 import transformers
 
+from fairseq_see.embeddings import Embedding
 from fairseq_see.fitting import FitConfig
 from fairseq_see.hf import compress_embeddings, materialise
 
@@ -18,20 +21,23 @@ SIZES = {
     **{"vocab_size": 96, "head_dim": 8, "d_kv": 8, "rotary_dim": 4, "num_local_experts": 2, "num_experts_per_tok": 1},
     **{"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2, "scale_embedding": True},
 }
-CAUSAL = "Bloom CTRL Cohere Falcon GPTJ GPTNeoX Gemma Gemma2 Granite Mamba Mixtral OPT Olmo Phi Qwen2 Qwen3 XGLM"
-MASKED = "Albert Camembert DistilBert Electra MPNet MobileBert ModernBert Nystromformer RoFormer Roberta XLMRoberta"
+CAUSAL = (
+    "Bloom Cohere Falcon GPTJ GPTNeoX Gemma Gemma2 Gemma3 Granite Mamba Mixtral OPT Olmo Phi Qwen2 Qwen3 XGLM "
+    "Llama Phi3"
+)
+MASKED = (
+    "Albert Bert Camembert DistilBert Electra MPNet MobileBert ModernBert Nystromformer RoFormer Roberta XLMRoberta"
+)
 GENERATION = (
-    "Bart BigBirdPegasus Blenderbot BlenderbotSmall LED LongT5 M2M100 MBart MT5 PLBart Pegasus SwitchTransformers UMT5"
+    "Bart BigBirdPegasus Blenderbot BlenderbotSmall LED LongT5 M2M100 MBart MT5 PLBart Pegasus SwitchTransformers T5 "
+    "UMT5"
 )
 KINDS = {
     **{name: ("ForCausalLM", {}) for name in CAUSAL.split()},
     **{name: ("ForMaskedLM", {}) for name in MASKED.split()},
     **{name: ("ForConditionalGeneration", {}) for name in GENERATION.split()},
-    **{
-        "CTRL": ("LMHeadModel", {}),
-        "Marian": ("MTModel", {}),
-        "Gemma untied": ("ForCausalLM", {"tie_word_embeddings": False}),
-    },
+    **{"CTRL": ("LMHeadModel", {}), "GPT2": ("LMHeadModel", {}), "Marian": ("MTModel", {})},
+    "Gemma untied": ("ForCausalLM", {"tie_word_embeddings": False}),
     "Marian of two vocabularies": ("MTModel", {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": 80}),
 }
 
@@ -39,7 +45,7 @@ KINDS = {
 def model_of(kind: str) -> torch.nn.Module:
     """A tiny model of a family, in eval mode, its embeddings and biases random."""
     family, (suffix, others) = kind.split()[0], KINDS[kind]
-    config = getattr(transformers, f"{family}Config")
+    config = getattr(transformers, "Gemma3TextConfig" if family == "Gemma3" else f"{family}Config")
     known = vars(config())
     torch.manual_seed(0)
     made = config(**{name: value for name, value in (SIZES | others).items() if name in known or name in others})
@@ -72,7 +78,11 @@ def test_round_trips(kind, tmp_path):
     again = type(model).from_pretrained(tmp_path / "again")
     check(again, wanted, 1e-6)
     materialise(again).save_pretrained(tmp_path / "stock")
-    again, info = type(model).from_pretrained(tmp_path / "stock", output_loading_info=True)
+    assert "quantization_config" not in json.loads((tmp_path / "stock/config.json").read_text())
+    loaded, info = type(model).from_pretrained(tmp_path / "stock", output_loading_info=True)
     assert not info["missing_keys"] and not info["unexpected_keys"]
-    check(again, wanted)
-    check(compress_embeddings(again, **exact), stock)
+    assert not any(isinstance(module, Embedding) for module in loaded.modules())
+    check(loaded, wanted)
+    # What came from a compressed folder is compressed again, and saved.
+    compress_embeddings(again, **exact).save_pretrained(tmp_path / "small")
+    check(type(model).from_pretrained(tmp_path / "small"), stock)

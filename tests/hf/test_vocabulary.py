@@ -7,7 +7,6 @@ from transformers import PreTrainedTokenizerFast
 
 from fairseq_see.errors import SeeError
 from fairseq_see.hf import build_index, read_vocabulary
-from tests.hf.conftest import TEXT
 
 
 def tokenizer_of(tokens: list[str], model=models.BPE, **special: str) -> PreTrainedTokenizerFast:
@@ -39,19 +38,19 @@ WORDS = ["[PAD]", "[unused0]", "bank", "##bank", "the", "##ing", "##", "[UNK]"]
             BYTES,
             {"eos_token": "<|end|>"},
             ["<|end|>", "▁bank", "bank", "▁the", "ing", "Ċ", "ĠĠ", "<0xE4>", "<0x20E4>", "▁你", "é", "▁", "<div>"],
-            {"word": 3, "piece": 7, "byte": 2, "special": 1, "unused": 1},
+            {"word": 3, "subword": 7, "byte": 2, "special": 1, "unused": 1},
         ),
         (
             PIECES,
             {"unk_token": "<unk>", "eos_token": "</s>"},
             PIECES,
-            {"word": 4, "piece": 4, "byte": 1, "special": 2, "unused": 1},
+            {"word": 4, "subword": 4, "byte": 1, "special": 2, "unused": 1},
         ),
         (
             WORDS,
             {"pad_token": "[PAD]", "unk_token": "[UNK]"},
             ["<[PAD]>", "madeupword0001", "▁bank", "bank", "▁the", "ing", "▁##", "<[UNK]>"],
-            {"word": 3, "piece": 2, "byte": 0, "special": 2, "unused": 2},
+            {"word": 3, "subword": 2, "byte": 0, "special": 2, "unused": 2},
         ),
     ],
     ids=["bytes", "sentencepiece", "wordpiece"],
@@ -64,41 +63,19 @@ def test_symbols(tokens, special, symbols, kinds):
     assert counted == kinds
 
 
-def test_the_alphabet_of_bytes_is_that_of_the_library():
-    """Each byte's character, as the pre-tokenizer itself writes it."""
-    from fairseq_see.hf.vocabulary import _byte_alphabet
-
-    assert set(_byte_alphabet()) == set(pre_tokenizers.ByteLevel.alphabet())
-    text = "".join(map(chr, range(0x20, 0x300))) + "你好 🙂"
-    written = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str(text)[0][0]
-    assert bytes(_byte_alphabet()[c] for c in written).decode() == text
-
-
-def test_words_take_senses_and_pieces_do_not(senses):
+def test_words_take_senses_and_other_subwords_do_not(senses):
     for tokens, model in ((BYTES, models.BPE), (PIECES, models.BPE), (WORDS, models.WordPiece)):
         tokenizer = tokenizer_of(tokens, model, **({"unk_token": "[UNK]"} if model is models.WordPiece else {}))
-        index = build_index(tokenizer, len(tokens), senses, language="en", morphology={"en": "characters"})
-        piece = "##bank" if model is models.WordPiece else "bank"
+        options = {"language": "en", "morphology": {"en": "characters"}}
+        index = build_index(tokenizer, len(tokens), senses, **options)
+        subword = "##bank" if model is models.WordPiece else "bank"
         word = tokens[[token.strip("Ġ▁") == "bank" for token in tokens].index(True)]
         assert units(index, tokens.index(word))[0] == [["institution", "finance"], ["land", "water", "edge"]]
-        assert units(index, tokens.index(piece))[0] == []
-        # The mark tells the piece from the word, and both share the rest.
-        assert units(index, tokens.index(word))[1] != units(index, tokens.index(piece))[1]
-        index = build_index(
-            tokenizer, len(tokens), senses, language="en", piece_senses=True, morphology={"en": "characters"}
-        )
-        assert len(units(index, tokens.index(piece))[0]) == 2
-
-
-def test_trained_tokenizers(tokenizers):
-    """Whole words of the text are found in each, whatever marks them; WordPiece has lower-cased them and more."""
-    for family, tokenizer in tokenizers.items():
-        vocabulary, kinds = read_vocabulary(tokenizer, len(tokenizer) + 5)
-        words = {vocabulary.split(s)[0] for s in vocabulary.symbols if not vocabulary.split(s)[1]}
-        assert "the" in words and kinds["unused"] >= 5 and sum(kinds.values()) == len(tokenizer) + 5, family
-        text = " ".join(TEXT)
-        real = [w for w in words if w.isalpha() and not vocabulary.is_special(w) and "madeup" not in w]
-        assert family == "bert" or all(word in text for word in real)
+        assert units(index, tokens.index(subword))[0] == []
+        # The mark distinguishes the subword from the word, and both share the rest.
+        assert units(index, tokens.index(word))[1] != units(index, tokens.index(subword))[1]
+        index = build_index(tokenizer, len(tokens), senses, piece_senses=True, **options)
+        assert len(units(index, tokens.index(subword))[0]) == 2
 
 
 def test_added_tokens_are_words_as_they_are_written(senses):
@@ -120,11 +97,10 @@ def test_counts_order_the_units(tokenizers, senses):
 
 
 def test_impossible_shapes(tokenizers):
-    tokenizer = tokenizers["bert"]
-    with pytest.raises(SeeError, match="ids up to 199, the table 100 rows"):
-        read_vocabulary(tokenizer, 100)
+    with pytest.raises(SeeError, match="ids up to 199, the model 100 embeddings"):
+        read_vocabulary(tokenizers["bert"], 100)
     with pytest.raises(SeeError, match="counts for 3 ids"):
-        read_vocabulary(tokenizer, counts=[1, 2, 3])
+        read_vocabulary(tokenizers["bert"], counts=[1, 2, 3])
 
 
 def test_senses_from_a_file(tokenizers, senses, tmp_path):

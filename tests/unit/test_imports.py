@@ -14,4 +14,7 @@ def test_the_command_and_units_start_without_torch():
 def test_the_part_for_transformers_names_its_extra():
     code = "import sys; sys.modules['transformers'] = None; import fairseq_see.hf"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert "SeeError: fairseq_see.hf needs the package transformers: pip install 'fairseq_see[hf]'" in done.stderr
+    assert (
+        "SeeError: this needs the package transformers, which is not installed: pip install 'fairseq_see[hf]'"
+        in done.stderr
+    )
