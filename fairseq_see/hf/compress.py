@@ -14,7 +14,6 @@ from transformers import PreTrainedModel
 
 from fairseq_see.embeddings import Embedding, build, embedding_class
 from fairseq_see.embeddings.base import INFERENCE_MODES
-from fairseq_see.embeddings.buffers import IndexBuffers
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting import FitConfig, initialise
 from fairseq_see.fitting import fit as fit_to
@@ -44,32 +43,26 @@ def compress_embeddings(
     seed: int = 1,
     **options: Any,
 ) -> PreTrainedModel:
-    """Exchange the input embedding of a model, and that of its output layer as asked, for compressed ones.
+    """Exchange the input embedding of a model, and that of its output layer as asked, for compressed ones, in place.
 
     They are computed in float32 and of the model's precision. No token is exempt: the padding token is one of the
     vocabulary, which a tied output layer scores.
 
     Args:
-        model: any of transformers with ``get_input_embeddings``; changed in place.
+        model: any of transformers with ``get_input_embeddings``.
         tokenizer: the model's, where a unit index has to be built, or a given one to be checked.
         method: registered name of an embedding.
-        ratio: compression of each V x d matrix by its parameters (of a quantised one by its bytes); None where
-            ``options`` decide the size.
+        ratio: compression of each V x d matrix in parameters (of a quantised one in bytes); None where ``options``
+            decide the size.
         index: a unit index of the model's tokens, or its file (default: built from ``tokenizer`` and ``senses``).
-        senses: a table of senses or its file, as :func:`~fairseq_see.hf.vocabulary.build_index` takes it.
-        output: the output layer. ``tied``: it projects by the input's embedding; ``untied``: by one of its own;
-            ``dense``: it stays, one that was tied with the matrix to itself; ``auto``: ``tied`` if it was, else
-            ``dense``.
-        counts: (V,) how often each id occurs in running text (default: all alike): weights of a fit, and what orders
-            the units of an index that is built.
-        fit: how to fit to the model's matrices (default: the method's closed form, if it has one; others are
-            initialised at random, to be trained).
+        senses: as :func:`~fairseq_see.hf.vocabulary.build_index` takes it.
+        output: ``tied``, the output layer projects by the input's embedding; ``untied``, by one of its own; ``dense``,
+            it stays, one that was tied with the matrix to itself; ``auto``, ``tied`` if it was, else ``dense``.
+        counts: (V,) how often each id occurs in running text (default: all alike): weights of a fit, order of units.
+        fit: how to fit to the model's matrices (default: the method's closed form; random where it has none).
         inference: ``cached`` keeps a whole matrix when serving, ``factored`` only its factors.
         seed: of the random initialisation.
         **options: hyper-parameters of the method, ``vectors`` or ``layernorm`` for example.
-
-    Returns:
-        the model.
 
     Raises:
         SeeError: the model has no such embeddings or is compressed already, or the embedding cannot be built.
@@ -93,13 +86,15 @@ def compress_embeddings(
     unit_index = None
     if cls.uses_index:
         unit_index = _find_index(index, tokenizer, vocabulary, senses=senses, counts=counts)
+        if getattr(cls, "senses", False) and not len(unit_index.sense_groups):
+            # It would be another method.
+            raise SeeError(f"no token has a sense, which {method!r} is made of: give senses (data/README.md)")
     embeddings = {}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         for side, matrix in matrices.items():
             planned = ratio if cls.compresses else None
             embedding = build(method, *matrix.shape, ratio=planned, index=unit_index, **options)
-            _check_senses(embedding)
             embedding.inference = inference
             _initialise(side, embedding, matrix, fit, weights)
             embeddings[side] = embedding.train(model.training)
@@ -115,9 +110,6 @@ def ship(model: PreTrainedModel) -> PreTrainedModel:
 
     The queries of ``dpq`` become the codes that they choose, the latents of ``low_bit`` their digits. Until then
     ``save_pretrained`` keeps them, so that a Trainer resumes.
-
-    Raises:
-        SeeError: the model is not a compressed one.
     """
     for embedding in compressed_embeddings(model).values():
         small = embedding.shipped()
@@ -135,9 +127,6 @@ def materialise(model: PreTrainedModel) -> PreTrainedModel:
 
     An output layer that was tied, and has been given parameters of its own since, stays apart:
     ``config.tie_word_embeddings`` becomes False, where the family has that choice (T5 has not).
-
-    Raises:
-        SeeError: the model is not a compressed one.
     """
     embeddings = compressed_embeddings(model)
     scale, output = surgery.scale_of(embeddings["input"]), surgery.output_of(model)
@@ -186,13 +175,6 @@ def _find_index(index: Any, tokenizer: Any, rows: int, **options: Any) -> UnitIn
     if tokenizer is not None and index.dictionary != read_vocabulary(tokenizer, rows)[0].hash:
         raise SeeError("the unit index was not built for this tokenizer and this matrix; build_index builds one")
     return index
-
-
-def _check_senses(embedding: Embedding) -> None:
-    """Refuse a method of senses without any: it would be another method."""
-    indexes = [module for module in embedding.modules() if isinstance(module, IndexBuffers)]
-    if indexes and getattr(embedding, "senses", False) and not indexes[0].sizes.senses:
-        raise SeeError(f"no token has a sense, which {embedding.method!r} is made of: give senses (data/README.md)")
 
 
 def _initialise(side: str, embedding: Embedding, matrix: Tensor, config: Any, weights: Tensor | None) -> None:

@@ -44,8 +44,8 @@ class DistillationTrainer(Trainer):
         stages: weights of the losses, and the length of the start stage in updates or epochs.
         temperature: T of L_KL.
         t_squared: multiply L_KL by T^2; the paper does not.
-        layers: whose hidden states are compared, as for ``--distil-layers``: those that transformers returns, of which
-            0 is the embedding's output and the last mostly after the final norm.
+        layers: whose hidden states are compared, as for ``--distil-layers``; as transformers numbers them, 0 is the
+            embedding's output.
         **options: as of Trainer. Batches need ``input_ids`` and ``labels`` (B, T), not shifted.
 
     Raises:

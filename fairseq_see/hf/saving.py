@@ -58,7 +58,7 @@ model = {model}.from_pretrained("FOLDER")
 
 @register_quantization_config(NAME)
 class CompressionConfig(QuantizationConfigMixin):
-    """What the compressed embeddings of a model are: JSON values only.
+    """What the compressed embeddings of a model are: JSON values only; SeeError if it is of another version.
 
     Args:
         embeddings: ``input``, and ``output`` where the output layer has an embedding of its own, each as
@@ -66,9 +66,6 @@ class CompressionConfig(QuantizationConfigMixin):
         output: ``tied``, ``untied`` or ``dense``.
         scale: what embeddings that are looked up are multiplied by, or None.
         version: of this record.
-
-    Raises:
-        SeeError: it is of another version.
     """
 
     def __init__(
@@ -111,11 +108,7 @@ def override_methods(model: PreTrainedModel) -> None:
 
 
 def save(model: PreTrainedModel, folder: str | Path, *args: Any, **kwargs: Any) -> None:
-    """A compressed model's ``save_pretrained``, with transformers' arguments.
-
-    Raises:
-        SeeError: the model's modules have been changed so that no record describes it; nothing is written.
-    """
+    """A compressed model's ``save_pretrained``; SeeError, and nothing is written, if no record describes the model."""
     if getattr(model, "_hf_peft_config_loaded", False):
         # Of adapters alone.
         type(model).save_pretrained(model, folder, *args, **kwargs)
@@ -161,6 +154,5 @@ def _describe(side: str, embedding: Embedding, stored: dict[str, Tensor]) -> str
     size = sum(tensor.numel() * tensor.element_size() for tensor in stored.values())
     rows, columns = embedding.num_embeddings, embedding.embedding_dim
     dense = rows * columns * next(embedding.parameters()).element_size()
-    unit = "bytes" if embedding.quantised else "parameters"
-    ratio = f"{embedding.ratio:.2f}x of {unit}"
+    ratio = f"{embedding.ratio:.2f}x of {'bytes' if embedding.quantised else 'parameters'}"
     return f"| {side} | `{embedding.method}` | {rows:,} x {columns:,} | {ratio} | {size:,} | {dense:,} |"

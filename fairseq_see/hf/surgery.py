@@ -125,12 +125,8 @@ def put(
 ) -> None:
     """Put an embedding in the place of a stock model's input matrix, wherever the model uses it.
 
-    Args:
-        model: changed in place.
-        embedding: for the input.
-        output: ``tied``, the output layer projects by ``embedding``; ``untied``, by ``own``; ``dense``, it stays.
-        own: the output layer's own embedding.
-        scale: what embeddings that are looked up are multiplied by.
+    The output layer projects by it (``tied``), by its ``own`` (``untied``) or stays (``dense``). What is looked up is
+    multiplied by ``scale``.
     """
     places, head = places_of(model), model.get_output_embeddings()
     head_name = None if head is None else name_of(model, head)

@@ -42,16 +42,15 @@ _UNUSED = re.compile(r"[\[<]unused\d+[\]>]")
 def read_vocabulary(
     tokenizer: Any, rows: int | None = None, counts: Sequence[int] | None = None
 ) -> tuple[Vocabulary, Counter[str]]:
-    """The tokens of a tokenizer, by id, as symbols of a dictionary.
+    """The tokens of a tokenizer, by id, as symbols of a dictionary, and how many are of each of KINDS.
+
+    Bytes that are no whole character, special tokens and ids that no token has (``madeupword...``) have a morpheme each
+    and no senses.
 
     Args:
         tokenizer: of transformers, fast or slow.
         rows: V, the model's embeddings, which may be more than the tokenizer's tokens (default: as many).
         counts: (V,) how often each id occurs in running text (default: all alike).
-
-    Returns:
-        the vocabulary; how many of its symbols are of each of KINDS. Bytes that are no whole character, special tokens
-        and ids that no token has (``madeupword...``) have a morpheme each and no senses.
 
     Raises:
         SeeError: there are more tokens than embeddings, or counts for another number of them.
@@ -59,9 +58,7 @@ def read_vocabulary(
     tokens = {token_id: token for token, token_id in tokenizer.get_vocab().items()}
     rows = rows or max(tokens) + 1
     if max(tokens) >= rows:
-        raise SeeError(
-            f"the tokenizer has ids up to {max(tokens)}, the model {rows} embeddings; give the tokenizer of this model"
-        )
+        raise SeeError(f"the tokenizer has ids up to {max(tokens)}, the model {rows} embeddings; give the model's own")
     if counts is not None and len(counts) != rows:
         raise SeeError(f"there are counts for {len(counts)} ids, but the matrix has {rows} embeddings")
     special = {*tokenizer.all_special_ids, *(i for i, t in tokenizer.added_tokens_decoder.items() if t.special)}
@@ -124,19 +121,11 @@ def build_index(
 def extend_index(
     index: UnitIndex | str | Path, tokenizer: Any, senses: Senses | str | Path | None = None, **options: Any
 ) -> UnitIndex:
-    """The unit index that a model was compressed with, extended by tokens that its tokenizer has got since.
+    """The unit index that a model was compressed with, or its file, extended by tokens that were added since.
 
     New tokens are made of units that exist: of a sense all sememes must, and an unknown morpheme shares the unit of
-    another, by a hash. They take the embeddings that no token had, then further ones.
-
-    Args:
-        index: the index, or its file.
-        tokenizer: of transformers, after ``add_tokens``.
-        senses: as :func:`build_index` takes it.
-        **options: other arguments of :func:`build_index`.
-
-    Raises:
-        SeeError: the index or the senses cannot be read.
+    another, by a hash. They take the embeddings that no token had, then further ones. ``senses`` and ``options`` are
+    those of :func:`build_index`.
     """
     index = index if isinstance(index, UnitIndex) else UnitIndex.load(index)
     rows = max(index.num_words, max(tokenizer.get_vocab().values()) + 1)
