@@ -1,20 +1,19 @@
-"""Lookups and tied decoder steps of every method against a dense table, forward, backward and Adam.
+"""Lookup, tied step and decoding step of every registered method against a dense embedding.
 
-python benchmarks/layers.py [--index FILE] [--rounds N] [--json FILE]
+python benchmarks/layers.py [--index FILE] [--rounds N] [--methods NAME ...] [--json FILE]
 
 Exits with status 1 if SEE, on the senses of a real dictionary, is 1.5 times slower than docs/performance.md promises.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from indexes import histogram, like_real, worst
-from measure import extra_memory, finish, in_turn, markdown, options
+from measure import finish, markdown, measure, options, repeat
 from torch import Tensor, nn
 
 from fairseq_see.embeddings import REGISTRY, Embedding, SEEEmbedding, build
@@ -22,149 +21,170 @@ from fairseq_see.errors import InfeasibleRatio
 from fairseq_see.units import UnitIndex
 
 TOKENS, DISTINCT = 4096, 2170
+BEAM = 5
 
-# Times of a dense table that a lookup and a tied step of SEE may take at so many positions.
-PROMISED = {"lookup": 1.0, "step 4096": 1.1, "step 1024": 1.3}
+# Times of a dense embedding that a lookup and a tied step of SEE may take at so many positions.
+PROMISED = {"lookup": 1.0, f"step {TOKENS}": 1.1, f"step {TOKENS // 4}": 1.3}
 SLACK = 1.5
 
 
-def tokens_of(vocabulary: int, seed: int = 1) -> Tensor:
-    """TOKENS ids of which DISTINCT are different, frequent ones as often as Zipf's law has it."""
-    rng = np.random.default_rng(seed)
+def draw_tokens(vocabulary: int, number: int = TOKENS) -> Tensor:
+    """Ids, 4,096 at a time, of which 2,170 are distinct, frequent ones as often as Zipf's law has it."""
     chance = 1 / np.arange(5, vocabulary + 1)
-    distinct = 4 + rng.choice(len(chance), DISTINCT, replace=False, p=chance / chance.sum())
-    again = chance[distinct - 4]
-    repeated = rng.choice(distinct, TOKENS - DISTINCT, p=again / again.sum())
-    return torch.from_numpy(rng.permutation(np.concatenate((distinct, repeated))))
+    batches = []
+    for seed in range(1, 1 + -(-number // TOKENS)):
+        rng = np.random.default_rng(seed)
+        distinct = 4 + rng.choice(len(chance), DISTINCT, replace=False, p=chance / chance.sum())
+        again = chance[distinct - 4]
+        repeated = rng.choice(distinct, TOKENS - DISTINCT, p=again / again.sum())
+        batches.append(rng.permutation(np.concatenate((distinct, repeated))))
+    return torch.from_numpy(np.concatenate(batches)[:number])
 
 
-def lookup(embedding: Embedding, optimizer: torch.optim.Optimizer, tokens: Tensor, slope: Tensor) -> None:
-    """One training step of an input embedding."""
-    embedding(tokens).backward(slope)
-    optimizer.step()
-    optimizer.zero_grad()
+def build_embeddings(methods: Sequence[str], index: UnitIndex, dim: int, ratio: float) -> dict[str, Embedding]:
+    """Embeddings by method, at the ratio where they compress, or the nearest that they reach; dense comes first.
+
+    ``see, worst case`` is SEE with the worst index there can be.
+    """
+    embeddings = {}
+    for name in dict.fromkeys(("dense", *methods)):
+        method, _, bad = name.partition(", worst case")
+        make = partial(build, method, index.num_words, dim, 1, index=worst(index.num_words) if bad else index)
+        torch.manual_seed(1)
+        try:
+            embeddings[name] = make(ratio=ratio if REGISTRY[method].compresses else None)
+        except InfeasibleRatio as error:
+            embeddings[name] = make(ratio=error.nearest)
+    return embeddings
 
 
-def tied_step(embedding: Embedding, optimizer: torch.optim.Optimizer, tokens: Tensor, targets: Tensor) -> None:
-    """One training step of a decoder that is nothing but its embedding: lookup, scores, log-softmax, loss."""
-    with embedding.hold_table():
-        scores = embedding.project(embedding(tokens))
-        F.nll_loss(F.log_softmax(scores, -1), targets).backward()
-    optimizer.step()
-    optimizer.zero_grad()
+def lookups(embeddings: dict[str, Embedding], tokens: Tensor) -> dict[str, Callable[[], None]]:
+    """A training step of an input embedding: lookup, backward, Adam."""
+
+    def step(embedding: Embedding, optimizer: torch.optim.Optimizer, slope: Tensor) -> None:
+        embedding(tokens).backward(slope)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    slopes = {name: torch.randn_like(embedding(tokens)) for name, embedding in embeddings.items()}
+    return {name: partial(step, each, _adam(each), slopes[name]) for name, each in embeddings.items()}
+
+
+def tied_steps(embeddings: dict[str, Embedding], tokens: Tensor) -> dict[str, Callable[[], None]]:
+    """A training step of a decoder that is nothing but its embedding: lookup, scores, log-softmax, loss, Adam."""
+    targets = tokens.roll(1)
+
+    def step(embedding: Embedding, optimizer: torch.optim.Optimizer) -> None:
+        with embedding.hold_table():
+            scores = embedding.project(embedding(tokens))
+            F.nll_loss(F.log_softmax(scores, -1), targets).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return {name: partial(step, each, _adam(each)) for name, each in embeddings.items()}
+
+
+def decoding_steps(embeddings: dict[str, Embedding], tokens: Tensor) -> dict[str, Callable[[], None]]:
+    """Lookup and scores of a beam's tokens in eval mode, ``NAME, cached`` and ``NAME, factored``."""
+
+    @torch.no_grad()
+    def step(embedding: Embedding, inference: str) -> None:
+        embedding.inference = inference
+        embedding.project(embedding(tokens[:BEAM]))
+
+    actions = {"dense": partial(step, embeddings["dense"].eval(), "cached")}
+    for name, embedding in embeddings.items():
+        if name != "dense":
+            embedding.eval()
+            actions |= {f"{name}, {mode}": partial(step, embedding, mode) for mode in ("cached", "factored")}
+    return actions
+
+
+def _adam(embedding: Embedding) -> torch.optim.Optimizer:
+    # Its usual epsilon is 0 in half precision.
+    return torch.optim.Adam(embedding.parameters(), lr=1e-5, eps=1e-4)
 
 
 def published(embedding: SEEEmbedding, index: UnitIndex) -> Callable[[Tensor], Tensor]:
-    """Rows as published code of this family makes them: rank x V x d numbers for every batch, then the rows read.
+    """Embeddings as published code of this family makes them: rank x V x d parameters for every batch.
 
     Missing senses are made of padding units there, so that all words have equally many products.
     """
-    padding = torch.arange(index.order)
-    slots = padding.repeat(index.num_words, index.rank - 1, 1)
+    slots = torch.arange(index.order).repeat(index.num_words, index.rank - 1, 1)
     for word, (first, end) in enumerate(zip(index.sense_offsets[:-1], index.sense_offsets[1:], strict=True)):
         slots[word, : end - first] = torch.from_numpy(index.groups[index.sense_groups[first:end]])
     morphemes = torch.from_numpy(index.word_morphemes).long()
 
-    def factors(units: nn.Module, ids: Tensor) -> Tensor:
+    def products(units: nn.Module, ids: Tensor) -> Tensor:
         vectors = units.vectors.view(len(units.vectors), units.whole, -1)
-        return F.embedding(ids, vectors.flatten(1)).unflatten(-1, vectors.shape[1:])
-
-    def product(of: Tensor) -> Tensor:
-        first, second, third = of.unbind(-3)
+        factors = F.embedding(ids, vectors.flatten(1)).unflatten(-1, vectors.shape[1:])
+        first, second, third = factors.unbind(-3)
         return torch.einsum("...i,...j,...k->...ijk", first, second, third).flatten(-3)
 
-    def rows(tokens: Tensor) -> Tensor:
-        sememes = product(factors(embedding.sememes, slots)).flatten(1, 2)
-        ranks = torch.cat((sememes, product(factors(embedding.morphemes, morphemes))), 1)
+    def lookup(tokens: Tensor) -> Tensor:
+        sememes = products(embedding.sememes, slots).flatten(1, 2)
+        ranks = torch.cat((sememes, products(embedding.morphemes, morphemes)), 1)
         return F.embedding(tokens, ranks.sum(1)[:, : embedding.embedding_dim])
 
-    return rows
-
-
-def candidates(arguments: Any, real: UnitIndex, bad: UnitIndex) -> dict[str, Embedding]:
-    """Every method of the registry that is trained, at the ratio asked for where it has one and can."""
-    embeddings: dict[str, Embedding] = {}
-    shape = real.num_words, arguments.dim, 1
-    for method in ("dense", *sorted(set(REGISTRY) - {"dense"})):
-        cls = REGISTRY[method]
-        if cls.quantised:
-            continue
-        try:
-            ratio = arguments.ratio if cls.compresses else None
-            embeddings[method] = build(method, *shape, ratio=ratio, index=real)
-        except InfeasibleRatio as error:
-            print(f"left out: {error}")
-    embeddings["see, worst case"] = build("see", *shape, ratio=arguments.ratio, index=bad)
-    return embeddings
+    return lookup
 
 
 def main() -> int:
     parser = options(__doc__)
     parser.add_argument("--index", type=Path, help="a unit index (default: a random one like a real dictionary's)")
-    parser.add_argument("--words", type=int, default=40_000, help="V of the random index (default: 40,000)")
     parser.add_argument("--dim", type=int, default=512, help="d (default: 512)")
     parser.add_argument("--ratio", type=float, default=20, help="compression (default: 20)")
-    parser.add_argument("--methods", nargs="*", help="measure only these, besides dense and see")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    arguments = parser.parse_args()
-    real = UnitIndex.load(arguments.index) if arguments.index else like_real(arguments.words)
-    bad = worst(real.num_words)
-    print(f"index: {histogram(real)}\nworst case: {histogram(bad)}\n")
-    torch.manual_seed(1)
-    embeddings = candidates(arguments, real, bad)
-    if arguments.methods is not None:
-        wanted = {"dense", "see", "see, worst case", *arguments.methods}
-        embeddings = {name: embedding for name, embedding in embeddings.items() if name in wanted}
-    tokens = tokens_of(real.num_words).to(arguments.device)
-    slope = torch.randn(TOKENS, arguments.dim, device=arguments.device)
-    results: dict[str, dict[str, float]] = {name: {} for name in embeddings}
-    lookups: dict[str, Callable[[], None]] = {}
-    steps: dict[int, dict[str, Callable[[], None]]] = {TOKENS: {}, TOKENS // 4: {}}
-    for name, embedding in embeddings.items():
-        embedding.to(arguments.device)
-        optimizer = torch.optim.Adam(embedding.parameters(), lr=1e-5)
-        lookups[name] = partial(lookup, embedding, optimizer, tokens, slope)
-        for positions, of in steps.items():
-            of[name] = partial(tied_step, embedding, optimizer, tokens[:positions], tokens.roll(1)[:positions])
-        results[name]["parameters"] = embedding.footprint().parameters
-    for name, seconds in in_turn(lookups, arguments.rounds, arguments.device).items():
-        results[name] |= {"lookup": seconds, "lookup memory": extra_memory(lookups[name])}
-    for positions, of in steps.items():
-        for name, seconds in in_turn(of, arguments.rounds, arguments.device).items():
-            results[name] |= {f"step {positions}": seconds}
-            if positions == TOKENS // 4:
-                results[name]["step memory"] = extra_memory(of[name])
-    dense = results["dense"]
-    columns = ["method", "parameters", "lookup ms", "ratio", "memory MB"]
-    columns += ["step 4096 ms", "ratio", "step 1024 ms", "ratio", "memory MB"]
+    parser.add_argument("--methods", nargs="*", default=sorted(REGISTRY), help="besides dense and see (default: all)")
+    args = parser.parse_args()
+    index = UnitIndex.load(args.index) if args.index else like_real(args.words)
+    print(f"index: {histogram(index)}\nworst case: {histogram(worst(index.num_words))}\n")
+    embeddings = build_embeddings([*args.methods, "see", "see, worst case"], index, args.dim, args.ratio)
+    tokens = draw_tokens(index.num_words).to(args.device)
+    for embedding in embeddings.values():
+        embedding.to(args.device)
+    parts = {"lookup": measure(lookups(embeddings, tokens), args.rounds, args.device)}
+    for positions in (TOKENS, TOKENS // 4):
+        parts[f"step {positions}"] = measure(tied_steps(embeddings, tokens[:positions]), args.rounds, args.device)
+    dense = {part: of["dense"]["seconds"] for part, of in parts.items()}
+    columns = ["method", "parameters", "ratio"]
+    columns += [f"{part} {column}" for part in parts for column in ("ms", "of dense", "MB")]
     rows = []
-    for name, result in results.items():
-        cells = [f"`{name}`", f"{result['parameters']:,}", *_against(result, dense, "lookup")]
-        cells += [f"{result['lookup memory'] / 1e6:.0f}", *_against(result, dense, "step 4096")]
-        rows.append([*cells, *_against(result, dense, "step 1024"), f"{result['step memory'] / 1e6:.0f}"])
+    for name, embedding in embeddings.items():
+        rows.append([f"`{name}`", f"{embedding.footprint().parameters:,}", f"{embedding.ratio:.1f}x"])
+        for part, of in parts.items():
+            seconds, memory = of[name]["seconds"], of[name]["memory"]
+            rows[-1] += [f"{seconds * 1e3:.1f}", f"{seconds / dense[part]:.2f}x", f"{memory / 1e6:.0f}"]
     print(markdown(columns, rows))
-    see = embeddings["see"]
-    assert isinstance(see, SEEEmbedding)
-    if arguments.device == "cpu" and real.order == 3:
-        reference = published(see, real)
-        action = lambda: reference(tokens).backward(slope)  # noqa: E731
-        ours = lambda: see(tokens).backward(slope)  # noqa: E731
-        times = in_turn({"published": action, "ours": ours}, arguments.rounds)
-        memory = {"published": extra_memory(action), "ours": extra_memory(ours)}
-        results["published"] = {"lookup": times["published"], "lookup memory": memory["published"]}
-        print(
-            f"\nrank x V x d reconstruction, forward and backward: {times['published'] * 1e3:.0f} ms and "
-            f"{memory['published'] / 1e6:.0f} MB; see: {times['ours'] * 1e3:.1f} ms and {memory['ours'] / 1e6:.0f} MB"
+
+    times = 20
+    steps = {name: repeat(action, times) for name, action in decoding_steps(embeddings, tokens).items()}
+    parts["decoding"] = measure(steps, args.rounds, args.device)
+    rows = []
+    for name, of in parts["decoding"].items():
+        of["seconds"] /= times
+        cached = parts["decoding"][name.replace(", factored", ", cached")]["seconds"]
+        rows.append([name, f"{of['seconds'] * 1e3:.2f}", f"{of['seconds'] / cached:.2f}x", f"{of['memory'] / 1e6:.0f}"])
+    print("\n" + markdown(["decoding step of beam 5", "ms", "of cached", "MB"], rows))
+
+    see = embeddings["see"].train()
+    if args.device == "cpu" and index.order == 3:
+        assert isinstance(see, SEEEmbedding)
+        reference, slope = published(see, index), torch.randn(TOKENS, args.dim)
+        both = {
+            "published": lambda: reference(tokens).backward(slope),
+            "see": lambda: see(tokens).backward(slope),
+        }
+        parts["reconstruction"] = measure(both, args.rounds)
+        figures = ", ".join(
+            f"{name} {of['seconds'] * 1e3:.1f} ms and {of['memory'] / 1e6:.0f} MB"
+            for name, of in parts["reconstruction"].items()
         )
-    finish({"index": histogram(real), "results": results}, arguments.json)
-    late = [name for name, times in PROMISED.items() if results["see"][name] > SLACK * times * dense[name]]
-    for name in late:
-        print(f"{name} of see takes {results['see'][name] / dense[name]:.2f} times as long as dense")
+        print(f"\nlookup by a rank x V x d reconstruction, forward and backward: {figures}")
+    finish({"index": histogram(index), "results": parts}, args.json)
+    late = [part for part, most in PROMISED.items() if parts[part]["see"]["seconds"] > SLACK * most * dense[part]]
+    for part in late:
+        print(f"{part} of see takes {parts[part]['see']['seconds'] / dense[part]:.2f} times as long as dense")
     return bool(late)
-
-
-def _against(result: dict[str, float], dense: dict[str, float], name: str) -> list[str]:
-    return [f"{result[name] * 1e3:.1f}", f"{result[name] / dense[name]:.2f}x"]
 
 
 if __name__ == "__main__":

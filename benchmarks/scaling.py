@@ -6,17 +6,15 @@ One of the four changes at a time, the others stay V = 40,000, d = 512, 20x and 
 ratio changes too, so that the vectors of a unit, and with them all parameters, stay the same.
 """
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from indexes import like_real
-from layers import tokens_of
-from measure import extra_memory, finish, in_turn, markdown, options
-from torch import Tensor
+from layers import draw_tokens
+from measure import finish, markdown, measure, options
 
-from fairseq_see.embeddings import Embedding, build
+from fairseq_see.embeddings import build
 from fairseq_see.errors import InfeasibleRatio
 from fairseq_see.io import replacing
 
@@ -27,50 +25,36 @@ VALUES = {
     "ratio": (10, 20, 40, 80),
     "tokens": (256, 1024, 4096, 16_384),
 }
+# Copying is what no method that builds a matrix can do without.
+LABELS = {"lookup": "lookup", "matrix": "whole matrix", "copy": "copying V x d parameters"}
 
 
-def lookup(embedding: Embedding, tokens: Tensor, slope: Tensor) -> None:
-    embedding(tokens).backward(slope)
-
-
-def table(embedding: Embedding, slope: Tensor) -> None:
-    embedding.table().backward(slope)
-
-
-def copied(slope: Tensor) -> None:
-    """Write V x d numbers and read them: what no method that builds a table can do without."""
-    slope.clone().sum()
-
-
-def measured(setting: dict[str, Any], rounds: int) -> dict[str, float]:
-    """Seconds of a lookup and of a whole table, forward and backward, and the memory of the latter."""
+def measure_see(setting: dict[str, Any], rounds: int, device: str) -> dict[str, float]:
+    """Seconds of a lookup and of a whole matrix, forward and backward, and the memory of the latter beside V x d."""
     torch.manual_seed(1)
-    shape = setting["V"], setting["d"], 1
-    embedding = build("see", *shape, ratio=setting["ratio"], index=like_real(setting["V"]))
-    tokens = tokens_of(setting["V"]).repeat(4)[: setting["tokens"]]
-    if setting["tokens"] > 4096:
-        tokens = torch.cat([tokens_of(setting["V"], seed) for seed in range(setting["tokens"] // 4096)])
-    slope = torch.randn(setting["V"], setting["d"])
+    index = like_real(setting["V"])
+    embedding = build("see", setting["V"], setting["d"], 1, ratio=setting["ratio"], index=index).to(device)
+    tokens = draw_tokens(setting["V"], setting["tokens"]).to(device)
+    slope = torch.randn(setting["V"], setting["d"], device=device)
     actions = {
-        "lookup": partial(lookup, embedding, tokens, torch.randn(len(tokens), setting["d"])),
-        "table": partial(table, embedding, slope),
-        "copied": partial(copied, slope),
+        "lookup": lambda: embedding(tokens).backward(slope[: len(tokens)]),
+        "matrix": lambda: embedding.table().backward(slope),
+        "copy": lambda: slope.clone().sum(),
     }
-    seconds = in_turn(actions, rounds)
-    # The table itself has to be, and so has its gradient, here the slope.
-    return {**seconds, "memory": extra_memory(actions["table"]) - slope.nbytes, "m": embedding.config.vectors}
+    results = measure(actions, rounds, device)
+    # The matrix itself has to be, and so has its gradient, here the slope.
+    memory = results["matrix"]["memory"] - slope.nbytes
+    return {name: of["seconds"] for name, of in results.items()} | {"memory": memory, "m": embedding.config.vectors}
 
 
 def draw(results: dict[str, dict[int, dict[str, float]]], path: Path) -> None:
     """Time against each of the four, on logarithmic axes."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, len(results), figsize=(14, 3.4), sharey=True, layout="constrained")
+    figure = Figure(figsize=(14, 3.4), layout="constrained")
+    axes = figure.subplots(1, len(results), sharey=True)
     for axis, (name, points) in zip(axes, results.items(), strict=True):
-        for action, label in (("table", "whole table"), ("lookup", "lookup"), ("copied", "copying V x d numbers")):
+        for action, label in LABELS.items():
             axis.plot(points.keys(), [point[action] * 1e3 for point in points.values()], marker="o", label=label)
         axis.set(xscale="log", yscale="log", xlabel=name)
         axis.set_xticks(list(points), [f"{value:,}" for value in points], rotation=30)
@@ -83,29 +67,29 @@ def draw(results: dict[str, dict[int, dict[str, float]]], path: Path) -> None:
 
 
 def main() -> int:
-    parser = options(__doc__)
+    parser = options(__doc__, words=False)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="a picture of the table, as PNG")
-    arguments = parser.parse_args()
+    args = parser.parse_args()
     results: dict[str, dict[int, dict[str, float]]] = {}
     rows: list[list[Any]] = []
     for name, values in VALUES.items():
         results[name] = {}
         for value in values:
+            ratio = USUAL["ratio"] * value / USUAL["V"] if name == "V" else USUAL["ratio"]
             try:
-                ratio = USUAL["ratio"] * value / USUAL["V"] if name == "V" else USUAL["ratio"]
-                point = measured({**USUAL, "ratio": ratio, name: value}, arguments.rounds)
+                point = measure_see({**USUAL, "ratio": ratio, name: value}, args.rounds, args.device)
             except InfeasibleRatio as error:
                 print(f"left out, {name} = {value}: {error}")
                 continue
             results[name][value] = point
-            times = [f"{point[action] * 1e3:.1f}" for action in ("lookup", "table", "copied")]
+            times = [f"{point[action] * 1e3:.1f}" for action in LABELS]
             rows.append([f"{name} = {value:,}", f"{point['m']:.2f}", *times, f"{point['memory'] / 1e6:.0f}"])
             print(*rows[-1], flush=True)
-    columns = ["", "m", "lookup ms", "whole table ms", "copying V x d ms", "table: MB beside V x d"]
+    columns = ["", "m", *(f"{label} ms" for label in LABELS.values()), "whole matrix: MB beside V x d"]
     print("\n" + markdown(columns, rows))
-    if arguments.plot:
-        draw(results, arguments.plot)
-    finish({"results": results}, arguments.json)
+    if args.plot:
+        draw(results, args.plot)
+    finish({"results": results}, args.json)
     return 0
 
 
