@@ -237,18 +237,25 @@ def test_integers_in_a_checkpoint_survive_averaging(embedding):
     assert all(value.dtype.itemsize >= 4 and "version" in name for name, value in integers.items())
 
 
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_precisions(embedding, dtype, hidden):
-    expected, hidden = embedding.table().detach(), hidden.to(dtype)
-    low = copy.deepcopy(embedding).to(dtype)
+def test_precisions(embedding, dtype, device, hidden):
+    expected = embedding.table().detach()
+    low = copy.deepcopy(embedding).to(device, dtype)
     if not embedding.exact_gradients:
         # Rounded queries may choose other codes: compare with what these choose.
-        expected = copy.deepcopy(low).double().table().detach()
+        expected = copy.deepcopy(low).cpu().double().table().detach()
+    hidden, tokens = hidden.to(device, dtype), TOKENS.to(device)
     tolerance = 20 * torch.finfo(dtype).eps * expected.abs().max().item()
-    assert low(TOKENS).dtype == low.project(hidden).dtype == dtype
-    torch.testing.assert_close(low.table().double(), expected, atol=tolerance, rtol=0)
-    torch.testing.assert_close(low.project(hidden).double(), hidden.double() @ expected.T, atol=30 * tolerance, rtol=0)
-    low(TOKENS).float().sum().backward()
+    vectors, scores = low(tokens), low.project(hidden)
+    assert vectors.dtype == scores.dtype == dtype
+    torch.testing.assert_close(low.table().cpu().double(), expected, atol=tolerance, rtol=0)
+    torch.testing.assert_close(vectors.cpu().double(), expected[TOKENS], atol=tolerance, rtol=0)
+    torch.testing.assert_close(scores.cpu().double(), hidden.cpu().double() @ expected.T, atol=30 * tolerance, rtol=0)
+    vectors.float().sum().backward()
     assert all(p.grad.isfinite().all() and p.grad.dtype == dtype for p in low.parameters())
 
 
@@ -329,7 +336,7 @@ def test_initialisation_has_the_variance_of_a_dense_matrix(method, random_index)
     assert F.cross_entropy(embedding.project(hidden), torch.randint(2, rows, (200,))) < math.log(rows) + 1
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.mark.parametrize("device", DEVICES)
 def test_a_closed_form_is_near_the_matrix_or_reports_that_there_is_none(embedding, device):
     matrix = torch.randn(V, D, dtype=torch.float64, device=device)
     matrix[PAD] = 0
