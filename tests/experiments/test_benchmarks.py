@@ -9,40 +9,82 @@ from typing import Any
 
 import pytest
 
+from fairseq_see.embeddings import REGISTRY
 from tests.helpers import ROOT
 
 
-def run(name: str, result: Path, *options: str, statuses: tuple[int, ...] = (0,)) -> tuple[str, dict[str, Any]]:
-    """What a benchmark prints, and what it writes."""
-    command = [sys.executable, ROOT / "benchmarks" / name, *options, "--rounds", "1", "--json", result]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+def run_benchmark(command: list[str | Path], statuses: tuple[int, ...] = (0,)) -> str:
+    """What a benchmark prints."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "PYTHON": sys.executable}
     # They import one another, as scripts of a folder do.
     env.pop("PYTHONSAFEPATH", None)
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=500)
     assert done.returncode in statuses and "Traceback" not in done.stderr, done.stderr
-    return done.stdout, json.loads(result.read_text())["results"]
+    return done.stdout
+
+
+def measure(name: str, result: Path, *options: str, statuses: tuple[int, ...] = (0,)) -> tuple[str, dict[str, Any]]:
+    """What a benchmark prints, and what it writes."""
+    command = [sys.executable, ROOT / "benchmarks" / name, *options, "--rounds", "1", "--json", result]
+    return run_benchmark(command, statuses), json.loads(result.read_text())["results"]
 
 
 @pytest.mark.slow
 def test_layers_measures_every_method_asked_for(tmp_path):
-    options = ("--words", "3000", "--dim", "64", "--ratio", "2", "--methods", "low_rank")
-    # Status 1 says that it was slow, which a busy machine may be.
-    printed, measured = run("layers.py", tmp_path / "layers.json", *options, statuses=(0, 1))
-    assert measured.keys() == {"dense", "low_rank", "see", "see, worst case", "published"}
-    assert all(measured[name]["step 4096"] > 0 for name in ("dense", "low_rank", "see", "see, worst case"))
+    # All but the slow LSTMs. Status 1 says that SEE was slow, which a busy machine may be.
+    methods = sorted(method for method in REGISTRY if not method.endswith("lstm"))
+    options = ("--words", "3000", "--dim", "64", "--ratio", "2", "--methods", *methods)
+    printed, parts = measure("layers.py", tmp_path / "layers.json", *options, statuses=(0, 1))
+    embeddings = {*methods, "see, worst case"}
+    assert all(parts[part].keys() == embeddings for part in ("lookup", "step 4096", "step 1024"))
+    modes = {f"{name}, {mode}" for name in embeddings - {"dense"} for mode in ("cached", "factored")}
+    assert parts["decoding"].keys() == modes | {"dense"}
+    assert all(of["seconds"] > 0 for part in parts.values() for of in part.values())
+    assert parts["reconstruction"]["published"]["memory"] > parts["reconstruction"]["see"]["memory"]
     assert "3,000 words with so many senses 0: 1,364, 1: 733, 2: 374, 3: 192, 4: 337" in printed
 
 
 @pytest.mark.slow
 def test_translating_measures_all_three_ways(tmp_path):
     options = ("--words", "13000", "--batches", "2", "--lengths", "3")
-    _, measured = run("inference.py", tmp_path / "inference.json", *options)
+    _, measured = measure("inference.py", tmp_path / "inference.json", *options)
     assert measured.keys() == {"dense", "cached", "factored"}
     # Sizes are no timings: what is held factored is the factors as on disk, and the index in 32 bits.
     assert measured["factored"]["resident"] < 1.35 * measured["factored"]["footprint"]
     assert measured["cached"]["resident"] > measured["dense"]["resident"]
+    assert measured["factored"]["2 x 3"] > 0
 
 
+@pytest.mark.slow
 def test_losses_are_measured_as_they_are_written_and_in_pieces(tmp_path):
-    _, measured = run("losses.py", tmp_path / "losses.json", "--words", "300", "--positions", "64")
+    _, measured = measure("losses.py", tmp_path / "losses.json", "--words", "300", "--positions", "64")
     assert len(measured) == 4 and all(of["seconds"] > 0 for of in measured.values())
+
+
+@pytest.mark.slow
+def test_all_that_a_gpu_is_asked_runs_on_a_processor(tmp_path, toy):
+    """The whole script at the smallest sizes: checks, floors before figures, figures beside dense, two trainings."""
+    options = ("--device", "cpu", "--tiny", "--data", toy / "data-bin", "--budget", "400")
+    run_benchmark(["bash", ROOT / "benchmarks/gpu.sh", tmp_path / "out", *options])
+    parts = {path.stem: json.loads(path.read_text())["figures"] for path in (tmp_path / "out").glob("*.json")}
+    assert parts.keys() == {"checks", "floors", "updates", "steps", "embeddings", "decoding", "training"}
+    assert " passed" in parts["checks"]["contract"]["output"][-1]
+    assert (len(parts["updates"]), len(parts["steps"]), len(parts["embeddings"])) == (1, 4, 3)
+    for figure in [figure for part in ("updates", "steps", "embeddings") for figure in parts[part].values()]:
+        assert figure.keys() == {"dense", "see", "dpq"} and figure["dense"]["of_dense"] == 1
+        assert all(of["of_floor"] == of["seconds"] / of["floor"] for of in figure.values())
+    assert parts["decoding"]["model"].keys() == {"dense", "see, cached", "see, factored"}
+    # V d parameters of two bytes, written once at the device's rate.
+    rates = parts["floors"]["rates"]
+    assert parts["embeddings"]["matrix, torch.float16"]["see"]["floor"] == 2 * 3000 * 64 / rates["bytes a second"]
+    for method in ("dense", "see"):
+        training = parts["training"][method]
+        assert training["curve"][-1][0] == 20 and training["curve"][-1][1] > 1
+        assert float(training["steps"][-1]["num_updates"]) == 20
+
+
+@pytest.mark.slow
+def test_without_time_left_parts_are_skipped(tmp_path):
+    run_benchmark(["bash", ROOT / "benchmarks/gpu.sh", tmp_path, "--device", "cpu", "--tiny", "--budget", "-1"])
+    parts = [json.loads(path.read_text()) for path in tmp_path.glob("*.json")]
+    assert len(parts) == 7 and all(part["skipped"] == "the budget is used up" for part in parts)
