@@ -70,7 +70,7 @@ class Run:
     def on_device(self, dtype: torch.dtype) -> dict[str, Embedding]:
         return {name: copy.deepcopy(each).to(self.device, dtype) for name, each in self.embeddings.items()}
 
-    def compare(self, figure: str, results: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    def compare(self, figure: str, dtype: torch.dtype, results: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Add the times of dense, and of the floor, to figures by method; ``NAME, cached`` reads a whole matrix."""
         dense = results["dense"]["seconds"]
         for name, of in results.items():
@@ -82,7 +82,7 @@ class Run:
             [name, f"{of['seconds'] * 1e3:.3f}", f"{of['of_dense']:.2f}x", f"{of['of_floor']:.1f}x"]
             for name, of in results.items()
         ]
-        print("\n" + markdown([figure, "ms", "of dense", "of floor"], rows), flush=True)
+        print("\n" + markdown([f"{figure}, {dtype}", "ms", "of dense", "of floor"], rows), flush=True)
         return results
 
 
@@ -122,7 +122,7 @@ def time_updates(run: Run) -> Figures:
         ratios = {name: each.ratio if each.compresses else None for name, each in run.embeddings.items()}
         given = Path(folder), ratios, run.size.batch, run.overrides(), run.size.rounds, run.device
         figures = measure_updates(make_task(run.size.words), *given)
-    yield str(run.dtype), run.compare("update", figures)
+    yield str(run.dtype), run.compare("update", run.dtype, figures)
 
 
 def time_steps(run: Run) -> Figures:
@@ -130,7 +130,7 @@ def time_steps(run: Run) -> Figures:
         for positions in run.size.positions:
             tokens = draw_tokens(run.size.words, positions).to(run.device)
             figures = measure(tied_steps(run.on_device(dtype), tokens), run.size.rounds, run.device)
-            yield f"{positions} positions, {dtype}", run.compare(f"step {positions}", figures)
+            yield f"{positions} positions, {dtype}", run.compare(f"step {positions}", dtype, figures)
 
 
 def time_embeddings(run: Run) -> Figures:
@@ -138,15 +138,15 @@ def time_embeddings(run: Run) -> Figures:
         with torch.no_grad():
             actions = {name: each.table for name, each in run.on_device(dtype).items()}
             figures = measure(actions, run.size.rounds, run.device)
-        yield f"matrix, {dtype}", run.compare("matrix", figures)
+        yield f"matrix, {dtype}", run.compare("matrix", dtype, figures)
     tokens = draw_tokens(run.size.words, run.size.tokens).to(run.device)
     figures = measure(lookups(run.on_device(torch.float32), tokens), run.size.rounds, run.device)
-    yield "lookup, torch.float32", run.compare("lookup", figures)
+    yield "lookup, torch.float32", run.compare("lookup", torch.float32, figures)
 
 
 def time_decoding(run: Run) -> Figures:
     steps = decoding_steps(run.on_device(run.dtype), draw_tokens(run.size.words, BEAM).to(run.device))
-    yield "embedding", run.compare("decoding", measure(steps, run.size.rounds, run.device))
+    yield "embedding", run.compare("decoding", run.dtype, measure(steps, run.size.rounds, run.device))
     task, names = make_task(run.size.words), ("dense", "see, cached", "see, factored")
     with TemporaryDirectory() as folder, torch.no_grad():
         models = {}
@@ -156,7 +156,7 @@ def time_decoding(run: Run) -> Figures:
             models[name] = build_model(cfg, task).eval().to(run.device, run.dtype)
         figures = measure_steps(models, task, run.size.rounds, run.device)
     results = {name: of | {"seconds": of.pop("step")} for name, of in figures.items()}
-    yield "model", run.compare("model decoding", results)
+    yield "model", run.compare("model decoding", run.dtype, results)
 
 
 def train(run: Run) -> Figures:
