@@ -8,8 +8,12 @@ from typing import Any
 from fairseq_see.errors import SeeError
 
 FORMAT = "fairseq-see export"
-VERSION = 1
+# What is written, and what is read; version 1 had no rounded parameters.
+VERSION, VERSIONS = 2, (1, 2)
 WEIGHTS, CONFIG, CTRANSLATE2 = "model.safetensors", "config.json", "model.bin"
+# Precisions of parameters. The default is the smallest that changes the perplexity of the demonstration model by less
+# than 0.5%.
+BITS, DEFAULT_BITS = (16, 8, 6, 4), 8
 # How JSON names an argparse namespace, which is what fairseq keeps a model's options in that has no dataclass.
 NAMESPACE = "argparse.Namespace"
 
@@ -37,8 +41,8 @@ def read_config(path: str | Path) -> dict[str, Any]:
         raise SeeError(f"{path} is damaged: {error}; export the model again") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise SeeError(f"{path} is not of an exported model; fairseq-see export writes one")
-    if config.get("version") != VERSION:
-        raise SeeError(f"{path} is of version {config.get('version')}, this fairseq-see reads version {VERSION}")
+    if config.get("version") not in VERSIONS:
+        raise SeeError(f"{path} is of version {config.get('version')}, this fairseq-see reads up to version {VERSION}")
     return config
 
 

@@ -10,19 +10,26 @@ from rich.table import Table
 
 from fairseq_see.cli.main import ImportUserDir
 from fairseq_see.errors import SeeError
+from fairseq_see.export_config import BITS, DEFAULT_BITS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from fairseq_see.embeddings import Embedding
 
-HELP = "write a trained model small, as safetensors in half precision, for stock fairseq, or for CTranslate2"
+HELP = "write a trained model small, as safetensors of few bits, for stock fairseq, or for CTranslate2"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="checkpoint, or an exported model's folder")
     parser.add_argument("--output", "-o", metavar="FOLDER", type=Path, help="folder of the small model")
+    parser.add_argument(
+        "--bits", type=int, choices=BITS, default=DEFAULT_BITS, help="of the embeddings there (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--layer-bits", type=int, choices=BITS[:2], default=16, help="of all other weights (default: %(default)s)"
+    )
     parser.add_argument(
         "--to-dense", metavar="FILE.pt", type=Path, help="checkpoint for fairseq without this package, full matrices"
     )
@@ -67,12 +74,13 @@ def run(args: argparse.Namespace) -> None:
     dense = dense_twin(model.state, model.embeddings) if args.to_dense else None
     if args.to_ctranslate2:
         write_ctranslate2(args.to_ctranslate2, model, args.quantization)
-    stored = model.write_folder(args.output) if args.output else None
+    stored = model.write_folder(args.output, args.bits, args.layer_bits) if args.output else None
     if dense:
         save_checkpoint(args.to_dense, dense)
     # Last: who reads what is printed may go before the end.
     if stored is not None:
-        _print_sizes(args.output, stored, model.embeddings)
+        bits = f"{args.bits} bits, layers {args.layer_bits}"
+        _print_sizes(args.output, bits, stored, model.embeddings)
     if args.to_ctranslate2:
         size = sum(path.stat().st_size for path in args.to_ctranslate2.iterdir())
         print(f"{args.to_ctranslate2}: {size:,} bytes; a model for CTranslate2")
@@ -81,24 +89,27 @@ def run(args: argparse.Namespace) -> None:
         print(f"{args.to_dense}: {size:,} bytes; fairseq's transformer, for fairseq without --user-dir")
 
 
-def _print_sizes(folder: Path, stored: dict[str, "Tensor"], embeddings: dict[str, "Embedding"]) -> None:
-    """A line for each part: bytes, those with dense matrices in half precision, and the ratio."""
+def _print_sizes(folder: Path, bits: str, stored: dict[str, "Tensor"], embeddings: dict[str, "Embedding"]) -> None:
+    """A line for each part: bytes, those of a dense model in half precision, and the ratio."""
     from fairseq_see.embeddings import exported
+    from fairseq_see.embeddings.buffers import unpacked_state
 
-    rest = sum(tensor.nbytes for tensor in stored.values())
     lines: list[tuple[str, int, int]] = []
+    rest = dict(stored)
     for side, embedding in embeddings.items():
-        size = sum(tensor.nbytes for tensor in exported.weights_of(side, stored).values())
-        rest -= size
+        own = {f"{exported.table_of(side, stored)}.{name}" for name in exported.weights_of(side, stored)}
+        size = sum(rest.pop(name).nbytes for name in own)
         lines.append((f"{side} embedding", size, 2 * embedding.num_embeddings * embedding.embedding_dim))
+    half = sum(tensor.numel() * min(2, tensor.itemsize) for tensor in unpacked_state(rest).values())
+    lines.append(("other weights", sum(tensor.nbytes for tensor in rest.values()), half))
     files = {path.name: path.stat().st_size for path in folder.iterdir()}
     tokens = sum(size for name, size in files.items() if name.startswith(("dict.", "codes.", "spm.")))
     names = sum(files.values()) - tokens - sum(tensor.nbytes for tensor in stored.values())
-    lines += [(name, size, size) for name, size in (("other weights", rest), ("names, configuration", names))]
+    lines.append(("names, configuration", names, names))
     lines += [("dictionaries, subwords", tokens, tokens)] if tokens else []
     lines.append(("in all", sum(line[1] for line in lines), sum(line[2] for line in lines)))
-    table = Table(title=str(folder))
-    for column in ("part", "bytes", "with dense matrices, fp16", "ratio"):
+    table = Table(title=f"{folder}: {bits}")
+    for column in ("part", "bytes", "dense, fp16", "ratio"):
         table.add_column(column, justify="left" if column == "part" else "right")
     for name, size, dense in lines:
         table.add_row(name, f"{size:,}", f"{dense:,}", f"{dense / size:.2f}x")

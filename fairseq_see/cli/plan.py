@@ -4,15 +4,23 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from fairseq_see.cli.main import ImportUserDir
 from fairseq_see.errors import InfeasibleRatio, SeeError
+from fairseq_see.export_config import BITS, DEFAULT_BITS
+
+if TYPE_CHECKING:
+    from fairseq_see.embeddings import Embedding
+
+# Ratios of parameters that are tried for one of bytes; what converges does so in fewer.
+ROUNDS = 30
 
 HELP = "print hyper-parameters, parameters, true ratio and bytes of each method for a prepared data folder"
 
@@ -24,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dim", type=int, default=512, metavar="D", help="embedding dimension (default: %(default)s)")
     parser.add_argument("--ratios", type=float, nargs="+", default=[10, 20, 40, 80], metavar="R", help="ratios to plan")
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="methods (default: every compressing one)")
+    parser.add_argument(
+        "--bytes-ratio", action="store_true", help="plan ratios of bytes: of an export against fp16, index included"
+    )
+    parser.add_argument(
+        "--bits", type=int, choices=BITS, default=DEFAULT_BITS, help="of an export (default: %(default)s)"
+    )
     parser.add_argument("--see-args", metavar="NAME=VALUE,...", help="hyper-parameters, for the methods that have them")
     parser.add_argument(
         "--list-options", action=_ListOptions, nargs=0, help="print the hyper-parameters of every method, and exit"
@@ -57,16 +71,17 @@ def run(args: argparse.Namespace) -> int:
     table = Table(title=f"{args.data}, d = {args.dim}")
     for name, justify in (("side", "left"), ("method", "left"), ("asked", "right"), ("hyper-parameters", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for name in ("parameters", "ratio", "over used rows", "bytes (fp16)"):
+    for name in ("parameters", "ratio", "over used rows", f"bytes ({args.bits} bits)", "of fp16"):
         table.add_column(name, justify="right")
     for plan in plans:
         head = [plan["side"], plan["method"], f"{plan['asked']:g}x"]
         if "refused" in plan:
-            table.add_row(*head, plan["refused"], "-", "-", "-", "-")
+            table.add_row(*head, plan["refused"], *"-----")
             continue
         settings = ", ".join(_chosen(plan)) or "-"
         ratios = [f"{plan['ratio']:.2f}x", f"{plan['ratio_over_used_rows']:.2f}x"]
-        table.add_row(*head, settings, f"{plan['parameters']:,}", *ratios, f"{plan['bytes']:,}")
+        size = [f"{plan['shipped_bytes']:,}", f"{plan['bytes_ratio']:.2f}x"]
+        table.add_row(*head, settings, f"{plan['parameters']:,}", *ratios, *size)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
     return 0
 
@@ -98,16 +113,52 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 index.check_dictionary(vocabulary)
             plan: dict[str, Any] = {"side": language, "rows": rows, "used_rows": used, "dim": args.dim}
             plan |= {"method": method, "asked": ratio}
+            complete = partial(complete_config, method, rows, args.dim, index=index, options=options[method])
+            make = partial(build, method, rows, args.dim, 1, index=index)
             try:
-                config = complete_config(method, rows, args.dim, ratio, index, options[method])
+                with torch.device("meta"):
+                    config = _meet_bytes(complete, make, ratio, args.bits) if args.bytes_ratio else complete(ratio)
+                    embedding = make(**config.to_json())
             except InfeasibleRatio as error:
                 yield plan | {"refused": str(error), "nearest": error.nearest}
                 continue
-            with torch.device("meta"):
-                embedding = build(method, rows, args.dim, 1, index=index, **config.to_json())
             parameters, size = embedding.footprint()
-            plan |= {"config": config.to_json(), "parameters": parameters, "bytes": size, "ratio": embedding.ratio}
-            yield plan | {"ratio_over_used_rows": embedding.ratio * used / rows}
+            shipped = embedding.footprint(args.bits).bytes
+            plan |= {"config": config.to_json(), "parameters": parameters, "ratio": embedding.ratio}
+            plan |= {"ratio_over_used_rows": embedding.ratio * used / rows, "bytes": size}
+            plan |= {"bits": args.bits, "shipped_bytes": shipped, "bytes_ratio": _bytes_ratio(embedding, args.bits)}
+            yield plan
+
+
+def _meet_bytes(complete: Callable[[float], Any], make: "Callable[..., Embedding]", ratio: float, bits: int) -> Any:
+    """The config whose embedding has a ratio of bytes: planned again and again, the asked ratio changed in proportion.
+
+    Raises:
+        InfeasibleRatio: none is found; the message names the nearest ratio of bytes.
+    """
+    from fairseq_see.embeddings.config import TOLERANCE, infeasible, meets
+
+    asked, reached = ratio, []
+    for _ in range(ROUNDS):
+        try:
+            config = complete(asked)
+        except InfeasibleRatio as error:
+            if error.nearest is None:
+                raise
+            config = complete(error.nearest)
+        embedding = make(**config.to_json())
+        reached.append(_bytes_ratio(embedding, bits))
+        if meets(reached[-1], ratio):
+            return config
+        if reached[-1] in reached[:-1]:
+            break
+        asked *= ratio * math.sqrt(TOLERANCE) / reached[-1]
+    raise infeasible(embedding.method, ratio, reached, " of bytes")
+
+
+def _bytes_ratio(embedding: "Embedding", bits: int) -> float:
+    """Bytes of a dense matrix in half precision by those of an export."""
+    return 2 * embedding.num_embeddings * embedding.embedding_dim / embedding.footprint(bits).bytes
 
 
 def _options_of(cls: Any, given: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.buffers import CodeBuffer, IndexBuffers, check_indexes
 from fairseq_see.embeddings.config import MethodConfig, infeasible, meets
+from fairseq_see.embeddings.packing import rounded_bytes
 from fairseq_see.embeddings.read_only import ReadOnlyMatrix
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
@@ -27,7 +28,7 @@ PROJECTION_ROWS = 2048
 
 
 class Footprint(NamedTuple):
-    """Parameters, and codes that stand for such; bytes of these (in half precision, packed) and of a unit index."""
+    """Parameters, and codes that stand for such; bytes of these (in the bits asked for, packed) and of a unit index."""
 
     parameters: int
     bytes: int
@@ -189,13 +190,15 @@ class Embedding(nn.Module, ABC):
             # Whatever ends the block, no tensor of the graph stays behind.
             self._matrices.held = None
 
-    def footprint(self) -> Footprint:
-        """What the embedding costs where it is shipped."""
-        modules, parameters = list(self.modules()), sum(parameter.numel() for parameter in self.parameters())
+    def footprint(self, bits: int = 16) -> Footprint:
+        """What the embedding costs where it is shipped, with parameters of so many bits."""
+        modules, parameters = list(self.modules()), list(self.parameters())
+        size = sum(rounded_bytes(parameter.shape, bits) for parameter in parameters)
         index = sum(module.sizes.bytes for module in modules if isinstance(module, IndexBuffers))
         buffers = [module for module in modules if isinstance(module, CodeBuffer)]
         codes, packed = sum(each.codes.numel() for each in buffers), sum(each.bytes for each in buffers)
-        return Footprint(parameters + codes, 2 * parameters + packed + index)
+        count = sum(parameter.numel() for parameter in parameters)
+        return Footprint(count + codes, size + packed + index)
 
     @property
     def ratio(self) -> float:

@@ -10,15 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fairseq_see.embeddings.packing import pack_codes, packed_bytes, unpack_codes
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import numbered_names
 
 ARRAYS = ("groups", "sense_offsets", "sense_groups", "word_morphemes")
-PACKED, PACKED_CODES = "packed_index", ".packed"
-
-# Of packed codes: rows, columns, states, and what was subtracted from each code.
-HEADER = np.dtype("<i4"), 4
+# What stands at the end of names in a packed state dict; the last two belong together where a parameter was rounded.
+PACKED, PACKED_CODES, SCALES = "packed_index", ".packed", ".scales"
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ class IndexBuffers(nn.Module):
 
 
 class CodeBuffer(nn.Module):
-    """Codes of one byte in memory, of four in state dicts (averaging checkpoints adds them up), of log2 K bits shipped.
+    """Codes of one byte in memory, of four in state dicts (averaging adds them up), of log2 K bits where shipped.
 
     Args:
         codes: (V, M), of dtype int8 or uint8.
@@ -194,10 +193,10 @@ def packed_state(module: nn.Module) -> dict[str, Tensor]:
 
 
 def unpacked_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What ``packed_state`` was made from.
+    """What ``packed_state`` was made from; parameters that were rounded then are float32.
 
     Raises:
-        SeeError: a packed index is damaged.
+        SeeError: a packed index, or codes, are damaged.
     """
     unpacked: dict[str, Tensor] = {}
     for name, value in state.items():
@@ -206,58 +205,9 @@ def unpacked_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
             index = UnitIndex.unpacked(value.cpu().numpy().tobytes())
             unpacked |= {f"{path}.{array}": torch.from_numpy(getattr(index, array)) for array in ARRAYS}
         elif name.endswith(PACKED_CODES):
-            unpacked[name.removesuffix(PACKED_CODES)] = unpack_codes(value)
-        else:
+            full = name.removesuffix(PACKED_CODES)
+            codes, scales = unpack_codes(value), state.get(full + SCALES)
+            unpacked[full] = codes if scales is None else codes.view(*scales.shape, -1) * scales.float().unsqueeze(-1)
+        elif name.removesuffix(SCALES) + PACKED_CODES not in state:
             unpacked[name] = value
     return unpacked
-
-
-def packed_bytes(codes: int, states: int) -> int:
-    """Bytes of so many codes of ``states`` different values, without the header."""
-    per_byte = _per_byte(states)
-    return -(-codes // per_byte) if per_byte else -(-codes * _bits(states) // 8)
-
-
-def pack_codes(codes: Tensor, states: int) -> Tensor:
-    """Codes (V, M) as uint8 (n,): a header, then ceil(log2 K) bits each; few states share a byte (3: five of them)."""
-    offset = int(codes.min()) if codes.numel() and codes.dtype == torch.int8 else 0
-    values = codes.cpu().numpy().astype(np.int16).ravel() - offset
-    if per_byte := _per_byte(states):
-        digits = np.pad(values, (0, -len(values) % per_byte)).reshape(-1, per_byte)
-        data = (digits * states ** np.arange(per_byte)).sum(1).astype(np.uint8)
-    else:
-        data = np.packbits(((values[:, None] >> np.arange(_bits(states))) & 1).astype(np.uint8))
-    header = np.array([*codes.shape, states, offset], HEADER[0]).tobytes()
-    return torch.frombuffer(bytearray(header + data.tobytes()), dtype=torch.uint8)
-
-
-def unpack_codes(packed: Tensor) -> Tensor:
-    """The codes (V, M) that were packed.
-
-    Raises:
-        SeeError: they are cut short.
-    """
-    data = packed.cpu().numpy().tobytes()
-    size = HEADER[0].itemsize * HEADER[1]
-    rows, columns, states, offset = (int(each) for each in np.frombuffer(data[:size], HEADER[0], HEADER[1]))
-    count = rows * columns
-    if min(rows, columns) < 0 or states < 1 or len(data) != size + packed_bytes(count, states):
-        raise SeeError("packed codes are damaged; export the model again")
-    stored = np.frombuffer(data[size:], np.uint8)
-    if per_byte := _per_byte(states):
-        values = (stored[:, None].astype(np.int16) // states ** np.arange(per_byte) % states).ravel()[:count]
-    else:
-        width = _bits(states)
-        bits = np.unpackbits(stored, count=count * width).reshape(-1, width)
-        values = (bits.astype(np.int16) << np.arange(width)).sum(1)
-    return torch.from_numpy((values + offset).reshape(rows, columns).astype(np.int8 if offset else np.uint8))
-
-
-def _bits(states: int) -> int:
-    return max(1, (states - 1).bit_length())
-
-
-def _per_byte(states: int) -> int:
-    """Codes that share a byte as digits, where that takes less than whole bits; else 0."""
-    digits = next(n for n in range(8, -1, -1) if states**n <= 256)
-    return digits if digits * _bits(states) > 8 else 0

@@ -13,6 +13,7 @@ A fit begins from product quantisation of the trained matrix.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -22,10 +23,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from fairseq_see.embeddings.base import Embedding, Footprint
-from fairseq_see.embeddings.buffers import packed_bytes
 from fairseq_see.embeddings.config import MethodConfig, option
 from fairseq_see.embeddings.init import match_variance
 from fairseq_see.embeddings.kronecker import compute_dtype
+from fairseq_see.embeddings.packing import packed_bytes, rounded_bytes
 from fairseq_see.embeddings.product_quantised import (
     MOST,
     ProductQuantisedConfig,
@@ -117,10 +118,11 @@ class DPQEmbedding(Embedding):
         self.train(mode)
         return small.eval()
 
-    def footprint(self) -> Footprint:
+    def footprint(self, bits: int = 16) -> Footprint:
         """Of what is shipped: queries and keys are not."""
-        codes, parameters = self.num_embeddings * self.subvectors, self.codebooks.numel()
-        return Footprint(codes + parameters, packed_bytes(codes, self.codebooks.shape[1]) + 2 * parameters)
+        codes, centroids = self.num_embeddings * self.subvectors, self.codebooks.shape[1]
+        shape = centroids, self.embedding_dim
+        return Footprint(codes + math.prod(shape), packed_bytes(codes, centroids) + rounded_bytes(shape, bits))
 
     def _rows(self, ids: Tensor) -> Tensor:
         """The subvectors that the queries choose; gradients pass straight through, or as those of a softmax."""

@@ -1,6 +1,7 @@
 """A trained model as it is shipped: a folder that ``fairseq-see export`` writes, read here without fairseq.
 
-    model.safetensors   the weights in half precision, a unit index as one uint8 tensor (UnitIndex.packed)
+    model.safetensors   the weights in half precision or rounded to integers (packing.py): NAME.packed and NAME.scales;
+                        a unit index as one uint8 tensor (UnitIndex.packed)
     config.json         what the embeddings are, the configuration that fairseq builds the model from, and how raw text
                         becomes its tokens (fairseq_see/export_config.py)
     dict.LANG.txt       fairseq's dictionaries: a token's id is its line, after <s>, <pad>, </s> and <unk>
@@ -18,12 +19,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
 from fairseq_see.embeddings.base import Embedding
-from fairseq_see.embeddings.buffers import unpacked_state
+from fairseq_see.embeddings.buffers import PACKED_CODES, SCALES, unpacked_state
+from fairseq_see.embeddings.packing import pack_codes, round_rows, rounded_bytes
 from fairseq_see.embeddings.registry import restore, upgrade
 from fairseq_see.errors import SeeError
 from fairseq_see.export_config import CONFIG, WEIGHTS, folder_of, read_config, write_config
@@ -111,38 +114,50 @@ def read_weights(path: str | Path, prefix: str = "") -> dict[str, Tensor]:
         raise SeeError(f"{path}: {error}") from error
 
 
-def write(folder: Path, state: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor]:
+def write(
+    folder: Path, state: dict[str, Tensor], config: dict[str, Any], bits: int = 16, layer_bits: int = 16
+) -> dict[str, Tensor]:
     """Write weights and configuration into an existing folder.
 
     Args:
         folder: where.
         state: the state dict of the model, unit indexes packed.
         config: ``embeddings`` and what else a reader may need.
+        bits: of the embeddings' parameters.
+        layer_bits: of all others.
 
     Returns:
-        the tensors as they are stored: in half precision, equal ones once.
+        the tensors as they are stored, equal ones once.
 
     Raises:
         SeeError: a value is NaN, infinite or too large for half precision.
         OSError: the folder is not writable or full.
     """
+    check_finite(state)
+    weights: dict[str, Tensor] = {}
+    for name, value in state.items():
+        width = bits if ".embed_tokens." in name else layer_bits
+        if value.is_floating_point() and rounded_bytes(value.shape, width) < 2 * value.numel():
+            codes, scales = round_rows(value, width)
+            weights[name + PACKED_CODES] = pack_codes(codes.flatten(0, -2), 2**width - 1)
+            weights[name + SCALES] = scales.half()
+        else:
+            weights[name] = value.half() if value.is_floating_point() else value
     stored: dict[str, Tensor] = {}
     first: dict[Any, str] = {}
     shared: dict[str, str] = {}
-    check_finite(state)
     # In an order of its own, so that the same model gives the same bytes; and the encoder's before the decoder's.
-    for name, value in sorted(state.items(), reverse=True):
-        tensor = value.half() if value.is_floating_point() else value
+    for name, tensor in sorted(weights.items(), reverse=True):
         if not tensor.isfinite().all():
             raise SeeError(f"{name} has values that half precision cannot hold, above 65,504")
-        tensor = tensor.contiguous()
-        content = hashlib.sha256(tensor.numpy().tobytes()).digest()
+        content = hashlib.sha256(tensor.contiguous().numpy().tobytes()).digest()
         kept = first.setdefault((tensor.dtype, tensor.shape, content), name)
         if kept == name:
-            stored[name] = tensor.clone()
+            stored[name] = tensor.clone(memory_format=torch.contiguous_format)
         else:
             shared[name] = kept
     write_tensors(folder / WEIGHTS, stored, {"shared": json.dumps(shared)})
     check_written(folder / WEIGHTS, stored, load_file(folder / WEIGHTS))
-    write_config(folder, config)
+    sizes = {"bits": bits, "layer_bits": layer_bits, "bytes": sum(tensor.nbytes for tensor in stored.values())}
+    write_config(folder, config | sizes)
     return stored

@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, Footprint
-from fairseq_see.embeddings.buffers import packed_bytes
 from fairseq_see.embeddings.config import MethodConfig, infeasible, meets, option
 from fairseq_see.embeddings.decompose import weighted_svd
 from fairseq_see.embeddings.init import default_scale, match_variance
 from fairseq_see.embeddings.kronecker import compute_dtype
+from fairseq_see.embeddings.packing import packed_bytes, rounded_bytes
 from fairseq_see.embeddings.registry import register
 
 STATES = 3
@@ -93,10 +93,10 @@ class LowBitEmbedding(Embedding):
         """The digits in place of the latents: a model that is loaded from them has the same."""
         return {"latents": (self.digits().detach().to(torch.int8), STATES)}
 
-    def footprint(self) -> Footprint:
+    def footprint(self, bits: int = 16) -> Footprint:
         """Of what is shipped: digits, and B."""
         digits, parameters = self.latents.numel(), self.right.numel()
-        return Footprint(digits + parameters, packed_bytes(digits, STATES) + 2 * parameters)
+        return Footprint(digits + parameters, packed_bytes(digits, STATES) + rounded_bytes(self.right.shape, bits))
 
     def _rows(self, ids: Tensor) -> Tensor:
         """Digits times B."""

@@ -25,9 +25,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding
-from fairseq_see.embeddings.buffers import CodeBuffer, packed_bytes
+from fairseq_see.embeddings.buffers import CodeBuffer
 from fairseq_see.embeddings.config import MethodConfig, infeasible, meets, option
 from fairseq_see.embeddings.init import match_variance
+from fairseq_see.embeddings.packing import packed_bytes, round_rows
 from fairseq_see.embeddings.registry import register
 from fairseq_see.errors import SeeError, needs_extra
 
@@ -36,9 +37,6 @@ MOST = 256
 
 # Of k-means; the number that faiss takes for product quantisers.
 ITERATIONS = 25
-
-# Largest code of int8; -128 is left out, so that an embedding and its negative are rounded alike.
-LARGEST = 127
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,12 +123,10 @@ class Int8Embedding(Embedding):
     @torch.no_grad()
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
         """Round the matrix."""
-        # As it is shipped, so that what is measured here is true of that too.
-        scales = (matrix.abs().amax(1) / LARGEST).half().to(matrix.dtype)
+        codes, scales = round_rows(matrix, 8)
         if self.padding_idx is not None:
-            scales[self.padding_idx] = 0
-        codes = matrix / scales.unsqueeze(1).masked_fill(scales.unsqueeze(1) == 0, torch.inf)
-        self.codes_version_1.codes.copy_(codes.round().clamp(-LARGEST, LARGEST))
+            codes[self.padding_idx], scales[self.padding_idx] = 0, 0
+        self.codes_version_1.codes.copy_(codes)
         self.scales.copy_(scales)
         return True
 

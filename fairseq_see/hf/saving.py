@@ -20,7 +20,8 @@ from transformers.quantizers import register_quantization_config
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from fairseq_see.embeddings import Embedding, restore
-from fairseq_see.embeddings.buffers import PACKED_CODES, packed_state, unpack_codes
+from fairseq_see.embeddings.buffers import PACKED_CODES, packed_state
+from fairseq_see.embeddings.packing import unpack_codes
 from fairseq_see.errors import SeeError
 from fairseq_see.hf import surgery
 from fairseq_see.hf.resizing import resize

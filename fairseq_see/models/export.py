@@ -86,8 +86,13 @@ class TrainedModel:
         task = options_in(self.state["cfg"]["task"])
         return task["source_lang"], task["target_lang"]
 
-    def write_folder(self, folder: Path) -> dict[str, Tensor]:
-        """Write the small model, in half precision, in place of an earlier export.
+    def write_folder(self, folder: Path, bits: int, layer_bits: int) -> dict[str, Tensor]:
+        """Write the small model in place of an earlier export.
+
+        Args:
+            folder: where.
+            bits: of the embeddings' parameters, one of :data:`~fairseq_see.export_config.BITS`.
+            layer_bits: of all other parameters.
 
         Returns:
             the tensors as they are stored.
@@ -113,7 +118,7 @@ class TrainedModel:
         resolved = json.loads(json.dumps(resolved, sort_keys=True))
         config = {"embeddings": resolved, "cfg": cfg, "num_updates": updates_of(self.state), "text": self.text}
         with replacing_folder(folder) as new:
-            stored = exported.write(new, weights, config)
+            stored = exported.write(new, weights, config, bits, layer_bits)
             copy_files(self.files, new)
         return stored
 

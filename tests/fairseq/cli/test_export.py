@@ -46,7 +46,7 @@ def trained(toy, tmp_path_factory):
     torch.save(state, folder / "half.pt")
     done = run_command(
         *("fairseq-see", "export", folder / "checkpoint_best.pt"),
-        *("--output", folder / "small", "--to-dense", folder / "dense.pt"),
+        *("--output", folder / "small", "--bits", "16", "--to-dense", folder / "dense.pt"),
     )
     (folder / "printed").write_text(done.stdout)
     return folder
@@ -151,7 +151,7 @@ def untrained(path, data, *words):
 
 
 def scores(model):
-    """What a model says to two sentences."""
+    """A model's outputs for two sentences."""
     tokens = torch.tensor([[5, 6, 7, 2], [8, 9, 10, 2]])
     with torch.no_grad():
         return model.eval()(tokens, torch.tensor([4, 4]), tokens)[0]
@@ -180,7 +180,7 @@ UNTIED = ("--arch", "see_transformer", "--encoder-normalize-before", "--layernor
 def test_every_method_and_tying_comes_back(toy, tmp_path, capsys, method, data, words):
     ratio = ("--see-ratio", "2") if embedding_class(method).compresses else ()
     model = untrained(tmp_path / "full.pt", toy / data, "--see-method", method, *ratio, *words, *SMALL)
-    out = ("-o", str(tmp_path / "small"), "--to-dense", str(tmp_path / "dense.pt"))
+    out = ("--bits", "16", "-o", str(tmp_path / "small"), "--to-dense", str(tmp_path / "dense.pt"))
     assert main(["export", str(tmp_path / "full.pt"), *out]) == 0
 
     dense, cfg = loaded(tmp_path / "dense.pt", toy / data)
@@ -200,11 +200,43 @@ def test_every_method_and_tying_comes_back(toy, tmp_path, capsys, method, data, 
         assert embedding.footprint() == original.footprint()
 
     # The small model is as good a source as the checkpoint, but for its precision.
-    again = ("-o", str(tmp_path / "again"), "--to-dense", str(tmp_path / "again.pt"))
+    again = ("--bits", "16", "-o", str(tmp_path / "again"), "--to-dense", str(tmp_path / "again.pt"))
     assert main(["export", str(tmp_path / "small"), *again]) == 0
     for file in (tmp_path / "small").iterdir():
         assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
     torch.testing.assert_close(scores(loaded(tmp_path / "again.pt", toy / data)[0]), scores(small))
+
+
+def test_bits_of_embeddings_and_layers(toy, tmp_path, capsys):
+    model = untrained(tmp_path / "full.pt", toy / "data-bin", "--see-ratio", "2", *SMALL)
+    words = ("--bits", "6", "--layer-bits", "8", "-o")
+    assert main(["export", str(tmp_path / "full.pt"), *words, str(tmp_path / "small")]) == 0
+    assert "6 bits, layers 8" in capsys.readouterr().out
+    stored = load_file(tmp_path / "small/model.safetensors")
+    config = json.loads((tmp_path / "small/config.json").read_text())
+    assert [config[name] for name in ("bits", "layer_bits")] == [6, 8]
+    assert config["bytes"] == sum(tensor.nbytes for tensor in stored.values())
+
+    small, _ = loaded(tmp_path / "small/model.safetensors", toy / "data-bin")
+    before, after = dict(model.named_parameters()), dict(small.named_parameters())
+    for name, value in before.items():
+        bits = 6 if ".embed_tokens." in name else 8
+        if value.dim() == 1:
+            assert after[name].equal(value.half().float()), name
+            continue
+        # A step is the largest of a row by 31, or 127; that step is in half precision.
+        step = value.abs().amax(1, keepdim=True) / (2 ** (bits - 1) - 1)
+        assert ((after[name] - value).abs() <= 0.56 * step).all() and not after[name].equal(value.half().float()), name
+        # Of 27 columns and the scales, in bytes.
+        assert stored[f"{name}.packed"].nbytes == 16 + math.ceil(value.numel() * bits / 8), name
+        assert stored[f"{name}.scales"].nbytes == 2 * len(value)
+
+    # An export of it has the same bytes; whatever is made of it computes the same.
+    again = (*words, str(tmp_path / "again"), "--to-dense", str(tmp_path / "dense.pt"))
+    assert main(["export", str(tmp_path / "small"), *again]) == 0
+    assert (tmp_path / "small/model.safetensors").read_bytes() == (tmp_path / "again/model.safetensors").read_bytes()
+    dense, _ = loaded(tmp_path / "dense.pt", toy / "data-bin")
+    torch.testing.assert_close(scores(dense), scores(small))
 
 
 def test_shared_tables_are_stored_once_even_after_averaging(toy, tmp_path):
@@ -222,7 +254,7 @@ def test_shared_tables_are_stored_once_even_after_averaging(toy, tmp_path):
 
 @pytest.mark.parametrize("ratio", [10, 80])
 def test_bytes_at_a_real_size(tmp_path, ratio):
-    """What a ratio in parameters comes to on disk, with an index of random units: nothing of it can be compressed."""
+    """What a ratio of parameters is on disk, with an index of random units: nothing of it can be compressed."""
     words, dim = 8000, 512
     index = random_index(words, rank=5, sememes=600, morphemes=1900, groups=2500)
     embedding = build("see", words, dim, 1, index=index, ratio=ratio)
@@ -424,7 +456,7 @@ def test_damaged_exports(good, tmp_path, capsys):
         with pytest.raises(SeeError, match=message):
             load(tmp_path / "small")
     weights.write_bytes(content)
-    newer = json.dumps(json.loads(text) | {"version": 2})
+    newer = json.dumps(json.loads(text) | {"version": 3})
     undescribed = json.dumps({name: value for name, value in json.loads(text).items() if name != "embeddings"})
     for damaged in (undescribed, text.replace('"order": 3', '"order": 0')):
         assert damaged != text
@@ -433,7 +465,7 @@ def test_damaged_exports(good, tmp_path, capsys):
             load(tmp_path / "small")
     for damaged, message in (
         (text[:-9], "config.json is damaged"),
-        (newer, "is of version 2"),
+        (newer, "is of version 3"),
         ("[]", "not of an exp"),
         (json.dumps(json.loads(text) | {"more": {"argparse.Namespace": 3}}), "config.json is damaged"),
     ):

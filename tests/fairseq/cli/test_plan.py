@@ -27,6 +27,29 @@ def test_plans_both_sides_within_the_tolerance(toy, capsys):
         assert entry["rows"] == 72 and entry["used_rows"] == 68
 
 
+@pytest.mark.parametrize("bits", [16, 8, 4])
+def test_ratios_of_bytes(toy, tmp_path, capsys, bits):
+    """Of an export, with its index, against half precision."""
+    (tmp_path / "dict.en.txt").write_text("".join(f"word{i} 9\n" for i in range(3996)))
+    words = ("--bytes-ratio", "--bits", bits, "--json", "--methods")
+    small, big = ((toy / "data-bin", "--dim", 256, "--ratios", 4, 3000), (tmp_path, "--dim", 256, "--ratios", 10, 40))
+    plans = json.loads(plan(capsys, *small, *words, "see")[1])
+    plans += json.loads(plan(capsys, *big, *words, "low_rank", "product_quantised")[1])
+    reached = [entry for entry in plans if "refused" not in entry]
+    assert [(entry["method"], entry["asked"]) for entry in reached] == [
+        *[("see", 4)] * 2, ("low_rank", 10), ("low_rank", 40), ("product_quantised", 10), ("product_quantised", 40)
+    ]  # fmt: skip
+    for entry in reached:
+        assert entry["asked"] <= entry["bytes_ratio"] <= 1.03 * entry["asked"]
+        assert entry["bytes_ratio"] == pytest.approx(2 * entry["rows"] * 256 / entry["shipped_bytes"])
+    rank = reached[2]["config"]["rank"]
+    columns = 2 * rank if bits == 16 else rank * bits / 8 + 2
+    # 4,000 words and k rows of B, of which each has a scale if it is rounded; what a fraction of k adds is 16 bits.
+    assert reached[2]["shipped_bytes"] == pytest.approx(4000 * columns + 256 * rank * bits / 8, rel=0.06)
+    refused = [entry for entry in plans if "refused" in entry]
+    assert all("of bytes" in entry["refused"] and entry["nearest"] < 3000 for entry in refused) and len(refused) == 2
+
+
 def test_a_joined_dictionary_is_counted_over_the_rows_a_side_uses(toy):
     words = ("--dim", "64", "--ratios", "2", "--methods", "see", "--json")
     command = [sys.executable, "-m", "fairseq_see.cli.main", "plan", toy / "joined", *words]

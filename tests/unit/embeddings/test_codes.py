@@ -1,12 +1,17 @@
 """Learnt codes, few bits and frozen embeddings against slow readings of their formulas, and packing by hand."""
 
+import json
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairseq_see.embeddings import build
-from fairseq_see.embeddings.buffers import pack_codes, packed_bytes, unpack_codes
+from fairseq_see.embeddings import REGISTRY, build, embedding_class, load
+from fairseq_see.embeddings.buffers import packed_state
+from fairseq_see.embeddings.exported import write
+from fairseq_see.embeddings.packing import pack_codes, packed_bytes, unpack_codes
 from fairseq_see.errors import SeeError
 
 
@@ -57,6 +62,40 @@ def test_damaged_codes_are_refused():
     for damaged in (packed[:-1], torch.cat((packed, packed[:1]))):
         with pytest.raises(SeeError, match="packed codes are damaged"):
             unpack_codes(damaged)
+
+
+def rounded(value, bits):
+    """A float64 array of rows (..., n), rounded one after another to integers times a scale in half precision."""
+    out, largest = np.empty_like(value), 2 ** (bits - 1) - 1
+    for place in np.ndindex(value.shape[:-1]):
+        scale = float(np.float16(np.float32(max(abs(value[place]))) / np.float32(largest)))
+        integers = [min(largest, max(-largest, round(float(each) / scale))) if scale else 0 for each in value[place]]
+        out[place] = np.multiply(integers, scale)
+    return out
+
+
+@pytest.mark.parametrize("bits", [8, 6, 4])
+@pytest.mark.parametrize("method", sorted(REGISTRY))
+def test_parameters_are_shipped_rounded_by_row(method, bits, random_index, tmp_path):
+    torch.manual_seed(bits)
+    given = {"index": random_index(90)} if embedding_class(method).uses_index else {}
+    ratio = {"ratio": 2.0} if embedding_class(method).compresses and method != "morph_lstm" else {}
+    embedding = build(method, 90, 27, 1, **given, **ratio)
+    small = embedding.shipped()
+    state = {f"encoder.embed_tokens.{name}": value for name, value in packed_state(small).items()}
+    stored = write(tmp_path, state, {"embeddings": {"encoder": small.describe()}}, bits)
+
+    expected = small.double()
+    for name, parameter in expected.named_parameters():
+        if parameter.dim() > 1 and f"encoder.embed_tokens.{name}.scales" in stored:
+            parameter.data = torch.from_numpy(rounded(parameter.detach().numpy(), bits))
+        elif f"encoder.embed_tokens.{name}" in stored:
+            parameter.data = parameter.detach().half().double()
+    torch.testing.assert_close(load(tmp_path).double().table(), expected.table())
+    headers = 16 * sum(name.endswith(".packed") for name in stored)
+    size = sum(tensor.nbytes for name, tensor in stored.items() if not name.endswith("config_version"))
+    assert embedding.footprint(bits).bytes == size - headers
+    assert json.loads((tmp_path / "config.json").read_text())["bytes"] == size + 8
 
 
 def nearest(embedding, word):
