@@ -136,7 +136,13 @@ class Int8Embedding(Embedding):
 
 
 def plan_codes(
-    method: str, ratio: float, num_embeddings: int, embedding_dim: int, choices: Iterable[int]
+    method: str,
+    ratio: float,
+    num_embeddings: int,
+    embedding_dim: int,
+    choices: Iterable[int],
+    least: int = 2,
+    shared: bool = True,
 ) -> tuple[int, int]:
     """Of the M and K that meet a ratio of bytes, those whose codes have most information, M log K bits a word.
 
@@ -146,6 +152,8 @@ def plan_codes(
         num_embeddings: V.
         embedding_dim: d.
         choices: the M that the method can have.
+        least: the smallest K.
+        shared: whether codebooks share the d dimensions; else each has all of them.
 
     Raises:
         InfeasibleRatio: none meets it.
@@ -153,8 +161,9 @@ def plan_codes(
     dense, best = 2 * num_embeddings * embedding_dim, (0.0, 1, 2)
     reached: dict[float, None] = {}
     for codes in choices:
-        for centroids in range(2, min(MOST, num_embeddings) + 1):
-            size = packed_bytes(num_embeddings * codes, centroids) + 2 * centroids * embedding_dim
+        for centroids in range(least, min(MOST, num_embeddings) + 1):
+            elements = centroids * embedding_dim * (1 if shared else codes)
+            size = packed_bytes(num_embeddings * codes, centroids) + 2 * elements
             reached[dense / size] = None
             if meets(dense / size, ratio):
                 best = max(best, (codes * math.log(centroids), codes, centroids))

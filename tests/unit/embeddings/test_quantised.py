@@ -1,4 +1,4 @@
-"""Quantised tables, against torch's own quantiser and against what k-means promises."""
+"""Quantised matrices, against torch's own quantiser and against what k-means promises."""
 
 import math
 import sys
@@ -87,9 +87,14 @@ def test_a_plan_has_the_most_bits_a_word_of_all_that_meet_the_ratio(rows, column
     assert found.subvectors * math.log(found.centroids) == pytest.approx(max(bits))
 
 
-@pytest.mark.parametrize(
-    ("method", "options"), [("int8", {}), ("product_quantised", {"subvectors": 4, "centroids": 16})]
-)
+FIXED = [
+    ("int8", {}),
+    ("product_quantised", {"subvectors": 4, "centroids": 8}),
+    ("compositional", {"books": 4, "codewords": 8, "codes": "fixed"}),
+]
+
+
+@pytest.mark.parametrize(("method", "options"), FIXED)
 def test_codes_stay_bytes_when_a_state_dict_is_assigned(method, options):
     embedding, twin = (build(method, 300, 8, 1, **options) for _ in range(2))
     twin.load_state_dict(embedding.state_dict(), assign=True)
@@ -111,10 +116,9 @@ def test_more_subvectors_than_dimensions_are_refused():
         build("product_quantised", 100, 64, subvectors=65, centroids=8)
 
 
-@pytest.mark.parametrize("method", ["int8", "product_quantised"])
-def test_training_moves_no_code(method):
+@pytest.mark.parametrize(("method", "options"), FIXED)
+def test_training_moves_no_code(method, options):
     table = table_of(60, 16, padding=1)
-    options = {"subvectors": 4, "centroids": 8} if method == "product_quantised" else {}
     embedding = build(method, 60, 16, 1, **options)
     embedding.initialise_from(table)
     codes, before = embedding.codes_version_1.codes.clone(), embedding.table().detach()
