@@ -57,8 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--weights",
         choices=("none", "frequency"),
-        default="none",
-        help="of embeddings: all alike, or the dictionary's counts, plus 1 (default: %(default)s)",
+        help="of embeddings: all alike, or the dictionary's counts, plus 1 (default: frequency for codes, else none)",
     )
     add("--encoder", choices=("linear",), help="learn latents as a linear map of embeddings (for low_rank)")
     add("--optimizer", choices=("adam", "lbfgs"), help="default: adam")
@@ -97,7 +96,8 @@ def run(args: argparse.Namespace) -> None:
         "see_args": own | parse_options(args.see_args),
         "see_index": args.see_index,
     }
-    embedding_class(method)
+    cls = embedding_class(method)
+    args.weights = args.weights or ("frequency" if cls.quantised and cls.compresses else "none")
     parse_loss(config.loss)
     torch.manual_seed(args.seed)
     exchange = Exchange(args.checkpoint, options, args.data, args.input_only)

@@ -13,6 +13,7 @@ A fit begins from product quantisation of the trained matrix.
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -36,6 +37,8 @@ from fairseq_see.embeddings.product_quantised import (
 )
 from fairseq_see.embeddings.registry import register
 from fairseq_see.errors import SeeError
+
+logger = logging.getLogger(__name__)
 
 # Embeddings whose responses, n M K of them, are computed at a time.
 ROWS = 2048
@@ -84,7 +87,7 @@ class DPQEmbedding(Embedding):
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
         """Product quantisation of the matrix; queries are its subvectors."""
         width = self.queries.shape[2]
-        parts = [slice(part * width, (part + 1) * width) for part in range(self.subvectors)]
+        parts = [slice(at, at + width) for at in range(0, self.embedding_dim, width)]
         _, codebooks = quantise(matrix, parts, self.codebooks.shape[1], self.padding_idx, weights)
         self.codebooks.copy_(codebooks.view(-1, self.subvectors, width).transpose(0, 1))
         self.queries.copy_(matrix.view(self.queries.shape))
@@ -94,16 +97,7 @@ class DPQEmbedding(Embedding):
 
     def codes(self, ids: Tensor | None = None) -> Tensor:
         """The codes of the words ``ids`` (n,), or of all: (n, M), from 0 to K - 1."""
-        every = self.queries if ids is None else self.queries[ids]
-        with torch.no_grad():
-            parts = every.split(ROWS)
-            return torch.cat([self._responses(part).argmax(2) for part in parts]) if parts else every.new_zeros(0)
-
-    def utilisation(self) -> float:
-        """The part of the centroids that some word uses."""
-        codes = self.codes()
-        used = sum(len(torch.unique(column)) for column in codes.T)
-        return used / (self.subvectors * self.codebooks.shape[1])
+        return self._choose(self.queries if ids is None else self.queries[ids])
 
     def shipped(self) -> Embedding:
         """Product quantisation with the codes of now, in eval mode."""
@@ -113,9 +107,12 @@ class DPQEmbedding(Embedding):
         mode = self.training
         self.eval()
         with torch.no_grad():
-            small.codes_version_1.codes.copy_(self.codes())
+            codes = self.codes()
+            small.codes_version_1.codes.copy_(codes)
             small.codebooks.copy_(self.codebooks.transpose(0, 1).flatten(1))
         self.train(mode)
+        used = sum(len(column.unique()) for column in codes.T) / (self.subvectors * self.codebooks.shape[1])
+        logger.info(f"{used:.0%} of the centroids are used by some word")
         return small.eval()
 
     def footprint(self, bits: int = 16) -> Footprint:
@@ -129,16 +126,15 @@ class DPQEmbedding(Embedding):
         queries = F.embedding(ids, self.queries.flatten(1)).view(-1, *self.queries.shape[1:])
         if self.keys is None or not torch.is_grad_enabled():
             return self._straight_through(queries)
-        parts = queries.split(ROWS)
-        # Responses are n M K numbers: computed again in the backward pass instead of kept.
-        chosen = [checkpoint(self._softmax, part, use_reentrant=False) for part in parts]
-        return torch.cat(chosen) if chosen else queries.flatten(1)
+        # Responses are n M K values: computed again in the backward pass instead of kept.
+        return torch.cat([checkpoint(self._softmax, part, use_reentrant=False) for part in queries.split(ROWS)])
+
+    @torch.no_grad()
+    def _choose(self, queries: Tensor) -> Tensor:
+        return torch.cat([self._responses(part).argmax(2) for part in queries.split(ROWS)])
 
     def _straight_through(self, queries: Tensor) -> Tensor:
-        with torch.no_grad():
-            parts = [self._responses(part).argmax(2) for part in queries.split(ROWS)]
-            codes = torch.cat(parts) if parts else queries.new_zeros(0, self.subvectors, dtype=torch.long)
-            codes = codes + torch.arange(self.subvectors, device=codes.device) * self.codebooks.shape[1]
+        codes = self._choose(queries) + torch.arange(self.subvectors, device=queries.device) * self.codebooks.shape[1]
         values = F.embedding(codes, self.codebooks.flatten(0, 1))
         return (values + (queries - queries.detach())).flatten(1)
 

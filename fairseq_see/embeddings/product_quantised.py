@@ -148,7 +148,7 @@ def plan_codes(
 
     Args:
         method: its name, for the message.
-        ratio: 2 V d bytes of a dense matrix in half precision by those of codes and codebooks.
+        ratio: bytes of a dense matrix in half precision by those of codes and codebooks.
         num_embeddings: V.
         embedding_dim: d.
         choices: the M that the method can have.
@@ -205,8 +205,7 @@ def quantise(
         with warnings.catch_warnings():
             # Fewer distinct subvectors than centroids: some are not used, which is no fault.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            codes[chosen.cpu(), part] = torch.from_numpy(
-                model.fit_predict(rows[:, columns], sample_weight=counts)
-            ).byte()
+            found = model.fit_predict(rows[:, columns], sample_weight=counts)
+        codes[chosen.cpu(), part] = torch.from_numpy(found).byte()
         codebooks[: model.n_clusters, columns] = torch.from_numpy(model.cluster_centers_).to(matrix)
     return codes, codebooks

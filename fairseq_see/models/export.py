@@ -19,7 +19,7 @@ from torch import Tensor
 from fairseq_see.embeddings import Embedding, exported
 from fairseq_see.embeddings.buffers import packed_state
 from fairseq_see.errors import SeeError, needs_extra
-from fairseq_see.export_config import CONFIG, CTRANSLATE2, WEIGHTS, is_export, read_config
+from fairseq_see.export_config import CONFIG, CTRANSLATE2, WEIGHTS, folder_of, is_export, read_config
 from fairseq_see.io import replacing_folder
 from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings, options_in, updates_of
 from fairseq_see.text import CODES, load_subwords, segmenter_version
@@ -62,29 +62,33 @@ class TrainedModel:
         """
         state = load_checkpoint(checkpoint)
         embeddings = load_embeddings(checkpoint, state)
-        state = {**state, "cfg": copy.deepcopy(state["cfg"])}
-        task = options_in(state["cfg"]["task"])
-        trained = Path(str(task["data"]).split(os.pathsep)[0])
+        model = cls({**state, "cfg": copy.deepcopy(state["cfg"])}, embeddings, {}, None)
+        trained = Path(str(model._task["data"]).split(os.pathsep)[0])
         if is_export(checkpoint):
-            trained = checkpoint if checkpoint.is_dir() else checkpoint.parent
+            trained = folder_of(checkpoint)
         folder = data or trained
-        model = cls(state, embeddings, {}, None)
-        if "source_lang" not in task:
-            model._find_single_dictionary(folder, required=data is not None)
-            return model
-        model._find_dictionaries(folder, trained, required=data is not None)
-        if model.files:
-            above = trained if is_export(checkpoint) else folder.parent
-            model._find_subwords(subwords or above, required=subwords is not None)
-            if is_export(checkpoint) and subwords is None:
+        if problem := model._find_dictionaries(folder, trained):
+            if data:
+                raise SeeError(f"{folder} {problem}; --data is the folder of the model's dictionaries")
+            logger.warning(f"{folder} {problem}, exporting without dictionaries (--data names their folder)")
+        elif "source_lang" in model._task:
+            folder = subwords or (trained if is_export(checkpoint) else folder.parent)
+            if problem := model._find_subwords(folder):
+                if subwords:
+                    raise SeeError(f"{folder} {problem}; --subwords is the folder that has")
+                logger.warning(f"{folder} {problem}, exporting without: translate needs it (--subwords)")
+            elif is_export(checkpoint) and not subwords:
                 model.text = read_config(checkpoint).get("text")
         return model
 
     @property
     def languages(self) -> tuple[str, str]:
         """Source and target language."""
-        task = options_in(self.state["cfg"]["task"])
-        return task["source_lang"], task["target_lang"]
+        return self._task["source_lang"], self._task["target_lang"]
+
+    @property
+    def _task(self) -> dict[str, Any]:
+        return options_in(self.state["cfg"]["task"])
 
     def write_folder(self, folder: Path, bits: int, layer_bits: int) -> dict[str, Tensor]:
         """Write the small model in place of an earlier export.
@@ -122,59 +126,41 @@ class TrainedModel:
             copy_files(self.files, new)
         return stored
 
-    def _find_dictionaries(self, folder: Path, trained: Path, required: bool) -> None:
-        """The dictionaries of both languages.
+    def _find_dictionaries(self, folder: Path, trained: Path) -> str:
+        """Find the dictionaries, and return what is wrong with the folder, or nothing.
 
         Writes the languages into the configuration of the task, where fairseq leaves them out if it took them from the
         names of files.
         """
-        task = options_in(self.state["cfg"]["task"])
-        languages = [task.get("source_lang"), task.get("target_lang")]
-        for place in (folder, trained):
-            if None in languages and place.is_dir():
-                languages = list(infer_language_pair(place))
-        found = {f"dict.{language}.txt": folder / f"dict.{language}.txt" for language in languages if language}
-        if not found or not all(path.is_file() for path in found.values()):
-            if required:
-                raise SeeError(
-                    f"{folder} does not have the dictionaries of both languages; --data is the folder that does"
-                )
-            logger.warning(f"no dictionaries in {folder}, exporting without them (--data names their folder)")
-            return
-        task["source_lang"], task["target_lang"] = languages
-        for path, side in zip(found.values(), ("encoder", "decoder"), strict=True):
-            self._check_size(path, side, {len(Vocabulary.load(path))})
-        self.files = found
+        task, sides = self._task, list(self.embeddings)
+        single = "source_lang" not in task
+        names = ["dict.txt"]
+        if not single:
+            languages, sides = [task["source_lang"], task["target_lang"]], ["encoder", "decoder"]
+            for place in (folder, trained):
+                if None in languages and place.is_dir():
+                    languages = list(infer_language_pair(place))
+            names = [f"dict.{language or 'LANG'}.txt" for language in languages]
+        if missing := [name for name in names if not (folder / name).is_file()]:
+            return f"has no {missing[0]}"
+        for name, side in zip(names, sides, strict=True):
+            symbols = Vocabulary.load(folder / name).symbols
+            rows = (self.embeddings.get(side) or self.embeddings["encoder"]).num_embeddings
+            # Tasks of one language add the mask to the dictionary that they read.
+            if rows not in (len(symbols), len({*symbols, MASK}) if single else None):
+                raise SeeError(f"{folder / name} is not the dictionary of this model, whose {side} has {rows} symbols")
+        if not single:
+            task["source_lang"], task["target_lang"] = languages
+        self.files = {name: folder / name for name in names}
+        return ""
 
-    def _find_single_dictionary(self, folder: Path, required: bool) -> None:
-        """The dictionary of a model of one language."""
-        path = folder / "dict.txt"
-        if not path.is_file():
-            if required:
-                raise SeeError(f"{folder} has no dict.txt; --data is the folder that has the model's dictionary")
-            logger.warning(f"no dictionary in {folder}, exporting without it (--data names its folder)")
-            return
-        symbols = Vocabulary.load(path).symbols
-        # Tasks add the mask to the dictionary that they read.
-        (side,) = self.embeddings
-        self._check_size(path, side, {len(symbols), len({*symbols, MASK})})
-        self.files = {path.name: path}
-
-    def _check_size(self, path: Path, side: str, sizes: set[int]) -> None:
-        rows = (self.embeddings.get(side) or self.embeddings["encoder"]).num_embeddings
-        if rows not in sizes:
-            raise SeeError(f"{path} is not the dictionary of this model, whose {side} has {rows} symbols")
-
-    def _find_subwords(self, folder: Path, required: bool) -> None:
-        """The file that splits source words into subwords, and with it all that raw text needs."""
+    def _find_subwords(self, folder: Path) -> str:
+        """Find what splits source words into subwords, all that raw text needs, and return what is wrong, or nothing."""
         source, target = self.languages
         schemes = [Vocabulary.load(self.files[f"dict.{language}.txt"]).scheme for language in (source, target)]
         name = CODES.get(schemes[0], "codes.{}").format(source)
         if not (folder / name).is_file() or not set(schemes) <= CODES.keys():
-            if required:
-                raise SeeError(f"{folder} has no {name}; --subwords is the folder that has")
-            logger.warning(f"no {name} in {folder}, exporting without it: fairseq-see translate needs it (--subwords)")
-            return
+            return f"has no {name}"
         with needs_extra("translate"):
             load_subwords(folder / name, schemes[0])
             segmenter = segmenter_version(source)
@@ -191,6 +177,7 @@ class TrainedModel:
             },
             "target": {"language": target, "scheme": schemes[1]},
         }
+        return ""
 
 
 def check_replaceable(folder: Path) -> None:
