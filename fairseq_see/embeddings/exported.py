@@ -51,30 +51,24 @@ def load(folder: str | Path, side: str = "encoder") -> Embedding:
         # A model that shares one matrix describes it once.
         embeddings = descriptions_in(config["embeddings"])
         embedding = restore(embeddings.get(side) or embeddings["encoder"])
-    except (KeyError, TypeError, AttributeError, SeeError) as error:
-        raise SeeError(
-            f"{folder}: {CONFIG} does not describe the {side}'s embedding ({error}); export it again"
-        ) from error
-    try:
         embedding.load_state_dict(state)
-    except (RuntimeError, SeeError) as error:
-        raise SeeError(f"{folder}: {CONFIG} and {WEIGHTS} are of different models; export the model again") from error
+    except (KeyError, TypeError, AttributeError, RuntimeError, SeeError) as error:
+        raise SeeError(
+            f"{folder}: {CONFIG} does not describe the {side}'s embedding ({error}); export the model again"
+        ) from error
     return embedding.eval()
 
 
 def descriptions_in(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Descriptions of a model's embeddings by side, from its record, which may be one of version 0.1."""
     sides: dict[str, dict[str, Any]] = {side: record[side] for side in ("encoder", "decoder") if side in record}
-    if "request" not in record or all("config" in table for table in sides.values()):
+    if "request" not in record or all("config" in description for description in sides.values()):
         return sides
-    return {side: upgrade(record["request"]["method"], table) for side, table in sides.items()}
+    return {side: upgrade(record["request"]["method"], description) for side, description in sides.items()}
 
 
 def table_of(side: str, names: Iterable[str]) -> str:
-    """The module that a side's embedding is, found among the names in a model's state dict.
-
-    It is ``SIDE.embed_tokens``, or deeper inside the side as in RoBERTa's ``encoder.sentence_encoder.embed_tokens``.
-    """
+    """The module of a side's embedding, among the names of a state dict: ``SIDE.embed_tokens``, or deeper (RoBERTa)."""
     for name in names:
         module, found, _ = name.partition(".embed_tokens.")
         if found and f"{module}.".startswith(f"{side}."):
@@ -96,7 +90,7 @@ def read_weights(path: str | Path, prefix: str = "") -> dict[str, Tensor]:
         prefix: read no other names.
 
     Raises:
-        SeeError: no such file, another kind of file, cut short or damaged.
+        SeeError: no such file, another kind of file, truncated or damaged.
     """
     path = folder_of(path) / WEIGHTS
     try:
@@ -104,14 +98,13 @@ def read_weights(path: str | Path, prefix: str = "") -> dict[str, Tensor]:
             names = {name: name for name in file.keys()}  # noqa: SIM118 - not a mapping
             names |= json.loads((file.metadata() or {}).get("shared", "{}"))
             state = {name: file.get_tensor(kept) for name, kept in names.items() if name.startswith(prefix)}
+        return unpacked_state(state)
     except OSError as error:
         raise SeeError(f"cannot read {path}: {error.strerror or error}") from error
-    except (SafetensorError, ValueError, TypeError) as error:
-        raise SeeError(f"{path} is damaged or no safetensors file: {error}; export the model again") from error
-    try:
-        return unpacked_state(state)
     except SeeError as error:
         raise SeeError(f"{path}: {error}") from error
+    except (SafetensorError, ValueError, TypeError, RuntimeError) as error:
+        raise SeeError(f"{path} is damaged or no safetensors file: {error}; export the model again") from error
 
 
 def write(

@@ -64,8 +64,8 @@ def round_rows(matrix: Tensor, bits: int) -> tuple[Tensor, Tensor]:
         bits: of an integer, at most 8.
 
     Returns:
-        integers c (..., n), int8, and scales s (...), which half precision holds: ``s * c`` is within s / 2 of the
-        matrix (but for the largest of a row, whose error is that of s).
+        integers c (..., n), int8, and scales s (...), rounded to half precision. ``s c`` is within s / 2 of the matrix,
+        but for the largest of a row, whose error is that of s.
     """
     # The most negative integer is left out, so that a row and its negative are rounded alike.
     largest = 2 ** (bits - 1) - 1

@@ -73,7 +73,7 @@ class ProductQuantisedEmbedding(Embedding):
 
     @classmethod
     def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
-        """Of the settings that meet the ratio of bytes, the one whose codes tell most: M log K bits a word."""
+        """Of the settings that meet the ratio of bytes, the one whose codes have most information."""
         codes, centroids = plan_codes(cls.method, ratio, num_embeddings, embedding_dim, range(1, embedding_dim + 1))
         return replace(config, subvectors=codes, centroids=centroids)
 

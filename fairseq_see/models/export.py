@@ -155,7 +155,7 @@ class TrainedModel:
         return ""
 
     def _find_subwords(self, folder: Path) -> str:
-        """Find what splits source words into subwords, all that raw text needs, and return what is wrong, or nothing."""
+        """Find what splits source words into subwords, and return what is wrong with the folder, or nothing."""
         source, target = self.languages
         schemes = [Vocabulary.load(self.files[f"dict.{language}.txt"]).scheme for language in (source, target)]
         name = CODES.get(schemes[0], "codes.{}").format(source)

@@ -77,17 +77,13 @@ def test_exported_and_dense_models_translate_as_the_checkpoint(trained, toy):
 
 
 @pytest.mark.slow
-def test_generate_and_validate_take_an_export(trained, toy):
+def test_fairseqs_commands_take_an_export(trained, toy, tmp_path):
     model = ("--path", trained / "small/model.safetensors", *PLUGIN)
     done = run_command(
         "fairseq-generate", toy / "data-bin", *model, "--model-overrides", "{'see_inference':'factored'}"
     )
     assert len(re.findall("^H-", done.stdout, re.M)) == 40
     run_command("fairseq-validate", toy / "data-bin", *model, "--task", "translation", "--max-tokens", "400")
-
-
-@pytest.mark.slow
-def test_training_goes_on_from_an_export(trained, toy, tmp_path):
     run_command(
         *("fairseq-train", toy / "data-bin", *OPTIONS, "--see-ratio", "3", "--max-epoch", "1", "--lr", "1e-9"),
         *("--finetune-from-model", trained / "small/model.safetensors", "--save-dir", tmp_path),
@@ -132,8 +128,7 @@ def untrained(path, data, *words):
     cfg = convert_namespace_to_omegaconf(
         options.parse_args_and_arch(options.get_training_parser(), [str(data), *OPTIONS, *words])
     )
-    # Without the options of checkpoints, as fairseq-see fit builds a model: what is made of a trained table is trained
-    # by nobody.
+    # Without the options of checkpoints, as fairseq-see fit builds a model.
     built = OmegaConf.create({"task": cfg.task, "model": cfg.model}, flags={"allow_objects": True})
     torch.manual_seed(1)
     model = tasks.setup_task(cfg.task).build_model(built.model)
@@ -236,7 +231,7 @@ def test_bits_of_embeddings_and_layers(toy, tmp_path, capsys):
     torch.testing.assert_close(scores(dense), scores(small))
 
 
-def test_shared_tables_are_stored_once_even_after_averaging(toy, tmp_path):
+def test_shared_matrices_are_stored_once_even_after_averaging(toy, tmp_path):
     untrained(tmp_path / "full.pt", toy / "joined", "--see-ratio", "2", "--share-all-embeddings", *SMALL)
     state = torch.load(tmp_path / "full.pt", weights_only=True)
     state["model"] = {name: 2 * x if x.is_floating_point() else x for name, x in state["model"].items()}
@@ -295,7 +290,7 @@ def test_bad_input(good, tmp_path, capsys, words, message):
 
 @pytest.mark.parametrize("option", ["--output", "--to-dense", "--to-ctranslate2"])
 @pytest.mark.parametrize("value", [math.nan, -math.inf, 1e6])
-def test_weights_that_are_no_numbers_are_refused(good, tmp_path, capsys, option, value):
+def test_weights_that_are_not_finite_are_refused(good, tmp_path, capsys, option, value):
     state = torch.load(good, weights_only=True)
     state["model"]["encoder.layers.0.fc1.bias"][0] = value
     torch.save(state, good)
