@@ -29,9 +29,6 @@ from fairseq_see.embeddings.packing import packed_bytes, rounded_bytes
 from fairseq_see.embeddings.product_quantised import MOST, plan_codes, quantise
 from fairseq_see.embeddings.registry import register
 
-# Codewords of a book that a plan has at least. Fewer in more books have more information, but each adds little.
-LEAST = 8
-
 
 @dataclass(frozen=True, kw_only=True)
 class CompositionalConfig(MethodConfig):
@@ -70,9 +67,9 @@ class CompositionalEmbedding(Embedding):
 
     @classmethod
     def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
-        """Of the settings that meet the ratio of bytes, the one whose codes have most information."""
+        """Of the settings that meet the ratio of bytes, the one whose codes take most off the error."""
         choices = range(1, embedding_dim + 1)
-        books, codewords = plan_codes(cls.method, ratio, num_embeddings, embedding_dim, choices, LEAST, shared=False)
+        books, codewords = plan_codes(cls.method, ratio, num_embeddings, embedding_dim, choices, shared=False)
         return replace(config, books=books, codewords=codewords)
 
     @torch.no_grad()
