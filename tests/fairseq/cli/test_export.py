@@ -404,7 +404,7 @@ def test_an_export_takes_the_place_of_an_earlier_one_also_without_dictionaries(g
     state["cfg"]["task"]["data"] = str(tmp_path / "gone")
     torch.save(state, good)
     assert main(["export", str(good), "-o", str(tmp_path / "small")]) == 0
-    assert f"{tmp_path}/gone has no dict.zh.txt, exporting without dictionaries" in caplog.text
+    assert f"{tmp_path}/gone has no dict.LANG.txt, exporting without dictionaries" in caplog.text
     assert sorted(path.name for path in (tmp_path / "small").iterdir()) == ["config.json", "model.safetensors"]
 
 
