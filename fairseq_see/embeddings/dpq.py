@@ -78,7 +78,7 @@ class DPQEmbedding(Embedding):
 
     @classmethod
     def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
-        """Of the settings that meet the ratio of bytes, the one whose codes take most off the error."""
+        """Of the settings that meet the ratio of bytes, the one that lost least on trained matrices."""
         divisors = [number for number in range(1, embedding_dim + 1) if not embedding_dim % number]
         codes, centroids = plan_codes(cls.method, ratio, num_embeddings, embedding_dim, divisors)
         return replace(config, subvectors=codes, centroids=centroids)

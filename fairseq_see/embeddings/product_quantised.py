@@ -73,7 +73,7 @@ class ProductQuantisedEmbedding(Embedding):
 
     @classmethod
     def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
-        """Of the settings that meet the ratio of bytes, the one whose codes take most off the error."""
+        """Of the settings that meet the ratio of bytes, the one that lost least on trained matrices."""
         codes, centroids = plan_codes(cls.method, ratio, num_embeddings, embedding_dim, range(1, embedding_dim + 1))
         return replace(config, subvectors=codes, centroids=centroids)
 
@@ -136,9 +136,9 @@ class Int8Embedding(Embedding):
 
 
 def plan_codes(
-    method: str, ratio: float, num_embeddings: int, embedding_dim: int, choices: Iterable[int], shared: bool = True
+    method: str, ratio: float, num_embeddings: int, embedding_dim: int, choices: Iterable[int]
 ) -> tuple[int, int]:
-    """Of the M and K that meet a ratio of bytes, those whose codes take most off the squared error, M gain(K).
+    """Of the M and K that meet a ratio of bytes, the best at one size: those with the most M (log K)^1.5.
 
     Args:
         method: its name, for the message.
@@ -146,7 +146,6 @@ def plan_codes(
         num_embeddings: V.
         embedding_dim: d.
         choices: the M that the method can have.
-        shared: whether codebooks share the d dimensions; else each has all of them.
 
     Raises:
         InfeasibleRatio: none meets it.
@@ -155,22 +154,14 @@ def plan_codes(
     reached: dict[float, None] = {}
     for codes in choices:
         for centroids in range(2, min(MOST, num_embeddings) + 1):
-            elements = centroids * embedding_dim * (1 if shared else codes)
-            size = packed_bytes(num_embeddings * codes, centroids) + 2 * elements
+            size = packed_bytes(num_embeddings * codes, centroids) + 2 * centroids * embedding_dim
             reached[dense / size] = None
             if meets(dense / size, ratio):
-                best = max(best, (codes * gain(centroids), codes, centroids))
+                # A bit of a large codebook is worth more than one of a small one: measured, docs/codes.md.
+                best = max(best, (codes * math.log(centroids) ** 1.5, codes, centroids))
     if not best[0]:
         raise infeasible(method, ratio, reached or [1.0])
     return best[1], best[2]
-
-
-def gain(centroids: int) -> float:
-    """What a code of K centroids takes off the squared error of a Gaussian vector of variance 1 a dimension.
-
-    About the square of the largest of K normal numbers, on average: of few centroids a bit is worth less than of many.
-    """
-    return 2 * math.log(centroids) - math.log(math.log(centroids)) - 1
 
 
 @torch.no_grad()

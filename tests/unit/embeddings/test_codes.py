@@ -153,7 +153,6 @@ def test_sx_is_hard_forwards_and_a_softmax_backwards():
     [
         ("dpq", {"subvectors": 4, "centroids": 16, "response": "vq"}),
         ("dpq", {"subvectors": 4, "centroids": 16, "response": "sx"}),
-        ("compositional", {"books": 4, "codewords": 16}),
     ],
 )
 def test_codes_are_learnt_from_a_fits_initialisation_on(method, options):
@@ -186,39 +185,6 @@ def test_a_checkpoints_mean_has_codes_of_its_own():
     merged.load_state_dict(mean)
     for word in (0, 30):
         assert merged.codes(torch.tensor([word]))[0].tolist() == nearest(merged, word)
-
-
-def test_compositional_codes_are_chosen_book_by_book():
-    torch.manual_seed(0)
-    embedding = build("compositional", 50, 12, 1, books=4, codewords=5).double()
-    torch.testing.assert_close(embedding.table(), torch.stack(embedding.reference_rows(list(range(50)))))
-    slope = torch.randn(50, 12, dtype=torch.float64)
-    (embedding.table() * slope).sum().backward()
-    slope[1] = 0
-    torch.testing.assert_close(embedding.queries.grad, slope)
-    expected = torch.zeros_like(embedding.books)
-    for word, codes in enumerate(embedding.codes(torch.arange(50)).tolist()):
-        for book, code in enumerate(codes):
-            expected[book, code] += slope[word]
-    torch.testing.assert_close(embedding.books.grad, expected)
-    # Three of five states share a byte.
-    assert embedding.footprint() == (50 * 4 + 4 * 5 * 12, 67 + 2 * 4 * 5 * 12)
-
-
-def test_compositional_codes_begin_with_residual_k_means():
-    torch.manual_seed(0)
-    matrix = torch.randn(300, 16) * torch.logspace(0, -1, 16)
-    matrix[1] = 0
-    tables = []
-    for books, codes in ((1, "learnt"), (4, "learnt"), (4, "fixed")):
-        embedding = build("compositional", 300, 16, 1, books=books, codewords=16, codes=codes)
-        assert embedding.initialise_from(matrix)
-        tables.append(embedding.table().detach())
-    quantised = build("product_quantised", 300, 16, 1, subvectors=1, centroids=16)
-    quantised.initialise_from(matrix)
-    torch.testing.assert_close(tables[0], quantised.table())
-    torch.testing.assert_close(tables[1], tables[2])
-    assert (tables[1] - matrix).norm() < 0.6 * (tables[0] - matrix).norm()
 
 
 def test_low_bit_is_digits_times_a_matrix():
