@@ -59,7 +59,7 @@ else:
         shell:
             "subword-nmt learn-bpe --symbols {params.size} --num-workers {threads} --input {input:q} > {output:q}"
             if S.subwords == "bpe"
-            else "python -m experiments.corpus.sentencepiece_model learn --size {params.size} --lang {params.language} {input:q}"
+            else "python -m experiments.corpus.sentencepiece_model learn {params.size} {params.language} {input:q}"
             " > {output:q}"
 
     rule share_subwords:
@@ -78,7 +78,7 @@ rule apply_subwords:
     shell:
         "subword-nmt apply-bpe --codes {input.codes:q} --input {input.words:q} --num-workers {threads} > {output:q}"
         if S.subwords == "bpe"
-        else "python -m experiments.corpus.sentencepiece_model apply --model {input.codes:q} {input.words:q} > {output:q}"
+        else "python -m experiments.corpus.sentencepiece_model apply {input.codes:q} {input.words:q} > {output:q}"
 
 
 def prefixes(data):

@@ -5,16 +5,16 @@ files, and counts.
 """
 
 import hashlib
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 from fairseq_see.errors import SeeError
-from fairseq_see.io import check_outputs, replacing
+from fairseq_see.io import check_outputs, replacing, write_json
 from fairseq_see.text import IDEOGRAPHS, RUN, normalise, truncate_words
 from fairseq_see.units.languages import MAX_WORD, language
 
@@ -38,6 +38,12 @@ class Limits:
     max_chars: int = 2000
     max_ratio: float = 9.0
 
+    def __post_init__(self) -> None:
+        """Raise SeeError if a limit is none."""
+        # JSON, which the report is, has no infinity.
+        if not all(0 < value < math.inf for value in astuple(self)):
+            raise SeeError(f"limits are finite numbers above 0, not {astuple(self)}")
+
 
 @dataclass
 class Report:
@@ -53,45 +59,22 @@ class Report:
     faults: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
     limits: Limits = field(default_factory=Limits)
 
-    @property
-    def beyond(self) -> int:
-        """Fit pairs that ``max_pairs`` left out."""
-        return self.read - self.kept - sum(self.faults.values()) if self.filtered else 0
-
-    def as_dict(self) -> dict[str, object]:
-        """For JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Report":
-        """What :meth:`as_dict` gave."""
-        return cls(**{**values, "limits": Limits(**values["limits"])})
-
 
 def count_words(line: str) -> int:
     """Number of words, where every ideograph is one."""
     return sum(1 for _ in _UNITS.finditer(line))
 
 
-def longest_word(line: str) -> int:
-    """Characters of the longest run without a space or an ideograph."""
-    return max((len(run) for run in RUN.findall(line)), default=0)
-
-
 def fault(source: str, target: str, limits: Limits) -> str | None:
     """Why a normalised pair is not fit for training, one of ``REASONS``; None if it is."""
     if not source or not target:
         return EMPTY
-    if max(longest_word(source), longest_word(target)) > MAX_WORD:
+    if any(len(run) > MAX_WORD for run in RUN.findall(f"{source} {target}")):
         return LONG_WORD
-    if max(len(source), len(target)) > limits.max_chars:
-        return TOO_LONG
     short, long = sorted((count_words(source), count_words(target)))
-    if long > limits.max_words:
+    if max(len(source), len(target)) > limits.max_chars or long > limits.max_words:
         return TOO_LONG
-    if long > limits.max_ratio * short:
-        return RATIO
-    return None
+    return RATIO if long > limits.max_ratio * short else None
 
 
 def lines_of(path: str | Path) -> Iterator[str]:
@@ -117,11 +100,6 @@ def lines_of(path: str | Path) -> Iterator[str]:
         raise SeeError(f"cannot read {path}: {error.strerror}") from error
 
 
-def outputs(output: str | Path, languages: tuple[str, str]) -> dict[str, str]:
-    """The files that :func:`clean` writes, by what they are to the user."""
-    return {f"the {language} text": f"{output}.{language}" for language in languages}
-
-
 def clean(
     source: str | Path,
     target: str | Path,
@@ -132,6 +110,7 @@ def clean(
     keep_duplicates: bool = False,
     max_pairs: int | None = None,
     filtered: bool = True,
+    report_file: str | None = None,
 ) -> Report:
     """Write ``output``.SOURCE and ``output``.TARGET: the pairs of two files, normalised, without the unfit ones.
 
@@ -144,13 +123,14 @@ def clean(
         keep_duplicates: keep a pair that has been seen before.
         max_pairs: keep only the first so many pairs.
         filtered: False keeps every line, as a test set needs; only words too long for any tool are truncated.
+        report_file: where to write the counts as JSON, too.
 
     Raises:
         SeeError: a file cannot be read or written, is empty or would be written over, the numbers of lines differ, or
             nothing is left.
     """
-    files = outputs(output, languages)
-    check_outputs(files, (source, target))
+    files = {f"the {language} text": f"{output}.{language}" for language in languages}
+    check_outputs({**files, "--report": report_file}, (source, target))
     limits = limits or Limits()
     report = Report(filtered=filtered, limits=limits)
     seen: set[bytes] = set()
@@ -183,6 +163,8 @@ def clean(
                     file.write(line + "\n")
         report.read = counts[0]
         _check(source, target, counts, report)
+    if report_file:
+        write_json(report_file, asdict(report))
     return report
 
 

@@ -1,15 +1,14 @@
-"""Questions and statements: sentences to classify, made from any English text that is cut into pieces.
+"""Questions and statements: sentences to classify, made from any English text in subwords.
 
-The label of a sentence is its closing mark, "?" or ".", which is taken away. Left out are sentences of one piece, those
-with such a mark inside too, and those that occur with both. As many statements as there are questions are drawn; a
-tenth is for validation, a tenth for the test. The scripts run it:
+The label of a sentence is its closing mark, "?" or ".", which is taken away. Left out are sentences of one
+subword, those with such a mark inside too, and those that occur with both. As many statements as
+there are questions are drawn; a tenth is for validation, a tenth for the test. The scripts run it:
 
-    python -m experiments.corpus.questions PIECES FOLDER
+    python -m experiments.corpus.questions SUBWORDS FOLDER
 
 writes FOLDER/train, valid and test with .input and .label, a sentence a line.
 """
 
-import argparse
 import random
 import sys
 from collections.abc import Iterable
@@ -24,19 +23,19 @@ LABELS = {"?": "question", ".": "statement"}
 FEWEST = 30
 
 
-def labelled(lines: Iterable[str]) -> dict[str, str]:
+def find_labels(lines: Iterable[str]) -> dict[str, str]:
     """Sentences without their closing mark, each once -> label; in the order of the text."""
     found: dict[str, set[str]] = {}
     for line in lines:
-        *pieces, mark = line.split() or [""]
-        marks = [piece.removeprefix(SENTENCEPIECE_MARK) in LABELS for piece in pieces]
+        *subwords, mark = line.split() or [""]
+        marks = [subword.removeprefix(SENTENCEPIECE_MARK) in LABELS for subword in subwords]
         label = LABELS.get(mark.removeprefix(SENTENCEPIECE_MARK))
-        if label and len(pieces) > 1 and not any(marks):
-            found.setdefault(" ".join(pieces), set()).add(label)
+        if label and len(subwords) > 1 and not any(marks):
+            found.setdefault(" ".join(subwords), set()).add(label)
     return {sentence: labels.pop() for sentence, labels in found.items() if len(labels) == 1}
 
 
-def balanced(sentences: dict[str, str], seed: int) -> list[tuple[str, str]]:
+def draw_balanced(sentences: dict[str, str], seed: int) -> list[tuple[str, str]]:
     """As many of each label as there are of the rarer one, shuffled: (sentence, label).
 
     Raises:
@@ -58,24 +57,18 @@ def balanced(sentences: dict[str, str], seed: int) -> list[tuple[str, str]]:
     return drawn
 
 
-def main() -> int:
+@ends_in_one_line()
+def main(text: str, folder: str) -> None:
     """Write the three sets."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.corpus.questions", description=main.__doc__)
-    parser.add_argument("pieces", help="English text in pieces, such as DIR/pieces/train.en")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
-    args = parser.parse_args()
-    with ends_in_one_line():
-        drawn = balanced(labelled(lines_of(args.pieces)), args.seed)
-        tenth = len(drawn) // 10
-        sets = {"test": drawn[:tenth], "valid": drawn[tenth : 2 * tenth], "train": drawn[2 * tenth :]}
-        for name, rows in sets.items():
-            for column, kind in enumerate(("input", "label")):
-                with replacing(args.folder / f"{name}.{kind}") as temporary:
-                    temporary.write_text("".join(f"{row[column]}\n" for row in rows), encoding="utf-8")
+    drawn = draw_balanced(find_labels(lines_of(text)), seed=1)
+    tenth = len(drawn) // 10
+    sets = {"test": drawn[:tenth], "valid": drawn[tenth : 2 * tenth], "train": drawn[2 * tenth :]}
+    for name, rows in sets.items():
+        for column, kind in enumerate(("input", "label")):
+            with replacing(Path(folder, f"{name}.{kind}")) as temporary:
+                temporary.write_text("".join(f"{row[column]}\n" for row in rows), encoding="utf-8")
     print(", ".join(f"{name} {len(rows):,}" for name, rows in sets.items()))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(*sys.argv[1:])

@@ -1,14 +1,13 @@
 """Words to subwords: sentencepiece's unigram model (Kudo 2018, arXiv 1804.10959).
 
 It is trained on, and applied to, text that ``words`` has split. So a subword never reaches beyond a word, ``▁`` always
-begins one, and ``pieces.replace(" ", "").replace("▁", " ")`` is the words again. (A ``▁`` of the text's own becomes a
+begins one, and ``subwords.replace(" ", "").replace("▁", " ")`` is the words again. (A ``▁`` of the text's own becomes a
 space by that.)
 
-The scripts run it: ``python -m experiments.corpus.sentencepiece_model learn --size 8000 --lang zh WORDS > MODEL``, then
-``python -m experiments.corpus.sentencepiece_model apply --model MODEL WORDS > PIECES``.
+python -m experiments.corpus.sentencepiece_model learn SIZE LANGUAGE WORDS > MODEL
+python -m experiments.corpus.sentencepiece_model apply MODEL WORDS > SUBWORDS
 """
 
-import argparse
 import io
 import re
 import sys
@@ -66,7 +65,7 @@ def learn(lines: Iterable[str], size: int, language: str) -> bytes:
 def _rearranged(lines: Iterable[str]) -> Iterator[str]:
     """The words as often as they occur, but next to themselves.
 
-    A string becomes a candidate for a piece only if different characters follow it somewhere in the text (the inner
+    A string becomes a candidate for a subword only if different characters follow it somewhere in the text (the inner
     nodes of a suffix tree). In text that is split into words, a space follows most words wherever they are: "this"
     would be no candidate, and "thi" be one. Here the end of a line follows it too.
     """
@@ -85,28 +84,16 @@ def _reason(message: str, size: int, language: str) -> str:
     return f"sentencepiece cannot learn from the {language} text: {' '.join(message.split())}"
 
 
-def main() -> int:
+@ends_in_one_line()
+def main(action: str, model_or_size: str, *rest: str) -> None:
     """Learn or apply a model; the result goes to standard output."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.corpus.sentencepiece_model", description=main.__doc__)
-    actions = parser.add_subparsers(dest="action", required=True)
-    learning = actions.add_parser("learn")
-    learning.add_argument("--size", type=int, required=True)
-    learning.add_argument("--lang", required=True)
-    applying = actions.add_parser("apply")
-    applying.add_argument("--model", required=True)
-    for action in (learning, applying):
-        action.add_argument("words", metavar="WORDS", help="text that is split into words")
-    args = parser.parse_args()
-    lines = lines_of(args.words)
-    with ends_in_one_line():
-        if args.action == "learn":
-            sys.stdout.buffer.write(learn(lines, args.size, args.lang))
-        else:
-            encode = load_subwords(args.model, "sentencepiece")
-            for line in lines:
-                sys.stdout.buffer.write(f"{' '.join(encode(line))}\n".encode())
-    return 0
+    lines = lines_of(rest[-1])
+    if action == "learn":
+        sys.stdout.buffer.write(learn(lines, int(model_or_size), rest[0]))
+    else:
+        encode = load_subwords(model_or_size, "sentencepiece")
+        sys.stdout.buffer.writelines(f"{' '.join(encode(line))}\n".encode() for line in lines)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(*sys.argv[1:])

@@ -1,40 +1,32 @@
 """What cleaning kept and dropped of several sets, from the reports of ``python -m experiments clean``.
 
-The scripts run it: ``python -m experiments.corpus.summary [--json] FOLDER NAME...`` reads FOLDER/NAME.json.
+python -m experiments.corpus.summary FOLDER NAME ...      reads FOLDER/NAME.json
 """
 
-import argparse
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from experiments.corpus.clean import REASONS, Report
+import pandas
+
+from experiments.corpus.clean import REASONS
 
 
-def render(reports: Mapping[str, Report]) -> str:
-    """A table to read, a set a row."""
-    rows = [["set", "read", "kept", *REASONS, "beyond --max-pairs"]]
+def format_reports(reports: Mapping[str, Mapping[str, Any]]) -> str:
+    """A table to read, a set a row, of the fields of ``clean.Report`` by the name of the set."""
+    rows = []
     for name, report in reports.items():
-        counts = [report.read, report.kept, *(report.faults[reason] for reason in REASONS), report.beyond]
-        rows.append([name if report.filtered else f"{name} *", *(f"{count:,}" for count in counts)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-    if any(not report.filtered for report in reports.values()):
-        lines.append("* nothing is dropped from a test set; the reasons tell what is unusual in it")
-    return "\n".join(lines)
-
-
-def main() -> None:
-    """Print the table, or all reports as one JSON object."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.corpus.summary", description=main.__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="+")
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
-    reports = {name: json.loads((args.folder / f"{name}.json").read_text(encoding="utf-8")) for name in args.names}
-    read = {name: Report.from_dict(report) for name, report in reports.items()}
-    print(json.dumps(reports, indent=2) if args.json else render(read))
+        beyond = report["read"] - report["kept"] - sum(report["faults"].values()) if report["filtered"] else 0
+        counts = [report["read"], report["kept"], *(report["faults"][reason] for reason in REASONS), beyond]
+        rows.append([name if report["filtered"] else f"{name} *", *(f"{count:,}" for count in counts)])
+    columns = ["set", "read", "kept", *(f"dropped: {reason}" for reason in REASONS), "beyond --max-pairs"]
+    table = pandas.DataFrame(rows, columns=columns).set_index("set").T.to_string()
+    unfiltered = not all(report["filtered"] for report in reports.values())
+    return table + "\n* nothing is dropped from a test set; the reasons name what is unusual in it" * unfiltered
 
 
 if __name__ == "__main__":
-    main()
+    folder, *names = sys.argv[1:]
+    print(format_reports({name: json.loads(Path(folder, f"{name}.json").read_text("utf-8")) for name in names}))

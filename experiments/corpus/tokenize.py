@@ -7,30 +7,25 @@ command cannot leave ``&`` and quotes unescaped, and jieba's keeps the spaces of
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from multiprocessing import get_context
 
 from fairseq_see.text import detokenise, segment
 
 
-def _split_pair(task: tuple[str, str]) -> str:
-    return segment(*task)
-
-
 def split_all(lines: Iterable[str], language: str, workers: int = 1) -> Iterator[str]:
     """``segment`` over many lines, in their order."""
-    tasks = ((line, language) for line in lines)
+    split = partial(segment, code=language)
     if workers <= 1:
-        yield from map(_split_pair, tasks)
+        yield from map(split, lines)
         return
     with get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap(_split_pair, tasks, chunksize=500)
+        yield from pool.imap(split, lines, chunksize=500)
 
 
 def main() -> None:
     """Filter standard input to standard output."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.corpus.tokenize", description="Split text, or join words."
-    )
+    parser = argparse.ArgumentParser(description="Split text, or join words.")
     parser.add_argument("action", choices=("split", "join"))
     parser.add_argument("--lang", required=True, help="code of the language")
     parser.add_argument("--workers", type=int, default=1, help="processes that split")

@@ -3,10 +3,9 @@
 python -m experiments.corpus.unpack wmt17-v12|wmt17-v13|wmt17-v15|iwslt17 FOLDER OUT
 
 FOLDER holds the archives, or the files that are in them. Used by scripts/download_wmt17_zh_en.sh and
-download_iwslt17_zh_en.sh, which tell where the archives are from.
+download_iwslt17_zh_en.sh, which name where the archives are from.
 """
 
-import argparse
 import gzip
 import hashlib
 import json
@@ -123,13 +122,11 @@ def read_files(folder: Path, names: set[str]) -> dict[str, bytes]:
 
 def _members(path: Path, names: set[str]) -> dict[str, bytes]:
     # Read where they are: nothing of an archive is written to disk under a name that it chooses.
-    found = {}
     with tarfile.open(path, "r|gz") as archive:
-        for member in archive:
-            name = Path(member.name).name
-            if name in names and (file := archive.extractfile(member)):
-                found[name] = _limited(file, name)
-    return found
+        named = ((member, Path(member.name).name) for member in archive)
+        return {
+            name: _limited(archive.extractfile(item), name) for item, name in named if name in names and item.isfile()
+        }
 
 
 def _unzipped(path: Path) -> bytes:
@@ -158,20 +155,13 @@ def _decoded(content: bytes, name: str) -> str:
         raise SeeError(f"{name} is not UTF-8 (byte {error.start})") from error
 
 
-def main() -> int:
+@ends_in_one_line()
+def main(corpus: str, folder: str, output: str) -> None:
     """Unpack, and print the numbers of pairs."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.corpus.unpack", description=main.__doc__)
-    parser.add_argument("corpus", choices=sorted(CORPORA))
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("output", type=Path)
-    args = parser.parse_args()
-    with ends_in_one_line():
-        counts = unpack(args.corpus, args.folder, args.output)
-    for split, count in counts.items():
+    for split, count in unpack(corpus, Path(folder), Path(output)).items():
         empty = count["read"] - count["kept"]
         print(f"{split}: {count['kept']:,} pairs" + (f" ({empty:,} with an empty side dropped)" if empty else ""))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(*sys.argv[1:])

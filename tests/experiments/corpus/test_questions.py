@@ -1,6 +1,5 @@
 """Questions and statements as a task of classification."""
 
-import sys
 from collections import Counter
 
 import pytest
@@ -15,21 +14,20 @@ from fairseq_see.errors import SeeError
         (["You like it ?", "I like it ."], {"You like it": "question", "I like it": "statement"}),
         (["▁You ▁like ▁it ▁?"], {"▁You ▁like ▁it": "question"}),
         (["You li@@ ke it ?", "You li@@ ke it ?"], {"You li@@ ke it": "question"}),
-        # Both; one piece; a mark inside; another end; nothing.
+        # Both; one subword; a mark inside; another end; nothing.
         (["You like it ?", "You like it .", "Why ?", "Why ? I see .", "No !", "Mr . X ?", ""], {}),
     ],
 )
 def test_labels_are_closing_marks_that_are_taken_away(lines, expected):
-    assert questions.labelled(lines) == expected
+    assert questions.find_labels(lines) == expected
 
 
-def test_sets_are_balanced_disjoint_and_the_same_each_time(tmp_path, monkeypatch, capsys):
+def test_sets_are_balanced_disjoint_and_the_same_each_time(tmp_path, capsys):
     lines = [f"is word{i} here ?" for i in range(50)] + [f"word{i} is here ." for i in range(400)]
-    (tmp_path / "pieces").write_text("\n".join(lines) + "\n")
+    (tmp_path / "text").write_text("\n".join(lines) + "\n")
     written = []
     for name in ("a", "b"):
-        monkeypatch.setattr(sys, "argv", ["questions", str(tmp_path / "pieces"), str(tmp_path / name)])
-        assert questions.main() == 0
+        questions.main(str(tmp_path / "text"), str(tmp_path / name))
         written.append({path.name: path.read_text() for path in (tmp_path / name).iterdir()})
     assert written[0] == written[1] and "train 80" in capsys.readouterr().out
     labels = Counter(label for name in ("train", "valid", "test") for label in written[0][f"{name}.label"].split())
@@ -40,12 +38,11 @@ def test_sets_are_balanced_disjoint_and_the_same_each_time(tmp_path, monkeypatch
         assert sentence.startswith("is") == (label == "question")
 
 
-def test_too_few_are_refused(tmp_path, monkeypatch, capsys):
+def test_too_few_are_refused(tmp_path, capsys):
     with pytest.raises(SeeError, match="has 1 questions and 0 statements"):
-        questions.balanced({"is it": "question"}, 1)
-    (tmp_path / "pieces").write_text("is it ?\n")
-    monkeypatch.setattr(sys, "argv", ["questions", str(tmp_path / "pieces"), str(tmp_path / "out")])
+        questions.draw_balanced({"is it": "question"}, 1)
+    (tmp_path / "text").write_text("is it ?\n")
     with pytest.raises(SystemExit) as end:
-        questions.main()
+        questions.main(str(tmp_path / "text"), str(tmp_path / "out"))
     assert end.value.code == 2 and not (tmp_path / "out").exists()
     assert capsys.readouterr().err.startswith("error: ")
