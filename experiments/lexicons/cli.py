@@ -14,7 +14,7 @@ from fairseq_see.units import Senses, Vocabulary
 from fairseq_see.units.languages import read_language
 from fairseq_see.units.senses import check_order_and_rank
 
-HELP = "make a table of senses from WordNet, or from the clusters of a trained table"
+HELP = "make a table of senses from WordNet, or from the clusters of a trained matrix"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,17 +39,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     wordnet.set_defaults(make=_wordnet)
 
-    text = "words of a dictionary: clusters of their rows in a trained embedding table"
+    text = "words of a dictionary: clusters of their embeddings in a trained matrix"
     kmeans = sources.add_parser("kmeans", help=text, description=text)
-    kmeans.add_argument("dictionary", metavar="DICT", type=Path, help="fairseq dictionary of the table")
+    kmeans.add_argument("dictionary", metavar="DICT", type=Path, help="fairseq dictionary of the matrix")
     kmeans.add_argument(
         "--table",
         metavar="FILE",
         type=Path,
         required=True,
-        help="rows in the order of the dictionary: a checkpoint of see_transformer, .npy or .safetensors",
+        help="embeddings in the order of the dictionary: a checkpoint of see_transformer, .npy or .safetensors",
     )
-    kmeans.add_argument("--side", choices=("encoder", "decoder"), help="which table of a checkpoint")
+    kmeans.add_argument("--side", choices=("encoder", "decoder"), help="which matrix of a checkpoint")
     kmeans.add_argument("--lang", metavar="CODE[,CODE]", help="default: from the name dict.LANG.txt")
     kmeans.add_argument("--clusters", metavar="K", type=int, required=True, help="clusters of each of the ORDER levels")
     kmeans.add_argument("--seed", type=int, default=1, help="of k-means (default: %(default)s)")
@@ -83,13 +83,15 @@ def _wordnet(args: argparse.Namespace) -> Senses:
 def _kmeans(args: argparse.Namespace) -> Senses:
     language = args.lang or read_language(args.dictionary)
     vocabulary = Vocabulary.load(args.dictionary)
-    return cluster_words(vocabulary, _table(args), language, clusters=args.clusters, order=args.order, seed=args.seed)
+    return cluster_words(
+        vocabulary, _read_matrix(args), language, clusters=args.clusters, order=args.order, seed=args.seed
+    )
 
 
-def _table(args: argparse.Namespace) -> NDArray[np.float32]:
+def _read_matrix(args: argparse.Namespace) -> NDArray[np.float32]:
     if args.table.suffix in (".npy", ".safetensors"):
         if args.side:
-            raise SeeError("--side chooses a table of a checkpoint; leave it out")
+            raise SeeError("--side chooses a matrix of a checkpoint; leave it out")
         return read_matrix(args.table)
     # Here, not above: torch and fairseq take seconds to import.
     import torch
@@ -98,6 +100,6 @@ def _table(args: argparse.Namespace) -> NDArray[np.float32]:
 
     embeddings = load_embeddings(args.table)
     if args.side not in embeddings:
-        raise SeeError(f"{args.table} has tables of the {' and the '.join(embeddings)}; choose one with --side")
+        raise SeeError(f"{args.table} has matrices of the {' and the '.join(embeddings)}; choose one with --side")
     with torch.no_grad():
         return embeddings[args.side].table().float().numpy()

@@ -1,8 +1,7 @@
-"""Units that a trained table knows by itself: residual k-means of its rows, in place of annotated sememes.
+"""Units of a trained matrix itself: residual k-means of its embeddings, in place of annotated sememes.
 
-Level 1 clusters the rows, every further level what the levels before left over (residual vector quantisation, Chen,
-Guan and Wang 2010). A word has one sense, its cluster at each level: words that the table has near one another share
-their first units.
+Level 1 clusters the embeddings, every further level what the levels before left over (residual vector quantisation,
+Chen, Guan and Wang 2010). A word has one sense, its cluster at each level: near words share their first units.
 """
 
 import warnings
@@ -41,59 +40,59 @@ def read_matrix(path: Path) -> NDArray[np.float32]:
 
 
 def cluster_words(
-    vocabulary: Vocabulary, table: NDArray[np.float32], language: str, *, clusters: int, order: int = 3, seed: int = 1
+    vocabulary: Vocabulary, matrix: NDArray[np.float32], language: str, *, clusters: int, order: int = 3, seed: int = 1
 ) -> Senses:
-    """One sense of ``order`` units for every symbol that reads as a word: special symbols and marked pieces have none.
+    """One sense of ``order`` units for each symbol that reads as a word: special symbols and marked subwords have none.
 
     Args:
         vocabulary: V symbols.
-        table: (V, d), its rows in the order of the symbols.
-        language: its code, or several with commas between them, told apart by the script of each word.
+        matrix: (V, d), in the order of the symbols.
+        language: its code, or several with commas between them, distinguished by the script of each word.
         clusters: of each level; the units are ``order`` times as many.
         order: levels, and units in a sense.
         seed: of k-means.
 
     Raises:
-        SeeError: the table is of another dictionary, not finite, or has fewer words than clusters; or the seed is out
+        SeeError: the matrix is of another dictionary, not finite, or has fewer words than clusters; or the seed is out
             of range.
     """
-    if len(table) != len(vocabulary):
-        raise SeeError(f"the table has {len(table)} rows, the dictionary {len(vocabulary)} symbols")
-    if not np.isfinite(table).all():
-        raise SeeError("the table has numbers that are not finite; its training went wrong")
+    if len(matrix) != len(vocabulary):
+        raise SeeError(f"the matrix has {len(matrix)} embeddings, the dictionary {len(vocabulary)} symbols")
+    if not np.isfinite(matrix).all():
+        raise SeeError("the matrix has values that are not finite; its training went wrong")
     # Each level takes the next seed, and scikit-learn takes 32 bits.
     if not 0 <= seed <= 2**32 - order:
         raise SeeError(f"seed {seed} is out of range; choose 0 to {2**32 - order}")
     languages = parse_languages(language)
-    rows: dict[str, int] = {}
-    for row, symbol in enumerate(vocabulary.symbols):
+    words: dict[str, int] = {}
+    for number, symbol in enumerate(vocabulary.symbols):
         surface, mark = vocabulary.split(symbol)
         if not vocabulary.is_special(symbol) and not mark and surface.strip() and "\t" not in surface:
-            rows.setdefault(surface, row)
-    if not 2 <= clusters <= len(rows):
-        raise SeeError(f"{clusters} clusters of {len(rows)} words; choose 2 or more, and no more than words")
-    ids = residual_kmeans(table[list(rows.values())], clusters, order, seed)
+            words.setdefault(surface, number)
+    if not 2 <= clusters <= len(words):
+        raise SeeError(f"{clusters} clusters of {len(words)} words; choose 2 or more, and no more than words")
+    ids = residual_kmeans(matrix[list(words.values())], clusters, order, seed)
     entries: dict[str, dict[str, list[Sense]]] = {}
-    for word, levels in zip(rows, ids.tolist(), strict=True):
+    for word, levels in zip(words, ids.tolist(), strict=True):
         sense = tuple(f"k{level}:{cluster}" for level, cluster in enumerate(levels, 1))
         entries.setdefault(find_languages(word, languages)[0].code, {})[word] = [sense]
     return Senses(entries, "k-means")
 
 
-def residual_kmeans(rows: NDArray[np.float32], clusters: int, levels: int, seed: int) -> NDArray[np.int64]:
-    """Cluster ids (n, levels) of rows (n, d), which are brought to length 1: their length tells frequency, not meaning.
+def residual_kmeans(vectors: NDArray[np.float32], clusters: int, levels: int, seed: int) -> NDArray[np.int64]:
+    """Cluster ids (n, levels) of vectors (n, d), scaled to length 1: their length follows frequency, not meaning.
 
-    The same rows and seed give the same clusters on the same machine.
+    The same vectors and seed give the same clusters on the same machine.
     """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    rest = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    rest = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     ids = []
     for level in range(levels):
         model = KMeans(clusters, n_init=1, max_iter=100, random_state=seed + level)
         with warnings.catch_warnings():
-            # Fewer distinct rows than clusters: some clusters are not used, which is no fault.
+            # Fewer distinct vectors than clusters: some clusters are not used, which is no fault.
             warnings.simplefilter("ignore", ConvergenceWarning)
             ids.append(model.fit_predict(rest))
         rest = rest - model.cluster_centers_[ids[-1]]

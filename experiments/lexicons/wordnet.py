@@ -98,7 +98,7 @@ def _parse_lines(path: Path, parse: Callable[[list[str]], T]) -> Iterator[T]:
 def _parse_synset(fields: list[str]) -> tuple[str, _Synset]:
     offset, file, kind, size = fields[:4]
     end = 4 + 2 * int(size, 16)
-    # An adjective may tell its position: "galore(ip)".
+    # An adjective may have its position: "galore(ip)".
     words = [word.split("(")[0] for word in fields[4:end:2]]
     ids = [int(id_, 16) for id_ in fields[5:end:2]]
     pointers: dict[str, Key] = {}

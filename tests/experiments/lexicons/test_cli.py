@@ -59,7 +59,7 @@ def test_kmeans_of_a_file_and_of_a_checkpoint(folder, capsys):
         (("wordnet", "--wordnet", "{folder}/none", "--output", "{folder}/out.tsv"), "apt-get install wordnet-base"),
         (("wordnet", "--synsets", "0", "--output", "{folder}/out.tsv"), "--synsets 0"),
         (("wordnet", "--order", "1", "--output", "{folder}/out.tsv"), "order 1"),
-        ((*KMEANS, "{folder}/model.pt"), "has tables of the encoder and the decoder; choose one with --side"),
+        ((*KMEANS, "{folder}/model.pt"), "has matrices of the encoder and the decoder; choose one with --side"),
         ((*KMEANS, "{folder}/table.npy", "--side", "encoder"), "--side"),
         ((*KMEANS, "{folder}/table.npy", "--output", "{folder}/table.npy"), "is one of the inputs"),
         ((*KMEANS, "{folder}/table.npy", "--output", "{folder}"), "is a folder; write a file"),

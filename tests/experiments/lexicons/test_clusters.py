@@ -33,14 +33,14 @@ def test_levels_cluster_what_the_levels_before_left_over() -> None:
     assert len(second) in (3, 4)
 
 
-def test_neither_a_rows_length_nor_the_call_matters() -> None:
+def test_neither_a_vectors_length_nor_the_call_matters() -> None:
     rows = nested()
     scaled = rows * np.random.default_rng(1).uniform(0.1, 10, (48, 1)).astype(np.float32)
     np.testing.assert_array_equal(residual_kmeans(rows, 4, 1, 1), residual_kmeans(rows, 4, 1, 1))
     assert partition(residual_kmeans(rows, 4, 1, 1)[:, 0]) == partition(residual_kmeans(scaled, 4, 1, 1)[:, 0])
 
 
-def test_rows_of_zeros_and_equal_rows_are_no_fault() -> None:
+def test_vectors_of_zeros_and_equal_ones_are_no_fault() -> None:
     assert residual_kmeans(np.zeros((5, 3), np.float32), 3, 2, 1).shape == (5, 2)
 
 
@@ -55,7 +55,7 @@ def test_a_sense_for_whatever_reads_as_a_word() -> None:
     assert all(unit.startswith(f"k{level}:") for level, unit in enumerate(power, 1))
 
 
-def test_tables(tmp_path: Path) -> None:
+def test_matrices(tmp_path: Path) -> None:
     table = np.arange(6, dtype=np.float16).reshape(3, 2)
     np.save(tmp_path / "a.npy", table)
     save_file({"table": table, "norms": np.zeros(3)}, tmp_path / "a.safetensors")
@@ -65,7 +65,7 @@ def test_tables(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read, table)
 
 
-def test_files_that_are_no_tables(tmp_path: Path) -> None:
+def test_files_that_are_no_matrices(tmp_path: Path) -> None:
     np.save(tmp_path / "vector.npy", np.zeros(3))
     np.save(tmp_path / "ids.npy", np.zeros((3, 2), int))
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
@@ -83,7 +83,7 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "clusters", "value", "problem"),
     [
-        (5, 2, 0.0, "the table has 5 rows, the dictionary 6 symbols"),
+        (5, 2, 0.0, "the matrix has 5 embeddings, the dictionary 6 symbols"),
         (6, 3, 0.0, "3 clusters of 2 words"),
         (6, 1, 0.0, "1 clusters"),
         (6, 2, np.nan, "not finite"),
