@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> None:
     from experiments.report import listing, results
     from experiments.report.comparison import read_entries
     from experiments.report.page import write_report
+    from experiments.report.tables import list_provenance
 
     if args.training_words and not args.training_words.is_file():
         raise SeeError(f"no file {args.training_words} (--training-words)")
@@ -47,7 +48,9 @@ def run(args: argparse.Namespace) -> None:
         return
     frame = listing.average_seeds(entries) if args.over_seeds else listing.make_frame(entries)
     if args.markdown:
-        listing.print_markdown(entries, frame)
+        print(listing.format_frame(frame, "pipe") + "\n")
+        for name, value in list_provenance(entries).frame.itertuples(index=False):
+            print(f"- {name}: {value}")
     elif args.json:
         print(frame.to_json(orient="records", indent=2, force_ascii=False))
     else:

@@ -4,16 +4,16 @@ import hashlib
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 import pandas
 
-from experiments.run_record import FILE, RunRecord, read
+from experiments.run_record import FILE, RunRecord, flatten, read
+from fairseq_see.embeddings.registry import ALIASES
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines
 
@@ -31,93 +31,6 @@ class Entry(NamedTuple):
     record: RunRecord
 
 
-@dataclass(frozen=True, order=True)
-class Spread:
-    """Mean, sample standard deviation (None of a single value), lowest, highest and number of some values."""
-
-    mean: float
-    deviation: float | None
-    low: float
-    high: float
-    count: int
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """Of at least one value."""
-        deviation = stdev(values) if len(values) > 1 else None
-        return cls(fmean(values), deviation, min(values), max(values), len(values))
-
-    def __str__(self) -> str:
-        return f"{self.mean:.1f}" + ("" if self.deviation is None else f" ± {self.deviation:.1f}")
-
-
-@dataclass
-class Setting:
-    """What was chosen, and the runs of it, which differ in the seed alone.
-
-    Attributes:
-        entries: in the order of their seeds.
-        ratio: the column that it stands in, None for a method without ratios.
-        note: what tells it from another of its method, variant and ratio; empty if there is none.
-    """
-
-    entries: list[Entry]
-    ratio: float | None = None
-    note: str = ""
-
-    @property
-    def record(self) -> RunRecord:
-        """Of its first seed, for what all have in common."""
-        return self.entries[0].record
-
-    @property
-    def method(self) -> str:
-        """Name of the embedding."""
-        return str(self.record.config.get("method") or "dense")
-
-    @property
-    def variant(self) -> str:
-        """What else distinguishes it, such as a control's index or fewer merges; empty for the usual."""
-        return str(self.record.config.get("variant") or "")
-
-    @property
-    def see_args(self) -> dict[str, Any]:
-        """Arguments of the method that were given."""
-        return self.record.config.get("see_args") or {}
-
-    @property
-    def label(self) -> str:
-        """Method, variant, arguments of the method and note."""
-        return self.describe(self.see_args)
-
-    def describe(self, args: dict[str, Any]) -> str:
-        """Method, variant and note, with these arguments."""
-        given = (f"{name} {value}" for name, value in args.items())
-        details = ", ".join(filter(None, (self.variant, *given, self.note)))
-        return f"{self.method} ({details})" if details else self.method
-
-    @property
-    def name(self) -> str:
-        """Label and ratio."""
-        return self.label if self.ratio is None else f"{self.label}, {self.ratio:g}x"
-
-    @property
-    def seeds(self) -> str:
-        """Of its runs."""
-        return ", ".join(str(entry.record.config.get("seed", "?")) for entry in self.entries)
-
-    @property
-    def off(self) -> bool:
-        """Whether its true ratio is further from its column's than settings that are compared may be."""
-        return self.ratio is not None and not alike(true_ratio(self.record), self.ratio)
-
-    def spread(self, test: str, metric: str) -> Spread | None:
-        """Of a metric over the seeds; None if one lacks it."""
-        values = [entry.record.metrics.get(test, {}).get(metric) for entry in self.entries]
-        numbers = [value for value in values if isinstance(value, int | float)]
-        return Spread.of(numbers) if len(numbers) == len(values) else None
-
-
 @dataclass
 class Section:
     """A test set of one kind of model.
@@ -126,14 +39,14 @@ class Section:
         test: its name.
         digest: of its references; empty where a run keeps none.
         metric: by which settings are compared.
-        settings: that were scored on it.
+        runs: of ``arrange_runs``, those that were scored on it.
         problems: what a reader should know of it.
     """
 
     test: str
     digest: str
     metric: str
-    settings: list[Setting]
+    runs: pandas.DataFrame
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -142,60 +55,81 @@ class Section:
         return -1 if self.metric == "perplexity" else 1
 
     @cached_property
-    def frame(self) -> pandas.DataFrame:
-        """A row for each setting: names, size in megabytes, mean and deviation, KNOBS, parameters.
+    def settings(self) -> pandas.DataFrame:
+        """A row for each setting, by its name: columns of its first seed's run, and what its runs have together.
 
-        ``without KNOB`` is equal for settings that differ in KNOB alone; ``line`` is whether there are such settings.
+        ``mean``, ``deviation``, ``low`` and ``high`` are of the metric over the ``seeds``; ``size`` is in megabytes;
+        ``true ratio`` is the one that sizes are compared by, ``off`` whether it is far from the ratio that the setting
+        is named after; ``without KNOB`` is equal for settings that differ in KNOB alone, ``line`` whether there are
+        such settings.
         """
-        rows = []
-        for setting in self.settings:
-            row = {"setting": setting, "method": setting.method, "label": setting.label, "ratio": setting.ratio}
-            row |= {"mean": self.score(setting).mean, "deviation": self.score(setting).deviation or 0.0}
-            row |= {"parameters": setting.record.embedding_parameters, "size": (setting.record.model_bytes or 0) / 1e6}
-            for knob in KNOBS:
-                args = {name: value for name, value in setting.see_args.items() if name != knob}
-                row[knob] = setting.see_args.get(knob)
-                row[f"without {knob}"] = setting.describe(args) if isinstance(row[knob], int | float) else None
-            rows.append(row)
-        frame = pandas.DataFrame(rows)
-        names = [f"without {knob}" for knob in KNOBS]
-        return frame.assign(line=sum(frame[name].notna() & frame.duplicated(name, keep=False) for name in names) > 0)
+        frame = self.runs.drop_duplicates("setting").set_index("setting", drop=False).rename_axis(None)
+        scores = self.group(self.metric)
+        frame = frame.assign(mean=scores.mean(), deviation=scores.std(), low=scores.min(), high=scores.max())
+        frame["seeds"] = self.runs.groupby("setting").seed.agg(", ".join)
+        frame["parameters"] = [record.embedding_parameters for record in frame.record]
+        frame["size"] = [(record.model_bytes or 0) / 1e6 for record in frame.record]
+        frame["text"] = [json.dumps(dictionaries(record), sort_keys=True) for record in frame.record]
+        frame["true ratio"] = [true_ratio(record) for record in frame.record]
+        pairs = zip(frame.ratio, frame["true ratio"], strict=True)
+        frame["off"] = [not math.isnan(ratio) and not alike(ratio, true) for ratio, true in pairs]
+        frame["line"] = False
+        for knob in KNOBS:
+            frame[knob] = [args.get(knob) for args in frame["args"]]
+            name = f"without {knob}"
+            frame[name] = [
+                describe_setting(row, {key: value for key, value in row["args"].items() if key != knob})
+                if isinstance(row["args"].get(knob), int | float)
+                else None
+                for row in frame.to_dict("records")
+            ]
+            frame["line"] |= frame[name].notna() & frame.duplicated(name, keep=False)
+        return frame
 
     @property
-    def main(self) -> list[Setting]:
+    def main(self) -> pandas.DataFrame:
         """The settings that are on no line of rank, order or vectors."""
-        return list(self.frame.setting[~self.frame.line])
+        return self.settings[~self.settings.line]
 
-    def score(self, setting: Setting) -> Spread:
-        """The setting's on this test set."""
-        return Spread.of([float(entry.record.metrics[self.test][self.metric]) for entry in setting.entries])
+    def group(self, metric: str) -> Any:
+        """The values of a metric, grouped by setting; NaN of a run without."""
+        values = [record.metrics[self.test].get(metric) for record in self.runs.record]
+        return pandas.Series(values, dtype=float).groupby(self.runs.setting, sort=False)
 
-    def baseline(self, setting: Setting) -> Setting | None:
+    def show(self, metric: str) -> dict[str, str]:
+        """Mean and deviation of a metric by setting; empty where a run lacks it."""
+        return {name: format_scores(values) for name, values in self.group(metric)}
+
+    def baseline(self, setting: pandas.Series) -> pandas.Series | None:
         """The best dense setting of the same dictionaries; without one, or if it is that, the best of any."""
-        dense = [other for other in self.settings if other.method == "dense"]
-        best = self.best(other for other in dense if dictionaries(other.record) == dictionaries(setting.record))
-        if best is None or best is setting:
+        dense = self.settings[self.settings.method == "dense"]
+        best = self.best(dense[dense.text == setting.text])
+        if best is None or best.setting == setting.setting:
             best = self.best(dense)
-        return None if best is setting else best
+        return None if best is None or best.setting == setting.setting else best
 
-    def best(self, settings: Iterable[Setting]) -> Setting | None:
-        """The one with the highest mean; of a perplexity the lowest."""
-        return max(settings, key=lambda setting: self.sign * self.score(setting).mean, default=None)
+    def best(self, settings: pandas.DataFrame) -> pandas.Series | None:
+        """The one with the highest mean; of a perplexity the lowest; None of none."""
+        return None if settings.empty else settings.loc[(self.sign * settings["mean"]).idxmax()]
 
-    def comparisons(self) -> Iterator[tuple[Setting, str, Setting]]:
-        """Each setting with the dense one, with the best other method of its size, and with its own variants."""
-        for setting in self.main:
-            if dense := self.baseline(setting):
-                yield setting, "dense", dense
-            size = true_ratio(setting.record)
-            same_size = [other for other in self.main if alike(true_ratio(other.record), size) and size > TOLERANCE]
-            same_text = [other for other in same_size if dictionaries(other.record) == dictionaries(setting.record)]
-            if best := self.best(other for other in same_text if other.method != setting.method):
-                yield setting, "best other method", best
+    def comparisons(self) -> Iterator[tuple[str, str, str]]:
+        """Each setting with the dense one, with the best other method of its size, and with its own variants.
+
+        Yields:
+            name of the setting, role of the other, its name.
+        """
+        main = self.main
+        for name, setting in main.iterrows():
+            if (dense := self.baseline(setting)) is not None:
+                yield name, "dense", dense.setting
+            size = setting["true ratio"]
+            same = main[[alike(other, size) and size > TOLERANCE for other in main["true ratio"]]]
+            same = same[same.text == setting.text]
+            if (best := self.best(same[same.method != setting.method])) is not None:
+                yield name, "best other method", best.setting
             if not setting.variant:
-                for other in same_text:
-                    if other.method == setting.method and other.variant:
-                        yield setting, "its variant", other
+                for other in same.setting[(same.method == setting.method) & (same.variant != "")]:
+                    yield name, "its variant", other
 
 
 def read_entries(paths: Sequence[Path]) -> list[Entry]:
@@ -213,30 +147,52 @@ def read_entries(paths: Sequence[Path]) -> list[Entry]:
     return list(found.values())
 
 
-def group_settings(entries: Iterable[Entry]) -> list[Setting]:
-    """Runs that differ in the seed alone, together, in the order in which methods are compared.
+def arrange_runs(entries: Sequence[Entry]) -> pandas.DataFrame:
+    """A row for each run, in the order in which methods are compared; runs of one setting differ in the seed alone.
+
+    Columns: ``folder``, ``record``, ``method``, ``variant``, ``args`` (of the method, that were given), ``seed``,
+    ``ratio`` (that it is compared at; NaN of a method without), ``note`` (what tells it from others of its name),
+    ``label`` (method, variant, arguments and note) and ``setting`` (label and ratio).
 
     Raises:
-        SeeError: two of them have the same seed, too.
+        SeeError: two runs have the same settings and the same seed.
     """
-    groups: dict[str, dict[str, Entry]] = defaultdict(dict)
-    for entry in entries:
-        config = {name: value for name, value in entry.record.config.items() if name != "seed"}
-        key = json.dumps([entry.record.kind, config, entry.record.overrides], sort_keys=True)
-        seed = str(entry.record.config.get("seed"))
-        if other := groups[key].get(seed):
-            raise SeeError(f"{other.folder} and {entry.folder} have the same settings and seed; leave one of them out")
-        groups[key][seed] = entry
-    order = {key: sorted(group, key=lambda seed: (len(seed), seed)) for key, group in groups.items()}
-    settings = [Setting([groups[key][seed] for seed in seeds]) for key, seeds in order.items()]
-    columns = {float(ratio) for ratio in PAPER["ratios"]}
-    columns |= {float(asked) for setting in settings if (asked := setting.record.config.get("ratio"))}
-    for setting in settings:
-        setting.ratio = _column(setting.record, columns)
-    _note_differences(settings)
+    asked = [ratio for _, record in entries if (ratio := record.config.get("ratio"))]
+    columns = {float(ratio) for ratio in [*PAPER["ratios"], *asked]}
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for folder, record in entries:
+        config, seed = dict(record.config), str(record.config.get("seed", "?"))
+        config.pop("seed", None)
+        key = json.dumps([record.kind, config, record.overrides], sort_keys=True)
+        if other := rows.get((key, seed)):
+            raise SeeError(f"{other['folder']} and {folder} have the same settings and seed; leave one of them out")
+        row = {"folder": folder, "record": record, "key": key, "seed": seed, "note": ""}
+        method = str(config.get("method") or "dense")
+        row |= {"method": ALIASES.get(method, method), "variant": str(config.get("variant") or "")}
+        rows[key, seed] = row | {"args": config.get("see_args") or {}, "ratio": _column(record, columns)}
+    runs = pandas.DataFrame(rows.values())
+    runs["label"] = [describe_setting(row, row["args"]) for row in rows.values()]
+    for _, members in runs.groupby(["label", "ratio"], dropna=False):
+        if members.key.nunique() > 1:
+            flat = {
+                i: {**flatten(each.config), **each.overrides, "kind": each.kind} for i, each in members.record.items()
+            }
+            for i, values in flat.items():
+                names = [name for name in values if name not in ("seed", "ratio") and not name.startswith("see_args.")]
+                differing = [name for name in names if any(other.get(name) != values[name] for other in flat.values())]
+                runs.loc[i, "note"] = ", ".join(
+                    f"{name.rpartition('.')[2]} {values[name]}" for name in sorted(differing)
+                )
+    runs["label"] = [describe_setting(row, row["args"]) for row in runs.to_dict("records")]
+    runs["setting"] = [
+        label if math.isnan(ratio) else f"{label}, {ratio:g}x"
+        for label, ratio in zip(runs.label, runs.ratio, strict=True)
+    ]
     known = list(PAPER["datasets"]["WMT17"])
-    rank = {name: number for number, name in enumerate([*known, *sorted({s.method for s in settings} - {*known})])}
-    return sorted(settings, key=lambda setting: (rank[setting.method], setting.label, setting.ratio or 0))
+    runs["rank"] = [known.index(method) if method in known else len(known) for method in runs.method]
+    runs["length"] = runs.seed.str.len()
+    order = ["rank", "method", "label", "ratio", "length", "seed"]
+    return runs.sort_values(order, na_position="first", ignore_index=True).drop(columns=["rank", "length"])
 
 
 def make_sections(entries: Sequence[Entry]) -> list[Section]:
@@ -245,15 +201,24 @@ def make_sections(entries: Sequence[Entry]) -> list[Section]:
     for entry in entries:
         for test, scores in entry.record.metrics.items():
             metric = "bleu" if "bleu" in scores else next(k for k, v in scores.items() if not isinstance(v, str))
-            references = entry.folder / f"{test}.ref"
-            digest = hash_lines(read_lines(references)) if references.is_file() else ""
+            path, digest = entry.folder / f"{test}.ref", ""
+            if path.is_file():
+                digest = hashlib.sha256("\n".join(read_lines(path)).encode()).hexdigest()[:8]
             members[test, digest, metric].append(entry)
-    return [Section(*key, group_settings(found)) for key, found in members.items()]
+    return [Section(*key, arrange_runs(found)) for key, found in members.items()]
 
 
-def hash_lines(lines: list[str]) -> str:
-    """Short checksum of a text."""
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8]
+def describe_setting(run: Any, args: dict[str, Any]) -> str:
+    """Method, variant and note of a row of ``arrange_runs``, with these arguments."""
+    given = (f"{name} {value}" for name, value in args.items())
+    details = ", ".join(filter(None, (run["variant"], *given, run["note"])))
+    return f"{run['method']} ({details})" if details else run["method"]
+
+
+def format_scores(values: pandas.Series) -> str:
+    """Mean and sample standard deviation; empty if one is missing."""
+    deviation = f" ± {values.std():.1f}" if len(values) > 1 else ""
+    return "" if values.isna().any() else f"{values.mean():.1f}{deviation}"
 
 
 def alike(one: float, other: float) -> bool:
@@ -271,33 +236,10 @@ def dictionaries(record: RunRecord) -> dict[str, str]:
     return {name: value for name, value in record.checksums.items() if name.startswith("dict.")}
 
 
-def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A mapping of mappings as one, its keys joined by points."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
-
-
-def _column(record: RunRecord, columns: set[float]) -> float | None:
-    """The ratio asked for; without one the nearest that others are compared at, or else its own."""
+def _column(record: RunRecord, columns: set[float]) -> float:
+    """The ratio asked for; without one the nearest that others are compared at, or else its own; NaN below 2."""
     if asked := record.config.get("ratio"):
         return float(asked)
     ratio = true_ratio(record)
-    if ratio < 2:
-        return None
     near = [column for column in columns if alike(column, ratio)]
-    return min(near, key=lambda column: abs(math.log(column / ratio)), default=round(ratio, 1))
-
-
-def _note_differences(settings: Sequence[Setting]) -> None:
-    """Tell settings of one name apart by the values in which they differ."""
-    known = {"seed", "ratio", *(f"see_args.{name}" for setting in settings for name in setting.see_args)}
-    same: dict[str, list[Setting]] = defaultdict(list)
-    for setting in settings:
-        same[setting.name].append(setting)
-    for members in (found for found in same.values() if len(found) > 1):
-        flat = [{**flatten(each.record.config), **each.record.overrides, "kind": each.record.kind} for each in members]
-        for setting, values in zip(members, flat, strict=True):
-            differing = [k for k in values if k not in known and any(other.get(k) != values[k] for other in flat)]
-            setting.note = ", ".join(f"{name.rpartition('.')[2]} {values[name]}" for name in sorted(differing))
+    return math.nan if ratio < 2 else min(near, key=lambda x: abs(math.log(x / ratio)), default=round(ratio, 1))

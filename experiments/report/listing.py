@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas
 
-from experiments.report.comparison import Entry, group_settings
-from experiments.report.tables import label_metric, list_provenance
+from experiments.report.comparison import Entry, arrange_runs
+from experiments.report.tables import label_metric
 
 _SIZES = ("embedding_parameters", "parameter_ratio", "embedding_bytes", "byte_ratio", "model_bytes")
 # What a list for people shows besides scores: heading and format.
@@ -28,19 +28,30 @@ def make_frame(entries: Sequence[Entry]) -> pandas.DataFrame:
     return pandas.DataFrame(rows, dtype=object)
 
 
+def list_metrics(frame: pandas.DataFrame) -> list[str]:
+    """The columns of scores and of the dev set's perplexity."""
+    names = [name for name in frame if any(isinstance(value, float) and value == value for value in frame[name])]
+    others = (*_SHOWN, *_SIZES, "ratio")
+    return [name for name in names if name not in others and not name.endswith(("_low", "_high"))]
+
+
 def average_seeds(entries: Sequence[Entry]) -> pandas.DataFrame:
     """One row for runs that differ in the seed alone: means, with the lowest and the highest of each score."""
-    rows = []
-    for setting in group_settings(entries):
-        for test, scores in setting.record.metrics.items() or [("", {})]:
-            runs = make_frame(setting.entries).query("test == @test")
-            row = runs.iloc[0].to_dict() | {"seed": setting.seeds}
-            row |= runs[["updates", "dev_perplexity"]].astype(float).mean().to_dict()
-            for metric in scores:
-                if spread := setting.spread(test, metric):
-                    row |= {metric: spread.mean, f"{metric}_low": spread.low, f"{metric}_high": spread.high}
-            rows.append(row)
-    return pandas.DataFrame(rows, dtype=object)
+    runs = arrange_runs(entries)
+    runs = runs.assign(folder=runs.folder.map(str))
+    frame = make_frame(entries).merge(runs[["folder", "setting"]], on="folder")
+    frame["setting"] = pandas.Categorical(frame.setting, runs.setting.unique())
+    groups = frame.groupby(["setting", "test"], observed=True)
+    rows = groups.first()
+    rows["seed"] = groups.seed.agg(
+        lambda seeds: ", ".join(sorted(map(str, seeds.dropna()), key=lambda seed: (len(seed), seed)))
+    )
+    for name in ("updates", *list_metrics(frame)):
+        values = frame[name].astype(float).groupby([frame.setting, frame.test], observed=True)
+        rows[name] = values.mean()
+        if name not in ("updates", "dev_perplexity"):
+            rows[f"{name}_low"], rows[f"{name}_high"] = values.min(), values.max()
+    return rows.reset_index().drop(columns="setting").astype(object)
 
 
 def format_frame(frame: pandas.DataFrame, style: str) -> str:
@@ -50,19 +61,12 @@ def format_frame(frame: pandas.DataFrame, style: str) -> str:
         for name, (heading, form) in _SHOWN.items()
         if frame[name].notna().any() and not (name == "state" and (frame[name] == "scored").all())
     }
-    for metric in (name for name in frame if any(isinstance(value, float) and value == value for value in frame[name])):
-        if metric not in (*_SHOWN, *_SIZES, "ratio", "tokenised_bleu") and not metric.endswith(("_low", "_high")):
+    for metric in list_metrics(frame):
+        if metric != "tokenised_bleu":
             columns[label_metric(metric)] = [_format_score(row, metric) for row in frame.to_dict("records")]
     align = ["left" if name in ("run", "method", "variant", "test") else "right" for name in columns]
     table = pandas.DataFrame(columns)
     return table.to_markdown(index=False, tablefmt=style, colalign=align, disable_numparse=True)
-
-
-def print_markdown(entries: Sequence[Entry], frame: pandas.DataFrame) -> None:
-    """Print Markdown, with what made the results."""
-    print(format_frame(frame, "pipe") + "\n")
-    for name, value in list_provenance(entries).frame.itertuples(index=False):
-        print(f"- {name}: {value}")
 
 
 def _format_score(row: dict[str, float], metric: str) -> str:

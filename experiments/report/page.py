@@ -1,11 +1,12 @@
 """The full report: ``report.html``, ``.md``, ``.tex`` and ``.csv``."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from experiments.report import plots, tables
 from experiments.report.comparison import Entry, Section, make_sections, read_entries
@@ -16,13 +17,10 @@ from fairseq_see.errors import SeeError
 from fairseq_see.io import replacing
 
 # LaTeX's own characters.
-LATEX = {
-    "\\": r"\textbackslash{}",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-}
+LATEX = str.maketrans(
+    {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
+    | {character: f"\\{character}" for character in "&%$#_{}"}
+)
 
 
 @dataclass
@@ -52,29 +50,30 @@ def write_report(paths: Sequence[Path], out: Path, training_words: Path | None) 
     missing = [entry for entry in entries if not entry.record.metrics]
     if not scored:
         raise SeeError(f"none of the {len(entries)} runs in {', '.join(map(str, paths))} is scored")
-    parts = [_make_part(section, missing, training_words) for section in make_sections(scored)]
-    head = [("Data", tables.describe_data(scored)), ("Scale", tables.describe_scale(scored))]
-    last = [table for table in (tables.list_missing(missing), tables.list_provenance(scored)) if table]
-    forms = {
-        "html": _environment().get_template("report.html.j2").render(head=head, parts=parts, last=last),
-        "md": _to_markdown(head, parts, last),
-        "tex": _to_latex(head, parts, last),
+    values = {
+        "head": tables.describe_data(scored),
+        "parts": [_make_part(section, missing, training_words) for section in make_sections(scored)],
+        "last": [table for table in (tables.list_missing(missing), tables.list_provenance(scored)) if table],
+    }
+    texts = {
+        "html": _environment().get_template("report.html.j2").render(values),
+        "md": _environment(escape_markdown).get_template("report.md.j2").render(values, show=to_markdown),
+        "tex": _environment(escape_latex).get_template("report.tex.j2").render(values, show=to_latex),
         "csv": make_frame(scored).to_csv(index=False),
     }
-    for form, text in forms.items():
+    for form, text in texts.items():
         with replacing(out / f"report.{form}") as temporary:
             temporary.write_text(text, encoding="utf-8")
-    return [out / f"report.{form}" for form in forms]
+    return [out / f"report.{form}" for form in texts]
 
 
 def _make_part(section: Section, missing: Sequence[Entry], training_words: Path | None) -> Part:
     is_bleu = section.metric == "bleu"
     texts: dict[str, dict[str, Texts]] = {}
-    for setting in section.main if is_bleu else ():
-        found = texts.setdefault(setting.name, {})
-        for entry in setting.entries:
+    for run in section.runs.itertuples() if is_bleu else ():
+        if run.setting in section.main.index:
             try:
-                found[str(entry.record.config.get("seed"))] = read_texts(entry, section.test)
+                texts.setdefault(run.setting, {})[run.seed] = read_texts(Entry(run.folder, run.record), section.test)
             except SeeError as error:
                 section.problems.append(f"Neither bootstrap nor F1 by frequency: {error}")
     shown = [
@@ -84,73 +83,52 @@ def _make_part(section: Section, missing: Sequence[Entry], training_words: Path 
         tables.compare_bands(section, texts, training_words),
         tables.list_sensitivity(section),
     ]
-    label = tables.label_metric(section.metric)
-    pictures = [
-        ("Training curves", plots.plot_curves(section)),
-        *plots.plot_lines(section),
-        *plots.plot_grids(section),
-    ]
+    curves = [("Training curves", plots.plot_curves(section))]
+    pictures = [*curves, *plots.plot_lines(section), *plots.plot_grids(section)]
     return Part(
         f"Test set {section.test}" + (f", references {section.digest}" if section.digest else ""),
-        (f"{label} by the bytes of the whole model", plots.plot_sizes(section)),
+        (f"{tables.label_metric(section.metric)} by the bytes of the whole model", plots.plot_sizes(section)),
         [table for table in shown if table],
         [(title, plot) for title, plot in pictures if plot],
         section.problems,
     )
 
 
-def _environment() -> jinja2.Environment:
+def _environment(escape: Callable[[str], str] | None = None) -> jinja2.Environment:
+    """Of templates in which everything is escaped that is not Markup: for HTML, or by ``escape``."""
+    finalize = escape and (lambda value: value if isinstance(value, Markup) else escape(str(value)))
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
+        autoescape=escape is None,
+        finalize=finalize,
         undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
 
 
-def _to_markdown(head: Sequence[tuple[str, str]], parts: Sequence[Part], last: Sequence[Table]) -> str:
-    def escape(text: str) -> str:
-        return re.sub(r"([\\|*_<>`])", r"\\\1", text)
-
-    def show(table: Table) -> str:
-        align = ["left" if column < table.words else "right" for column in range(len(table.frame.columns))]
-        frame = table.frame.map(escape)
-        cells = frame.to_markdown(
-            index=False, headers=[*map(escape, frame.columns)], tablefmt="pipe", colalign=align, disable_numparse=True
-        )
-        return "\n\n".join([f"### {table.title}", cells, *map(escape, table.notes)])
-
-    blocks = ["# Compressed embeddings", "\n".join(f"- {name}: {escape(value)}" for name, value in head)]
-    for part in parts:
-        blocks += [f"## {escape(part.title)}", *(f"> {escape(problem)}" for problem in part.problems)]
-        blocks += map(show, part.tables)
-    return "\n\n".join([*blocks, "## Runs", *map(show, last)]) + "\n"
+def escape_markdown(text: str) -> str:
+    """Text as Markdown shows it."""
+    return re.sub(r"([\\|*_<>`])", r"\\\1", text)
 
 
-def _to_latex(head: Sequence[tuple[str, str]], parts: Sequence[Part], last: Sequence[Table]) -> str:
-    def escape(text: str) -> str:
-        return "".join(LATEX.get(character, character) for character in text)
+def escape_latex(text: str) -> str:
+    """Text as LaTeX sets it."""
+    return text.translate(LATEX)
 
-    def show(table: Table) -> str:
-        words = "l" * table.words
-        if table.words == len(table.frame.columns):
-            words = "l" * (table.words - 1) + r"p{0.6\linewidth}"
-        form = words + "r" * (len(table.frame.columns) - table.words)
-        frame = table.frame.map(escape).rename(columns=escape)
-        cells = frame.to_latex(index=False, escape=False, longtable=True, column_format=form, caption=table.title)
-        return "\n".join([r"{\footnotesize", cells, *(f"\\noindent {escape(note)}\\par" for note in table.notes), "}"])
 
-    blocks = [
-        r"\documentclass[a4paper,10pt]{article}",
-        r"\usepackage[a4paper,landscape,margin=15mm]{geometry}",
-        *(rf"\usepackage{{{name}}}" for name in ("booktabs", "longtable", "caption")),
-        r"\usepackage[T1]{fontenc}",
-        r"\begin{document}",
-        *(f"{name}: {escape(value)}\\par" for name, value in head),
-    ]
-    for part in parts:
-        blocks += [rf"\section*{{{escape(part.title)}}}"]
-        blocks += [f"{escape(problem)}\\par" for problem in part.problems]
-        blocks += map(show, part.tables)
-    return "\n".join([*blocks, r"\section*{Runs}", *map(show, last), r"\end{document}"]) + "\n"
+def to_markdown(table: Table) -> Markup:
+    """The cells of a table."""
+    align = ["left" if column < table.words else "right" for column in range(len(table.frame.columns))]
+    frame = table.frame.map(escape_markdown).rename(columns=escape_markdown)
+    return Markup(frame.to_markdown(index=False, tablefmt="pipe", colalign=align, disable_numparse=True))
+
+
+def to_latex(table: Table) -> Markup:
+    """The cells of a table; where all are words, the last column has lines."""
+    form = "l" * table.words + "r" * (len(table.frame.columns) - table.words)
+    form = form if form.endswith("r") else form[:-1] + r"p{0.6\linewidth}"
+    frame = table.frame.map(escape_latex).rename(columns=escape_latex)
+    options = {"index": False, "escape": False, "longtable": True}
+    return Markup(frame.to_latex(column_format=form, caption=table.title, **options))

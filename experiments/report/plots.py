@@ -29,7 +29,7 @@ STYLE: Any = {
 
 def plot_sizes(section: Section) -> str:
     """The metric by the bytes of the whole model."""
-    frame = section.frame[~section.frame.line & (section.frame["size"] > 0)]
+    frame = section.main[section.main["size"] > 0]
     metric = label_metric(section.metric)
     with _axes("whole model, MB in half precision, unit index included", metric) as (figure, axes):
         for label, colour, marker in _styles(frame):
@@ -44,16 +44,18 @@ def plot_sizes(section: Section) -> str:
 
 def plot_curves(section: Section) -> str | None:
     """Dev perplexity by updates, a line for each run; None without curves."""
-    frame = section.frame[[any(entry.record.curve for entry in each.entries) for each in section.frame.setting]]
-    ratios = sorted(frame.ratio.fillna(0).unique())
+    frame = section.runs[[bool(record.curve) for record in section.runs.record]]
+    lines = dict(zip(sorted(frame.ratio.fillna(0).unique()), cycle(LINES), strict=False))
     with _axes("updates", "perplexity on the dev set") as (figure, axes):
         for label, colour, marker in _styles(frame):
-            for setting in frame.setting[frame.label == label]:
-                line = LINES[ratios.index(setting.ratio or 0) % len(LINES)]
-                curves = [entry.record.curve for entry in setting.entries if entry.record.curve]
-                for curve, name in zip(curves, [setting.name, *[None] * len(curves)], strict=False):
-                    x, y = zip(*curve, strict=True)
-                    axes.plot(x, y, line, color=colour, marker=marker, label=name, linewidth=1.1, markersize=3)
+            for run in frame[frame.label == label].itertuples():
+                look = {
+                    "linestyle": lines[0 if run.ratio != run.ratio else run.ratio],
+                    "linewidth": 1.1,
+                    "markersize": 3,
+                }
+                name = None if run.setting in axes.get_legend_handles_labels()[1] else run.setting
+                axes.plot(*zip(*run.record.curve, strict=True), color=colour, marker=marker, label=name, **look)
         _set_log_scale(axes, "y")
         return _to_svg(figure, axes, "Dev perplexity by updates") if len(frame) else None
 
@@ -61,7 +63,8 @@ def plot_curves(section: Section) -> str | None:
 def plot_lines(section: Section) -> Iterator[tuple[str, str]]:
     """The metric by rank, order and vectors, a line for settings that differ in nothing else: title and plot."""
     for knob in KNOBS:
-        frame = section.frame[section.frame.duplicated(f"without {knob}", keep=False)].dropna(subset=[knob])
+        frame = section.settings
+        frame = frame[frame.duplicated(f"without {knob}", keep=False)].dropna(subset=[knob])
         if len(frame):
             title = f"{label_metric(section.metric)} by {knob}"
             with _axes(knob, label_metric(section.metric)) as (figure, axes):
@@ -74,7 +77,8 @@ def plot_lines(section: Section) -> Iterator[tuple[str, str]]:
 
 def plot_grids(section: Section) -> Iterator[tuple[str, str]]:
     """A map of rank and vectors for each method and order of which they were combined: title and plot."""
-    joint = section.frame.dropna(subset=[*KNOBS])
+    joint = section.settings.dropna(subset=[*KNOBS])
+    shown = section.show(section.metric)
     for (method, order), group in joint.groupby(["method", "order"]):
         if len(group) < group["rank"].nunique() + group.vectors.nunique():
             # What varies one at a time is on the lines.
@@ -91,15 +95,16 @@ def plot_grids(section: Section) -> Iterator[tuple[str, str]]:
                 red, green, blue, _ = mesh.to_rgba(point.mean)
                 place = means.columns.get_loc(point.vectors) + 0.5, means.index.get_loc(point.rank) + 0.5
                 colour = "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#ffffff"
-                text = f"{section.score(point.setting)}\n{point.parameters:,}"
+                text = f"{shown[point.setting]}\n{point.parameters:,}"
                 axes.text(*place, text, ha="center", va="center", color=colour)
             yield title, _to_svg(figure, None, title)
 
 
 def _draw(axes: Any, points: pandas.DataFrame, x: str, label: str, colour: str, marker: str) -> None:
+    """Means with their deviations, joined by a line."""
     line = {"linestyle": "-" if len(points) > 1 else "none", "linewidth": 0.9, "elinewidth": 0.9, "capsize": 2}
     look = {"fmt": marker, "color": colour, "label": label, "markersize": 5}
-    axes.errorbar(points[x], points["mean"], yerr=points.deviation, **look, **line)
+    axes.errorbar(points[x], points["mean"], yerr=points.deviation.fillna(0), **look, **line)
 
 
 def _styles(frame: pandas.DataFrame) -> Iterator[tuple[str, str, str]]:

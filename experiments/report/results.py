@@ -4,15 +4,16 @@ Mappings that have other keys in every run (``config``, ``overrides``, ``data``,
 test set's scores are columns such as ``short.bleu``. Curves and paths stay in the run records.
 """
 
-import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas
+
 from experiments.run_record import RunRecord
 from fairseq_see.errors import SeeError
-from fairseq_see.io import read_lines, replacing
+from fairseq_see.io import replacing
 
 RESULTS = Path(__file__).resolve().parents[1] / "results.csv"
 
@@ -27,7 +28,7 @@ COLUMNS = (
     *("commit", "machine", "torch", "fairseq", "python", "sacrebleu", "data", "checksums"),
 )
 # A run with equal values here is the same run, repeated.
-_IDENTITY = ("folder", "name", "kind", *_CHOSEN, "config", "overrides")
+_IDENTITY = ["folder", "name", "kind", *_CHOSEN, "config", "overrides"]
 
 
 def make_row(folder: str, record: RunRecord) -> dict[str, str]:
@@ -46,22 +47,21 @@ def make_row(folder: str, record: RunRecord) -> dict[str, str]:
     return {name: _as_text(value) for name, value in values.items()}
 
 
-def read_results(path: Path) -> list[dict[str, str]]:
-    """The rows of a file that ``update_results`` wrote.
+def read_results(path: Path) -> pandas.DataFrame:
+    """The rows of a file that ``update_results`` wrote, as texts.
 
     Raises:
         SeeError: it cannot be read, or is another file.
     """
-    reader = csv.DictReader(read_lines(path), strict=True)
     try:
-        rows = list(reader)
-    except csv.Error as error:
-        raise SeeError(f"{path} is no CSV: {error}") from error
-    if missing := set(COLUMNS) - set(reader.fieldnames or ()):
+        frame = pandas.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (OSError, ValueError) as error:
+        raise SeeError(f"cannot read {path} as CSV: {' '.join(str(error).split())}") from error
+    if missing := set(COLUMNS) - set(frame):
         raise SeeError(f"{path} has no columns {', '.join(sorted(missing))}; choose a file that --results wrote")
-    if any(None in row or None in row.values() for row in rows):
-        raise SeeError(f"{path} has lines with more or fewer cells than columns")
-    return rows
+    if (frame[["folder", "name", "kind", "state"]] == "").any(axis=None):
+        raise SeeError(f"{path} has lines with fewer cells than columns")
+    return frame
 
 
 def update_results(path: Path, rows: Sequence[dict[str, str]]) -> None:
@@ -70,22 +70,12 @@ def update_results(path: Path, rows: Sequence[dict[str, str]]) -> None:
     Raises:
         SeeError: the file is there and cannot be read, or cannot be written.
     """
-    known = {_identity(row): row for row in (read_results(path) if path.exists() else [])}
-    known |= {_identity(row): row for row in rows}
-    tests = dict.fromkeys(name for row in known.values() for name in row if name not in COLUMNS)
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [*COLUMNS, *tests], restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(known.values())
-
-
-def select(rows: Iterable[dict[str, str]], **wanted: str) -> list[dict[str, str]]:
-    """The rows with these values in these columns."""
-    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
-
-
-def _identity(row: dict[str, str]) -> tuple[str, ...]:
-    return tuple(row[name] for name in _IDENTITY)
+    known = [read_results(path)] if path.exists() else []
+    frame = pandas.concat([*known, pandas.DataFrame(rows)])
+    columns = [*COLUMNS, *(name for name in frame if name not in COLUMNS)]
+    frame = frame.reindex(columns=columns).fillna("").groupby(_IDENTITY, sort=False).last().reset_index()
+    with replacing(path) as temporary:
+        frame[columns].to_csv(temporary, index=False)
 
 
 def _as_text(value: Any) -> str:

@@ -7,11 +7,11 @@ A point is a setting; its line reaches from the lowest to the highest of its see
 
 import hashlib
 import sys
-from collections import defaultdict
 from pathlib import Path
 
-from experiments.report.comparison import Spread
-from experiments.report.results import RESULTS, read_results, select
+import pandas
+
+from experiments.report.results import RESULTS, read_results
 from fairseq_see.io import replacing
 
 # Folder, method and variant in results.csv: label, colour, marker.
@@ -31,15 +31,12 @@ SERIES = {
     ("short-small", "dense", "bpe4000"): ("dense, 4,000 merges", "#777777", "<"),
 }
 
-Points = list[tuple[float, Spread]]
 
-
-def find_points(folder: str, method: str, variant: str) -> Points:
-    """Megabytes and BLEU of each ratio, smallest first."""
-    found = defaultdict(list)
-    for row in select(read_results(RESULTS), folder=folder, method=method, variant=variant):
-        found[int(row["model_bytes"]) / 1e6].append(float(row["short.bleu"]))
-    return sorted((size, Spread.of(scores)) for size, scores in found.items())
+def find_points(results: pandas.DataFrame, folder: str, method: str, variant: str) -> pandas.DataFrame:
+    """Mean, lowest and highest BLEU of each ratio by megabytes of the whole model, smallest first."""
+    rows = results[(results.folder == folder) & (results.method == method) & (results.variant == variant)]
+    sizes = rows.model_bytes.astype(int) / 1e6
+    return rows["short.bleu"].astype(float).groupby(sizes).agg(["mean", "min", "max"])
 
 
 def draw(output: Path) -> None:
@@ -49,12 +46,11 @@ def draw(output: Path) -> None:
 
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
-    drawn = [find_points(*series) for series in SERIES]
+    results = read_results(RESULTS)
+    drawn = [find_points(results, *series) for series in SERIES]
     for points, (label, colour, marker) in zip(drawn, SERIES.values(), strict=True):
-        sizes, scores = zip(*points, strict=True)
-        means = [score.mean for score in scores]
-        beyond = [[score.mean - score.low for score in scores], [score.high - score.mean for score in scores]]
-        axes.errorbar(sizes, means, yerr=beyond, fmt=marker + "-", color=colour, label=label, lw=1.2, capsize=3)
+        mean, beyond = points["mean"], [points["mean"] - points["min"], points["max"] - points["mean"]]
+        axes.errorbar(points.index, mean, yerr=beyond, fmt=marker + "-", color=colour, label=label, lw=1.2, capsize=3)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator([5, 6, 7, 8, 10, 15, 20]))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -62,7 +58,7 @@ def draw(output: Path) -> None:
     axes.set(xlabel="whole model, MB in half precision", ylabel="BLEU after 1,200 updates", ylim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    digest = hashlib.sha256(repr(drawn).encode()).hexdigest()[:16]
+    digest = hashlib.sha256("".join(points.round(4).to_csv() for points in drawn).encode()).hexdigest()[:16]
     with replacing(output) as temporary:
         figure.savefig(temporary, format="png", dpi=110, metadata={"Description": digest})
 

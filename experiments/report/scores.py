@@ -44,7 +44,7 @@ class Band(NamedTuple):
 
     @property
     def f1(self) -> float | None:
-        """Harmonic mean of recall and precision, in percent; None where the references have no such words."""
+        """In percent; None where the references have no such words."""
         return 200 * self.right / (self.references + self.hypotheses) if self.references else None
 
 
@@ -92,15 +92,12 @@ def bootstrap(
 def count_bands(
     hypotheses: Iterable[str], references: Iterable[str], frequencies: Mapping[str, int]
 ) -> dict[str, Band]:
-    """Count words by the band of their training frequency.
+    """Words by the band of their training frequency.
 
     Args:
         hypotheses: lines of words with spaces between.
         references: as many lines.
-        frequencies: how often training has each word; 0 for those that are not in it.
-
-    Returns:
-        a band for each name in BANDS.
+        frequencies: how often training has each word.
     """
     counts = {name: [0, 0, 0] for name in BANDS}
     for hypothesis, reference in zip(hypotheses, references, strict=True):
@@ -109,7 +106,7 @@ def count_bands(
             for word, count in words.items():
                 band = [name for name, lowest in BANDS.items() if frequencies.get(word, 0) >= lowest][-1]
                 counts[band][column] += count
-    return {name: Band(*numbers) for name, numbers in counts.items()}
+    return {name: Band(*found) for name, found in counts.items()}
 
 
 @lru_cache

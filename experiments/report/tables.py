@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import pandas
 
@@ -13,9 +14,10 @@ from experiments.report import scores
 from experiments.report.comparison import KNOBS, PAPER, Entry, Section
 from experiments.run_record import RunRecord
 from fairseq_see.embeddings import complete_config, embedding_class
+from fairseq_see.embeddings.registry import ALIASES
 from fairseq_see.errors import InfeasibleRatio, SeeError
 
-LABELS = {"bleu": "BLEU", "chrf": "chrF", "tokenised_bleu": "tokenised BLEU"}
+# Translations by setting and seed.
 Texts = Mapping[str, Mapping[str, scores.Texts]]
 
 
@@ -38,57 +40,56 @@ class Table:
 
 def compare_sizes(section: Section) -> Table:
     """Every setting by the bytes of its whole model, smallest first."""
-    rows, best = [], float("-inf")
-    for setting in sorted(section.settings, key=lambda each: (each.record.model_bytes or 0, each.name)):
-        record, score, dense = setting.record, section.score(setting), section.baseline(setting)
-        chrf = setting.spread(section.test, "chrf")
-        leads, best = section.sign * score.mean > best, max(best, section.sign * score.mean)
-        rows.append(
-            {
-                "model": setting.name,
-                "whole model, MB": _megabytes(record.model_bytes),
-                label_metric(section.metric): str(score),
-                "against dense": f"{round(score.mean - section.score(dense).mean, 1) + 0:+.1f}" if dense else "",
-                "best of its size": "yes" if leads else "",
-                "embeddings, MB": _megabytes(record.embedding_bytes),
-                "ratio in bytes": _ratio(record.byte_ratio),
-                "ratio": _ratio(record.parameter_ratio) + ("*" if setting.off else ""),
-                "parameters": _count(record.embedding_parameters),
-                **({"chrF": str(chrf or "")} if section.metric == "bleu" else {}),
-                "lowest to highest": f"{score.low:.1f}–{score.high:.1f}" if score.count > 1 else "",
-                "seeds": setting.seeds,
-                "made": describe_making(record),
-            }
-        )
+    means, chrf, best, rows = section.show(section.metric), section.show("chrf"), float("-inf"), []
+    for name, setting in section.settings.sort_values(["size", "setting"]).iterrows():
+        record, dense, gain = setting.record, section.baseline(setting), section.sign * setting["mean"]
+        row = {
+            "model": name,
+            "whole model, MB": _format("{:,.2f}", record.model_bytes and record.model_bytes / 1e6),
+            label_metric(section.metric): means[name],
+            "against dense": "" if dense is None else f"{round(setting['mean'] - dense['mean'], 1) + 0:+.1f}",
+            "best of its size": "yes" if gain > best else "",
+            "embeddings, MB": _format("{:,.2f}", record.embedding_bytes and record.embedding_bytes / 1e6),
+            "ratio in bytes": _format("{:.1f}x", record.byte_ratio),
+            "ratio": _format("{:.1f}x", record.parameter_ratio) + "*" * setting.off,
+            "parameters": _format("{:,}", record.embedding_parameters),
+            "chrF": chrf[name],
+            "lowest to highest": f"{setting.low:.1f}–{setting.high:.1f}" if setting.deviation >= 0 else "",
+            "seeds": setting.seeds,
+            "made": describe_making(record),
+        }
+        best = max(best, gain)
+        rows.append(row)
+    frame = pandas.DataFrame(rows)
     notes = [
         "Whole model: half precision with the packed unit index. Embeddings, parameters and ratios: both sides, a tied "
         "output counted once; ratio: parameters of dense matrices by these; in bytes: against half precision. Against "
         "dense: difference of means. Best of its size: no model here that is as small has a better mean."
     ]
-    if any(setting.off for setting in section.settings):
+    if section.settings.off.any():
         notes.append("* More than 3% from the ratio that it is named after; not comparable with others of that ratio.")
-    return Table("Models by size", pandas.DataFrame(rows), 1, notes)
+    return Table("Models by size", frame if section.metric == "bleu" else frame.drop(columns="chrF"), 1, notes)
 
 
 def compare_with_paper(section: Section, missing: Sequence[Entry]) -> Table:
     """The paper's Tables 2 and 5: these scores and its own, with a reason in every empty cell."""
-    asked = {float(ratio) for each in section.main if (ratio := each.record.config.get("ratio"))}
-    ratios = sorted(asked | {float(ratio) for ratio in PAPER["ratios"]})
+    main, means = section.main, section.show("tokenised_bleu")
+    ratios = sorted({*map(float, PAPER["ratios"]), *(asked for r in main.record if (asked := r.config.get("ratio")))})
     known = list(PAPER["datasets"]["WMT17"])
     cells: dict[tuple[str, str], dict[float | None, str]] = {}
-    for method in [*known, *sorted({setting.method for setting in section.main} - {*known})]:
-        mine = [setting for setting in section.main if setting.method == method]
-        compresses = any(setting.ratio for setting in mine) or (not mine and embedding_class(method).compresses)
+    for method in [*known, *sorted({*main.method} - {*known})]:
+        mine = main[main.method == method]
+        compresses = mine.ratio.notna().any() or (mine.empty and embedding_class(method).compresses)
         columns: list[float | None] = [*ratios] if compresses else [None]
-        cells[method, "here"] = {ratio: _reason(method, ratio, missing, section) for ratio in columns}
-        for setting in mine:
-            score = setting.spread(section.test, "tokenised_bleu")
-            cells.setdefault((setting.label, "here"), {})[setting.ratio] = str(score or "–") + "*" * setting.off
+        cells[method, "here"] = {ratio: _reason(method, ratio, missing, main.record) for ratio in columns}
+        for name, setting in mine.iterrows():
+            column = None if pandas.isna(setting.ratio) else setting.ratio
+            cells.setdefault((setting.label, "here"), {})[column] = (means[name] or "–") + "*" * setting.off
         for dataset, figures in PAPER["datasets"].items():
             if published := figures.get(method):
-                row = cells[method, f"paper, {dataset}"] = {
-                    ratio: "–" for ratio in PAPER["ratios"] if "" not in published
-                }
+                row = cells[method, f"paper, {dataset}"] = dict.fromkeys(
+                    [] if "" in published else PAPER["ratios"], "–"
+                )
                 row |= {float(ratio) if ratio else None: f"{bleu:.2f}" for ratio, bleu in published.items()}
     rows = []
     for (label, source), row in cells.items():
@@ -105,22 +106,21 @@ def compare_with_paper(section: Section, missing: Sequence[Entry]) -> Table:
 def bootstrap_pairs(section: Section, texts: Texts) -> Table | None:
     """Paired bootstrap between runs of the same seed; None without translations."""
     rows = []
-    for setting, role, other in section.comparisons():
-        ours, theirs = texts.get(setting.name, {}), texts.get(other.name, {})
+    for name, role, other in section.comparisons():
+        ours, theirs = texts.get(name, {}), texts.get(other, {})
         if not ours or not theirs:
             continue
-        row = {"model": setting.name, "against": other.name, "which is": role}
-        metric = scores.make_bleu(setting.record.metrics[section.test])
+        metric = scores.make_bleu(section.settings.record[name].metrics[section.test])
         seeds = [seed for seed in ours if seed in theirs]
         pairs = [
             scores.bootstrap(theirs[seed].hypotheses, ours[seed].hypotheses, ours[seed].references, metric)
             for seed in seeds
         ]
+        row = {"model": name, "against": other, "which is": role}
+        row |= {"is": _verdict(pairs), "difference of BLEU": "", "seeds": ", ".join(seeds), "largest p": ""}
         if pairs:
-            row |= {"is": _verdict(pairs), "difference of BLEU": f"{fmean(difference for difference, _ in pairs):+.1f}"}
-            row |= {"seeds": ", ".join(seeds), "largest p": f"{max(p for _, p in pairs):.3f}"}
-        else:
-            row |= {"is": "no seed in common", "difference of BLEU": "", "seeds": "", "largest p": ""}
+            row |= {"difference of BLEU": f"{fmean(difference for difference, _ in pairs):+.1f}"}
+            row |= {"largest p": f"{max(p for _, p in pairs):.3f}"}
         rows.append(row)
     note = (
         f"sacrebleu's paired bootstrap, {scores.SAMPLES:,} samples, seed {scores.SEED}, between runs of equal seed: "
@@ -129,61 +129,58 @@ def bootstrap_pairs(section: Section, texts: Texts) -> Table | None:
         "below 0.025, 5% for both; open: neither. The best other method of the same size is chosen by this very score, "
         "which favours it."
     )
-    return Table("Paired bootstrap", pandas.DataFrame(rows), 4, [note]) if rows else None
+    return _table("Paired bootstrap", rows, 4, note)
 
 
 def compare_bands(section: Section, texts: Texts, training_words: Path | None) -> Table | None:
     """F1 of words by their frequency in the training text; None without translations or that text."""
     rows: list[dict[str, str]] = []
     headings: dict[str, str] = {}
-    for setting in section.main:
+    for name, setting in section.main.iterrows():
         path = training_words or Path(setting.record.data.get("training_words") or "")
-        if not texts.get(setting.name) or not path.is_file():
+        if not texts.get(name) or not path.is_file():
             continue
         counts = scores.count_words(path)
-        by_seed = [
-            scores.count_bands(text.hypothesis_words, text.reference_words, counts)
-            for text in texts[setting.name].values()
+        found = [
+            scores.count_bands(text.hypothesis_words, text.reference_words, counts) for text in texts[name].values()
         ]
-        own = {name: f"{name} ({band.references:,})" for name, band in by_seed[0].items()}
+        own = {band: f"{band} ({count.references:,})" for band, count in found[0].items()}
         headings = headings or own
         if own != headings:
-            section.problems.append(f"{setting.name} has no F1 by frequency: it was trained on another text")
+            section.problems.append(f"{name} has no F1 by frequency: it was trained on another text")
             continue
-        row = {"model": setting.name}
-        for name, heading in headings.items():
-            values = [f1 for bands in by_seed if (f1 := bands[name].f1) is not None]
+        row = {"model": name}
+        for band, heading in headings.items():
+            values = [f1 for bands in found if (f1 := bands[band].f1) is not None]
             row[heading] = f"{fmean(values):.1f}" if values else "–"
         rows.append(row)
     note = (
         "F1 in percent of the words that the training text has so many times (in brackets: such words in the "
         "references), mean over seeds."
     )
-    return Table("Words by their frequency in training", pandas.DataFrame(rows), 1, [note]) if rows else None
+    return _table("Words by their frequency in training", rows, 1, note)
 
 
 def list_sensitivity(section: Section) -> Table | None:
     """The settings on lines of rank, order or vectors; None where there are none."""
+    means = section.show(section.metric)
     rows = [
         {
-            "model": setting.name,
-            **{knob: str(setting.see_args.get(knob, "")) for knob in KNOBS},
-            "ratio": _ratio(setting.record.parameter_ratio),
-            "parameters": _count(setting.record.embedding_parameters),
-            label_metric(section.metric): str(section.score(setting)),
+            "model": name,
+            **{knob: str(setting["args"].get(knob, "")) for knob in KNOBS},
+            "ratio": _format("{:.1f}x", setting.record.parameter_ratio),
+            "parameters": _format("{:,}", setting.record.embedding_parameters),
+            label_metric(section.metric): means[name],
         }
-        for setting in section.frame.setting[section.frame.line]
+        for name, setting in section.settings[section.settings.line].iterrows()
     ]
-    return Table("Rank, order and vectors of each unit", pandas.DataFrame(rows)) if rows else None
+    return _table("Rank, order and vectors of each unit", rows, 1)
 
 
 def list_missing(missing: Iterable[Entry]) -> Table | None:
     """Runs without scores, and why."""
-    rows = [
-        {"run": entry.record.name, "state": describe_state(entry.record), "why": entry.record.reason}
-        for entry in missing
-    ]
-    return Table("Runs without scores", pandas.DataFrame(rows), 3) if rows else None
+    rows = [{"run": record.name, "state": describe_state(record), "why": record.reason} for _, record in missing]
+    return _table("Runs without scores", rows, 3)
 
 
 def list_provenance(entries: Sequence[Entry]) -> Table:
@@ -200,16 +197,14 @@ def list_provenance(entries: Sequence[Entry]) -> Table:
     return Table("What made these runs", pandas.DataFrame(rows, columns=["of the runs", "value"]), 2)
 
 
-def describe_data(entries: Sequence[Entry]) -> str:
-    """The training text, in a line."""
+def describe_data(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    """Training text, scale and architecture, a line each."""
     texts = [(record.config.get("corpus", ""), record.data.get("training_pairs")) for _, record in entries]
-    return count_values(f"{corpus}, {pairs:,} training pairs" if pairs else str(corpus) for corpus, pairs in texts)
-
-
-def describe_scale(entries: Sequence[Entry]) -> str:
-    """Scale and architecture, in a line."""
-    known = ([record.config.get("scale"), record.config.get("architecture")] for _, record in entries)
-    return count_values(", ".join(str(value) for value in values if value) for values in known)
+    scales = ([record.config.get("scale"), record.config.get("architecture")] for _, record in entries)
+    return [
+        ("Data", count_values(f"{name}, {pairs:,} training pairs" if pairs else str(name) for name, pairs in texts)),
+        ("Scale", count_values(", ".join(str(value) for value in values if value) for values in scales)),
+    ]
 
 
 def count_values(values: Iterable[str]) -> str:
@@ -234,18 +229,19 @@ def describe_state(record: RunRecord) -> str:
 
 def label_metric(metric: str) -> str:
     """For people."""
-    return LABELS.get(metric, metric.replace("_", " "))
+    return {"bleu": "BLEU", "chrf": "chrF", "tokenised_bleu": "tokenised BLEU"}.get(metric, metric.replace("_", " "))
 
 
-def _reason(method: str, ratio: float | None, missing: Sequence[Entry], section: Section) -> str:
+def _reason(method: str, ratio: float | None, missing: Sequence[Entry], scored: Iterable[RunRecord]) -> str:
     """Of the record of a run without scores, or of the planner on the embedding matrices that most runs have."""
-    for record in (entry.record for entry in missing):
-        if [record.config.get(name) or None for name in ("method", "ratio", "variant")] == [method, ratio, None]:
+    for _, record in missing:
+        name, asked, variant = (record.config.get(key) or None for key in ("method", "ratio", "variant"))
+        if (ALIASES.get(name, name), asked, variant) == (method, ratio, None):
             return describe_state(record)
-    shapes = Counter(json.dumps(setting.record.matrices) for setting in section.settings).most_common(1)
     if ratio is None:
         return "not run"
-    for rows, columns in json.loads(shapes[0][0]):
+    shapes = Counter(json.dumps(record.matrices) for record in scored).most_common(1)
+    for rows, columns in json.loads(shapes[0][0]) if shapes else ():
         try:
             complete_config(method, rows, columns, ratio)
         except InfeasibleRatio as error:
@@ -258,6 +254,8 @@ def _reason(method: str, ratio: float | None, missing: Sequence[Entry], section:
 
 def _verdict(pairs: Sequence[tuple[float, float]]) -> str:
     """What all seeds agree on."""
+    if not pairs:
+        return "no seed in common"
     # sacrebleu compares |d*| - mean |d*| with |d|: where nothing differs, p is below 0.05 in a tenth of all cases.
     if all(p < 0.05 / 2 for _, p in pairs):
         if all(difference > 0 for difference, _ in pairs):
@@ -267,13 +265,9 @@ def _verdict(pairs: Sequence[tuple[float, float]]) -> str:
     return "open"
 
 
-def _count(value: int | None) -> str:
-    return "" if value is None else f"{value:,}"
+def _table(title: str, rows: list[dict[str, str]], words: int, *notes: str) -> Table | None:
+    return Table(title, pandas.DataFrame(rows), words, [*notes]) if rows else None
 
 
-def _megabytes(size: int | None) -> str:
-    return "" if size is None else f"{size / 1e6:,.2f}"
-
-
-def _ratio(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}x"
+def _format(form: str, value: Any) -> str:
+    return "" if value is None else form.format(value)

@@ -17,7 +17,7 @@ from tests.helpers import ROOT
 
 
 def test_every_row_says_what_made_it():
-    rows = read_results(RESULTS)
+    rows = read_results(RESULTS).to_dict("records")
     scored = [row for row in rows if row["state"] == "scored"]
     assert len(rows) == 161 and len(scored) == 123
     for row in scored:
@@ -52,7 +52,7 @@ def test_rows_are_added_and_replaced(tmp_path):
     write(first, dataclasses.replace(record, updates=300, metrics=record.metrics | {"late": {"bleu": 7.5}}))
     make_run(tmp_path / "runs", "c", "matrix", 8)
     assert laboratory(command) == 0
-    rows = read_results(table)
+    rows = read_results(table).to_dict("records")
     assert [(row["folder"], row["name"], row["ratio"], row["updates"]) for row in rows] == [
         ("runs", "a", "4", "300"),
         ("runs", "b", "", "100"),
@@ -69,9 +69,9 @@ def test_rows_are_added_and_replaced(tmp_path):
     ("text", "message"),
     [
         ("a,b\n1,2\n", "has no columns"),
-        ('"a\n', "unexpected end of data"),
-        ("", "has no columns"),
-        (RESULTS.read_text(encoding="utf-8").splitlines()[0] + "\nshort,row\n", "more or fewer cells"),
+        ('"a\n', "EOF inside string"),
+        ("", "as CSV: No columns"),
+        (RESULTS.read_text(encoding="utf-8").splitlines()[0] + "\nshort,row\n", "fewer cells"),
     ],
 )
 def test_another_file_is_not_overwritten(tmp_path, capsys, text, message):
@@ -86,7 +86,7 @@ def test_another_file_is_not_overwritten(tmp_path, capsys, text, message):
 
 def test_the_frozen_hyper_parameters_are_those_of_the_rows():
     frozen = yaml.safe_load((ROOT / "configs/hyperparameters/short_small.yaml").read_text(encoding="utf-8"))
-    rows = [row for row in read_results(RESULTS) if row["folder"] == "short-small" and row["overrides"]]
+    rows = read_results(RESULTS).query("folder == 'short-small' and overrides != ''").to_dict("records")
     assert {row["method"] for row in rows} == frozen.keys()
     for row in rows:
         overrides = json.loads(row["overrides"])

@@ -1,18 +1,17 @@
 """What is one setting, what stands beside what, and what is refused."""
 
+import pandas
 import pytest
 
-from experiments.report.comparison import Spread, group_settings, make_sections, read_entries
+from experiments.report.comparison import arrange_runs, format_scores, make_sections, read_entries
 from fairseq_see.errors import SeeError
 from tests.experiments.report.conftest import GOOD, POOR, make_run
 
 
-def test_spread_is_computed_by_hand():
-    spread = Spread.of([2.0, 4.0, 9.0])
+def test_means_and_deviations_are_computed_by_hand():
     # Squared distances from 5: 9, 1, 16; over n - 1 = 2.
-    assert (spread.mean, spread.low, spread.high, spread.count) == (5.0, 2.0, 9.0, 3)
-    assert spread.deviation == pytest.approx(13**0.5) and str(spread) == "5.0 ± 3.6"
-    assert str(Spread.of([2.0])) == "2.0"
+    assert format_scores(pandas.Series([2.0, 4.0, 9.0])) == f"5.0 ± {13**0.5:.1f}" == "5.0 ± 3.6"
+    assert format_scores(pandas.Series([2.0])) == "2.0" and format_scores(pandas.Series([2.0, None])) == ""
 
 
 def test_runs_that_differ_in_the_seed_alone_are_one_setting(tmp_path):
@@ -20,15 +19,15 @@ def test_runs_that_differ_in_the_seed_alone_are_one_setting(tmp_path):
         make_run(tmp_path, f"a{seed}", "matrix", 4, seed=seed)
     make_run(tmp_path, "b", "matrix", 4, seed=9, overrides={"model.dropout": 0.3})
     make_run(tmp_path, "c", "matrix", 4, seed=9, config={"variant": "bpe4000"})
-    settings = group_settings(read_entries([tmp_path]))
-    assert [(each.name, each.seeds) for each in settings] == [
-        ("matrix, 4x", "9, 10"),
-        ("matrix (bpe4000), 4x", "9"),
-        ("matrix (model.dropout 0.3), 4x".replace("model.", ""), "9"),
-    ]
+    (section,) = make_sections(read_entries([tmp_path]))
+    assert section.settings.seeds.to_dict() == {
+        "low_rank, 4x": "9, 10",
+        "low_rank (bpe4000), 4x": "9",
+        "low_rank (dropout 0.3), 4x": "9",
+    }
     make_run(tmp_path, "d", "matrix", 4, seed=10)
     with pytest.raises(SeeError, match=r"a10 and .*d have the same settings and seed"):
-        group_settings(read_entries([tmp_path]))
+        arrange_runs(read_entries([tmp_path]))
 
 
 def test_a_run_without_a_ratio_stands_where_its_true_ratio_is(tmp_path):
@@ -37,22 +36,17 @@ def test_a_run_without_a_ratio_stands_where_its_true_ratio_is(tmp_path):
         make_run(tmp_path, f"v{vectors}", "see", config={"see_args": {"vectors": vectors}}, **sizes)
     make_run(tmp_path, "codes", "product_quantised", 20, parameter_ratio=9.0, byte_ratio=20.3)
     make_run(tmp_path, "missed", "matrix", 20, parameter_ratio=21.0, byte_ratio=21.0)
-    settings = {each.record.name: each for each in group_settings(read_entries([tmp_path]))}
-    assert {name: (each.ratio, each.off) for name, each in settings.items()} == {
-        "v9": (20, False),
-        "v7": (25.7, False),
-        "codes": (20, False),
-        "missed": (20, True),
-    }
+    (section,) = make_sections(read_entries([tmp_path]))
+    found = {each.record.name: (each.ratio, each.off) for each in section.settings.itertuples()}
+    assert found == {"v9": (20, False), "v7": (25.7, False), "codes": (20, False), "missed": (20, True)}
 
 
 def test_test_sets_with_other_references_are_kept_apart(tmp_path):
     make_run(tmp_path, "a")
     make_run(tmp_path, "b", "matrix", 4, references=GOOD, hypotheses=POOR)
-    lm = {"wikitext": {"perplexity": 31.5}}
-    make_run(tmp_path, "lm", "matrix", 4, kind="language_model", metrics=lm)
+    make_run(tmp_path, "lm", "matrix", 4, kind="language_model", metrics={"wikitext": {"perplexity": 31.5}})
     sections = make_sections(read_entries([tmp_path]))
-    assert [(each.test, each.metric, [s.record.name for s in each.settings]) for each in sections] == [
+    assert [(each.test, each.metric, [run.name for run in each.runs.record]) for each in sections] == [
         ("test", "bleu", ["a"]),
         ("test", "bleu", ["b"]),
         ("wikitext", "perplexity", ["lm"]),
@@ -68,8 +62,8 @@ def test_who_is_compared_with_whom(tmp_path):
     make_run(tmp_path, "matrix", "matrix", 4, hypotheses=POOR)
     make_run(tmp_path, "small", "matrix", 8)
     (section,) = make_sections(read_entries([tmp_path]))
-    pairs = {(one.record.name, role, other.record.name) for one, role, other in section.comparisons()}
-    assert pairs == {
+    names = {name: record.name for name, record in section.settings.record.items()}
+    assert {(names[one], role, names[other]) for one, role, other in section.comparisons()} == {
         # The best dense model of its dictionaries is compared with the best of any.
         ("dense", "dense", "other-text"),
         *((name, "dense", "dense") for name in ("see", "control", "matrix", "small")),
