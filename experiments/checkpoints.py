@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -37,20 +38,13 @@ def read_facts(checkpoint: Path) -> dict[str, Any]:
 
 
 def find_newest(checkpoints: Path) -> dict[str, Any]:
-    """The facts of the whole checkpoint with the most updates; empty without one."""
-    found: dict[str, Any] = {}
+    """The facts of the whole checkpoint with the most updates, with its ``path``; empty without one."""
+    found: list[dict[str, Any]] = []
     for path in checkpoints.glob("checkpoint*.pt"):
-        try:
-            facts = read_facts(path) | {"path": path}
-        except SeeError:
-            continue
-        # Of equal ones the last, which fairseq would load.
-        if not found or (facts["updates"], path.stem == "checkpoint_last") > (
-            found["updates"],
-            found["path"].stem == "checkpoint_last",
-        ):
-            found = facts
-    return found
+        with suppress(SeeError):
+            found.append(read_facts(path) | {"path": path})
+    # Of equal ones the last, which fairseq would load.
+    return max(found, key=lambda facts: (facts["updates"], facts["path"].stem == "checkpoint_last"), default={})
 
 
 def repair(checkpoints: Path) -> dict[str, Any]:

@@ -4,12 +4,17 @@ A cell is one run with one seed. Its name has all that distinguishes it, so that
 common; nothing is read back from a name.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from fairseq_see.embeddings import embedding_class
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines
 from fairseq_see.units.controls import CONTROLS
@@ -133,20 +138,11 @@ def cells(table: str, choice: Choice) -> list[Cell]:
         SeeError: there is no such table or method, or no index of such an order or rank; hyper-parameters lack a method
             or set what a cell is about.
     """
-    make = {
-        "table2": _table2,
-        "table5": _table5,
-        "figure5": _figure5,
-        "grid": _grid,
-        "ablation": _ablation,
-        "practitioner": _practitioner,
-        "distillation": _distillation,
-        "tune": _tune,
-    }
-    if table not in make:
-        raise SeeError(f"no table {table}; there are: {', '.join(make)}, table3")
+    if table not in CHOICES:
+        raise SeeError(f"no table {table}; there are: {', '.join(CHOICES)}, table3")
+    make = _MAKERS[table]
     # By name: Figure 5's three lines meet in one cell.
-    found = {cell.name: cell for seed in choice.seeds for cell in make[table](choice, seed)}
+    found = {cell.name: cell for seed in choice.seeds for cell in make(choice, seed)}
     return [cell if cell.fit else _completed(cell, table, choice) for cell in found.values()]
 
 
@@ -161,11 +157,15 @@ def _completed(cell: Cell, table: str, choice: Choice) -> Cell:
     """The cell with its method's hyper-parameters, the length of training and the overrides of every cell."""
     overrides = dict(cell.overrides)
     if choice.hyperparameters and table != "tune":
-        if cell.method not in choice.hyperparameters:
+        method = embedding_class(cell.method).method
+        if method not in choice.hyperparameters:
             raise SeeError(f"the hyper-parameters have none for {cell.method}; the target tune finds them")
-        overrides = _joined(cell, choice.hyperparameters[cell.method])
+        taken = {key.lstrip("+") for key in overrides} | {"optimization.max_update", "optimization.max_epoch"}
+        overrides |= choice.hyperparameters[method]
+        if wrong := [key for key in choice.hyperparameters[method] if key.lstrip("+") in taken]:
+            raise SeeError(f"the hyper-parameters of {cell.method} set {wrong[0]}, which is the table's; leave it out")
         if not choice.updates:
-            raise SeeError("hyper-parameters do not say how long to train: add updates=N")
+            raise SeeError("hyper-parameters do not state how long to train: add updates=N")
     if choice.updates:
         warmup = overrides.get("lr_scheduler.warmup_updates", "0")
         if int(warmup) >= choice.updates:
@@ -174,25 +174,17 @@ def _completed(cell: Cell, table: str, choice: Choice) -> Cell:
     return replace(cell, overrides=overrides | choice.overrides)
 
 
-def _joined(cell: Cell, added: Overrides) -> Overrides:
-    known = {key.lstrip("+"): value for key, value in cell.overrides.items()}
-    for key in added:
-        if key.lstrip("+") in {*known, "optimization.max_update", "optimization.max_epoch"}:
-            raise SeeError(f"the hyper-parameters of {cell.method} set {key}, which is the table's; leave it out")
-    return cell.overrides | added
-
-
 def _table2(choice: Choice, seed: int) -> Iterator[Cell]:
     for method in choice.methods or METHODS:
-        if _is_quantised(method):
+        if embedding_class(method).quantised:
             raise SeeError(f"{method} is made of a trained model, not trained; the table practitioner has it")
-        for ratio in (choice.ratios or (10, 20, 40, 80)) if _compresses(method) else (None,):
+        for ratio in (choice.ratios or (10, 20, 40, 80)) if embedding_class(method).compresses else (None,):
             yield _at_ratio(method, ratio, seed)
 
 
 def _table5(choice: Choice, seed: int) -> Iterator[Cell]:
     for method in choice.methods or LSTMS:
-        if _compresses(method):
+        if embedding_class(method).compresses:
             raise SeeError(f"{method} compresses, and the methods of table5 do not; choose of {', '.join(LSTMS)}")
         yield _at_ratio(method, None, seed)
 
@@ -287,7 +279,7 @@ def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
 def _tune(choice: Choice, seed: int) -> Iterator[Cell]:
     """The same learning rates and warm-ups for every method."""
     for method, rate, warmup in product(choice.methods or ("dense", "see", "morphte"), choice.rates, choice.warmups):
-        ratio = (choice.ratios or (20,))[0] if _compresses(method) else None
+        ratio = (choice.ratios or (20,))[0] if embedding_class(method).compresses else None
         variant = f"rate{rate:g}-warmup{warmup}-updates{choice.updates}"
         if not choice.updates:
             raise SeeError("tune needs updates=N, the length of a trial")
@@ -306,15 +298,9 @@ def trial(rate: float, warmup: int) -> Overrides:
 
 def describe(cell: Cell, corpus: str, scale: str) -> dict[str, Any]:
     """What RUN/cell.json has of a cell: of which text, at which scale, which method and what else."""
-    facts: dict[str, Any] = {
-        "corpus": corpus,
-        "scale": scale,
-        "method": cell.method,
-        "ratio": cell.ratio,
-        "seed": cell.seed,
-    }
-    facts |= {"variant": cell.variant, "fitted_to": cell.fit, "how": " ".join(cell.fit_options)}
-    facts |= {"see_args": cell.see_args}
+    facts = {"corpus": corpus, "scale": scale}
+    facts |= {name: getattr(cell, name) for name in ("method", "ratio", "seed", "variant")}
+    facts |= {"fitted_to": cell.fit, "how": " ".join(cell.fit_options), "see_args": cell.see_args}
     return {"config": {name: value for name, value in facts.items() if value not in (None, "", {})}}
 
 
@@ -337,33 +323,22 @@ def _model(method: str, ratio: float | None, seed: int) -> Overrides:
     return {"model.see_method": method, **at, "common.seed": str(seed)}
 
 
-def _compresses(method: str) -> bool:
-    from fairseq_see.embeddings import embedding_class
-
-    return bool(embedding_class(method).compresses)
-
-
-def _is_quantised(method: str) -> bool:
-    from fairseq_see.embeddings import embedding_class
-
-    return bool(embedding_class(method).quantised)
-
-
 def read_hyperparameters(path: Path) -> dict[str, Overrides]:
     """Overrides by method from a YAML, such as the target ``tune`` writes.
 
     Raises:
         SeeError: it is no such YAML.
     """
-    import yaml
-
     try:
         found = yaml.safe_load("\n".join(read_lines(path)))
     except yaml.YAMLError as error:
         raise SeeError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict) or not all(isinstance(values, dict) for values in found.values()):
         raise SeeError(f"{path} does not map methods to overrides; the target tune writes a file that does")
-    return {method: {key: as_override(value) for key, value in values.items()} for method, values in found.items()}
+    return {
+        embedding_class(method).method: {key: as_override(value) for key, value in values.items()}
+        for method, values in found.items()
+    }
 
 
 def as_override(value: Any) -> str:
@@ -375,15 +350,18 @@ def as_override(value: Any) -> str:
     return str(value)
 
 
-def main() -> None:
-    """Print RUN/cell.json: what a cell is, and whether the plans on standard input refuse it."""
-    import json
-    import sys
+_MAKERS: dict[str, Callable[[Choice, int], Iterator[Cell]]] = {
+    **{"table2": _table2, "table5": _table5, "figure5": _figure5, "grid": _grid, "ablation": _ablation},
+    **{"practitioner": _practitioner, "distillation": _distillation, "tune": _tune},
+}
 
-    facts = json.loads(sys.argv[1])
+
+def main(described: str) -> None:
+    """Print RUN/cell.json: what a cell is, and whether the plans on standard input refuse it."""
     refused = [str(plan["refused"]) for plan in json.load(sys.stdin) if "refused" in plan]
-    print(json.dumps(facts | {"infeasible": refused[0] if refused else ""}, indent=2, ensure_ascii=False))
+    facts = json.loads(described) | {"infeasible": refused[0] if refused else ""}
+    print(json.dumps(facts, indent=2, ensure_ascii=False))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -1,15 +1,14 @@
 """``python -m experiments progress``: how far trainings are, from their JSON logs."""
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
+from experiments.run_record import read, read_log
 from fairseq_see.io import shown_name
 
 HELP = "show how far trainings are: updates, tokens/s, dev perplexity, time left"
@@ -50,18 +49,6 @@ class Progress(NamedTuple):
         return ", ".join(parts)
 
 
-def read_log(log: Path) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a log; a last line that a kill truncated is left out."""
-    if log.is_file():
-        with log.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                if line.startswith("{"):
-                    try:
-                        yield json.loads(line)
-                    except ValueError:
-                        continue
-
-
 def progress_of(run: Path) -> Progress:
     """How far the training in a folder is."""
     last: dict[str, Any] = {}
@@ -72,9 +59,9 @@ def progress_of(run: Path) -> Progress:
         if "valid_ppl" in values:
             perplexity = float(values["valid_ppl"])
     updates, goal = int(last.get("num_updates", 0)), _goal(run, last)
-    records = [path for path in (run / "run.json", run / "train.json") if path.is_file()]
-    if records:
-        return Progress(json.loads(records[0].read_text(encoding="utf-8"))["state"], updates, goal, None, perplexity)
+    for file in ("run.json", "train.json"):
+        if (run / file).is_file():
+            return Progress(read(run, file).state, updates, goal, None, perplexity)
     if not last:
         return Progress("starting" if (run / "training.yaml").is_file() else "waiting")
     rate = float(last.get("ups", 0))

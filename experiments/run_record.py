@@ -9,13 +9,14 @@ lie beside it:
 
 import hashlib
 import json
+import math
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
@@ -29,14 +30,11 @@ KINDS = ("translation", "language_model", "masked_lm", "classification", "fit")
 STATES = ("trained", "scored", "failed", "infeasible")
 
 # Types of what is known to be in the mappings.
-_CONFIG: dict[str, Any] = {
-    "ratio": float | None,
-    "method": str,
-    "variant": str | None,
-    "see_args": dict[str, Any] | None,
+_KNOWN: dict[str, Any] = {
+    **{"ratio": float | None, "method": str, "variant": str | None, "see_args": dict[str, Any] | None},
+    **{"training_pairs": int | None, "training_words": str | None},
+    **dict.fromkeys(("bleu", "chrf", "tokenised_bleu", "perplexity", "accuracy"), float),
 }
-_DATA: dict[str, Any] = {"training_pairs": int | None, "training_words": str | None}
-_METRICS: dict[str, Any] = dict.fromkeys(("bleu", "chrf", "tokenised_bleu", "perplexity", "accuracy"), float)
 
 
 @dataclass(frozen=True)
@@ -107,18 +105,13 @@ class RunRecord:
 
     def __post_init__(self) -> None:
         """Raise SeeError if a field holds what it may not."""
-        for item in fields(self):
-            _check(item.name, getattr(self, item.name), item.type)
+        wanted = [(item.name, getattr(self, item.name), item.type) for item in fields(self)]
+        _check(wanted)
         for name, allowed in (("kind", KINDS), ("state", STATES), ("version", (VERSION,))):
             if getattr(self, name) not in allowed:
                 raise SeeError(f"{name} is {getattr(self, name)!r}, not one of {', '.join(map(str, allowed))}")
-        for values, known in (
-            (self.config, _CONFIG),
-            (self.data, _DATA),
-            *((m, _METRICS) for m in self.metrics.values()),
-        ):
-            for name in values.keys() & known.keys():
-                _check(name, values[name], known[name])
+        for values in (self.config, self.data, *self.metrics.values()):
+            _check((name, values[name], _KNOWN[name]) for name in values.keys() & _KNOWN.keys())
         for test, metrics in self.metrics.items():
             if all(isinstance(value, str) for value in metrics.values()):
                 raise SeeError(f"metrics of {test} hold no number")
@@ -126,18 +119,20 @@ class RunRecord:
             raise SeeError("curve or matrices are no lists of pairs")
 
 
-def read(folder: Path) -> RunRecord:
+def read(folder: Path, file: str = FILE) -> RunRecord:
     """The record of a run.
 
     Args:
         folder: of the run.
+        file: its name: run.json, or train.json of a run that is not scored yet.
 
     Raises:
         SeeError: there is none, or it is damaged.
     """
-    path = folder / FILE
+    path = folder / file
+    text = "\n".join(read_lines(path))
     try:
-        values = json.loads("\n".join(read_lines(path)))
+        values = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise SeeError(f"{path} is no run record: {error}; run it again") from error
     if not isinstance(values, dict) or "name" not in values:
@@ -150,35 +145,46 @@ def read(folder: Path) -> RunRecord:
         raise SeeError(f"{path} is damaged: {error}; run it again") from error
 
 
-def write(folder: Path, record: RunRecord) -> None:
-    """Write ``folder``/run.json, whole or not at all.
+def write(folder: Path, record: RunRecord, file: str = FILE) -> None:
+    """Write the record of a run, whole or not at all.
 
     Raises:
         SeeError: the folder cannot be written to.
     """
-    write_json(folder / FILE, asdict(record))
+    write_json(folder / file, asdict(record))
 
 
-def read_curve(json_log: Path) -> list[list[float]]:
-    """Updates and dev perplexity from what fairseq writes with ``--log-format json --log-file``.
+def read_log(log: Path) -> Iterator[dict[str, Any]]:
+    """The JSON objects that fairseq logged, one a line at most; empty without a log.
+
+    Date and level may stand before them. A last line that a kill truncated is left out.
+    """
+    if log.is_file():
+        with log.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                _, brace, rest = line.partition("{")
+                try:
+                    yield json.loads(brace + rest)
+                except ValueError:
+                    continue
+
+
+def read_curve(log: Path) -> list[list[float]]:
+    """Updates and finite dev perplexities from a log of fairseq.
 
     Of an update that was validated twice, by a training that was killed and resumed, the later perplexity counts.
-    fairseq adds a handler to its log in every epoch, so that it writes most lines several times.
 
     Raises:
-        SeeError: the log cannot be read.
+        SeeError: what it has there are no numbers.
     """
-    found: dict[int, float] = {}
-    for line in read_lines(json_log):
-        if line.startswith("{"):
+    found = {}
+    for values in read_log(log):
+        if "valid_ppl" in values and "valid_num_updates" in values:
             try:
-                values = json.loads(line)
-            except ValueError:
-                # A kill may cut the last line.
-                continue
-            if "valid_ppl" in values and "valid_num_updates" in values:
                 found[int(values["valid_num_updates"])] = float(values["valid_ppl"])
-    return [[update, found[update]] for update in sorted(found)]
+            except (TypeError, ValueError) as error:
+                raise SeeError(f"{log} is no log of fairseq: {error}") from error
+    return [[update, found[update]] for update in sorted(found) if math.isfinite(found[update])]
 
 
 def measure_sizes(checkpoint: Path) -> dict[str, Any]:
@@ -210,6 +216,14 @@ def measure_sizes(checkpoint: Path) -> dict[str, Any]:
     }
 
 
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A mapping of mappings as one, its keys joined by points."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
 def checksum(path: Path) -> str:
     """The sha256 of a file, in hexadecimal digits."""
     digest = hashlib.sha256()
@@ -235,22 +249,33 @@ def commit() -> str:
 def collect_machine() -> str:
     """Cores, processor and GPUs, as a line."""
     gpus = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
-    return ", ".join([f"{os.cpu_count()} cores of {_processor()}", *map(str.strip, gpus)])
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    processor = names[0] if names else platform.processor() or platform.machine()
+    return ", ".join([f"{os.cpu_count()} cores of {processor}", *map(str.strip, gpus)])
 
 
 def collect_versions() -> dict[str, str]:
     """Versions of ``torch``, ``fairseq``, ``python`` and ``sacrebleu``."""
+    installed = {package.name.lower().replace("_", "-"): package.version for package in distributions() if package.name}
     return {
-        "torch": _version("torch"),
-        "fairseq": _version("fairseq-fixed", "fairseq"),
+        "torch": installed.get("torch", "unknown"),
+        "fairseq": installed.get("fairseq-fixed") or installed.get("fairseq", "unknown"),
         "python": platform.python_version(),
-        "sacrebleu": _version("sacrebleu"),
+        "sacrebleu": installed.get("sacrebleu", "unknown"),
     }
 
 
-def _check(name: str, value: Any, wanted: Any) -> None:
-    if not _fits(value, wanted):
-        raise SeeError(f"{name} is {value!r}")
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def _check(wanted: Iterable[tuple[str, Any, Any]]) -> None:
+    """Raise SeeError if one of some values, with names and types, is of another type."""
+    for name, value, kind in wanted:
+        if not _fits(value, kind):
+            raise SeeError(f"{name} is {value!r}")
 
 
 def _fits(value: Any, wanted: Any) -> bool:
@@ -286,19 +311,3 @@ def _output(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     # nvidia-smi prints its errors on stdout, too.
     return "" if done.returncode else done.stdout.strip()
-
-
-def _version(*names: str) -> str:
-    for name in names:
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return "unknown"
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -5,7 +5,6 @@ python -m experiments.scoring arrange GENERATED REFERENCES  a line for each line
 python -m experiments.scoring record RUN DIR [NAME ...]     RUN/run.json with scores
 """
 
-import argparse
 import json
 import re
 import sys
@@ -14,23 +13,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.recording import note_replaced
-from experiments.run_record import RunRecord, checksum, write
+from experiments.recording import TRAINED, note_replaced
+from experiments.run_record import RunRecord, checksum, read, write
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import read_lines
 from fairseq_see.units import Vocabulary
 
 JOINS = {"bpe": "subword_nmt", "sentencepiece": "sentencepiece", "plain": "none"}
-
-
 NOTHING_TO_SCORE = 3
 
 
-def read_tests(folder: Path) -> dict[str, str]:
-    """fairseq's subset of each test set, from tests.txt of a prepared folder.
+def choose_tests(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """fairseq's subset of each test set, from tests.txt of a prepared folder: of those named, or of all.
 
     Raises:
-        SeeError: there is none, or a name in it would be written outside of a run.
+        SeeError: there is no such test set, or a name in the file would be written outside of a run.
     """
     tests = {}
     for line in read_lines(folder / "tests.txt"):
@@ -38,16 +35,6 @@ def read_tests(folder: Path) -> dict[str, str]:
         if not re.fullmatch(r"test\d*", subset) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
             raise SeeError(f"{folder / 'tests.txt'}: {line!r} names no test set; prepare the folder again")
         tests[name] = subset
-    return tests
-
-
-def choose_tests(folder: Path, names: Sequence[str]) -> dict[str, str]:
-    """Those named, or all.
-
-    Raises:
-        SeeError: there is no such test set.
-    """
-    tests = read_tests(folder)
     if absent := [name for name in names if name not in tests]:
         raise SeeError(f"no test set {absent[0]} in {folder}; there are: {' '.join(tests)}")
     return {name: tests[name] for name in names or tests}
@@ -78,37 +65,28 @@ def check(run: Path, folder: Path) -> tuple[str, str, str]:
 
 def pass_on(run: Path) -> bool:
     """Whether a run has no model, being infeasible or diverged; its record is then complete as it is."""
-    trained = run / "train.json"
-    if not trained.is_file() or json.loads(trained.read_text(encoding="utf-8"))["state"] == "trained":
+    if not (run / TRAINED).is_file() or (record := read(run, TRAINED)).state == "trained":
         return False
-    write(run, RunRecord(**json.loads(trained.read_text(encoding="utf-8"))))
+    write(run, record)
     return True
 
 
 def arrange(generated: Path, references: Path) -> Iterator[str]:
     """The translations in the order of the test set; an empty line for a sentence that is too long for the model."""
-    found = {}
-    for line in read_lines(generated):
-        if line.startswith("D-"):
-            number, _, text = line.split("\t", 2)
-            found[int(number[2:])] = text
+    lines = (line.split("\t", 2) for line in read_lines(generated) if line.startswith("D-"))
+    found = {int(number[2:]): text for number, _, text in lines}
     count = len(read_lines(references))
-    if len(found) < count:
-        missing = count - len(found)
+    if missing := max(count - len(found), 0):
         print(f"warning: {missing} of {count} sentences are too long for the model: left empty", file=sys.stderr)
     yield from (found.get(number, "") for number in range(count))
 
 
-def record(run: Path, folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Write RUN/run.json: the record of the training, with the scores of each test set.
-
-    Raises:
-        SeeError: the checkpoint is not the one that the record is of.
-    """
-    trained = run / "train.json"
-    if trained.is_file():
+def record_scores(run: Path, folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Write RUN/run.json: the record of the training, with the scores of each test set."""
+    known = RunRecord(run.name)
+    if (run / TRAINED).is_file():
         note_replaced(run)
-    known = RunRecord(**json.loads(trained.read_text(encoding="utf-8"))) if trained.is_file() else RunRecord(run.name)
+        known = read(run, TRAINED)
     now = checksum(run / "checkpoints/checkpoint_best.pt")
     metrics = {name: _scores(run / name) for name in choose_tests(folder, names)}
     write(run, replace(known, state="scored", metrics=metrics, checksums=known.checksums | {"checkpoint": now}))
@@ -128,36 +106,24 @@ def _scores(out: Path) -> dict[str, Any]:
     }
 
 
-def main() -> int:
+@ends_in_one_line()
+def main(step: str, first: str, second: str, *names: str) -> int:
     """One of the three steps."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.scoring", description=main.__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("check", "record"):
-        command = commands.add_parser(name)
-        command.add_argument("run", type=Path)
-        command.add_argument("folder", type=Path)
-        command.add_argument("names", nargs="*")
-    arranging = commands.add_parser("arrange")
-    arranging.add_argument("generated", type=Path)
-    arranging.add_argument("references", type=Path)
-    args = parser.parse_args()
-    with ends_in_one_line():
-        if args.command == "check":
-            if pass_on(args.run):
-                return NOTHING_TO_SCORE
-            tests = choose_tests(args.folder, args.names)
-            print(*check(args.run, args.folder))
-            for name, subset in tests.items():
-                print(subset, name, sep="\t")
-        elif args.command == "arrange":
-            sys.stdout.buffer.writelines(f"{line}\n".encode() for line in arrange(args.generated, args.references))
-        else:
-            for name, scores in record(args.run, args.folder, args.names).items():
-                print(
-                    "{0}: BLEU {bleu:.1f}  chrF {chrf:.1f}  tokenised BLEU {tokenised_bleu:.1f}".format(name, **scores)
-                )
+    run, folder = Path(first), Path(second)
+    if step == "check":
+        if pass_on(run):
+            return NOTHING_TO_SCORE
+        tests = choose_tests(folder, names)
+        print(*check(run, folder))
+        for name, subset in tests.items():
+            print(subset, name, sep="\t")
+    elif step == "arrange":
+        sys.stdout.buffer.writelines(f"{line}\n".encode() for line in arrange(run, folder))
+    else:
+        for name, scores in record_scores(run, folder, names).items():
+            print("{0}: BLEU {bleu:.1f}  chrF {chrf:.1f}  tokenised BLEU {tokenised_bleu:.1f}".format(name, **scores))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

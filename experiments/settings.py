@@ -36,10 +36,10 @@ CORPORA = {
     "wmt17-v13": ("wmt17-v13", "wmt17_zh_en", "newstest2017"),
     "wmt17-v15": ("wmt17-v15", "wmt17_zh_en", "newstest2017"),
 }
-LISTS = {
-    **{name: str for name in ("methods", "trainings")},
-    **{name: float for name in ("ratios", "rates")},
-    **{name: int for name in ("seeds", "ranks", "orders", "ms", "sizes", "warmups")},
+LISTS: dict[str, type] = {
+    **dict.fromkeys(("methods", "trainings"), str),
+    **dict.fromkeys(("ratios", "rates"), float),
+    **dict.fromkeys(("seeds", "ranks", "orders", "ms", "sizes", "warmups"), int),
 }
 LIMITS = ("max_words", "max_chars", "max_ratio")
 
@@ -105,23 +105,10 @@ class Settings:
         return {} if self.sides == ("zh", "en") else pair
 
 
-# What may be given beside the fields of Choice.
+# What may be given.
 NAMES = {
-    *(
-        "corpus",
-        "scale",
-        "source",
-        "target",
-        "text",
-        "train",
-        "dev",
-        "tests",
-        "subwords",
-        "size",
-        "joined",
-        "max_pairs",
-    ),
-    *("like", "senses", "openhownet", "download", "index_options", "out", "prepared", "gpus", "updates", "start"),
+    *("corpus", "scale", "source", "target", "text", "train", "dev", "tests", "subwords", "size", "joined", "like"),
+    *("max_pairs", "senses", "openhownet", "download", "index_options", "out", "prepared", "gpus", "updates", "start"),
     *("hyperparameters", "overrides", "table", "minutes", "teacher", *LIMITS, *LISTS),
     # Of experiments/language_models.smk.
     *("weights", "model", "task", "data", "options"),
@@ -149,7 +136,8 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     if subwords not in ("bpe", "sentencepiece"):
         raise SeeError(f"--config subwords={subwords}: choose bpe or sentencepiece")
     out = text.get("out", f"runs/{name}-{scale}")
-    joined = _boolean("joined", given.get("joined", sizes.joined))
+    if (joined := text.get("joined", str(sizes.joined)).lower()) not in ("true", "false"):
+        raise SeeError(f"--config joined={joined}: write true or false")
     size = _number("size", given.get("size", sizes.size), int)
     tests = dict(_named(item) for item in text["tests"].split()) if "tests" in text else {test: f"{folder}/test"}
     if wrong := [name for name in tests if not re.fullmatch(r"(?!(train|dev)$)[A-Za-z0-9_][A-Za-z0-9_.-]*", name)]:
@@ -169,7 +157,7 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
         dim=sizes.dim,
         subwords=subwords,
         size=size,
-        joined=joined,
+        joined=joined == "true",
         limits=[f"--{name.replace('_', '-')}={text[name]}" for name in LIMITS if name in text],
         max_pairs=_number("max_pairs", given["max_pairs"], int) if "max_pairs" in given else None,
         like=text.get("like"),
@@ -178,7 +166,7 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
         out=out,
         prepared=text.get("prepared", f"{out}/prepared"),
         gpus=text.get("gpus", ""),
-        choice=_choice(given, sizes, size, joined),
+        choice=_choice(given, sizes, size, joined == "true"),
         chosen=list(given),
     )
 
@@ -214,19 +202,15 @@ def _words(value: Any) -> Sequence[str]:
 
 
 def _number(name: str, value: Any, kind: type) -> Any:
+    if kind is str:
+        return value
     try:
         number = kind(value)
     except ValueError:
         number = -1
-    if kind is not str and number <= 0 and name != "seeds":
-        raise SeeError(f"--config {name}={value}: not {'a whole number' if kind is int else 'a number'} above 0")
+    if number < 0 or (number == 0 and name != "seeds"):
+        raise SeeError(f"--config {name}={value}: not {'an integer' if kind is int else 'a number'} above 0")
     return number
-
-
-def _boolean(name: str, value: Any) -> bool:
-    if str(value).lower() not in ("true", "false"):
-        raise SeeError(f"--config {name}={value}: write true or false")
-    return str(value).lower() == "true"
 
 
 def _named(item: str) -> tuple[str, str]:

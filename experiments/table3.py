@@ -3,7 +3,6 @@
 python -m experiments.table3 DATA CONFIG
 """
 
-import argparse
 import logging
 import sys
 from pathlib import Path
@@ -46,11 +45,8 @@ def statistics(data: Path, config: str) -> dict[str, float]:
         }
     given = {name: value for name, value in compose(config, [])["model"].items() if name != "_name"}
     cfg = OmegaConf.merge(OmegaConf.structured(SEETransformerConfig), given, {"see_method": "dense"})
-    task = TranslationTask.setup_task(
-        OmegaConf.merge(
-            OmegaConf.structured(TranslationConfig), {"data": str(data), "source_lang": "zh", "target_lang": "en"}
-        )
-    )
+    given = {"data": str(data), "source_lang": "zh", "target_lang": "en"}
+    task = TranslationTask.setup_task(OmegaConf.merge(OmegaConf.structured(TranslationConfig), given))
     model = SEETransformerModel.build_model(cfg, task)
     total = sum(parameter.numel() for parameter in model.parameters())
     tables = {id(half.embed_tokens): half.embed_tokens for half in (model.encoder, model.decoder)}
@@ -58,21 +54,16 @@ def statistics(data: Path, config: str) -> dict[str, float]:
     return found | {"S": total, "E": embeddings, "P": embeddings / total}
 
 
-def main() -> int:
+@ends_in_one_line()
+def main(data: str, config: str) -> None:
     """Print a table."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.table3", description=main.__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("config", help="a name in configs/, or a YAML")
-    args = parser.parse_args()
     logging.disable(logging.INFO)
-    with ends_in_one_line():
-        found = statistics(args.data, args.config)
+    found = statistics(Path(data), config)
     cells = [f"{value:.1%}" if name == "P" else f"{value:,}" for name, value in found.items()]
     print("| " + " | ".join(name.replace("|", r"\|") for name in found) + " |")
     print("|" + "---:|" * len(cells))
     print("| " + " | ".join(cells) + " |")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(*sys.argv[1:])

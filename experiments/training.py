@@ -5,7 +5,7 @@
 RUN/training.yaml is what fairseq-hydra-train then reads. Status 3 means that nothing is left to train.
 """
 
-import argparse
+import hashlib
 import json
 import logging
 import os
@@ -19,14 +19,13 @@ from typing import Any
 import yaml
 
 from experiments.checkpoints import is_complete, repair
-from experiments.recording import end, read_cell, write_record
-from experiments.run_record import RunRecord, checksum
+from experiments.recording import TRAINED, end, read_cell, write_record
+from experiments.run_record import RunRecord, checksum, flatten
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import replacing, write_json
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 NOTHING_LEFT = 3
-"""Status of this program where nothing is left to train."""
 
 # Where a run is and how long it may take distinguish no run from another.
 _PLACES = (("common", "user_dir"), ("task", "data"), ("checkpoint", "save_dir"), ("optimization", "stop_time_hours"))
@@ -93,7 +92,12 @@ def begin(config: str, data: Path, run: Path, overrides: Sequence[str], deadline
     composed["task"]["data"] = str(data)
     composed["checkpoint"]["save_dir"] = str(run / "checkpoints")
     settings = {
-        "config": {name: _without_places(name, section) for name, section in composed.items()},
+        "config": {
+            name: {key: value for key, value in section.items() if (name, key) not in _PLACES}
+            if isinstance(section, dict)
+            else section
+            for name, section in composed.items()
+        },
         "overrides": dict(_as_pair(item) for item in overrides),
         "data": _checksums(data, composed),
     }
@@ -106,7 +110,7 @@ def begin(config: str, data: Path, run: Path, overrides: Sequence[str], deadline
         known = json.loads((run / "settings.json").read_text(encoding="utf-8"))
         _check_same(run, known, settings)
     else:
-        for name in ("train.log", "fairseq.log", "train.json", "run.json"):
+        for name in ("train.log", "fairseq.log", TRAINED, "run.json"):
             (run / name).unlink(missing_ok=True)
         write_json(run / "settings.json", settings)
     for dictionary in data.glob("dict*.txt"):
@@ -150,33 +154,18 @@ def _as_pair(override: str) -> tuple[str, str]:
     return key.lstrip("+"), value
 
 
-def _without_places(name: str, section: Any) -> Any:
-    if not isinstance(section, dict):
-        return section
-    return {key: value for key, value in section.items() if (name, key) not in _PLACES}
-
-
 def _check_same(run: Path, known: dict[str, Any], now: dict[str, Any]) -> None:
     """Raise SeeError if the checkpoints are of another training."""
     for part in ("config", "data"):
-        before, after = (_flat(settings[part]) for settings in (known, now))
+        before, after = (flatten(settings[part]) for settings in (known, now))
         for key in {**before, **after}:
             if before.get(key) != after.get(key):
                 what = f"{key} {before.get(key)}, not {after.get(key)}" if part == "config" else f"another {key}"
                 raise SeeError(f"{run} was trained with {what}; choose another folder, or remove it")
 
 
-def _flat(value: dict[str, Any]) -> dict[str, Any]:
-    flat = {}
-    for key, item in value.items():
-        flat.update({f"{key}.{k}": v for k, v in item.items()} if isinstance(item, dict) else {key: item})
-    return flat
-
-
 def _checksums(data: Path, composed: dict[str, Any]) -> dict[str, str]:
     """sha256 of dictionaries, of the training data and of the unit indexes that the model reads."""
-    import hashlib
-
     found = {path.name: checksum(path) for path in sorted(data.glob("dict*.txt"))}
     parts = {"data": sorted(data.glob("train*.bin"))}
     if composed["model"].get("see_method", "dense") != "dense":
@@ -189,22 +178,17 @@ def _checksums(data: Path, composed: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def main() -> int:
-    """Make a run ready to be trained."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.training", description=main.__doc__)
-    parser.add_argument("config")
-    parser.add_argument("data", type=Path)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("overrides", nargs="*")
-    args = parser.parse_args()
-    with ends_in_one_line():
-        limit = os.environ.get("SEE_DEADLINE")
-        left = begin(args.config, args.data, args.run, args.overrides, float(limit) if limit else None)
-        # A training that was killed after its last checkpoint has no record yet.
-        if not left and not (args.run / "train.json").is_file():
-            end(args.run, 0)
-    return 0 if left else NOTHING_LEFT
+@ends_in_one_line()
+def main(config: str, data: str, run: str, *overrides: str) -> int:
+    """Make a run ready to be trained; return whether nothing is left to train, as a status."""
+    folder, limit = Path(run), os.environ.get("SEE_DEADLINE")
+    if begin(config, Path(data), folder, overrides, float(limit) if limit else None):
+        return 0
+    # A training that was killed after its last checkpoint has no record yet.
+    if not (folder / TRAINED).is_file():
+        end(folder, 0)
+    return NOTHING_LEFT
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

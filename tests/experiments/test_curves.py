@@ -34,18 +34,26 @@ def test_names_of_folders_are_shown_as_they_are(tmp_path):
     assert all(f"<!-- {name} -->" in output.read_text("utf-8") for name in ("_hidden", "a$^$", "not\ufffdutf8"))
 
 
+def test_a_log_of_something_else_ends_in_one_line(tmp_path, capsys):
+    (tmp_path / "log").write_text('{"valid_ppl": [9], "valid_num_updates": "100"}\n')
+    assert laboratory(["curves", str(tmp_path / "log"), "-o", str(tmp_path / "x.png")]) == 2
+    assert "log is no log of fairseq" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "curve", "message"),
     [
         ("x.gif", CURVE, "must end in .png, .svg, .pdf"),
         ("x.png", [], "no validation in"),
-        ("x.png", None, "run.json is no run record"),
+        ("x.png", "[[", "run.json is no run record"),
+        ("x.png", '{"name": "a", "curve": {}}', "curve is {}"),
+        ("x.png", '{"name": "a", "curve": [[1, NaN]]}', "NaN is no number"),
     ],
 )
 def test_bad_input_ends_in_one_line(tmp_path, capsys, name, curve, message):
-    run = make_run(tmp_path / "run", curve or [])
-    if curve is None:
-        (tmp_path / "run/run.json").write_text("[[")
+    run = make_run(tmp_path / "run", [] if isinstance(curve, str) else curve)
+    if isinstance(curve, str):
+        (tmp_path / "run/run.json").write_text(curve)
     assert laboratory(["curves", run, "-o", str(tmp_path / name)]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1

@@ -6,6 +6,7 @@ from experiments.paper_tables import METHODS, Choice, cells, check_choices, desc
 from experiments.settings import read_settings
 from experiments.training import compose
 from fairseq_see.errors import SeeError
+from tests.helpers import ROOT
 
 
 def test_table2_is_dense_once_and_every_method_at_every_ratio():
@@ -96,6 +97,10 @@ def test_hyperparameters_are_for_a_method_and_its_controls(tmp_path):
         cells("table2", choice)
     with pytest.raises(SeeError, match="add updates=N"):
         cells("ablation", Choice(hyperparameters=choice.hyperparameters))
+    shipped = read_hyperparameters(ROOT / "configs/hyperparameters/short_small.yaml")
+    assert all(
+        "optimization.lr" in cell.overrides for cell in cells("table2", Choice(hyperparameters=shipped, updates=1200))
+    )
     taken = Choice(methods=("dense",), updates=9, hyperparameters={"dense": {"++common.seed": "5"}})
     with pytest.raises(SeeError, match=r"common\.seed, which is the table's"):
         cells("table2", taken)
@@ -136,7 +141,7 @@ def test_a_cell_is_described_by_what_was_chosen():
         ({"corpos": "data"}, "corpos: no such name"),
         ({"scale": "huge"}, "choose paper, small, tiny"),
         ({"ratios": "ten"}, "not a number above 0"),
-        ({"size": "-5"}, "not a whole number above 0"),
+        ({"size": "-5"}, "not an integer above 0"),
         ({"joined": "perhaps"}, "write true or false"),
         ({"overrides": "x"}, "x should be NAME=VALUE"),
         ({"source": "../x"}, "is not a language code"),

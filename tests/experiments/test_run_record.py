@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from experiments import run_record
-from experiments.run_record import RunRecord, checksum, measure_sizes, read, read_curve, write
+from experiments.run_record import RunRecord, measure_sizes, read, read_curve, write
 from fairseq_see.embeddings import build
 from fairseq_see.errors import SeeError
 
@@ -49,6 +49,8 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
         ('{"name": "a", "checksums": {"data": 1}}', "checksums is {'data': 1}"),
         ('{"name": "a", "curve": [[1, null]]}', "curve is [[1, None]]"),
         ('{"name": "a", "curve": [[1]]}', "no lists of pairs"),
+        ('{"name": "a", "curve": [[1, NaN]]}', "NaN is no number"),
+        ('{"name": "a", "upda', "is no run record"),
         ('{"name": "a", "matrices": [5]}', "matrices is [5]"),
         ('{"name": "a", "version": 2}', "version is 2, not one of 1"),
         ('{"name": "a", "mood": "good"}', "unknown fields: mood"),
@@ -59,11 +61,6 @@ def test_a_damaged_record_is_refused_in_one_line(tmp_path, text, message):
     with pytest.raises(SeeError, match="run") as error:
         read(tmp_path)
     assert message in str(error.value) and "\n" not in str(error.value)
-
-
-def test_no_record_is_refused(tmp_path):
-    with pytest.raises(SeeError, match=r"cannot read .*run.json"):
-        read(tmp_path)
 
 
 def test_the_curve_is_what_fairseq_logs(tmp_path):
@@ -84,7 +81,6 @@ def test_the_curve_is_what_fairseq_logs(tmp_path):
             handler.close()
     with log.open("a") as file:
         file.write('begin training epoch 1\n{"valid_ppl": "8.0", "valid_num')
-    assert len(log.read_text().splitlines()) > 10
     assert read_curve(log) == [[100, 70.5], [200, 13.25], [300, 9.0]]
 
 
@@ -105,11 +101,6 @@ def test_sizes_are_those_of_the_checkpoint(tmp_path):
     assert sizes["model_bytes"] == sizes["embedding_bytes"] + 100
     assert sizes["matrices"] == [[60, 27], [60, 27]] and sizes["dense_parameters"] == 2 * 60 * 27
     assert sizes["parameter_ratio"] == sizes["byte_ratio"] == 60 * 27 / (4 * (60 + 27))
-
-
-def test_checksum_is_sha256(tmp_path):
-    (tmp_path / "x").write_bytes(b"abc")
-    assert checksum(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_packed_source_names_its_commit(tmp_path, monkeypatch):
