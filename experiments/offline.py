@@ -8,7 +8,6 @@ installed here, fairseq's source, which is compiled there, and run.sh, which doe
 
 import argparse
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -30,46 +29,6 @@ SOURCE = ("LICENSE", "pyproject.toml", "configs", "experiments", "fairseq_see", 
 NEEDED = ("fairseq-fixed", "snakemake", "sacrebleu", "sacremoses", "safetensors", "rich", "pyyaml")
 BUILD = ("setuptools", "wheel", "cython")
 THERE = {"torch", "numpy", "torchaudio", "fairseq-see"}
-
-RUN = """\
-#!/usr/bin/env bash
-# bash run.sh [--minutes M] [option of snakemake ...]
-#
-# Installs what this archive brings beside the torch and numpy of this machine, without network, and runs its target
-# with experiments/Snakefile. With --minutes, trainings stop cleanly two minutes before; run again to resume. PYTHON
-# names the Python (default python3). Everything is in work/, beside this script; results.tar.gz has the records and
-# translations.
-set -euo pipefail
-here=$(cd -- "$(dirname -- "${{BASH_SOURCE[0]}}")" && pwd)
-python=$(command -v -- "${{PYTHON:-python3}}")
-limit=() minutes=()
-if [[ ${{1:-}} == --minutes ]]; then
-    (($2 > 2)) || {{ echo "error: --minutes $2: two minutes are kept for scores" >&2 && exit 2; }}
-    limit=(timeout --signal=INT --kill-after=30 $(($2 * 60))) minutes=("minutes=$(($2 - 2))") && shift 2
-fi
-env=$here/work/env
-mkdir -p -- "$here/work"
-export PYTHONPATH=$here/source:$env/lib PATH=$env/lib/bin:$PATH
-install() {{
-    "$python" -m pip --isolated -q install --no-index --no-deps --no-build-isolation --upgrade --target "$env/lib" "$@"
-}}
-if [[ ! -e $env/complete ]]; then
-    rm -rf -- "$env"
-    install "$here"/wheels/*.whl
-    # Compiled for this Python and numpy; nothing of it needs CUDA's compiler.
-    (unset CUDA_HOME && install "$here"/fairseq/*.tar.gz)
-    printf '#!/bin/sh\\nexec "%s" -m fairseq_see.cli.main "$@"\\n' "$python" >"$env/lib/bin/fairseq-see"
-    chmod +x "$env/lib/bin/fairseq-see" && touch "$env/complete"
-fi
-status=0
-"${{limit[@]}}" "$python" -m snakemake -s "$here/source/experiments/Snakefile" -d "$here/work" "$@" {target} \\
-    --config "${{minutes[@]}}" prepared="$here/prepared" {config} || status=$?
-cd -- "$here/work"
-find . -path ./env -prune -o -path '*/cells/*' \\
-    '(' -name '*.json' -o -name '*.hyp*' -o -name '*.ref*' -o -name train.log ')' -print |
-    tar -czf "$here/results.tar.gz" -T -
-exit "$status"
-"""
 
 
 def find_versions(names: tuple[str, ...]) -> dict[str, str]:
@@ -118,21 +77,21 @@ def pack(archive: Path, python: str, platform: str, prepared: Path, words: list[
         raise SeeError(f"{prepared} was not made by scripts/prepare.sh")
     versions = find_versions((*NEEDED, *BUILD))
     fairseq = f"fairseq-fixed=={versions.pop('fairseq-fixed')}"
-    target, config = shlex.quote(words[0]), " ".join(map(shlex.quote, words[1:]))
     with TemporaryDirectory() as scratch:
         stage = Path(scratch)
         for name, version in sorted(versions.items()):
             _download(f"{name}=={version}", stage / "wheels", python, platform)
-        _pip(
-            "download", "--no-deps", "--no-build-isolation", "--no-binary=:all:", "-d", str(stage / "fairseq"), fairseq
-        )
+        options = ("--no-deps", "--no-build-isolation", "--no-binary=:all:")
+        _pip("download", *options, "-d", str(stage / "fairseq"), fairseq)
+        (stage / "source").mkdir()
         for name in SOURCE:
-            source, copy = ROOT / name, _made(stage / "source") / name
+            source, copy = ROOT / name, stage / "source" / name
             shutil.copytree(source, copy) if source.is_dir() else shutil.copy(source, copy)
         (stage / "source/COMMIT").write_text(commit() + "\n", encoding="utf-8")
         # With their dates: Snakemake makes anew what is older than its input. HowNet's senses are not ours to pass on.
         shutil.copytree(prepared, stage / "prepared", ignore=shutil.ignore_patterns("openhownet-*.tsv", ".*"))
-        (stage / "run.sh").write_text(RUN.format(target=target, config=config), encoding="utf-8")
+        (stage / "target").write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
+        shutil.copy(ROOT / "experiments/run_offline.sh", stage / "run.sh")
         with replacing(archive) as temporary, tarfile.open(temporary, "w:gz") as file:
             for part in sorted(stage.iterdir()):
                 file.add(part, part.name, filter=lambda item: None if "__pycache__" in item.name else item)
@@ -150,7 +109,8 @@ def _download(requirement: str, folder: Path, python: str, platform: str) -> Non
             (wheel,) = Path(scratch).iterdir()
             if not wheel.name.endswith("-none-any.whl"):
                 raise SeeError(f"there is no wheel of {requirement} for Python {python} on {platform}") from None
-            shutil.copy(wheel, _made(folder))
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(wheel, folder)
 
 
 def _pip(*words: str) -> None:
@@ -160,12 +120,8 @@ def _pip(*words: str) -> None:
         raise SeeError(f"pip cannot {words[0]} {words[-1]}: {done.stderr.strip().splitlines()[-1]}")
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def main() -> int:
+@ends_in_one_line()
+def main() -> None:
     """Pack."""
     parser = argparse.ArgumentParser(prog="python -m experiments.offline", description=main.__doc__)
     parser.add_argument("archive", type=Path)
@@ -174,11 +130,9 @@ def main() -> int:
     parser.add_argument("--prepared", type=Path, required=True)
     parser.add_argument("words", nargs="+", metavar="TARGET [NAME=VALUE ...]")
     args = parser.parse_args()
-    with ends_in_one_line():
-        pack(args.archive, args.python, args.platform, args.prepared, args.words)
-        print(f"{args.archive}: {args.archive.stat().st_size / 1e6:.1f} MB")
-    return 0
+    pack(args.archive, args.python, args.platform, args.prepared, args.words)
+    print(f"{args.archive}: {args.archive.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -50,39 +50,22 @@ Overrides = dict[str, str]
 
 @dataclass(frozen=True)
 class Cell:
-    """One run.
+    """One run with one seed."""
 
-    Attributes:
-        name: its folder's name.
-        method: name of an embedding.
-        ratio: asked for; None of a method without.
-        seed: of the run.
-        variant: what else distinguishes it in its table.
-        see_args: rank, order and vectors, where the table sets them.
-        overrides: of the training configuration; ``{cells}`` stands for the folder of all cells.
-        config: a configuration in place of the scale's, "" for that.
-        index: name of the unit index it takes in place of the usual one, "" for that.
-        index_options: how ``fairseq-see index`` makes that index.
-        data: name of the text it is trained on, segmented otherwise than the usual one, "" for that.
-        needs: names of the cells whose checkpoints it is trained with.
-        fit: name of the cell, or folder of the run, whose embeddings it compresses; "" if it is trained.
-        fit_options: of ``fairseq-see fit``.
-    """
-
-    name: str
+    name: str  # of its folder
     method: str
-    ratio: float | None
+    ratio: float | None  # asked for; None of a method without
     seed: int
-    variant: str = ""
-    see_args: dict[str, int] = field(default_factory=dict)
-    overrides: Overrides = field(default_factory=dict)
-    config: str = ""
-    index: str = ""
-    index_options: tuple[str, ...] = ()
-    data: str = ""
-    needs: tuple[str, ...] = ()
-    fit: str = ""
-    fit_options: tuple[str, ...] = ()
+    variant: str = ""  # what else distinguishes it in its table
+    see_args: dict[str, int] = field(default_factory=dict)  # rank, order and vectors, where the table sets them
+    overrides: Overrides = field(default_factory=dict)  # ``{cells}`` stands for the folder of all cells
+    config: str = ""  # in place of the scale's, "" for that
+    index: str = ""  # name of the unit index it takes in place of the usual one, "" for that
+    index_options: tuple[str, ...] = ()  # how ``fairseq-see index`` makes that index
+    data: str = ""  # name of the text it is trained on, segmented otherwise than the usual one, "" for that
+    needs: tuple[str, ...] = ()  # names of the cells whose checkpoints it is trained with
+    fit: str = ""  # name of the cell, or folder of the run, whose embeddings it compresses; "" if it is trained
+    fit_options: tuple[str, ...] = ()  # of ``fairseq-see fit``
 
     @property
     def words(self) -> list[str]:
@@ -92,43 +75,27 @@ class Cell:
 
 @dataclass(frozen=True)
 class Choice:
-    """What can be chosen of a table; an empty one is the table's own.
-
-    Attributes:
-        methods: of the table.
-        ratios: of its compressing methods.
-        seeds: a run each.
-        ranks, orders, ms: of ``grid``, together.
-        sizes: of ``practitioner``: BPE merges in place of ``size``.
-        dim, size, joined: d, BPE merges and whether both languages share them: what ``practitioner`` makes smaller.
-        rates, warmups: of ``tune``, each with each.
-        updates: of the whole training; None leaves it to the configuration.
-        trainings, start: of ``distillation``, and the updates of its first stage.
-        teacher: folder of a trained run that ``distillation`` compresses, in place of ``table2``'s dense cell.
-        distil_config: of trainings with a teacher.
-        hyperparameters: overrides by method, as ``tune`` finds them.
-        overrides: of every cell.
-    """
+    """What can be chosen of a table; an empty one is the table's own."""
 
     methods: Sequence[str] = ()
-    ratios: Sequence[float] = ()
-    seeds: Sequence[int] = (1,)
-    ranks: Sequence[int] = (3, 5, 7)
+    ratios: Sequence[float] = ()  # of its compressing methods
+    seeds: Sequence[int] = (1,)  # a run each
+    ranks: Sequence[int] = (3, 5, 7)  # of ``grid``, with each order and each m
     orders: Sequence[int] = (2, 3, 4)
     ms: Sequence[int] = (3, 9, 18)
-    sizes: Sequence[int] = (4000, 8000)
-    dim: int = 512
+    sizes: Sequence[int] = (4000, 8000)  # of ``practitioner``: BPE merges in place of ``size``
+    dim: int = 512  # what ``practitioner`` makes smaller: d, BPE merges, and one dictionary for each language
     size: int = 40_000
     joined: bool = True
-    rates: Sequence[float] = (0.0005, 0.001, 0.002)
+    rates: Sequence[float] = (0.0005, 0.001, 0.002)  # of ``tune``, with each warm-up
     warmups: Sequence[int] = (50, 150)
-    updates: int | None = None
-    trainings: Sequence[str] = ("distilled", "unstaged", "scratch")
-    start: int = 100
-    teacher: str = ""
-    distil_config: str = "small_distil_zh_en"
-    hyperparameters: Mapping[str, Overrides] = field(default_factory=dict)
-    overrides: Overrides = field(default_factory=dict)
+    updates: int | None = None  # of the whole training; None leaves it to the configuration
+    trainings: Sequence[str] = ("distilled", "unstaged", "scratch")  # of ``distillation``
+    start: int = 100  # updates of its first stage
+    teacher: str = ""  # folder of a trained run that it compresses, in place of ``table2``'s dense cell
+    distil_config: str = "small_distil_zh_en"  # of trainings with a teacher
+    hyperparameters: Mapping[str, Overrides] = field(default_factory=dict)  # by method, as ``tune`` finds them
+    overrides: Overrides = field(default_factory=dict)  # of every cell
 
 
 def cells(table: str, choice: Choice) -> list[Cell]:

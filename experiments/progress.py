@@ -17,22 +17,13 @@ SECONDS = 5
 
 
 class Progress(NamedTuple):
-    """How far a training is.
+    """How far a training is."""
 
-    Attributes:
-        state: waiting, training or the state of its record.
-        updates: so far.
-        goal: updates of the whole training, 0 if unknown.
-        speed: tokens a second.
-        perplexity: the last on the dev set.
-        seconds_left: until the goal; None if unknown.
-    """
-
-    state: str
+    state: str  # waiting, starting, training or the state of its record
     updates: int = 0
-    goal: int = 0
-    speed: float | None = None
-    perplexity: float | None = None
+    goal: int = 0  # updates of the whole training, 0 if unknown
+    speed: float | None = None  # tokens a second
+    perplexity: float | None = None  # the last on the dev set
     seconds_left: float | None = None
 
     def __str__(self) -> str:

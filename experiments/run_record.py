@@ -41,67 +41,43 @@ _KNOWN: dict[str, Any] = {
 class RunRecord:
     """What a run was and what came of it.
 
-    Attributes:
-        name: a label for people; nothing is read from it.
-        kind: of KINDS.
-        config: what was chosen: ``corpus``, ``scale``, ``method``, ``ratio`` (asked for; absent for a method without),
-            ``seed``, ``variant``, ``architecture``, ``see_args``; of a fit also ``fitted_to`` (a run's name) and
-            ``how``. ``see_args`` has ``rank``, ``order`` and ``vectors`` where they were given, wherever that was; they
-            are no part of ``variant``. Runs whose ``config`` and ``overrides`` differ in ``seed`` alone are seeds of
-            one setting.
-        overrides: of the training configuration, by key, without what follows from the seed, and without paths.
-        data: the training text: ``name``, ``training_pairs``, ``target_lang`` and ``training_words``, the path of its
-            tokenised target side, from which the report takes the frequencies of words.
-        state: of STATES.
-        reason: why it failed or is infeasible, in a line.
-        commit: of this code.
-        machine: processor and GPUs.
-        versions: of ``torch``, ``fairseq``, ``python`` and ``sacrebleu``.
-        updates: of the checkpoint that was scored.
-        epochs: of the whole training.
-        seconds: of the whole training, validation included.
-        matrices: V and d of each embedding matrix.
-        embedding_parameters: of the embeddings of both sides; a tied output counts once.
-        embedding_bytes: their size as shipped: half precision or codes, with the packed unit index.
-        dense_parameters: of dense matrices in their place.
-        model_parameters: of the whole model.
-        model_bytes: of the whole model, the rest of it in half precision.
-        parameter_ratio: ``dense_parameters`` by ``embedding_parameters``.
-        byte_ratio: bytes of dense matrices in half precision by ``embedding_bytes``.
-        curve: updates and perplexity on the dev set, in the order of training.
-        dev_perplexity: of the checkpoint that was scored.
-        metrics: by test set; of a translation ``bleu``, ``chrf``, ``tokenised_bleu`` and a ``..._signature`` of each,
-            of a language model ``perplexity``, of a classification ``accuracy``.
-        checksums: sha256 of ``data``, of each dictionary (``dict.en.txt``), of ``index`` and ``checkpoint``.
-        version: of this layout.
+    Runs whose ``config`` and ``overrides`` differ in ``seed`` alone are seeds of one setting.
     """
 
-    name: str
+    name: str  # a label for people; nothing is read from it
     kind: str = "translation"
+    # What was chosen: corpus, scale, method, ratio (asked for; absent for a method without), seed, variant,
+    # architecture, see_args (rank, order and vectors where they were given, wherever that was); of a fit also fitted_to
+    # (a run's name) and how.
     config: dict[str, Any] = field(default_factory=dict)
+    # Of the training configuration, by key, without what follows from the seed, and without paths.
     overrides: dict[str, Any] = field(default_factory=dict)
+    # The training text: name, training_pairs, target_lang and training_words, the path of its tokenised target side.
     data: dict[str, Any] = field(default_factory=dict)
     state: str = "trained"
-    reason: str = ""
-    commit: str = ""
-    machine: str = ""
-    versions: dict[str, str] = field(default_factory=dict)
-    updates: int | None = None
-    epochs: float | None = None
-    seconds: float | None = None
-    matrices: list[list[int]] = field(default_factory=list)
-    embedding_parameters: int | None = None
-    embedding_bytes: int | None = None
-    dense_parameters: int | None = None
-    model_parameters: int | None = None
-    model_bytes: int | None = None
-    parameter_ratio: float | None = None
-    byte_ratio: float | None = None
-    curve: list[list[float]] = field(default_factory=list)
-    dev_perplexity: float | None = None
+    reason: str = ""  # why it failed or is infeasible, in a line
+    commit: str = ""  # of this code
+    machine: str = ""  # processor and GPUs
+    versions: dict[str, str] = field(default_factory=dict)  # of torch, fairseq, python and sacrebleu
+    updates: int | None = None  # of the checkpoint that was scored
+    epochs: float | None = None  # of the whole training
+    seconds: float | None = None  # of the whole training, validation included
+    matrices: list[list[int]] = field(default_factory=list)  # V and d of each embedding matrix
+    embedding_parameters: int | None = None  # of both sides; a tied output counts once
+    embedding_bytes: int | None = None  # as shipped: half precision or codes, with the packed unit index
+    dense_parameters: int | None = None  # of dense matrices in their place
+    model_parameters: int | None = None  # of the whole model
+    model_bytes: int | None = None  # of the whole model, the rest of it in half precision
+    parameter_ratio: float | None = None  # dense_parameters by embedding_parameters
+    byte_ratio: float | None = None  # bytes of dense matrices in half precision by embedding_bytes
+    curve: list[list[float]] = field(default_factory=list)  # updates and dev perplexity, in the order of training
+    dev_perplexity: float | None = None  # of the checkpoint that was scored
+    # By test set; of a translation bleu, chrf, tokenised_bleu and a ..._signature of each, of a language model
+    # perplexity, of a classification accuracy.
     metrics: dict[str, dict[str, float | str]] = field(default_factory=dict)
+    # sha256 of data, of each dictionary (dict.en.txt), of index and checkpoint.
     checksums: dict[str, str] = field(default_factory=dict)
-    version: int = VERSION
+    version: int = VERSION  # of this layout
 
     def __post_init__(self) -> None:
         """Raise SeeError if a field holds what it may not."""

@@ -46,52 +46,29 @@ LIMITS = ("max_words", "max_chars", "max_ratio")
 
 @dataclass(frozen=True)
 class Settings:
-    """One corpus at one scale.
-
-    Attributes:
-        corpus: its name.
-        scale: of SCALES.
-        source, target: codes of the languages that are translated from and to.
-        prefixes: path of each set's text without .LANGUAGE: ``train``, ``dev`` and the test sets.
-        tests: names of the test sets.
-        config: of configs/, for training.
-        dim: d.
-        subwords: bpe or sentencepiece.
-        size: how many merges of BPE, or subwords of sentencepiece.
-        joined: one set of subwords and one dictionary for both languages.
-        limits: options of ``python -m experiments clean``.
-        max_pairs: of the training text; None for all.
-        like: a prepared folder whose subwords and dictionaries are taken, or None.
-        senses: options of ``fairseq-see index``.
-        index_options: further ones.
-        out: folder of everything that is made.
-        prepared: folder of the prepared text.
-        gpus: that trainings share, one each; "" leaves them to fairseq.
-        choice: of the tables.
-        chosen: names of what was chosen.
-    """
+    """One corpus at one scale."""
 
     corpus: str
     scale: str
-    source: str
+    source: str  # code of the language that is translated from
     target: str
-    prefixes: dict[str, str]
-    tests: list[str]
-    config: str
+    prefixes: dict[str, str]  # path of each set's text without .LANGUAGE: ``train``, ``dev`` and the test sets
+    tests: list[str]  # names of the test sets
+    config: str  # of configs/, for training
     dim: int
-    subwords: str
-    size: int
-    joined: bool
-    limits: list[str]
-    max_pairs: int | None
-    like: str | None
-    senses: list[str]
-    index_options: list[str]
-    out: str
-    prepared: str
-    gpus: str
-    choice: Choice
-    chosen: list[str]
+    subwords: str  # bpe or sentencepiece
+    size: int  # how many merges of BPE, or subwords of sentencepiece
+    joined: bool  # one set of subwords and one dictionary for both languages
+    limits: list[str]  # options of ``python -m experiments clean``
+    max_pairs: int | None  # of the training text; None for all
+    like: str | None  # a prepared folder whose subwords and dictionaries are taken
+    senses: list[str]  # options of ``fairseq-see index``
+    index_options: list[str]  # further ones
+    out: str  # folder of everything that is made
+    prepared: str  # folder of the prepared text
+    gpus: str  # that trainings share, one each; "" leaves them to fairseq
+    choice: Choice  # of the tables
+    chosen: list[str]  # names of what was chosen
 
     @property
     def sides(self) -> tuple[str, str]:

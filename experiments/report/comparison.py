@@ -33,21 +33,13 @@ class Entry(NamedTuple):
 
 @dataclass
 class Section:
-    """A test set of one kind of model.
-
-    Attributes:
-        test: its name.
-        digest: of its references; empty where a run keeps none.
-        metric: by which settings are compared.
-        runs: of ``arrange_runs``, those that were scored on it.
-        problems: what a reader should know of it.
-    """
+    """A test set of one kind of model."""
 
     test: str
-    digest: str
-    metric: str
-    runs: pandas.DataFrame
-    problems: list[str] = field(default_factory=list)
+    digest: str  # of its references; empty where a run keeps none
+    metric: str  # by which settings are compared
+    runs: pandas.DataFrame  # of ``arrange_runs``, those that were scored on it
+    problems: list[str] = field(default_factory=list)  # what a reader should know of it
 
     @property
     def sign(self) -> int:

@@ -23,19 +23,12 @@ Texts = Mapping[str, Mapping[str, scores.Texts]]
 
 @dataclass
 class Table:
-    """A table with its title.
-
-    Attributes:
-        title: one line.
-        frame: texts; the first ``words`` columns are of words, the others of numbers.
-        words: how many.
-        notes: sentences below it.
-    """
+    """A table with its title."""
 
     title: str
-    frame: pandas.DataFrame
-    words: int = 1
-    notes: list[str] = field(default_factory=list)
+    frame: pandas.DataFrame  # of texts
+    words: int = 1  # how many columns, from the left, are of words; the others are of numbers
+    notes: list[str] = field(default_factory=list)  # sentences below it
 
 
 def compare_sizes(section: Section) -> Table:
