@@ -14,12 +14,10 @@ FORMATS = ("png", "svg", "pdf")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "runs", metavar="RUN", type=Path, nargs="+", help="folders of runs, or the JSON logs of running ones"
-    )
-    parser.add_argument(
-        "--output", "-o", metavar="FILE", type=Path, required=True, help=f"picture: .{', .'.join(FORMATS)}"
-    )
+    text = "folders of runs, or the JSON logs of running ones"
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help=text)
+    text = f"picture: .{', .'.join(FORMATS)}"
+    parser.add_argument("--output", "-o", metavar="FILE", type=Path, required=True, help=text)
 
 
 def run(args: argparse.Namespace) -> None:

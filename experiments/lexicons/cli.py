@@ -23,32 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     text = "English words: synsets of WordNet and what they are a kind of"
     wordnet = sources.add_parser("wordnet", help=text, description=text)
-    wordnet.add_argument(
-        "--wordnet",
-        metavar="FOLDER",
-        type=Path,
-        default=DEBIAN_FOLDER,
-        help="WordNet's folder dict (default: %(default)s, where Debian's package wordnet-base has it)",
-    )
-    wordnet.add_argument(
-        "--synsets",
-        metavar="N",
-        type=int,
-        default=2000,
-        help="units: the synsets that most senses fall under (default: %(default)s, about as many as HowNet's sememes)",
-    )
+    text = "WordNet's folder dict (default: %(default)s, where Debian's package wordnet-base has it)"
+    wordnet.add_argument("--wordnet", metavar="FOLDER", type=Path, default=DEBIAN_FOLDER, help=text)
+    text = "units: the synsets that most senses fall under (default: %(default)s, about as many as HowNet's sememes)"
+    wordnet.add_argument("--synsets", metavar="N", type=int, default=2000, help=text)
     wordnet.set_defaults(make=_wordnet)
 
     text = "words of a dictionary: clusters of their embeddings in a trained matrix"
     kmeans = sources.add_parser("kmeans", help=text, description=text)
     kmeans.add_argument("dictionary", metavar="DICT", type=Path, help="fairseq dictionary of the matrix")
-    kmeans.add_argument(
-        "--table",
-        metavar="FILE",
-        type=Path,
-        required=True,
-        help="embeddings in the order of the dictionary: a checkpoint of see_transformer, .npy or .safetensors",
-    )
+    text = "embeddings in the order of the dictionary: a checkpoint of see_transformer, .npy or .safetensors"
+    kmeans.add_argument("--table", metavar="FILE", type=Path, required=True, help=text)
     kmeans.add_argument("--side", choices=("encoder", "decoder"), help="which matrix of a checkpoint")
     kmeans.add_argument("--lang", metavar="CODE[,CODE]", help="default: from the name dict.LANG.txt")
     kmeans.add_argument("--clusters", metavar="K", type=int, required=True, help="clusters of each of the ORDER levels")

@@ -17,17 +17,11 @@ HELP = "train a Morfessor model on the words of a text, for polyglot (fairseq-se
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument(
-        "--corpus", metavar="FILE", type=Path, required=True, help="tokenized text, before BPE, such as tok/train.en"
-    )
+    text = "tokenised text, before BPE, such as tok/train.en"
+    parser.add_argument("--corpus", metavar="FILE", type=Path, required=True, help=text)
     parser.add_argument("--lang", metavar="CODE", required=True, help="its language, such as en")
-    parser.add_argument(
-        "--output",
-        metavar="FOLDER",
-        type=Path,
-        required=True,
-        help="what POLYGLOT_DATA_PATH will be; models of several languages can share it",
-    )
+    text = "what POLYGLOT_DATA_PATH will be; models of several languages can share it"
+    parser.add_argument("--output", metavar="FOLDER", type=Path, required=True, help=text)
     parser.add_argument("--seed", type=int, default=1, help="of the training (default: %(default)s)")
 
 

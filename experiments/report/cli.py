@@ -16,15 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--json", action="store_true", help="print JSON instead of a table")
     form.add_argument("--markdown", action="store_true", help="print Markdown, with what made the results")
     form.add_argument("--out", metavar="DIR", type=Path, help="write report.html, .md, .tex and .csv there")
-    form.add_argument(
-        "--results", metavar="FILE.csv", type=Path, help="add a row for each run, in place of an earlier one of it"
-    )
-    parser.add_argument(
-        "--training-words",
-        metavar="FILE",
-        type=Path,
-        help="with --out: tokenised target side of the training text, for F1 by frequency (default: that of each run)",
-    )
+    text = "add a row for each run, in place of an earlier one of it"
+    form.add_argument("--results", metavar="FILE.csv", type=Path, help=text)
+    text = "with --out: tokenised target side of the training text, for F1 by frequency (default: that of each run)"
+    parser.add_argument("--training-words", metavar="FILE", type=Path, help=text)
 
 
 def run(args: argparse.Namespace) -> None:

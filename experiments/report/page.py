@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -21,17 +21,6 @@ LATEX = str.maketrans(
     {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
     | {character: f"\\{character}" for character in "&%$#_{}"}
 )
-
-
-@dataclass
-class Part:
-    """A section as the page shows it; ``plots`` are titles and SVG."""
-
-    title: str
-    first_plot: tuple[str, str]
-    tables: list[Table]
-    plots: list[tuple[str, str]]
-    problems: list[str]
 
 
 def write_report(paths: Sequence[Path], out: Path, training_words: Path | None) -> list[Path]:
@@ -67,7 +56,8 @@ def write_report(paths: Sequence[Path], out: Path, training_words: Path | None) 
     return [out / f"report.{form}" for form in texts]
 
 
-def _make_part(section: Section, missing: Sequence[Entry], training_words: Path | None) -> Part:
+def _make_part(section: Section, missing: Sequence[Entry], training_words: Path | None) -> dict[str, Any]:
+    """A section as the templates show it; plots are titles and SVG."""
     is_bleu = section.metric == "bleu"
     texts: dict[str, dict[str, Texts]] = {}
     for run in section.runs.itertuples() if is_bleu else ():
@@ -85,13 +75,14 @@ def _make_part(section: Section, missing: Sequence[Entry], training_words: Path 
     ]
     curves = [("Training curves", plots.plot_curves(section))]
     pictures = [*curves, *plots.plot_lines(section), *plots.plot_grids(section)]
-    return Part(
-        f"Test set {section.test}" + (f", references {section.digest}" if section.digest else ""),
-        (f"{tables.label_metric(section.metric)} by the bytes of the whole model", plots.plot_sizes(section)),
-        [table for table in shown if table],
-        [(title, plot) for title, plot in pictures if plot],
-        section.problems,
-    )
+    title = f"{tables.label_metric(section.metric)} by the bytes of the whole model"
+    return {
+        "title": f"Test set {section.test}" + (f", references {section.digest}" if section.digest else ""),
+        "first_plot": (title, plots.plot_sizes(section)),
+        "tables": [table for table in shown if table],
+        "plots": [(title, plot) for title, plot in pictures if plot],
+        "problems": section.problems,
+    }
 
 
 def _environment(escape: Callable[[str], str] | None = None) -> jinja2.Environment:

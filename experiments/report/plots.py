@@ -45,15 +45,12 @@ def plot_sizes(section: Section) -> str:
 def plot_curves(section: Section) -> str | None:
     """Dev perplexity by updates, a line for each run; None without curves."""
     frame = section.runs[[bool(record.curve) for record in section.runs.record]]
-    lines = dict(zip(sorted(frame.ratio.fillna(0).unique()), cycle(LINES), strict=False))
+    frame = frame.assign(ratio=frame.ratio.fillna(0))
+    lines = dict(zip(sorted(frame.ratio.unique()), cycle(LINES), strict=False))
     with _axes("updates", "perplexity on the dev set") as (figure, axes):
         for label, colour, marker in _styles(frame):
             for run in frame[frame.label == label].itertuples():
-                look = {
-                    "linestyle": lines[0 if run.ratio != run.ratio else run.ratio],
-                    "linewidth": 1.1,
-                    "markersize": 3,
-                }
+                look = {"linestyle": lines[run.ratio], "linewidth": 1.1, "markersize": 3}
                 name = None if run.setting in axes.get_legend_handles_labels()[1] else run.setting
                 axes.plot(*zip(*run.record.curve, strict=True), color=colour, marker=marker, label=name, **look)
         _set_log_scale(axes, "y")

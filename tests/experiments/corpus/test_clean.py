@@ -2,7 +2,6 @@ import marshal
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,9 @@ from experiments.corpus.clean import (
     TOO_LONG,
     Limits,
     clean,
-    count_words,
     fault,
 )
 from fairseq_see.errors import SeeError
-from fairseq_see.units.languages import language
 from tests.helpers import ROOT
 
 
@@ -33,10 +30,6 @@ def write(folder: Path, zh: str | bytes, en: str | bytes) -> tuple[Path, Path]:
 def cleaned(folder: Path, zh: str | bytes, en: str | bytes, **options):
     report = clean(*write(folder, zh, en), folder / "out", **options)
     return report, [(folder / f"out.{side}").read_text(encoding="utf-8").splitlines() for side in ("zh", "en")]
-
-
-def test_each_ideograph_is_a_word():
-    assert count_words("我有3.5个 GPU。") == len(["我", "有", "3.5", "个", "GPU。"])
 
 
 @pytest.mark.parametrize(
@@ -72,29 +65,10 @@ def test_duplicates_are_pairs_not_sides(tmp_path):
     assert cleaned(tmp_path, zh, en, keep_duplicates=True)[1][1] == ["yes", "is", "yes"]
 
 
-def test_lines_without_chinese_are_those_that_an_index_takes_for_none(tmp_path):
-    zh = ["一", "〇", "々", "\ufa0e", "\U00020000", "one", "かな"]
-    report, _ = cleaned(tmp_path, "\n".join(zh), "\n".join("abcdefg"))
-    assert report.without_chinese == sum(not language("zh").writes(line) for line in zh) == 2
-
-
 def test_a_test_set_keeps_every_line(tmp_path):
     report, lines = cleaned(tmp_path, "一\n\n一\n", f"one\nnothing\n{'x' * 5000}\n", filtered=False)
     assert lines == [["一", "", "一"], ["one", "nothing", "x" * 1000]]
     assert (report.kept, report.faults[EMPTY], report.faults[LONG_WORD]) == (3, 1, 1)
-
-
-def test_only_the_first_pairs(tmp_path):
-    report, lines = cleaned(tmp_path, "一\n\n二\n三\n", "one\nx\ntwo\nthree\n", max_pairs=2)
-    assert lines == [["一", "二"], ["one", "two"]]
-    assert (report.read, report.kept) == (4, 2)
-
-
-def test_words_that_are_long_do_not_hang(tmp_path):
-    started = time.monotonic()
-    report, _ = cleaned(tmp_path, "一\n" + "好" * 10_000 + "\n", "one\n" + "x" * 100_000 + "\n")
-    assert report.kept == 1
-    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -125,12 +99,6 @@ def test_nothing_is_written_over_what_is_read(tmp_path):
         with pytest.raises(SeeError, match=r"raw\.zh is one of the inputs"):
             clean(source, target, output)
     assert (source.read_text(encoding="utf-8"), target.read_text(encoding="utf-8")) == texts
-
-
-def test_a_missing_file_is_named(tmp_path):
-    write(tmp_path, "一\n", "one\n")
-    with pytest.raises(SeeError, match=r"cannot read .*absent: No such file"):
-        clean(tmp_path / "absent", tmp_path / "raw.en", tmp_path / "out")
 
 
 def test_words_are_not_those_of_a_cache_that_others_can_write(tmp_path):

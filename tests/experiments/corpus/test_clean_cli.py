@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 
@@ -33,25 +32,6 @@ def test_a_report_over_a_text_is_refused(files, tmp_path, capsys):
     assert (tmp_path / "a.zh").read_text(encoding="utf-8").startswith("你好") and not (tmp_path / "sub").exists()
 
 
-def test_a_folder_in_the_place_of_an_output_is_told_before_the_work(files, tmp_path, capsys):
-    (tmp_path / "sub/out.en").mkdir(parents=True)
-    assert laboratory(["clean", *files]) == 2
-    assert f"the en text {tmp_path / 'sub/out.en'} is a folder; write a file" in capsys.readouterr().err
-    assert [path.name for path in (tmp_path / "sub").iterdir()] == ["out.en"]
-
-
-def test_a_pipe_stays_a_pipe(files, tmp_path, capsys):
-    os.mkfifo(tmp_path / "pipe")
-    assert laboratory(["clean", *files, "--report", str(tmp_path / "pipe")]) == 2
-    assert "is no ordinary file" in capsys.readouterr().err and not (tmp_path / "sub").exists()
-    assert (tmp_path / "pipe").is_fifo()
-
-
-def test_no_filter_keeps_every_line(files, tmp_path):
-    assert laboratory(["clean", *files, "--no-filter"]) == 0
-    assert (tmp_path / "sub/out.en").read_text() == "Hello\nHello\nNothing\n"
-
-
 @pytest.mark.parametrize("option", [["--max-words", "0"], ["--max-ratio", "inf"], ["--max-pairs", "0"]])
 def test_senseless_limits_are_refused(files, option, capsys):
     assert laboratory(["clean", *files, *option]) == 2
@@ -62,16 +42,6 @@ def test_files_given_the_wrong_way_round_are_pointed_out(files, capsys):
     files[0], files[1] = files[1], files[0]
     assert laboratory(["clean", *files]) == 0
     assert "no Chinese character" in capsys.readouterr().err
-
-
-def test_different_numbers_of_lines_end_in_one_line(files, tmp_path, capsys):
-    (tmp_path / "a.en").write_text("Hello\n")
-    assert laboratory(["clean", *files]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert error.count("\n") == 1
-    assert "3 lines" in error
-    assert "has 1" in error
 
 
 def test_cleaning_needs_neither_torch_nor_fairseq():

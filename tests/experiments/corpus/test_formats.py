@@ -38,15 +38,6 @@ def test_what_looks_like_a_tag_is_text(text):
     assert segments(sgm) == [Segment(1, "1", text), Segment(1, "2", "next")]
 
 
-def test_the_xml_of_a_talk():
-    xml = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n<mteval>\n<refset setid="t" srclang="zh" trglang="en">\n'
-        '<doc docid="767" genre="lectures">\n<keywords>talks</keywords>\n<title>A & B</title>\n'
-        '<seg id="1"> First. </seg>\n<seg id="2">  </seg>\n</doc>\n</refset>\n</mteval>\n'
-    )
-    assert segments(xml) == [Segment(1, "1", "First."), Segment(1, "2", "")]
-
-
 def test_segments_agree_with_sacrebleu(tmp_path):
     """On a file of one element a line, entities aside, which sacrebleu leaves to its tokeniser."""
     from sacrebleu.dataset.fake_sgml import FakeSGMLDataset

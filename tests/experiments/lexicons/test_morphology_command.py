@@ -73,14 +73,6 @@ def test_corpus_without_words(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert not [path for path in folder.rglob("models/*")]
 
 
-def test_a_seed_is_an_option(folder: Path) -> None:
-    options = ["--corpus", str(folder / "train.en"), "--lang", "en"]
-    for seed in ("1", "2"):
-        assert laboratory(["morphology", *options, "--output", str(folder / seed), "--seed", seed]) == 0
-    first, second = (next((folder / seed).rglob("*.bz2")).read_bytes() for seed in ("1", "2"))
-    assert first != second
-
-
 def test_an_archive_of_the_same_words_has_the_same_bytes(tmp_path: Path) -> None:
     written = write_model(WORDS, tmp_path / "a", "en")
     assert written == tmp_path / "a/polyglot_data/morph2/en/morph2.en.tar.bz2"

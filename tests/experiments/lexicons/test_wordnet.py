@@ -6,7 +6,6 @@ import pytest
 
 from experiments.lexicons.wordnet import wordnet_senses
 from fairseq_see.errors import SeeError
-from fairseq_see.units import Senses
 
 FILES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 
@@ -101,15 +100,6 @@ def test_only_the_most_general_synsets_are_units(wordnet: Path) -> None:
     assert senses.of("quickly", "en") == [("speed.n.01", "entity.n.01")]
     assert senses.of("alone", "en") == senses.of("chase", "en") == []
     assert dropped == 4  # chase, dog and follow as verbs, alone
-
-
-def test_a_table_of_it_can_be_read_again(wordnet: Path, tmp_path: Path) -> None:
-    senses, _ = wordnet_senses(wordnet)
-    senses.save(tmp_path / "wordnet.tsv")
-    again = Senses.load(tmp_path / "wordnet.tsv")
-    assert {word: again.of(word, "en") for word in again.words("en")} == {
-        word: senses.of(word, "en") for word in senses.words("en")
-    }
 
 
 @pytest.mark.parametrize(
