@@ -1,1 +1,1 @@
-"""Raw parallel text: reading, normalising, filtering, words and their pieces. Knows neither torch nor fairseq."""
+"""Raw parallel text: reading, normalising, filtering, words and subwords. Knows neither torch nor fairseq."""

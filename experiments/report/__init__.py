@@ -1,1 +1,1 @@
-"""What trained runs say: read (runs, missing, texts), compared (compare, significance, bands), shown (the others)."""
+"""Trained runs compared: read and arranged (comparison), scored further (scores), shown (the others)."""

@@ -143,8 +143,8 @@ def arrange_runs(entries: Sequence[Entry]) -> pandas.DataFrame:
     """A row for each run, in the order in which methods are compared; runs of one setting differ in the seed alone.
 
     Columns: ``folder``, ``record``, ``method``, ``variant``, ``args`` (of the method, that were given), ``seed``,
-    ``ratio`` (that it is compared at; NaN of a method without), ``note`` (what tells it from others of its name),
-    ``label`` (method, variant, arguments and note) and ``setting`` (label and ratio).
+    ``ratio`` (that it is compared at; NaN of a method without), ``note`` (by which it differs from others of its
+    name), ``label`` (method, variant, arguments and note) and ``setting`` (label and ratio).
 
     Raises:
         SeeError: two runs have the same settings and the same seed.

@@ -43,7 +43,7 @@ def data(tmp_path):
 
 
 def begin(data, run, *overrides, **options):
-    words = ["model.see_method=dense", "optimization.max_update=20", *overrides]
+    words = ["model.see_method=low_rank", "optimization.max_update=20", *overrides]
     return training.begin("demo_zh_en", data, run, words, **options)
 
 
@@ -85,6 +85,9 @@ def test_checkpoints_of_other_settings_or_data_are_not_resumed(data, tmp_path):
     save(run / "checkpoints/checkpoint_last.pt", 5)
     with pytest.raises(SeeError, match=r"was trained with model.dropout 0.5, not 0.05; choose another folder"):
         begin(data, run)
+    # An index that the method does not read may come and go.
+    (data / "dict.en.see").touch()
+    assert begin(data, run, "model.dropout=0.5")
     (data / "train.zh-en.en.bin").write_text("other")
     with pytest.raises(SeeError, match="was trained with another data"):
         begin(data, run, "model.dropout=0.5")
