@@ -33,25 +33,17 @@ WMT17: dict[str, Split] = {
     "test": (segment_pairs, ["newstest2017-zhen-src.zh.sgm", "newstest2017-zhen-ref.en.sgm"]),
 }
 IWSLT17_TESTS = [f"tst{year}" for year in range(2010, 2016)]
-
-
-def _news_commentary(version: str) -> dict[str, Split]:
-    sides = [f"news-commentary-{version}.zh-en.{side}" for side in ("zh", "en")]
-    return {"train": (line_pairs, sides), **WMT17}
-
-
-def _talks(name: str) -> Split:
-    return segment_pairs, [f"IWSLT17.TED.{name}.zh-en.{side}.xml" for side in ("zh", "en")]
-
-
+NEWS, TALKS = "news-commentary-{0}.zh-en.{1}", "IWSLT17.TED.{0}.zh-en.{1}.xml"
 CORPORA: dict[str, dict[str, Split]] = {
-    "wmt17-v12": _news_commentary("v12"),
-    "wmt17-v13": _news_commentary("v13"),
+    **{
+        f"wmt17-{v}": {"train": (line_pairs, [NEWS.format(v, s) for s in ("zh", "en")]), **WMT17}
+        for v in ("v12", "v13")
+    },
     "wmt17-v15": {"train": (column_pairs, ["news-commentary-v15.en-zh.tsv"]), **WMT17},
     "iwslt17": {
         "train": (talk_pairs, ["train.tags.zh-en.zh", "train.tags.zh-en.en"]),
-        "dev": _talks("dev2010"),
-        **{name: _talks(name) for name in IWSLT17_TESTS},
+        "dev": (segment_pairs, [TALKS.format("dev2010", side) for side in ("zh", "en")]),
+        **{name: (segment_pairs, [TALKS.format(name, side) for side in ("zh", "en")]) for name in IWSLT17_TESTS},
     },
 }
 
@@ -77,9 +69,10 @@ def unpack(corpus: str, folder: Path, output: Path) -> dict[str, dict[str, int]]
         raise SeeError(f"{output} holds other files; choose another folder")
     names = {name for _, files in CORPORA[corpus].values() for name in files}
     contents = read_files(folder, names)
-    splits: dict[str, list[Pair]] = {}
-    for split, (read, files) in CORPORA[corpus].items():
-        splits[split] = read(*(_decoded(contents[name], name) for name in files), " and ".join(files))
+    splits: dict[str, list[Pair]] = {
+        split: read(*(_decoded(contents[name], name) for name in files), " and ".join(files))
+        for split, (read, files) in CORPORA[corpus].items()
+    }
     counts = {split: {"read": len(pairs), "kept": len(pairs)} for split, pairs in splits.items()}
     splits["train"] = [pair for pair in splits["train"] if all(pair)]
     counts["train"]["kept"] = len(splits["train"])

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -67,14 +67,10 @@ class Section:
         frame["off"] = [not math.isnan(ratio) and not alike(ratio, true) for ratio, true in pairs]
         frame["line"] = False
         for knob in KNOBS:
-            frame[knob] = [args.get(knob) for args in frame["args"]]
+            frame[knob] = pandas.to_numeric([args.get(knob) for args in frame["args"]], errors="coerce")
             name = f"without {knob}"
-            frame[name] = [
-                describe_setting(row, {key: value for key, value in row["args"].items() if key != knob})
-                if isinstance(row["args"].get(knob), int | float)
-                else None
-                for row in frame.to_dict("records")
-            ]
+            frame[name] = [describe_setting(row, knob) for row in frame.to_dict("records")]
+            frame.loc[frame[knob].isna(), name] = None
             frame["line"] |= frame[name].notna() & frame.duplicated(name, keep=False)
         return frame
 
@@ -163,7 +159,7 @@ def arrange_runs(entries: Sequence[Entry]) -> pandas.DataFrame:
         row |= {"method": ALIASES.get(method, method), "variant": str(config.get("variant") or "")}
         rows[key, seed] = row | {"args": config.get("see_args") or {}, "ratio": _column(record, columns)}
     runs = pandas.DataFrame(rows.values())
-    runs["label"] = [describe_setting(row, row["args"]) for row in rows.values()]
+    runs["label"] = [describe_setting(row) for row in rows.values()]
     for _, members in runs.groupby(["label", "ratio"], dropna=False):
         if members.key.nunique() > 1:
             flat = {
@@ -175,7 +171,7 @@ def arrange_runs(entries: Sequence[Entry]) -> pandas.DataFrame:
                 runs.loc[i, "note"] = ", ".join(
                     f"{name.rpartition('.')[2]} {values[name]}" for name in sorted(differing)
                 )
-    runs["label"] = [describe_setting(row, row["args"]) for row in runs.to_dict("records")]
+    runs["label"] = [describe_setting(row) for row in runs.to_dict("records")]
     runs["setting"] = [
         label if math.isnan(ratio) else f"{label}, {ratio:g}x"
         for label, ratio in zip(runs.label, runs.ratio, strict=True)
@@ -200,9 +196,9 @@ def make_sections(entries: Sequence[Entry]) -> list[Section]:
     return [Section(*key, arrange_runs(found)) for key, found in members.items()]
 
 
-def describe_setting(run: Any, args: dict[str, Any]) -> str:
-    """Method, variant and note of a row of ``arrange_runs``, with these arguments."""
-    given = (f"{name} {value}" for name, value in args.items())
+def describe_setting(run: Mapping[str, Any], without: str = "") -> str:
+    """Method, variant, arguments and note of a row of ``arrange_runs``; ``without`` one argument."""
+    given = (f"{name} {value}" for name, value in run["args"].items() if name != without)
     details = ", ".join(filter(None, (run["variant"], *given, run["note"])))
     return f"{run['method']} ({details})" if details else run["method"]
 
