@@ -222,5 +222,7 @@ def test_what_is_missing_is_printed_for_every_table(tmp_path):
         done = snakemake(tmp_path, "table2", f"corpus={corpus}", f"scale={scale}", "openhownet=/x", options=options)
         assert done.returncode == 0, done.stdout[-2000:]
         assert "train.sh" in done.stdout and "download_" in done.stdout
+    done = snakemake(tmp_path, "table2", f"corpus={tmp_path}/none", options=("-n", "--cores", "1"))
+    assert done.returncode and f"no text {tmp_path}/none/train.zh; corpus= is one of iwslt17, wmt17" in done.stdout
     done = snakemake(tmp_path, "table5", "methods=see", "senses=x", options=("-n", "--cores", "1"))
     assert done.returncode and "see compresses, and the methods of table5 do not" in done.stdout
