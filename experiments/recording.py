@@ -6,7 +6,7 @@ python -m experiments.recording end RUN STATUS | fitted RUN DATA | classifier RU
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def end(run: Path, status: int) -> bool:
         updates=updates,
         epochs=max((float(line.get("update", 0)) for line in read_log(run / "train.log")), default=None),
         seconds=round(3600 * facts["hours"], 1),
-        dev_perplexity=dict(record.curve).get(updates),
+        dev_perplexity={int(update): perplexity for update, perplexity in record.curve}.get(updates),
         **measure_sizes(best),
     )
     write_record(run, record)
@@ -205,8 +205,9 @@ def _data_of(run: Path, folder: Path, target: str | None) -> dict[str, Any]:
 def main(what: str, run: str, *more: str) -> None:
     """Write a record."""
     folder = Path(run)
-    if what != "end":
-        {"fitted": fitted, "classifier": classifier, "measured": measured}[what](folder, *map(Path, more))
+    others: dict[str, Callable[..., None]] = {"fitted": fitted, "classifier": classifier, "measured": measured}
+    if what in others:
+        others[what](folder, *map(Path, more))
     elif not end(folder, int(*more)):
         raise SeeError(f"the time limit stopped {folder}; run again to resume")
     elif (record := read(folder, TRAINED)).state == "failed":

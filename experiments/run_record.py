@@ -153,7 +153,7 @@ def read_curve(log: Path) -> list[list[float]]:
     Raises:
         SeeError: what it has there are no numbers.
     """
-    found = {}
+    found: dict[int, float] = {}
     for values in read_log(log):
         if "valid_ppl" in values and "valid_num_updates" in values:
             try:

@@ -87,7 +87,10 @@ def _make_part(section: Section, missing: Sequence[Entry], training_words: Path 
 
 def _environment(escape: Callable[[str], str] | None = None) -> jinja2.Environment:
     """Of templates in which everything is escaped that is not Markup: for HTML, or by ``escape``."""
-    finalize = escape and (lambda value: value if isinstance(value, Markup) else escape(str(value)))
+
+    def finalize(value: Any) -> Any:
+        return value if escape is None or isinstance(value, Markup) else escape(str(value))
+
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=escape is None,
