@@ -265,7 +265,7 @@ def trial(rate: float, warmup: int) -> Overrides:
 
 def describe(cell: Cell, corpus: str, scale: str) -> dict[str, Any]:
     """What RUN/cell.json has of a cell: of which text, at which scale, which method and what else."""
-    facts = {"corpus": corpus, "scale": scale}
+    facts: dict[str, Any] = {"corpus": corpus, "scale": scale}
     facts |= {name: getattr(cell, name) for name in ("method", "ratio", "seed", "variant")}
     facts |= {"fitted_to": cell.fit, "how": " ".join(cell.fit_options), "see_args": cell.see_args}
     return {"config": {name: value for name, value in facts.items() if value not in (None, "", {})}}

@@ -228,8 +228,9 @@ def label_metric(metric: str) -> str:
 def _reason(method: str, ratio: float | None, missing: Sequence[Entry], scored: Iterable[RunRecord]) -> str:
     """Of the record of a run without scores, or of the planner on the embedding matrices that most runs have."""
     for _, record in missing:
-        name, asked, variant = (record.config.get(key) or None for key in ("method", "ratio", "variant"))
-        if (ALIASES.get(name, name), asked, variant) == (method, ratio, None):
+        name = str(record.config.get("method"))
+        asked = [record.config.get(key) or None for key in ("ratio", "variant")]
+        if ALIASES.get(name, name) == method and asked == [ratio, None]:
             return describe_state(record)
     if ratio is None:
         return "not run"
