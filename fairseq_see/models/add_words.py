@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from fairseq_see.embeddings.indexed import IndexedEmbedding
 from fairseq_see.errors import SeeError, needs_extra
+from fairseq_see.export_config import read_config
 from fairseq_see.models.checkpoint import options_in
 from fairseq_see.models.export import TrainedModel
 from fairseq_see.text import mark_word, normalise, segment
@@ -97,7 +98,8 @@ def add_words(
             text = model.files[dictionary.name].read_text(encoding="utf-8")
             dictionary.write_text(text + "\n" * (not text.endswith("\n")) + lines, encoding="utf-8", newline="\n")
             model.files[dictionary.name] = dictionary
-        model.write_folder(output)
+        config = read_config(folder)
+        model.write_folder(output, config.get("bits", 16), config.get("layer_bits", 16))
     return found
 
 

@@ -69,8 +69,8 @@ def check_transformer(model: Any, what: str) -> None:
 def check_tables(student: Any, teacher: Any) -> None:
     """Raise SeeError if the embeddings of student and teacher have other dimensions."""
     for side in ("encoder", "decoder"):
-        dims = [getattr(model, side).embed_tokens.embedding_dim for model in (student, teacher)]
-        _check_dimensions(*dims, f"embeddings of the {side}", "--distil-beta and --start-beta")
+        ours, theirs = (getattr(model, side).embed_tokens.embedding_dim for model in (student, teacher))
+        _check_dimensions(ours, theirs, f"embeddings of the {side}", "--distil-beta and --start-beta")
 
 
 def layer_pairs(student: Any, teacher: Any, layers: Sequence[Layers]) -> dict[str, tuple[tuple[int, int], ...]]:

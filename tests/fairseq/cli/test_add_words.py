@@ -17,7 +17,7 @@ from fairseq_see.text import encode, keep_whole, load_subwords
 from fairseq_see.translator import Translator
 from fairseq_see.units import UnitIndex, Vocabulary
 from tests.fairseq.cli.test_translate import prepare, words
-from tests.fairseq.models.conftest import run_train
+from tests.fairseq.training import train
 from tests.helpers import run_command
 
 # The toy corpus has all characters and sememes of the first; of the last it has no character.
@@ -34,7 +34,7 @@ def shipped(request, toy, tmp_path_factory):
         dictionary = str(folder / f"data-bin/dict.{language}.txt")
         options = ["--senses", str(toy / "senses.tsv"), "--piece-senses", "--morphology", "characters"]
         assert main(["index", dictionary, *options]) == 0
-    run_train(folder / "data-bin", folder / "run", "--see-method", "see", "--see-ratio", "2", "--max-epoch", "6")
+    train(folder / "data-bin", folder / "run", "--see-method", "see", "--see-ratio", "2", "--max-epoch", "6")
     assert main(["export", str(folder / "run/checkpoint_last.pt"), "-o", str(folder / "small")]) == 0
     (folder / "senses.tsv").write_text(SENSES, encoding="utf-8")
     return folder
@@ -161,7 +161,7 @@ def test_refusals_write_nothing(shipped, tmp_path, capsys, new, options, problem
     ],
 )
 def test_other_methods(toy, tmp_path, capsys, method, data, options, longer):
-    run_train(toy / data, tmp_path / "run", "--see-method", method, *options, "--max-epoch", "1")
+    train(toy / data, tmp_path / "run", "--see-method", method, *options, "--max-epoch", "1")
     assert main(["export", str(tmp_path / "run/checkpoint_last.pt"), "-o", str(tmp_path / "small")]) == 0
     (tmp_path / "senses.tsv").write_text(SENSES, encoding="utf-8")
     status = add(tmp_path, tmp_path / "new", NEW)

@@ -116,4 +116,4 @@ def test_without_scikit_learn_k_means_ends_in_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
     embedding = build("product_quantised", 20, 4, subvectors=2, centroids=4)
     with pytest.raises(SeeError, match=r"needs the package sklearn.*pip install 'fairseq_see\[units\]'"):
-        embedding.initialise_from(table_of(20, 4))
+        embedding.initialise_from(torch.randn(20, 4))
