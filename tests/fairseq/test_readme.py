@@ -1,62 +1,87 @@
-"""The README's Python runs as it stands; its own method passes the contract and has its option on command lines."""
+"""A new user's way: the commands of the README and the guides run as they stand, in a checkout with little data."""
 
-import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 
-from tests.helpers import ROOT, run_command
+from tests.helpers import ROOT, write_beginning
 
-BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+# What little data and a test's patience need.
+SMALL = {
+    "--ratio 10": "--ratio 2 --updates 4",
+    "ratios=10": "ratios=2",
+    "--see-ratio 5": "--see-ratio 2",
+    "model.see_ratio=5 optimization.max_update=100": "model.see_ratio=2 optimization.max_update=4",
+    "model.see_ratio=10": "model.see_ratio=2",
+    "--ratios 5": "--ratios 2",
+    "size=3000": "size=200",
+}
+# Runs by itself in CI, or is of an interactive shell.
+SKIPPED = ("bash scripts/test.sh", "source .venv/bin/activate")
 
 
-@pytest.mark.parametrize("code", BLOCKS)
-def test_python_blocks_run(code):
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert not done.returncode, done.stderr
+def blocks(page: str, language: str = "bash") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
 
 
 @pytest.fixture(scope="module")
-def my_methods(tmp_path_factory):
-    """The README's folder, as a reader writes it."""
-    (example,) = (code for code in BLOCKS if "@register(" in code)
-    folder = tmp_path_factory.mktemp("user") / "my_methods"
-    folder.mkdir()
-    (folder / "__init__.py").write_text(example, encoding="utf-8")
+def checkout(tmp_path_factory):
+    """A copy of this one, but for data, the updates of a training, and the installation."""
+    folder = tmp_path_factory.mktemp("checkout") / "fairseq_see"
+    for name in ("fairseq_see", "experiments", "scripts", "configs", "examples"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    write_beginning(folder / "data")
+    (folder / "scripts/setup.sh").write_text("#!/bin/sh\n")
+    config = folder / "configs/demo_zh_en.yaml"
+    config.write_text(config.read_text().replace("max_update: 2000", "max_update: 4"))
+    settings = folder / "experiments/settings.py"
+    settings.write_text(settings.read_text().replace('"demo_zh_en", 216, 4000', '"demo_zh_en", 216, 200'))
     return folder
 
 
-def test_the_example_method_passes_the_contract_tests(my_methods):
-    """Registered by a file of its own, with no other change."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "my_methods", "-k", "hashed", "tests/unit/embeddings"]
-    env = {**os.environ, "PYTHONPATH": f"{my_methods.parent}{os.pathsep}{ROOT}"}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    assert re.search(r"\d+ passed", done.stdout) and not done.returncode, done.stdout[-3000:]
+def run_block(code: str, checkout: Path) -> str:
+    for real, small in SMALL.items():
+        code = code.replace(real, small)
+    code = "".join(f"{line}\n" for line in code.splitlines() if not line.startswith(SKIPPED))
+    env = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(checkout),
+        "FAIRSEQ_SEE_VENV": sys.prefix,
+        "CUDA_VISIBLE_DEVICES": "",
+        "SNAKEMAKE": "--cores 2",
+    }
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", code], cwd=checkout, env=env, capture_output=True, text=True, check=False
+    )
+    assert not done.returncode, f"{code}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
+    return done.stdout
 
 
-def test_the_example_method_has_its_option_on_every_command_line(my_methods, toy, tmp_path):
-    from tests.fairseq.training import OPTIONS
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_the_readme_and_the_guides_work_in_order(checkout):
+    for page in ("README.md", "docs/train.md", "docs/language-models.md", "docs/extend.md", "docs/compress.md"):
+        ran = [
+            run_block(block, checkout)
+            for block in blocks(page)
+            if not re.search(r" \.\.\.|\$DATA|checkpoint_best\.pt --", block) or "runs/demo/cells" in block
+        ]
+        assert len(ran) >= {"README.md": 6, "docs/train.md": 3, "docs/language-models.md": 3}.get(page, 1), page
+    assert (checkout / "runs/tiny/test.en").read_text(encoding="utf-8").count("\n") == 3
+    assert (checkout / "runs/compressed/model/model.safetensors").is_file()
+    assert (checkout / "runs/report/report.html").is_file()
 
-    method = ("--user-dir", my_methods, "--see-args", "hashes=3")
-    words = (*method, "--methods", "hashed", "--ratios", "2", "--dim", "64", "--json")
-    plans = json.loads(run_command("fairseq-see", "plan", toy / "data-bin", *words).stdout)
-    assert [plan["config"] for plan in plans] == [{"buckets": 36, "hashes": 3}] * 2
-    assert "hashed: hashes (int; default: 2)" in run_command("fairseq-see", "plan", *method, "--list-options").stdout
 
-    words = (*OPTIONS, *method, "--see-method", "hashed", "--see-ratio", "2", "--max-epoch", "1")
-    run_command("fairseq-train", toy / "data-bin", *words, "--save-dir", tmp_path)
-    state = torch.load(tmp_path / "checkpoint_last.pt", weights_only=True)
-    assert json.loads(state["cfg"]["model"]["see_resolved"])["decoder"]["config"] == {"buckets": 36, "hashes": 3}
-    assert state["model"]["decoder.embed_tokens.vectors"].shape == (36, 64)
-
-    words = (*method, "--see-method", "hashed", "--see-ratio", "3", "--epochs", "1", "--json")
-    run_command("fairseq-see", "fit", tmp_path / "checkpoint_last.pt", "-o", tmp_path / "fit.pt", *words)
-    assert torch.load(tmp_path / "fit.pt", weights_only=True)["model"]["encoder.embed_tokens.vectors"].shape == (24, 64)
+def test_the_first_python_block_runs():
+    done = subprocess.run(
+        [sys.executable, "-c", blocks("README.md", "python")[0]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert not done.returncode and "torch.Size([2, 3, 216])" in done.stdout, done.stderr
 
 
 def test_the_installed_package_names_its_folder():

@@ -1,4 +1,4 @@
-"""The commands of docs/ship.md run as they stand, one after the other, on a toy model."""
+"""The commands of docs/ship.md, and the fits of docs/compress.md, run as they stand, in order, on a toy model."""
 
 import os
 import re
@@ -13,10 +13,14 @@ from tests.fairseq.cli.test_translate import prepare
 from tests.fairseq.training import train
 from tests.helpers import ROOT
 
-BLOCKS = re.findall(r"^```(bash|python)\n(.*?)^```", (ROOT / "docs/ship.md").read_text(encoding="utf-8"), re.M | re.S)
+SHIP, COMPRESS = (
+    re.findall(r"^```(bash|python)\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
+    for page in ("docs/ship.md", "docs/compress.md")
+)
+BLOCKS = SHIP + [block for block in COMPRESS if block[1].startswith("fairseq-see fit")]
 
 # What a toy model and a test's patience need in place of a real model's.
-TOY = {"--ratio 20": "--ratio 2", "--updates 1200": "--updates 4"}
+TOY = {"--ratio 20": "--ratio 2", "--updates 1200": "--updates 4", "--see-ratio 5": "--see-ratio 2"}
 
 
 @pytest.mark.slow
@@ -36,7 +40,7 @@ def test_every_command_of_the_guide_runs(toy, tmp_path):
         "PYTHONPATH": str(ROOT),
         "CUDA_VISIBLE_DEVICES": "",
     }
-    assert [language for language, _ in BLOCKS].count("bash") == 6
+    assert [language for language, _ in BLOCKS].count("bash") == 8
     for language, code in BLOCKS:
         for real, small in TOY.items():
             code = code.replace(real, small)

@@ -1,0 +1,289 @@
+"""Hooks of mkdocs.yml: reference pages made from the code, tables and charts made from measurements.
+
+A page's fenced block ``results`` or ``chart`` is YAML and becomes a table or bars of ``experiments/results.csv``; a block
+``csv`` names a file of measurements beside the page. Several seeds are shown as mean and standard deviation.
+"""
+
+import argparse
+import csv
+import io
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, fields
+from importlib import import_module
+from inspect import getdoc
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from experiments.__main__ import COMMANDS
+from experiments.report.comparison import Spread
+from experiments.report.results import RESULTS, read_results, select
+from fairseq_see.cli.main import subcommands
+from fairseq_see.errors import SeeError
+
+Row = dict[str, str]
+
+# What a table can show of a run: column of results.csv, unit, digits.
+VALUES = {
+    "BLEU": ("short.bleu", 1, 1),
+    "chrF": ("short.chrf", 1, 1),
+    "perplexity": ("dev_perplexity", 1, 1),
+    "MB": ("model_bytes", 1e6, 1),
+    "parameters": ("embedding_parameters", 1, 0),
+}
+
+
+def render_results(text: str, rows: Sequence[Row]) -> str:
+    """The table that a ``results`` block describes.
+
+    Args:
+        text: YAML: ``where``, values that all rows of results.csv have; ``rows`` and ``columns``, by label such values,
+            or a list of them; a column may be a name of VALUES; ``show``, what the other cells hold.
+        rows: of results.csv.
+
+    Raises:
+        SeeError: a row of the table finds no run.
+    """
+    block = yaml.safe_load(text)
+    table = []
+    for label, filters in block["rows"].items():
+        line = [str(label)]
+        for column in block["columns"].values():
+            shown = column if isinstance(column, str) else block.get("show", "BLEU / perplexity")
+            found = find_runs(rows, block.get("where", {}), filters, {} if isinstance(column, str) else column)
+            line.append(" / ".join(filter(None, (format_value(found, name) for name in shown.split(" / ")))))
+        if not any(line[1:]):
+            raise SeeError(f"no run in {RESULTS.name} for the row {label!r} of a table")
+        table.append(line)
+    return format_table([block.get("corner", ""), *map(str, block["columns"])], table, words=1)
+
+
+def find_runs(rows: Iterable[Row], where: Mapping[str, Any], *filters: Any) -> list[Row]:
+    """The rows that have the values of each filter; those of ``where`` hold where no filter names the column.
+
+    Args:
+        rows: of results.csv.
+        where: values by column.
+        filters: values by column, or a list of such mappings, of which one has to be met.
+    """
+    wanted: list[dict[str, Any]] = [{}]
+    for each in filters:
+        choices = each if isinstance(each, list) else [each]
+        wanted = [{**a, **b} for a in wanted for b in choices if all(a.get(name, b[name]) == b[name] for name in b)]
+    alternatives = [
+        {name: "" if value is None else str(value) for name, value in {**where, **a}.items()} for a in wanted
+    ]
+    return [row for row in rows if any(select([row], **each) for each in alternatives)]
+
+
+def format_value(rows: Iterable[Row], name: str) -> str:
+    """A value of runs that differ in the seed: mean and deviation; empty where none has it."""
+    column, unit, digits = VALUES[name]
+    values = [float(row[column]) / unit for row in rows if row[column]]
+    if not values:
+        return ""
+    spread = Spread.of(values)
+    return str(spread) if digits and spread.deviation else f"{spread.mean:,.{digits}f}"
+
+
+def render_chart(text: str, rows: Sequence[Row], folder: Path) -> str:
+    """Horizontal bars, as SVG in the page.
+
+    Args:
+        text: YAML: ``title``, ``value`` and ``bars``, by label filters as in a table; or ``csv``, a file beside the page
+            whose first column has the labels and whose column ``value`` the lengths.
+        rows: of results.csv.
+        folder: of the page.
+    """
+    # Here, not above: it takes a second to import.
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    from experiments.report.plots import COLOURS, INK, STYLE
+
+    block = yaml.safe_load(text)
+    if "csv" in block:
+        header, lines, _ = read_csv(folder / block["csv"])
+        column = header.index(block["value"])
+        bars = {line[0]: [float(line[column].replace(",", ""))] for line in lines if line[column]}
+    else:
+        name, unit, _ = VALUES[block.get("value", "BLEU")]
+        bars = {
+            label: [float(row[name]) / unit for row in find_runs(rows, block.get("where", {}), filters) if row[name]]
+            for label, filters in block["bars"].items()
+        }
+    spreads = {str(label): Spread.of(values) for label, values in bars.items()}
+    with matplotlib.rc_context({**STYLE, "axes.grid.axis": "x"}):
+        figure = Figure(figsize=(6.4, 0.6 + 0.28 * len(bars)), layout="constrained")
+        axes = figure.subplots()
+        for part in (figure.patch, axes.patch):
+            part.set_alpha(0)
+        labels, means = list(spreads), [spread.mean for spread in spreads.values()]
+        beyond = [
+            [spread.mean - spread.low for spread in spreads.values()],
+            [spread.high - spread.mean for spread in spreads.values()],
+        ]
+        several = {"xerr": beyond} if any(spread.count > 1 for spread in spreads.values()) else {}
+        drawn = axes.barh(labels, means, color=COLOURS[0], ecolor=INK, height=0.66, **several)
+        axes.bar_label(drawn, fmt="%.3g" if max(means) < 1000 else "%.0f", padding=4, fontsize=8)
+        axes.invert_yaxis()
+        axes.margins(x=0.12)
+        axes.set_axisbelow(True)
+        axes.set_xlabel(block["title"])
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    drawing = buffer.getvalue()
+    prefix = re.sub(r"\W+", "-", block["title"])
+    drawing = re.sub(
+        r'( id="|href="#|url\(#)', rf"\g<1>{prefix}-", drawing[drawing.index("<svg") :].replace(INK, "currentColor")
+    )
+    drawing = re.sub(r"\n\s*\n", "\n", drawing)
+    return f'<figure class="chart" role="img" aria-label="{block["title"]}">{drawing.strip()}</figure>'
+
+
+def read_csv(path: Path) -> tuple[list[str], list[list[str]], str]:
+    """Header, rows and note of a file of measurements; the note is its lines that begin with #."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header, *table = csv.reader(line for line in lines if not line.startswith("#"))
+    return header, table, " ".join(line.lstrip("# ") for line in lines if line.startswith("#"))
+
+
+def render_csv(text: str, folder: Path) -> str:
+    """The table of a file of measurements beside the page, with what made it below."""
+    header, table, note = read_csv(folder / text.strip())
+    return format_table(header, table, words=1) + f"\n\n<small>{note} [CSV]({text.strip()})</small>"
+
+
+def format_table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int) -> str:
+    """A Markdown table; its first ``words`` columns are words, the others numbers."""
+    align = ["---"] * words + ["---:"] * (len(header) - words)
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in (header, align, *rows))
+
+
+def describe_command(program: str, name: str, path: str) -> str:
+    """The section of a command: its help, and a row for each of its options and those of its subcommands."""
+    module = import_module(path)
+    parser = argparse.ArgumentParser(prog=f"{program} {name}", add_help=False)
+    module.add_arguments(parser)
+    title = module.HELP[0].upper() + module.HELP[1:]
+    parts = [f"## {program} {name}", f"{_escape(title)}.", _describe_options(parser)]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                parts += [f"### {command.prog}", command.description or "", _describe_options(command)]
+    return "\n\n".join(filter(None, parts))
+
+
+def _describe_options(parser: argparse.ArgumentParser) -> str:
+    help = parser._get_formatter()
+    rows = []
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction | argparse._HelpAction):
+            continue
+        value = help._format_args(action, help._get_default_metavar_for_optional(action))
+        named = f"{action.option_strings[-1]} {value}".strip() if action.option_strings else value
+        rows.append([f"`{named}`".replace("|", "\\|"), _escape(help._expand_help(action) if action.help else "")])
+    return format_table(("option", "meaning"), rows, words=2) if rows else ""
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
+
+
+def describe_dataclass(options: type) -> str:
+    """A row for each option that a dataclass adds to fairseq-train."""
+    rows = []
+    for each in fields(options):
+        help = each.metadata.get("help", "")
+        if help and each.name != "see_resolved":
+            given = "" if each.default in (None, MISSING) or "default" in help else f" (default: {each.default})"
+            rows.append([f"`--{each.name.replace('_', '-')}`", _escape(help + given)])
+    return format_table(("option", "meaning"), rows, words=2)
+
+
+def make_command_page() -> str:
+    """Options of fairseq-see, fairseq-train and python -m experiments, from their parsers."""
+    from fairseq_see.criterions.see_distillation import DistillationConfig
+    from fairseq_see.models.options import EmbeddingOptions
+
+    library = [describe_command("fairseq-see", name, f"fairseq_see.cli.{name}") for name in subcommands()]
+    laboratory = [describe_command("python -m experiments", name, path) for name, path in COMMANDS.items()]
+    training = (
+        "## fairseq-train\n\nWith `--user-dir fairseq_see`, every `see_...` architecture has these options. In a YAML they stand "
+        f"under `model`, with underscores.\n\n{describe_dataclass(EmbeddingOptions)}\n\n"
+        "`--criterion see_distillation` has these (in a YAML under `criterion`):\n\n"
+        + describe_dataclass(DistillationConfig)
+    )
+    return "\n\n".join(("# Commands", *library, training, *laboratory))
+
+
+def make_script_page() -> str:
+    """The scripts' own help: the comment that each begins with."""
+    parts = ["# Scripts", "Each prints this with `--help`."]
+    for path in sorted((ROOT / "scripts").glob("*.sh")):
+        comment = re.match(r"#!.*\n((?:#.*\n)+)", path.read_text(encoding="utf-8"))
+        if comment and path.stem != "common":
+            text = re.sub(r"^# ?", "", comment[1], flags=re.M)
+            parts.append(f"## {path.name}\n\n```text\n{text.strip()}\n```")
+    return "\n\n".join(parts)
+
+
+def make_method_page() -> str:
+    """Formula, source and hyper-parameters of every method, from its module and its config."""
+    from fairseq_see.embeddings import REGISTRY
+    from fairseq_see.embeddings.config import describe_options
+
+    parts = [
+        "# Methods and hyper-parameters",
+        "`--see-args name=value,...` of fairseq-train, `fairseq-see plan` and `fit`; a mapping in YAML; keyword arguments in Python.",
+    ]
+    modules: dict[str, list[str]] = {}
+    for method in sorted(REGISTRY):
+        modules.setdefault(REGISTRY[method].__module__, []).append(method)
+    for name, methods in modules.items():
+        formula = getdoc(import_module(name)) or ""
+        parts.append(f"## {', '.join(methods)}\n\n```text\n{formula}\n```")
+        for method in methods:
+            options = describe_options(REGISTRY[method].Config)
+            rows = [[f"`{field}`", f"`{kind}`", default, _escape(help)] for field, kind, default, help in options]
+            table = format_table((f"`{method}`", "type", "default", "meaning"), rows, words=4)
+            parts.append(table if rows else f"`{method}` has no hyper-parameters.")
+    return "\n\n".join(parts)
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "reference/commands.md": make_command_page,
+    "reference/scripts.md": make_script_page,
+    "reference/methods.md": make_method_page,
+    # The site's links are relative to docs/.
+    "contributing.md": lambda: (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("](docs/", "]("),
+    "changelog.md": lambda: (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("](docs/", "]("),
+}
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the generated pages."""
+    from mkdocs.structure.files import File
+
+    for path, make in GENERATED.items():
+        files.append(File.generated(config, path, content=make()))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Replace the blocks of a page."""
+    rows = read_results(RESULTS)
+    folder = (Path(config["docs_dir"]) / page.file.src_path).parent
+
+    def render(block: re.Match[str]) -> str:
+        if block[1] == "results":
+            return render_results(block[2], rows)
+        return render_chart(block[2], rows, folder) if block[1] == "chart" else render_csv(block[2], folder)
+
+    return re.sub(r"^```(results|chart|csv)\n(.*?)^```$", render, markdown, flags=re.M | re.S)

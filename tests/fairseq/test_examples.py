@@ -1,0 +1,64 @@
+"""The examples: a method of one's own, with its option on every command line, and the notebook."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+import torch
+from nbclient import NotebookClient
+
+from tests.helpers import ROOT, run_command
+
+
+@pytest.fixture(scope="module")
+def my_methods(tmp_path_factory):
+    """The folder that the example asks for."""
+    folder = tmp_path_factory.mktemp("user") / "my_methods"
+    folder.mkdir()
+    shutil.copy(ROOT / "examples/add_a_method.py", folder / "__init__.py")
+    return folder
+
+
+def test_the_method_passes_the_contract_tests(my_methods):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "my_methods", "-k", "hashed", "tests/unit/embeddings"]
+    env = os.environ | {"PYTHONPATH": f"{my_methods.parent}{os.pathsep}{ROOT}"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert re.search(r"\d+ passed", done.stdout) and not done.returncode, done.stdout[-3000:]
+
+
+def test_the_method_has_its_option_on_every_command_line(my_methods, toy, tmp_path):
+    from tests.fairseq.models.conftest import RECIPE
+
+    method = ("--user-dir", my_methods, "--see-args", "hashes=3")
+    words = (*method, "--methods", "hashed", "--ratios", "2", "--dim", "64", "--json")
+    plans = json.loads(run_command("fairseq-see", "plan", toy / "data-bin", *words).stdout)
+    assert [plan["config"] for plan in plans] == [{"buckets": 36, "hashes": 3}] * 2
+    assert "hashed: hashes (int; default: 2)" in run_command("fairseq-see", "plan", *method, "--list-options").stdout
+
+    words = (*RECIPE, *method, "--see-method", "hashed", "--see-ratio", "2", "--max-epoch", "1")
+    run_command("fairseq-train", toy / "data-bin", *words, "--save-dir", tmp_path)
+    state = torch.load(tmp_path / "checkpoint_last.pt", weights_only=True)
+    assert json.loads(state["cfg"]["model"]["see_resolved"])["decoder"]["config"] == {"buckets": 36, "hashes": 3}
+    assert state["model"]["decoder.embed_tokens.vectors"].shape == (36, 64)
+
+    words = (*method, "--see-method", "hashed", "--see-ratio", "3", "--epochs", "1", "--json")
+    run_command("fairseq-see", "fit", tmp_path / "checkpoint_last.pt", "-o", tmp_path / "fit.pt", *words)
+    assert torch.load(tmp_path / "fit.pt", weights_only=True)["model"]["encoder.embed_tokens.vectors"].shape == (24, 64)
+
+
+@pytest.mark.slow
+def test_the_notebook_executes(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    notebook = nbformat.read(ROOT / "examples/from_words_to_embeddings.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": ROOT}}).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
+    (table,) = (
+        output.data["text/plain"] for output in outputs if "melon" in output.get("data", {}).get("text/plain", "")
+    )
+    assert "ate" in table
