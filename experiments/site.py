@@ -1,14 +1,14 @@
 """Hooks of mkdocs.yml: reference pages made from the code, tables and charts made from measurements.
 
-A page's fenced block ``results`` or ``chart`` is YAML and becomes a table or bars of ``experiments/results.csv``; a block
-``csv`` names a file of measurements beside the page. Several seeds are shown as mean and standard deviation.
+A page's fenced block ``results`` or ``chart`` is YAML and becomes a table or bars of ``experiments/results.csv``; a
+block ``csv`` names a file of measurements beside the page. Several seeds are shown as mean and standard deviation.
 """
 
 import argparse
 import csv
 import io
+import logging
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from importlib import import_module
@@ -18,14 +18,13 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
 from experiments.__main__ import COMMANDS
 from experiments.report.comparison import Spread
 from experiments.report.results import RESULTS, read_results, select
 from fairseq_see.cli.main import subcommands
 from fairseq_see.errors import SeeError
+
+ROOT = Path(__file__).resolve().parents[1]
 
 Row = dict[str, str]
 
@@ -96,8 +95,8 @@ def render_chart(text: str, rows: Sequence[Row], folder: Path) -> str:
     """Horizontal bars, as SVG in the page.
 
     Args:
-        text: YAML: ``title``, ``value`` and ``bars``, by label filters as in a table; or ``csv``, a file beside the page
-            whose first column has the labels and whose column ``value`` the lengths.
+        text: YAML: ``title``, ``value`` and ``bars``, by label filters as in a table; or ``csv``, a file beside the
+            page whose first column has the labels and whose column ``value`` the lengths.
         rows: of results.csv.
         folder: of the page.
     """
@@ -131,7 +130,7 @@ def render_chart(text: str, rows: Sequence[Row], folder: Path) -> str:
         ]
         several = {"xerr": beyond} if any(spread.count > 1 for spread in spreads.values()) else {}
         drawn = axes.barh(labels, means, color=COLOURS[0], ecolor=INK, height=0.66, **several)
-        axes.bar_label(drawn, fmt="%.3g" if max(means) < 1000 else "%.0f", padding=4, fontsize=8)
+        axes.bar_label(drawn, fmt="%.1f", padding=4, fontsize=8)
         axes.invert_yaxis()
         axes.margins(x=0.12)
         axes.set_axisbelow(True)
@@ -187,7 +186,7 @@ def _describe_options(parser: argparse.ArgumentParser) -> str:
         if isinstance(action, argparse._SubParsersAction | argparse._HelpAction):
             continue
         value = help._format_args(action, help._get_default_metavar_for_optional(action))
-        named = f"{action.option_strings[-1]} {value}".strip() if action.option_strings else value
+        named = f"{max(action.option_strings, key=len, default='')} {value}".strip()
         rows.append([f"`{named}`".replace("|", "\\|"), _escape(help._expand_help(action) if action.help else "")])
     return format_table(("option", "meaning"), rows, words=2) if rows else ""
 
@@ -215,8 +214,8 @@ def make_command_page() -> str:
     library = [describe_command("fairseq-see", name, f"fairseq_see.cli.{name}") for name in subcommands()]
     laboratory = [describe_command("python -m experiments", name, path) for name, path in COMMANDS.items()]
     training = (
-        "## fairseq-train\n\nWith `--user-dir fairseq_see`, every `see_...` architecture has these options. In a YAML they stand "
-        f"under `model`, with underscores.\n\n{describe_dataclass(EmbeddingOptions)}\n\n"
+        "## fairseq-train\n\nWith `--user-dir fairseq_see`, every `see_...` architecture has these options, in a YAML "
+        f"under `model` with underscores.\n\n{describe_dataclass(EmbeddingOptions)}\n\n"
         "`--criterion see_distillation` has these (in a YAML under `criterion`):\n\n"
         + describe_dataclass(DistillationConfig)
     )
@@ -241,14 +240,14 @@ def make_method_page() -> str:
 
     parts = [
         "# Methods and hyper-parameters",
-        "`--see-args name=value,...` of fairseq-train, `fairseq-see plan` and `fit`; a mapping in YAML; keyword arguments in Python.",
+        "`--see-args name=value,...` of fairseq-train, `fairseq-see plan` and `fit`; a mapping in YAML; keyword "
+        "arguments in Python.",
     ]
     modules: dict[str, list[str]] = {}
     for method in sorted(REGISTRY):
         modules.setdefault(REGISTRY[method].__module__, []).append(method)
     for name, methods in modules.items():
-        formula = getdoc(import_module(name)) or ""
-        parts.append(f"## {', '.join(methods)}\n\n```text\n{formula}\n```")
+        parts.append(f"## {', '.join(methods)}\n\n{getdoc(import_module(name))}")
         for method in methods:
             options = describe_options(REGISTRY[method].Config)
             rows = [[f"`{field}`", f"`{kind}`", default, _escape(help)] for field, kind, default, help in options]
@@ -273,6 +272,8 @@ def on_files(files: Any, config: Any) -> Any:
 
     for path, make in GENERATED.items():
         files.append(File.generated(config, path, content=make()))
+    # Importing fairseq makes every logger write to the terminal.
+    logging.getLogger().setLevel(logging.WARNING)
     return files
 
 
@@ -287,3 +288,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         return render_chart(block[2], rows, folder) if block[1] == "chart" else render_csv(block[2], folder)
 
     return re.sub(r"^```(results|chart|csv)\n(.*?)^```$", render, markdown, flags=re.M | re.S)
+
+
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    """Show Sphinx's roles in docstrings as plain code."""
+    return re.sub(r":(?:class|func|meth):<code>~?(?:[\w.]*\.)?(\w+)</code>", r"<code>\1</code>", html)
