@@ -1,7 +1,7 @@
 """Hooks of mkdocs.yml: reference pages made from the code, tables and charts made from measurements.
 
-A page's fenced block ``results`` or ``chart`` is YAML and becomes a table or bars of ``experiments/results.csv``; a
-block ``csv`` names a file of measurements beside the page. Several seeds are shown as mean and standard deviation.
+A fenced block ``results`` is YAML and becomes a chart and a table of ``experiments/results.csv``; a block ``csv`` names a
+file of measurements beside the page. Several seeds are shown as mean and standard deviation.
 """
 
 import argparse
@@ -39,28 +39,33 @@ VALUES = {
 
 
 def render_results(text: str, rows: Sequence[Row]) -> str:
-    """The table that a ``results`` block describes.
+    """The chart, if one is asked for, and the table that a ``results`` block describes.
 
     Args:
         text: YAML: ``where``, values that all rows of results.csv have; ``rows`` and ``columns``, by label such values,
-            or a list of them; a column may be a name of VALUES; ``show``, what the other cells hold.
+            or a list of them; a column may be a name of VALUES; ``show``, what the other cells hold; ``chart``, the
+            title of a chart, and ``bars``, the columns that are drawn in it.
         rows: of results.csv.
 
     Raises:
         SeeError: a row of the table finds no run.
     """
     block = yaml.safe_load(text)
-    table = []
+    table, drawn = [], {str(column): dict[str, Spread]() for column in block.get("bars", ())}
     for label, filters in block["rows"].items():
         line = [str(label)]
-        for column in block["columns"].values():
+        for name, column in block["columns"].items():
             shown = column if isinstance(column, str) else block.get("show", "BLEU / perplexity")
             found = find_runs(rows, block.get("where", {}), filters, {} if isinstance(column, str) else column)
-            line.append(" / ".join(filter(None, (format_value(found, name) for name in shown.split(" / ")))))
+            values = [(each, read_values(found, each)) for each in shown.split(" / ")]
+            line.append(" / ".join(format_value(each, name) for name, each in values if each))
+            if str(name) in drawn and values[0][1]:
+                drawn[str(name)][str(label)] = values[0][1]
         if not any(line[1:]):
             raise SeeError(f"no run in {RESULTS.name} for the row {label!r} of a table")
         table.append(line)
-    return format_table([block.get("corner", ""), *map(str, block["columns"])], table, words=1)
+    chart = [draw_bars(block["chart"], drawn)] if "chart" in block else []
+    return "\n\n".join([*chart, format_table([block.get("corner", ""), *map(str, block["columns"])], table, words=1)])
 
 
 def find_runs(rows: Iterable[Row], where: Mapping[str, Any], *filters: Any) -> list[Row]:
@@ -81,24 +86,25 @@ def find_runs(rows: Iterable[Row], where: Mapping[str, Any], *filters: Any) -> l
     return [row for row in rows if any(select([row], **each) for each in alternatives)]
 
 
-def format_value(rows: Iterable[Row], name: str) -> str:
-    """A value of runs that differ in the seed: mean and deviation; empty where none has it."""
-    column, unit, digits = VALUES[name]
+def read_values(rows: Iterable[Row], name: str) -> Spread | None:
+    """A value of runs that differ in the seed; None where none has it."""
+    column, unit, _ = VALUES[name]
     values = [float(row[column]) / unit for row in rows if row[column]]
-    if not values:
-        return ""
-    spread = Spread.of(values)
+    return Spread.of(values) if values else None
+
+
+def format_value(spread: Spread, name: str) -> str:
+    """Mean and standard deviation."""
+    digits = VALUES[name][2]
     return str(spread) if digits and spread.deviation else f"{spread.mean:,.{digits}f}"
 
 
-def render_chart(text: str, rows: Sequence[Row], folder: Path) -> str:
-    """Horizontal bars, as SVG in the page.
+def draw_bars(title: str, columns: Mapping[str, Mapping[str, Spread]]) -> str:
+    """Horizontal bars, as SVG in the page; several columns are bars side by side.
 
     Args:
-        text: YAML: ``title``, ``value`` and ``bars``, by label filters as in a table; or ``csv``, a file beside the
-            page whose first column has the labels and whose column ``value`` the lengths.
-        rows: of results.csv.
-        folder: of the page.
+        title: of the axis.
+        columns: by label of a column, lengths by label of a row; a line shows the lowest and highest.
     """
     # Here, not above: it takes a second to import.
     import matplotlib
@@ -106,44 +112,38 @@ def render_chart(text: str, rows: Sequence[Row], folder: Path) -> str:
 
     from experiments.report.plots import COLOURS, INK, STYLE
 
-    block = yaml.safe_load(text)
-    if "csv" in block:
-        header, lines, _ = read_csv(folder / block["csv"])
-        column = header.index(block["value"])
-        bars = {line[0]: [float(line[column].replace(",", ""))] for line in lines if line[column]}
-    else:
-        name, unit, _ = VALUES[block.get("value", "BLEU")]
-        bars = {
-            label: [float(row[name]) / unit for row in find_runs(rows, block.get("where", {}), filters) if row[name]]
-            for label, filters in block["bars"].items()
-        }
-    spreads = {str(label): Spread.of(values) for label, values in bars.items()}
+    labels = list(dict.fromkeys(label for column in columns.values() for label in column))
+    height = 0.72 / len(columns)
     with matplotlib.rc_context({**STYLE, "axes.grid.axis": "x"}):
-        figure = Figure(figsize=(6.4, 0.6 + 0.28 * len(bars)), layout="constrained")
+        figure = Figure(figsize=(6.4, 0.6 + len(labels) * (0.12 + 0.2 * len(columns))), layout="constrained")
         axes = figure.subplots()
         for part in (figure.patch, axes.patch):
             part.set_alpha(0)
-        labels, means = list(spreads), [spread.mean for spread in spreads.values()]
-        beyond = [
-            [spread.mean - spread.low for spread in spreads.values()],
-            [spread.high - spread.mean for spread in spreads.values()],
-        ]
-        several = {"xerr": beyond} if any(spread.count > 1 for spread in spreads.values()) else {}
-        drawn = axes.barh(labels, means, color=COLOURS[0], ecolor=INK, height=0.66, **several)
-        axes.bar_label(drawn, fmt="%.1f", padding=4, fontsize=8)
+        for number, (name, column) in enumerate(columns.items()):
+            places = [labels.index(label) + (number - (len(columns) - 1) / 2) * height for label in column]
+            means = [each.mean for each in column.values()]
+            beyond = [
+                [each.mean - each.low for each in column.values()],
+                [each.high - each.mean for each in column.values()],
+            ]
+            lines = {"xerr": beyond, "ecolor": INK} if any(each.deviation for each in column.values()) else {}
+            bars = axes.barh(places, means, height * 0.9, color=COLOURS[number], label=name, **lines)
+            axes.bar_label(bars, fmt="%.1f", padding=4, fontsize=8)
+        axes.set_yticks(range(len(labels)), [label.replace("`", "") for label in labels])
         axes.invert_yaxis()
-        axes.margins(x=0.12)
+        axes.margins(x=0.12, y=0.02)
         axes.set_axisbelow(True)
-        axes.set_xlabel(block["title"])
+        axes.set_xlabel(title)
+        if len(columns) > 1:
+            axes.legend(fontsize=8)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     drawing = buffer.getvalue()
-    prefix = re.sub(r"\W+", "-", block["title"])
-    drawing = re.sub(
-        r'( id="|href="#|url\(#)', rf"\g<1>{prefix}-", drawing[drawing.index("<svg") :].replace(INK, "currentColor")
-    )
-    drawing = re.sub(r"\n\s*\n", "\n", drawing)
-    return f'<figure class="chart" role="img" aria-label="{block["title"]}">{drawing.strip()}</figure>'
+    drawing = drawing[drawing.index("<svg") :].replace(INK, "currentColor")
+    # Ids of one page must differ, and an empty line would end the HTML in Markdown.
+    drawing = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{re.sub(r'[^a-zA-Z0-9]+', '-', title)}-", drawing)
+    drawing = re.sub(r"\n\s*\n", "\n", drawing).strip()
+    return f'<figure class="chart" role="img" aria-label="{title}">{drawing}</figure>'
 
 
 def read_csv(path: Path) -> tuple[list[str], list[list[str]], str]:
@@ -154,9 +154,19 @@ def read_csv(path: Path) -> tuple[list[str], list[list[str]], str]:
 
 
 def render_csv(text: str, folder: Path) -> str:
-    """The table of a file of measurements beside the page, with what made it below."""
-    header, table, note = read_csv(folder / text.strip())
-    return format_table(header, table, words=1) + f"\n\n<small>{note} [CSV]({text.strip()})</small>"
+    """The table of a file of measurements beside the page, with what made it below, and bars of a column above.
+
+    Args:
+        text: the file's name; if there is a second line, the column that is drawn.
+        folder: of the page.
+    """
+    name, *column = text.split("\n", 1)
+    header, table, note = read_csv(folder / name)
+    parts = [format_table(header, table, words=1), f"<small>{note} [CSV]({name})</small>"]
+    if drawn := "".join(column).strip():
+        lengths = {line[0]: float(line[header.index(drawn)].split()[0].replace(",", "")) for line in table}
+        parts.insert(0, draw_bars(drawn, {drawn: {label: Spread.of([value]) for label, value in lengths.items()}}))
+    return "\n\n".join(parts)
 
 
 def format_table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int) -> str:
@@ -283,11 +293,9 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     folder = (Path(config["docs_dir"]) / page.file.src_path).parent
 
     def render(block: re.Match[str]) -> str:
-        if block[1] == "results":
-            return render_results(block[2], rows)
-        return render_chart(block[2], rows, folder) if block[1] == "chart" else render_csv(block[2], folder)
+        return render_results(block[2], rows) if block[1] == "results" else render_csv(block[2], folder)
 
-    return re.sub(r"^```(results|chart|csv)\n(.*?)^```$", render, markdown, flags=re.M | re.S)
+    return re.sub(r"^```(results|csv)\n(.*?)^```$", render, markdown, flags=re.M | re.S)
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:

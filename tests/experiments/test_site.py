@@ -59,12 +59,15 @@ def test_a_row_without_runs_is_an_error():
         site.render_results("rows: {see 40x: {ratio: 40.0}}\ncolumns: {BLEU: BLEU}", ROWS)
 
 
-def test_a_chart_is_a_drawing_that_has_its_labels(tmp_path):
-    (tmp_path / "m.csv").write_text('# made by hand\nname,ms\nfast,1.5\nslow,"1,200"\n', encoding="utf-8")
-    for block, label in (("bars: {SEE: {method: see}}", "SEE"), ("{csv: m.csv, value: ms, title: T}", "slow")):
-        text = block if "title" in block else f"title: BLEU\nwhere: {{folder: a}}\n{block}"
-        drawing = site.render_chart(text, ROWS, tmp_path)
-        assert drawing.startswith("<figure") and f">{label}</text>" in drawing and "\n\n" not in drawing
+def test_a_chart_has_its_labels_and_lengths(tmp_path):
+    block = "chart: BLEU!\nbars: [BLEU]\nwhere: {folder: a}\nrows: {SEE: {method: see}}\ncolumns: {BLEU: BLEU}"
+    drawing, table = site.render_results(block, ROWS).split("\n\n")
+    assert drawing.startswith("<figure") and ">SEE</text>" in drawing and ">11.0</text>" in drawing
+    assert table.splitlines()[2] == "| SEE | 11.0 ± 1.4 |"
+
+    (tmp_path / "m.csv").write_text('# made by hand\nname,ms\n`fast`,1.5 (1-2)\nslow,"1,200"\n', encoding="utf-8")
+    drawing, *_ = site.render_csv("m.csv\nms\n", tmp_path).split("\n\n")
+    assert all(f">{text}</text>" in drawing for text in ("fast", "slow", "1.5", "1200.0"))
 
 
 def test_a_file_of_measurements_is_a_table_with_what_made_it(tmp_path):
@@ -96,7 +99,7 @@ def test_every_block_of_the_pages_is_filled(page):
         {"docs_dir": ROOT / "docs"},
         None,
     )
-    assert "```results" not in rendered and "```chart" not in rendered and "```csv" not in rendered
+    assert "```results" not in rendered and "```csv" not in rendered
 
 
 def test_all_published_folders_of_results_are_named_in_the_pages():
