@@ -1,7 +1,7 @@
 """Hooks of mkdocs.yml: reference pages made from the code, tables and charts made from measurements.
 
-A fenced block ``results`` is YAML and becomes a chart and a table of ``experiments/results.csv``; a block ``csv`` names a
-file of measurements beside the page. Several seeds are shown as mean and standard deviation.
+A fenced block ``results`` is YAML and becomes a chart and a table of ``experiments/results.csv``; a block ``csv`` names
+a file of measurements beside the page. Several seeds are shown as mean and standard deviation.
 """
 
 import argparse
