@@ -7,7 +7,7 @@ from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import padding_names
 from fairseq_see.units.vocabulary import SPECIALS
 
-# The English dictionary of 109,880 real sentence pairs with 40,000 merges of BPE (docs/real-data.md).
+# The English dictionary of 109,880 real sentence pairs with 40,000 merges of BPE (docs/results/full-training.md).
 WORDS = 37_944
 WORDS_BY_SENSES = (17_211, 9_288, 4_744, 2_442, 4_259)
 GROUPS_BY_SEMEMES = (1_310, 2_540, 3_778)

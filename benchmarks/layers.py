@@ -2,7 +2,7 @@
 
 python benchmarks/layers.py [--index FILE] [--rounds N] [--methods NAME ...] [--json FILE]
 
-Exits with status 1 if SEE, on the senses of a real dictionary, is 1.5 times slower than docs/performance.md promises.
+Exits with status 1 if SEE, on the senses of a real dictionary, is 1.5 times slower than docs/results/speed.md promises.
 """
 
 from collections.abc import Callable, Sequence

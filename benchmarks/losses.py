@@ -2,7 +2,7 @@
 
 python benchmarks/losses.py [--rounds N] [--words V] [--positions N] [--json FILE]
 
-Also with memory kept (docs/performance.md), where what is left is the work itself.
+Also with memory kept (docs/results/speed.md), where what is left is the work itself.
 """
 
 import torch

@@ -27,7 +27,7 @@ use_environment() {
     # PYTHONSAFEPATH: nobody's json.py in the current folder is ours.
     export PATH PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" PYTHONSAFEPATH=1 PYTHONUTF8=1 PYTHONIOENCODING=utf-8
     # Threads that wait actively slow each other down; memory that glibc keeps makes updates on a CPU 1.6 times as fast
-    # (docs/performance.md).
+    # (docs/results/speed.md).
     export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE} MALLOC_MMAP_MAX_=${MALLOC_MMAP_MAX_-0}
     export MALLOC_TOP_PAD_=${MALLOC_TOP_PAD_-268435456} MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_-100000000000}
 }

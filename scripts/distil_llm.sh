@@ -2,7 +2,7 @@
 # scripts/distil_llm.sh --model NAME|FOLDER [--task arc | --data FILE] --output FOLDER [option of distil_llm ...]
 #
 # Compresses the token embeddings of a causal language model with SEE, lets the original teach the small one in the SEE
-# paper's two stages, and measures both with lm-eval (docs/llm.md). The paper's experiment is
+# paper's two stages, and measures both with lm-eval (docs/hugging-face.md). The paper's experiment is
 #
 #   scripts/distil_llm.sh --model microsoft/Phi-3-mini-4k-instruct --task arc --senses senses.tsv --output runs/phi3
 #

@@ -81,6 +81,15 @@ def test_links_lead_to_files(page):
             assert path.exists() or str(path.relative_to(ROOT / "docs")) in generated, target
 
 
+@pytest.mark.parametrize("folder", ("fairseq_see", "experiments", "scripts", "configs", "benchmarks", "examples"))
+def test_code_names_pages_that_exist(folder):
+    paths = [path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".sh", ".yaml", ".smk")]
+    named = {
+        name for path in paths for name in re.findall(r"docs/[\w/-]+\.(?:md|png)", path.read_text(encoding="utf-8"))
+    }
+    assert not {name for name in named if not (ROOT / name).is_file()}
+
+
 def list_commands() -> list[str]:
     """Every command line in a block of code, continued lines joined."""
     found = []

@@ -82,7 +82,7 @@ def _parse(line: str, where: str, tokenizer: Any, length: int) -> Example:
         prompt, text = prompt_and_answer(json.loads(line))
         return _tokenize(prompt + "", text + "", tokenizer, length)
     except (ValueError, TypeError, LookupError) as error:
-        what = "no text, no prompt with a completion, and no question of ARC (see docs/llm.md)"
+        what = "no text, no prompt with a completion, and no question of ARC (see docs/hugging-face.md)"
         raise SeeError(f"{where} holds {what}") from error
 
 

@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--control",
         choices=CONTROLS,
-        help="take something away from the index, to compare the real one with it (docs/controls.md)",
+        help="take something away from the index, to compare the real one with it (docs/results/sememes.md)",
     )
     parser.add_argument("--seed", type=int, default=1, help="of a control that is random (default: 1)")
     parser.add_argument("--output", metavar="FILE", type=Path, help="default: DICT with .see for .txt")

@@ -19,7 +19,7 @@ PLAIN = (BaseFairseqModel.get_normalized_probs, TransformerModelBase.get_normali
 
 @register_criterion("see_cross_entropy", dataclass=LabelSmoothedCrossEntropyCriterionConfig)
 class CrossEntropyCriterion(LabelSmoothedCrossEntropyCriterion):
-    """Label-smoothed cross entropy that does not keep log-probabilities; see ``docs/performance.md``."""
+    """Label-smoothed cross entropy that does not keep log-probabilities; see ``docs/results/speed.md``."""
 
     def compute_loss(
         self, model: Any, net_output: Any, sample: dict[str, Any], reduce: bool = True

@@ -1,6 +1,6 @@
 """``see_distillation``: SEE's multi-stage fine-tuning by a trained teacher (arXiv 2412.12204, eq. 5 to 9).
 
-Stages and losses: ``fairseq_see/distillation/stages.py``; how to use it: ``docs/distillation.md``. Validation is that
+Stages and losses: ``fairseq_see/distillation/stages.py``; how to use it: ``docs/compress.md``. Validation is that
 of ``label_smoothed_cross_entropy`` and needs no teacher, so losses of both stages, and of other runs, compare.
 """
 
