@@ -126,7 +126,8 @@ def draw_bars(title: str, columns: Mapping[str, Mapping[str, Spread]]) -> str:
                 [each.mean - each.low for each in column.values()],
                 [each.high - each.mean for each in column.values()],
             ]
-            lines = {"xerr": beyond, "ecolor": INK} if any(each.deviation for each in column.values()) else {}
+            several = any(each.deviation for each in column.values())
+            lines: dict[str, Any] = {"xerr": beyond, "ecolor": INK} if several else {}
             bars = axes.barh(places, means, height * 0.9, color=COLOURS[number], label=name, **lines)
             axes.bar_label(bars, fmt="%.1f", padding=4, fontsize=8)
         axes.set_yticks(range(len(labels)), [label.replace("`", "") for label in labels])
