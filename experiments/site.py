@@ -6,7 +6,6 @@ a file of measurements beside the page. Several seeds are shown as mean and stan
 
 import argparse
 import csv
-import io
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ import yaml
 
 from experiments.__main__ import COMMANDS
 from experiments.report.comparison import Spread
+from experiments.report.plots import plot_bars
 from experiments.report.results import RESULTS, read_results, select
 from fairseq_see.cli.main import subcommands
 from fairseq_see.errors import SeeError
@@ -64,7 +64,7 @@ def render_results(text: str, rows: Sequence[Row]) -> str:
         if not any(line[1:]):
             raise SeeError(f"no run in {RESULTS.name} for the row {label!r} of a table")
         table.append(line)
-    chart = [draw_bars(block["chart"], drawn)] if "chart" in block else []
+    chart = [plot_bars(block["chart"], drawn)] if "chart" in block else []
     return "\n\n".join([*chart, format_table([block.get("corner", ""), *map(str, block["columns"])], table, words=1)])
 
 
@@ -99,54 +99,6 @@ def format_value(spread: Spread, name: str) -> str:
     return str(spread) if digits and spread.deviation else f"{spread.mean:,.{digits}f}"
 
 
-def draw_bars(title: str, columns: Mapping[str, Mapping[str, Spread]]) -> str:
-    """Horizontal bars, as SVG in the page; several columns are bars side by side.
-
-    Args:
-        title: of the axis.
-        columns: by label of a column, lengths by label of a row; a line shows the lowest and highest.
-    """
-    # Here, not above: it takes a second to import.
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    from experiments.report.plots import COLOURS, INK, STYLE
-
-    labels = list(dict.fromkeys(label for column in columns.values() for label in column))
-    height = 0.72 / len(columns)
-    with matplotlib.rc_context({**STYLE, "axes.grid.axis": "x"}):
-        figure = Figure(figsize=(6.4, 0.6 + len(labels) * (0.12 + 0.2 * len(columns))), layout="constrained")
-        axes = figure.subplots()
-        for part in (figure.patch, axes.patch):
-            part.set_alpha(0)
-        for number, (name, column) in enumerate(columns.items()):
-            places = [labels.index(label) + (number - (len(columns) - 1) / 2) * height for label in column]
-            means = [each.mean for each in column.values()]
-            beyond = [
-                [each.mean - each.low for each in column.values()],
-                [each.high - each.mean for each in column.values()],
-            ]
-            several = any(each.deviation for each in column.values())
-            lines: dict[str, Any] = {"xerr": beyond, "ecolor": INK} if several else {}
-            bars = axes.barh(places, means, height * 0.9, color=COLOURS[number], label=name, **lines)
-            axes.bar_label(bars, fmt="%.1f", padding=4, fontsize=8)
-        axes.set_yticks(range(len(labels)), [label.replace("`", "") for label in labels])
-        axes.invert_yaxis()
-        axes.margins(x=0.12, y=0.02)
-        axes.set_axisbelow(True)
-        axes.set_xlabel(title)
-        if len(columns) > 1:
-            axes.legend(fontsize=8)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    drawing = buffer.getvalue()
-    drawing = drawing[drawing.index("<svg") :].replace(INK, "currentColor")
-    # Ids of one page must differ, and an empty line would end the HTML in Markdown.
-    drawing = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{re.sub(r'[^a-zA-Z0-9]+', '-', title)}-", drawing)
-    drawing = re.sub(r"\n\s*\n", "\n", drawing).strip()
-    return f'<figure class="chart" role="img" aria-label="{title}">{drawing}</figure>'
-
-
 def read_csv(path: Path) -> tuple[list[str], list[list[str]], str]:
     """Header, rows and note of a file of measurements; the note is its lines that begin with #."""
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -166,7 +118,7 @@ def render_csv(text: str, folder: Path) -> str:
     parts = [format_table(header, table, words=1), f"<small>{note} [CSV]({name})</small>"]
     if drawn := "".join(column).strip():
         lengths = {line[0]: float(line[header.index(drawn)].split()[0].replace(",", "")) for line in table}
-        parts.insert(0, draw_bars(drawn, {drawn: {label: Spread.of([value]) for label, value in lengths.items()}}))
+        parts.insert(0, plot_bars(drawn, {drawn: {label: Spread.of([value]) for label, value in lengths.items()}}))
     return "\n\n".join(parts)
 
 

@@ -2,14 +2,14 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import cycle
 from typing import Any
 
 import pandas
 
-from experiments.report.comparison import KNOBS, Section
+from experiments.report.comparison import KNOBS, Section, Spread
 from experiments.report.tables import label_metric
 
 # Stands for the colour of the page's text until the plot is written.
@@ -25,6 +25,36 @@ STYLE: Any = {
     **{"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True},
     **{"grid.color": "#808080", "grid.alpha": 0.25},
 }
+
+
+def plot_bars(title: str, columns: Mapping[str, Mapping[str, Spread]]) -> str:
+    """Horizontal bars with lines from the lowest to the highest value; several columns are bars side by side.
+
+    Args:
+        title: of the axis.
+        columns: by label of a column, values by label of a row.
+    """
+    labels = list(dict.fromkeys(label for column in columns.values() for label in column))
+    height = 0.72 / len(columns)
+    with _axes(title, "") as (figure, axes):
+        figure.set_size_inches(6.4, 0.6 + len(labels) * (0.12 + 0.2 * len(columns)))
+        for number, (name, column) in enumerate(columns.items()):
+            places = [labels.index(label) + (number - (len(columns) - 1) / 2) * height for label in column]
+            means = [each.mean for each in column.values()]
+            beyond = [
+                [each.mean - each.low for each in column.values()],
+                [each.high - each.mean for each in column.values()],
+            ]
+            lines = {"xerr": beyond, "ecolor": INK} if any(each.deviation for each in column.values()) else {}
+            bars = axes.barh(places, means, height * 0.9, color=COLOURS[number], label=name, **lines)
+            axes.bar_label(bars, fmt="%.1f", padding=4, fontsize=8)
+        axes.set_yticks(range(len(labels)), [label.replace("`", "") for label in labels])
+        axes.grid(False, axis="y")
+        axes.invert_yaxis()
+        axes.margins(x=0.12, y=0.02)
+        if len(columns) > 1:
+            axes.legend(fontsize=8)
+        return f'<figure class="chart">{_to_svg(figure, None, title)}</figure>'
 
 
 def plot_sizes(section: Section) -> str:

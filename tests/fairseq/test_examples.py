@@ -61,4 +61,4 @@ def test_the_notebook_executes(monkeypatch):
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
     tables = [output.data["text/plain"] for output in outputs if "text/plain" in output.get("data", {})]
-    assert re.search(r"ate +eat +lemma +eat", tables[0]) and "teacher (0." in tables[-1]
+    assert re.search(r"ate +eat +lemma +eat", tables[0]) and any("teacher (0." in table for table in tables)
