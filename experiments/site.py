@@ -13,14 +13,14 @@ from dataclasses import MISSING, fields
 from importlib import import_module
 from inspect import getdoc
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import yaml
 
 from experiments.__main__ import COMMANDS
-from experiments.report.comparison import Spread
 from experiments.report.plots import plot_bars
-from experiments.report.results import RESULTS, read_results, select
+from experiments.report.results import RESULTS
 from fairseq_see.cli.main import subcommands
 from fairseq_see.errors import SeeError
 
@@ -51,7 +51,7 @@ def render_results(text: str, rows: Sequence[Row]) -> str:
         SeeError: a row of the table finds no run.
     """
     block = yaml.safe_load(text)
-    table, drawn = [], {str(column): dict[str, Spread]() for column in block.get("bars", ())}
+    table, drawn = [], {str(column): dict[str, list[float]]() for column in block.get("bars", ())}
     for label, filters in block["rows"].items():
         line = [str(label)]
         for name, column in block["columns"].items():
@@ -83,20 +83,20 @@ def find_runs(rows: Iterable[Row], where: Mapping[str, Any], *filters: Any) -> l
     alternatives = [
         {name: "" if value is None else str(value) for name, value in {**where, **a}.items()} for a in wanted
     ]
-    return [row for row in rows if any(select([row], **each) for each in alternatives)]
+    return [row for row in rows if any(all(row[name] == each[name] for name in each) for each in alternatives)]
 
 
-def read_values(rows: Iterable[Row], name: str) -> Spread | None:
-    """A value of runs that differ in the seed; None where none has it."""
+def read_values(rows: Iterable[Row], name: str) -> list[float]:
+    """A value of runs that differ in the seed, of those that have it."""
     column, unit, _ = VALUES[name]
-    values = [float(row[column]) / unit for row in rows if row[column]]
-    return Spread.of(values) if values else None
+    return [float(row[column]) / unit for row in rows if row[column]]
 
 
-def format_value(spread: Spread, name: str) -> str:
-    """Mean and standard deviation."""
+def format_value(values: Sequence[float], name: str) -> str:
+    """Mean and, of several, standard deviation."""
     digits = VALUES[name][2]
-    return str(spread) if digits and spread.deviation else f"{spread.mean:,.{digits}f}"
+    deviation = f" ± {stdev(values):.{digits}f}" if digits and len(set(values)) > 1 else ""
+    return f"{fmean(values):,.{digits}f}{deviation}"
 
 
 def read_csv(path: Path) -> tuple[list[str], list[list[str]], str]:
@@ -118,7 +118,7 @@ def render_csv(text: str, folder: Path) -> str:
     parts = [format_table(header, table, words=1), f"<small>{note} [CSV]({name})</small>"]
     if drawn := "".join(column).strip():
         lengths = {line[0]: float(line[header.index(drawn)].split()[0].replace(",", "")) for line in table}
-        parts.insert(0, plot_bars(drawn, {drawn: {label: Spread.of([value]) for label, value in lengths.items()}}))
+        parts.insert(0, plot_bars(drawn, {drawn: {label: [value] for label, value in lengths.items()}}))
     return "\n\n".join(parts)
 
 
@@ -242,7 +242,8 @@ def on_files(files: Any, config: Any) -> Any:
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Replace the blocks of a page."""
-    rows = read_results(RESULTS)
+    with RESULTS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
     folder = (Path(config["docs_dir"]) / page.file.src_path).parent
 
     def render(block: re.Match[str]) -> str:

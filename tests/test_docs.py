@@ -81,7 +81,7 @@ def test_links_lead_to_files(page):
             assert path.exists() or str(path.relative_to(ROOT / "docs")) in generated, target
 
 
-@pytest.mark.parametrize("folder", ("fairseq_see", "experiments", "scripts", "configs", "benchmarks", "examples"))
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_code_names_pages_that_exist(folder):
     paths = [path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".sh", ".yaml", ".smk")]
     named = {

@@ -253,7 +253,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--ratio", nargs="+", type=float, default=[5.0, 10.0], help="default: 5 10")
     tasks, default = ("mlm", *glue.TASKS, "squad"), ["mlm", "sst2", "mrpc", "squad"]
     parser.add_argument("--task", nargs="+", choices=tasks, default=default, help="default: mlm sst2 mrpc squad")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="local data, not the hub's; docs/hugging-face.md")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="local data (default: the hub's); docs/llm.md")
     parser.add_argument(
         "--lexicon", type=Path, metavar="TSV", help="senses, for see: HowNet's, or python -m experiments lexicon's"
     )

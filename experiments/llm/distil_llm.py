@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     embedding.add_argument(
         "--fit-epochs", type=int, default=0, metavar="N", help="fit to the dense table before distilling (default: 0)"
     )
-    losses = parser.add_argument_group("losses (docs/compress.md)")
+    losses = parser.add_argument_group("losses (docs/distillation.md)")
     losses.add_argument("--start-epochs", type=int, default=2, help="length of the start stage (default: %(default)s)")
     losses.add_argument("--start-updates", type=int, default=0, metavar="N", help="its length in updates, not epochs")
     terms = {"alpha": "KL divergence", "beta": "MSE of embeddings", "gamma": "MSE of hidden states"}

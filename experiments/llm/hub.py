@@ -27,7 +27,7 @@ def load_split(name: str, part: str | None, split: str) -> Any:
         return load_dataset(name, part, split=split)
     except Exception as error:  # so does datasets
         raise SeeError(f"cannot get {part or split} of {name}: {_first_line(error)}; {OFFLINE}, or give its files "
-                       "with --data (docs/hugging-face.md)") from error  # fmt: skip
+                       "with --data (docs/llm.md)") from error  # fmt: skip
 
 
 def _first_line(error: Exception) -> str:

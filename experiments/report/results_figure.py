@@ -1,4 +1,4 @@
-"""Figure of README.md and docs/results/short-training.md: BLEU by bytes of the whole model, of the committed results.
+"""Figure of docs/results.md: BLEU by bytes of the whole model, of the committed results.
 
 python -m experiments.report.results_figure docs/results.png
 
@@ -17,15 +17,15 @@ from fairseq_see.io import replacing
 # Folder, method and variant in results.csv: label, colour, marker.
 SERIES = {
     ("short-small", "dense", ""): ("dense, d = 216", "#777777", "s"),
-    ("short-small-0.002", "dense", "d108"): ("dense, d = 108, at its best rate", "#777777", "D"),
+    ("short-small-0.002", "dense", "d108"): ("dense, d = 108, at twice the rate, its better one", "#777777", "D"),
     ("short-small", "see", ""): ("SEE with its defaults", "#1b6ca8", "o"),
     ("short-small-no-layernorm", "see_paper", ""): ("SEE, no LayerNorm", "#86bbd8", "o"),
-    ("short-small", "see_paper", ""): ("SEE of the paper: neither LayerNorm nor share", "#0b3954", "d"),
+    ("short-small", "see_paper", ""): ("SEE of the paper: no LayerNorm, no frequent-unit share", "#0b3954", "d"),
     ("short-small", "tensor_train", ""): ("tensor train", "#2e8b57", "^"),
     ("short-small", "morphte", ""): ("MorphTE", "#c1440e", "v"),
     ("short-small", "see", "no-senses"): ("MorphTE with a frequent-unit share", "#e9a178", "v"),
     ("short-small", "word2ketxs", ""): ("Word2KetXS", "#8c6d46", "P"),
-    ("short-small", "matrix", ""): ("low rank", "#b3a500", "X"),
+    ("short-small", "matrix", ""): ("matrix", "#b3a500", "X"),
     ("short-small", "int8", ""): ("dense, rounded to int8", "#777777", "*"),
     ("short-small", "product_quantised", ""): ("dense, product quantised", "#777777", "h"),
     ("short-small", "dense", "bpe4000"): ("dense, 4,000 merges", "#777777", "<"),
@@ -44,7 +44,7 @@ def draw(output: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    figure = Figure(figsize=(7, 6.4), layout="constrained")
+    figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
     results = read_results(RESULTS)
     drawn = [find_points(results, *series) for series in SERIES]
@@ -57,7 +57,7 @@ def draw(output: Path) -> None:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set(xlabel="whole model, MB in half precision", ylabel="BLEU after 1,200 updates", ylim=(0, None))
     axes.grid(alpha=0.3)
-    figure.legend(fontsize=9, loc="outside lower center", ncols=2)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     digest = hashlib.sha256(repr(drawn).encode()).hexdigest()[:16]
     with replacing(output) as temporary:
         figure.savefig(temporary, format="png", dpi=110, metadata={"Description": digest})

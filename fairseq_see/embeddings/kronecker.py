@@ -9,7 +9,7 @@ indexes.
 A sum over R = k x m products of o vectors is one small matrix product per row: with A the products of the first
 factors and B those of the last, sum_r A_r (x) B_r = A^T B, (q^l x R) (R x q^(o-l)). Nothing of size n x R x q^o is
 ever made, and the backward pass computes A and B again instead of keeping them. A has the fewer factors: matrix
-products whose second operand is the wide one are four times faster (docs/results/speed.md).
+products whose second operand is the wide one are four times faster (docs/performance.md).
 """
 
 from typing import Any

@@ -14,6 +14,11 @@ from nbclient import NotebookClient
 
 from tests.helpers import ROOT, run_command
 
+OPTIONS = (
+    *("--arch", "see_transformer_tiny", "--criterion", "see_cross_entropy", "--optimizer", "adam", "--lr", "0.005"),
+    *("--max-tokens", "400", "--num-workers", "0", "--no-epoch-checkpoints"),
+)
+
 
 @pytest.fixture(scope="module")
 def my_methods(tmp_path_factory):
@@ -32,15 +37,13 @@ def test_the_method_passes_the_contract_tests(my_methods):
 
 
 def test_the_method_has_its_option_on_every_command_line(my_methods, toy, tmp_path):
-    from tests.fairseq.models.conftest import RECIPE
-
     method = ("--user-dir", my_methods, "--see-args", "hashes=3")
     words = (*method, "--methods", "hashed", "--ratios", "2", "--dim", "64", "--json")
     plans = json.loads(run_command("fairseq-see", "plan", toy / "data-bin", *words).stdout)
     assert [plan["config"] for plan in plans] == [{"buckets": 36, "hashes": 3}] * 2
     assert "hashed: hashes (int; default: 2)" in run_command("fairseq-see", "plan", *method, "--list-options").stdout
 
-    words = (*RECIPE, *method, "--see-method", "hashed", "--see-ratio", "2", "--max-epoch", "1")
+    words = (*OPTIONS, *method, "--see-method", "hashed", "--see-ratio", "2", "--max-epoch", "1")
     run_command("fairseq-train", toy / "data-bin", *words, "--save-dir", tmp_path)
     state = torch.load(tmp_path / "checkpoint_last.pt", weights_only=True)
     assert json.loads(state["cfg"]["model"]["see_resolved"])["decoder"]["config"] == {"buckets": 36, "hashes": 3}

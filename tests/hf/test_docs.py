@@ -1,4 +1,4 @@
-"""The Python of docs/hugging-face.md and the README runs as it stands, with a tiny model in place of MODEL."""
+"""The Python of docs/hugging-face.md runs as it stands, with a tiny model in place of MODEL."""
 
 import re
 import shutil
@@ -10,12 +10,7 @@ from fairseq_see.hf import compress_embeddings
 from tests.helpers import ROOT
 from tests.hf.conftest import tiny
 
-
-def python_blocks(page: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
-
-
-BLOCKS = python_blocks("docs/hugging-face.md")
+BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/hugging-face.md").read_text(encoding="utf-8"), re.M | re.S)
 
 
 @pytest.fixture
@@ -34,15 +29,6 @@ def folder(tokenizers, tmp_path, monkeypatch):
     )
     assert not done.returncode, done.stderr
     assert {"small", "stock"} <= {path.name for path in tmp_path.iterdir()}
-
-
-def test_the_readmes_block_runs(tokenizers, tmp_path, monkeypatch):
-    (code,) = (block for block in python_blocks("README.md") if "compress_embeddings" in block)
-    (tmp_path / "data").mkdir()
-    shutil.copy(ROOT / "data/senses.tsv", tmp_path / "data")
-    monkeypatch.chdir(tmp_path)
-    exec(code, {"model": tiny("phi3", 408), "tokenizer": tokenizers["phi3"]})
-    assert AutoModelForCausalLM.from_pretrained("small").config.quantization_config
 
 
 def test_the_block_on_distilling_runs(tmp_path, monkeypatch):
