@@ -19,19 +19,6 @@ def folder(tokenizers, tmp_path, monkeypatch):
     tokenizers["phi3"].save_pretrained(tmp_path / "MODEL")
     (tmp_path / "data").mkdir()
     shutil.copy(ROOT / "data/senses.tsv", tmp_path / "data")
-    done = subprocess.run(
-        [sys.executable, "-c", BLOCKS[0]],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert not done.returncode, done.stderr
-    assert {"small", "stock"} <= {path.name for path in tmp_path.iterdir()}
-
-
-def test_the_block_on_distilling_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
