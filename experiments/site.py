@@ -174,7 +174,7 @@ def make_command_page() -> str:
     from fairseq_see.criterions.see_distillation import DistillationConfig
     from fairseq_see.models.options import EmbeddingOptions
 
-    library = [describe_command("fairseq-see", name, f"fairseq_see.cli.{name}") for name in subcommands()]
+    library = [describe_command("fairseq-see", name, path) for name, path in subcommands().items()]
     laboratory = [describe_command("python -m experiments", name, path) for name, path in COMMANDS.items()]
     training = (
         "## fairseq-train\n\nWith `--user-dir fairseq_see`, every `see_...` architecture has these options, in a YAML "

@@ -100,7 +100,7 @@ def list_commands() -> list[str]:
     return found
 
 
-PARSERS = {("fairseq-see", name): f"fairseq_see.cli.{name}" for name in subcommands()}
+PARSERS = {("fairseq-see", name): path for name, path in subcommands().items()}
 PARSERS |= {("experiments", name): path for name, path in COMMANDS.items()}
 TARGETS = {
     *re.findall(r"^rule (\w+):", "".join(path.read_text() for path in (ROOT / "experiments").glob("*.smk")), re.M),

@@ -16,6 +16,12 @@ import fairseq_see.cli
 from fairseq_see.errors import SeeError
 
 
+def subcommands() -> dict[str, str]:
+    """The subcommands and their modules, which stand beside this one."""
+    names = sorted(module.name for module in pkgutil.iter_modules(fairseq_see.cli.__path__) if module.name != "main")
+    return {name.replace("_", "-"): f"fairseq_see.cli.{name}" for name in names}
+
+
 class ImportUserDir(argparse.Action):
     """``--user-dir FOLDER``: import a package of a user's own, as fairseq's option of this name does."""
 
@@ -29,10 +35,8 @@ class ImportUserDir(argparse.Action):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand, a module beside this one; bad input ends in one line on stderr and status 2."""
-    names = sorted(module.name for module in pkgutil.iter_modules(fairseq_see.cli.__path__) if module.name != "main")
-    modules = {name.replace("_", "-"): f"fairseq_see.cli.{name}" for name in names}
-    return run_command("fairseq-see", "Compressed embeddings for translation models.", modules, argv)
+    """Run one subcommand; bad input ends in one line on stderr and status 2."""
+    return run_command("fairseq-see", "Compressed embeddings for translation models.", subcommands(), argv)
 
 
 def run_command(prog: str, description: str, modules: Mapping[str, str], argv: Sequence[str] | None) -> int:
