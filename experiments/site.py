@@ -19,9 +19,8 @@ from typing import Any
 import yaml
 
 from experiments.__main__ import COMMANDS
-from experiments.report.comparison import Spread
 from experiments.report.plots import plot_bars
-from experiments.report.results import RESULTS, read_results, select
+from experiments.report.results import RESULTS
 from fairseq_see.cli.main import subcommands
 from fairseq_see.errors import SeeError
 
@@ -96,7 +95,8 @@ def read_values(rows: Iterable[Row], name: str) -> list[float]:
 def format_value(values: Sequence[float], name: str) -> str:
     """Mean and, of several, standard deviation."""
     digits = VALUES[name][2]
-    return str(spread) if digits and spread.deviation else f"{spread.mean:,.{digits}f}"
+    deviation = f" ± {stdev(values):.{digits}f}" if digits and len(set(values)) > 1 else ""
+    return f"{fmean(values):,.{digits}f}{deviation}"
 
 
 def read_csv(path: Path) -> tuple[list[str], list[list[str]], str]:
@@ -118,7 +118,7 @@ def render_csv(text: str, folder: Path) -> str:
     parts = [format_table(header, table, words=1), f"<small>{note} [CSV]({name})</small>"]
     if drawn := "".join(column).strip():
         lengths = {line[0]: float(line[header.index(drawn)].split()[0].replace(",", "")) for line in table}
-        parts.insert(0, plot_bars(drawn, {drawn: {label: Spread.of([value]) for label, value in lengths.items()}}))
+        parts.insert(0, plot_bars(drawn, {drawn: {label: [value] for label, value in lengths.items()}}))
     return "\n\n".join(parts)
 
 

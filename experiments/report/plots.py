@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from statistics import fmean
@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas
 
-from experiments.report.comparison import KNOBS, Section, Spread
+from experiments.report.comparison import KNOBS, Section
 from experiments.report.tables import label_metric
 
 # Stands for the colour of the page's text until the plot is written.
@@ -28,12 +28,12 @@ STYLE: Any = {
 }
 
 
-def plot_bars(title: str, columns: Mapping[str, Mapping[str, Spread]]) -> str:
+def plot_bars(title: str, columns: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
     """Horizontal bars with lines from the lowest to the highest value; several columns are bars side by side.
 
     Args:
         title: of the axis.
-        columns: by label of a column, values by label of a row.
+        columns: by label of a column, values of one or several seeds by label of a row.
     """
     labels = list(dict.fromkeys(label for column in columns.values() for label in column))
     height = 0.72 / len(columns)
@@ -41,12 +41,10 @@ def plot_bars(title: str, columns: Mapping[str, Mapping[str, Spread]]) -> str:
         figure.set_size_inches(6.4, 0.6 + len(labels) * (0.12 + 0.2 * len(columns)))
         for number, (name, column) in enumerate(columns.items()):
             places = [labels.index(label) + (number - (len(columns) - 1) / 2) * height for label in column]
-            means = [each.mean for each in column.values()]
-            beyond = [
-                [each.mean - each.low for each in column.values()],
-                [each.high - each.mean for each in column.values()],
-            ]
-            lines = {"xerr": beyond, "ecolor": INK} if any(each.deviation for each in column.values()) else {}
+            means = [fmean(values) for values in column.values()]
+            below = [mean - min(values) for mean, values in zip(means, column.values(), strict=True)]
+            above = [max(values) - mean for mean, values in zip(means, column.values(), strict=True)]
+            lines = {"xerr": [below, above], "ecolor": INK} if any(below) else {}
             bars = axes.barh(places, means, height * 0.9, color=COLOURS[number], label=name, **lines)
             axes.bar_label(bars, fmt="%.1f", padding=4, fontsize=8)
         axes.set_yticks(range(len(labels)), [label.replace("`", "") for label in labels])

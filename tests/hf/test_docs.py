@@ -13,20 +13,26 @@ from tests.hf.conftest import tiny
 BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/hugging-face.md").read_text(encoding="utf-8"), re.M | re.S)
 
 
-@pytest.fixture
-def folder(tokenizers, tmp_path, monkeypatch):
-    tiny("phi3").save_pretrained(tmp_path / "MODEL")
+def test_the_first_block_runs(tokenizers, tmp_path):
+    tiny("phi3", 408).save_pretrained(tmp_path / "MODEL")
     tokenizers["phi3"].save_pretrained(tmp_path / "MODEL")
     (tmp_path / "data").mkdir()
     shutil.copy(ROOT / "data/senses.tsv", tmp_path / "data")
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKS[0]],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not done.returncode, done.stderr
+    assert {"small", "stock"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_block_on_distilling_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def test_the_blocks_run(folder):
-    given = {}
-    exec(BLOCKS[0], given)
-    assert {"small", "stock"} <= {path.name for path in folder.iterdir()}
+    tiny("phi3", 408).save_pretrained("MODEL")
     ids = [5, 6, 7, 8]
     given["model"] = compress_embeddings(tiny("phi3"), method="low_rank", ratio=2)
     given["arguments"] = TrainingArguments("out", max_steps=2, use_cpu=True, report_to="none", disable_tqdm=True)
