@@ -1,4 +1,4 @@
-"""Losses of an output layer, forward and backward, from logits on: as fairseq and torch write them, and in pieces.
+"""Losses of an output layer, forward and backward, from logits on: as fairseq and torch write them, and in chunks.
 
 python benchmarks/losses.py [--rounds N] [--words V] [--positions N] [--json FILE]
 
@@ -37,9 +37,9 @@ def main() -> int:
     real = target != PAD
     losses = {
         "cross entropy, as fairseq": lambda: cross_entropy_as_fairseq(logits, target),
-        "cross entropy, in pieces": lambda: cross_entropy(logits, target, SMOOTHING, PAD)[0],
+        "cross entropy, in chunks": lambda: cross_entropy(logits, target, SMOOTHING, PAD)[0],
         "KL divergence, as torch": lambda: divergence_as_torch(logits, teacher, real),
-        "KL divergence, in pieces": lambda: kl_divergence(logits, teacher, real=real),
+        "KL divergence, in chunks": lambda: kl_divergence(logits, teacher, real=real),
     }
     actions = {name: (lambda loss=loss: torch.autograd.grad(loss(), logits)) for name, loss in losses.items()}
     results = measure(actions, args.rounds, args.device)

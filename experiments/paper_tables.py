@@ -204,7 +204,7 @@ def _practitioner(choice: Choice, seed: int) -> Iterator[Cell]:
 
 
 def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
-    """A dense teacher; fits to it; these taught by it, in two stages or one, and trained from scratch without it."""
+    """A dense teacher; fits to it, distilled from it in two stages or one; and the same trained from scratch."""
     teacher = _at_ratio("dense", None, seed)
     source, needs = choice.teacher or teacher.name, () if choice.teacher else (teacher.name,)
     if not choice.teacher:
@@ -226,7 +226,7 @@ def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
             "optimization.max_update": str(updates),
             "optimization.max_epoch": "0",
         }
-        taught = preset | {
+        distilled = preset | {
             "criterion.teacher": f"'{choice.teacher or f'{{cells}}/{source}'}/checkpoints/checkpoint_best.pt'",
             "checkpoint.finetune_from_model": f"'{{cells}}/{fitted.name}/checkpoints/checkpoint_best.pt'",
         }
@@ -235,7 +235,7 @@ def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
             overrides = _model(method, ratio, seed) | more | schedule
             cell = Cell(f"{name}-{training}-seed{seed}", method, ratio, seed, f"{fit}-{training}", overrides=overrides)
             if training in stages:
-                overrides = overrides | taught | {"criterion.start_updates": stages[training]}
+                overrides = overrides | distilled | {"criterion.start_updates": stages[training]}
                 needed = (*needs, fitted.name)
                 cell = replace(cell, overrides=overrides, config=choice.distil_config, needs=needed)
             elif training != "scratch":

@@ -35,7 +35,7 @@ AVOIDED = {
     r"start from|starts from": "begins from, is initialised",
     r"a practitioner": "a user",
 }
-FOLDERS = ("scripts", "examples")
+FOLDERS = ("benchmarks", "configs", "examples", "experiments", "fairseq_see", "scripts")
 # Options and file formats have names of their own, and a published figure its title.
 NAMES_OF_THEIR_OWN = r"--piece-senses|piece_senses|sentencepiece|\(not: [^)]*\)"
 

@@ -253,10 +253,8 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--ratio", nargs="+", type=float, default=[5.0, 10.0], help="default: 5 10")
     tasks, default = ("mlm", *glue.TASKS, "squad"), ["mlm", "sst2", "mrpc", "squad"]
     parser.add_argument("--task", nargs="+", choices=tasks, default=default, help="default: mlm sst2 mrpc squad")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="local data (default: the hub's); docs/llm.md")
-    parser.add_argument(
-        "--lexicon", type=Path, metavar="TSV", help="senses, for see: HowNet's, or python -m experiments lexicon's"
-    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="local data (default: the hub's)")
+    parser.add_argument("--lexicon", type=Path, metavar="TSV", help="senses, for see (data/README.md)")
     schedule = parser.add_argument_group("fine-tuning", "defaults: those of transformers' examples for GLUE and SQuAD")
     schedule.add_argument("--epochs", type=float)
     schedule.add_argument("--batch-size", type=int)

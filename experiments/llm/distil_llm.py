@@ -27,16 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     embedding.add_argument("--senses", type=Path, metavar="TSV", help="table of senses (data/README.md)")
     embedding.add_argument("--order", type=int, default=3, help="units in a group (default: %(default)s)")
     embedding.add_argument("--rank", type=int, default=5, help="groups in a word (default: %(default)s)")
-    embedding.add_argument(
-        "--see-output",
-        choices=("auto", "tied", "untied", "dense"),
-        default="auto",
-        help="output layer: tied to the input's, with an embedding of its own, or as it was (default: tied if it was)",
-    )
-    embedding.add_argument(
-        "--fit-epochs", type=int, default=0, metavar="N", help="fit to the dense table before distilling (default: 0)"
-    )
-    losses = parser.add_argument_group("losses (docs/distillation.md)")
+    output = "output layer: tied to the input's, with an embedding of its own, or as it was (default: tied if it was)"
+    embedding.add_argument("--see-output", choices=("auto", "tied", "untied", "dense"), default="auto", help=output)
+    fit = "fit to the dense matrix before distilling (default: %(default)s)"
+    embedding.add_argument("--fit-epochs", type=int, default=0, metavar="N", help=fit)
+    losses = parser.add_argument_group("losses (docs/compress.md)")
     losses.add_argument("--start-epochs", type=int, default=2, help="length of the start stage (default: %(default)s)")
     losses.add_argument("--start-updates", type=int, default=0, metavar="N", help="its length in updates, not epochs")
     terms = {"alpha": "KL divergence", "beta": "MSE of embeddings", "gamma": "MSE of hidden states"}

@@ -26,8 +26,8 @@ def load_split(name: str, part: str | None, split: str) -> Any:
     try:
         return load_dataset(name, part, split=split)
     except Exception as error:  # so does datasets
-        raise SeeError(f"cannot get {part or split} of {name}: {_first_line(error)}; {OFFLINE}, or give its files "
-                       "with --data (docs/llm.md)") from error  # fmt: skip
+        otherwise = f"{OFFLINE}, or give its files with --data (docs/hugging-face.md)"
+        raise SeeError(f"cannot get {part or split} of {name}: {_first_line(error)}; {otherwise}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Figure of docs/results.md: BLEU by bytes of the whole model, of the committed results.
+"""Figure of docs/results/learning-rates.md: BLEU by bytes of the whole model, of the committed results.
 
 python -m experiments.report.results_figure docs/results.png
 
@@ -44,7 +44,7 @@ def draw(output: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    figure = Figure(figsize=(9, 5), layout="constrained")
+    figure = Figure(figsize=(7, 6.4), layout="constrained")
     axes = figure.subplots()
     results = read_results(RESULTS)
     drawn = [find_points(results, *series) for series in SERIES]
@@ -57,8 +57,8 @@ def draw(output: Path) -> None:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set(xlabel="whole model, MB in half precision", ylabel="BLEU after 1,200 updates", ylim=(0, None))
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    digest = hashlib.sha256(repr(drawn).encode()).hexdigest()[:16]
+    figure.legend(fontsize=9, loc="outside lower center", ncols=2)
+    digest = hashlib.sha256("".join(points.round(4).to_csv() for points in drawn).encode()).hexdigest()[:16]
     with replacing(output) as temporary:
         figure.savefig(temporary, format="png", dpi=110, metadata={"Description": digest})
 

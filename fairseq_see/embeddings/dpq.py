@@ -7,7 +7,7 @@
 
 Q: (V, M, q) queries, q = ceil(d / M), exist in training only: what is shipped is product quantisation
 (product_quantised.py), V M ceil(log2 K) / 8 bytes of codes and 2 K d of codebooks. Codes follow from queries, so
-checkpoints can be averaged. From the published recipe: temperature 1, a hard forward pass, no noise, no entropy term.
+checkpoints can be averaged. As published: temperature 1, a hard forward pass, no noise, no entropy term.
 A fit begins from product quantisation of the trained matrix.
 """
 

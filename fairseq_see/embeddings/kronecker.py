@@ -6,10 +6,10 @@ Every unit owns m vectors of q dimensions, stored as one row of m x q so that on
 2412.12204, eq. 3 and 4), MorphTE (Gan et al. 2022) and Word2Ket (Panahi et al. 2019) are this sum with different
 indexes.
 
-A sum over R = k x m products of o vectors is one small matrix product per row: with A the products of the first
-factors and B those of the last, sum_r A_r (x) B_r = A^T B, (q^l x R) (R x q^(o-l)). Nothing of size n x R x q^o is
-ever made, and the backward pass computes A and B again instead of keeping them. A has the fewer factors: matrix
-products whose second operand is the wide one are four times faster (docs/performance.md).
+A sum over R = k x m products of o vectors is one small matrix product: with A the products of the first factors and B
+those of the last, sum_r A_r (x) B_r = A^T B, (q^l x R) (R x q^(o-l)). Nothing of size n x R x q^o is ever made, and the
+backward pass computes A and B again instead of keeping them. A has the fewer factors: matrix products whose second
+operand is the wide one are four times faster (docs/results/speed.md).
 """
 
 from typing import Any

@@ -39,7 +39,7 @@ class ProjectionHead(nn.Module):
         return scores if self.bias is None else scores.add_(self.bias)
 
 
-class Scale:
+class ScaleOutput:
     """A forward hook that multiplies what an embedding looks up, as Gemma and BART do, and not what it projects."""
 
     def __init__(self, factor: float) -> None:
@@ -68,7 +68,7 @@ def input_embedding(model: PreTrainedModel) -> nn.Embedding:
 def scale_of(embedding: nn.Module) -> float | None:
     """What a dense or a compressed embedding multiplies what is looked up by; None if by nothing."""
     if isinstance(embedding, Embedding):
-        return next((hook.factor for hook in embedding._forward_hooks.values() if isinstance(hook, Scale)), None)
+        return next((hook.factor for hook in embedding._forward_hooks.values() if isinstance(hook, ScaleOutput)), None)
     scale = getattr(embedding, "embed_scale", None)
     return None if scale is None else float(scale)
 
@@ -139,7 +139,7 @@ def put(
         # Or transformers' init_weights would reset its norms.
         module._is_hf_initialized = True
     if scale is not None:
-        embedding.register_forward_hook(Scale(scale))
+        embedding.register_forward_hook(ScaleOutput(scale))
     for name in places:
         module = model.get_submodule(name)
         if name == head_name and output != "tied":
@@ -167,7 +167,7 @@ def replace(model: PreTrainedModel, embedding: Embedding, other: Embedding) -> N
     for name in [name for name, each in model.named_modules(remove_duplicate=False) if each is embedding]:
         model.set_submodule(name, other)
     if scale is not None:
-        other.register_forward_hook(Scale(scale))
+        other.register_forward_hook(ScaleOutput(scale))
 
 
 def take_out(model: PreTrainedModel, stock: PreTrainedModel) -> None:

@@ -1,4 +1,4 @@
-"""A compressed checkpoint taught by the dense one that it was made of: fairseq's own training, set up in Python."""
+"""Distillation of a compressed checkpoint from the dense one that it was made of: fairseq's training, from Python."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Coverage:
     Attributes:
         symbols: all of them.
         specials: ``<...>``, fillers and language tags; they have no senses, and a morpheme of their own.
-        pieces: marked subwords, which were not looked up.
+        subwords: marked subwords, which were not looked up.
         found: how each of the others, which were looked up, was found: exact, case, lemma or none.
         with_senses: symbols with at least one sense.
         senses_per_word: number of senses kept -> symbols looked up that have so many.
@@ -33,7 +33,7 @@ class Coverage:
 
     symbols: Tally
     specials: Tally
-    pieces: Tally
+    subwords: Tally
     found: dict[str, Tally]
     with_senses: Tally
     senses_per_word: Counter[int]
@@ -57,7 +57,7 @@ class Coverage:
         return cls(
             symbols=_count(words),
             specials=_count([word for word in words if word.special]),
-            pieces=_count([word for word in words if word.how is None and not word.special]),
+            subwords=_count([word for word in words if word.how is None and not word.special]),
             found={how: _count([word for word in words if word.how == how]) for how in HOW},
             with_senses=_count([word for word in words if word.kept]),
             senses_per_word=Counter(len(word.kept) for word in words if word.how is not None),
@@ -77,7 +77,7 @@ class Coverage:
         shares = {
             "symbols": self.symbols,
             "  specials and fillers": self.specials,
-            "  subwords, not looked up": self.pieces,
+            "  subwords, not looked up": self.subwords,
             "  found as they are": self.found["exact"],
             "  found in lower case": self.found["case"],
             "  found by lemma": self.found["lemma"],

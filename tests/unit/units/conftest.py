@@ -40,7 +40,7 @@ def senses(lexicon: Path) -> Senses:
 
 
 def zipfian(words: int = 900, seed: int = 0) -> tuple[Vocabulary, Senses]:
-    """Words of four letters, a sixth of them marked pieces, with counts as in text; three quarters have senses."""
+    """Words of four letters, a sixth of them marked subwords, with counts as in text; three quarters have senses."""
     rng = random.Random(seed)
     spelled = random.Random(seed).sample(
         [a + b + c + d for a in "bdfg" for b in "aeiou" for c in "klmnprst" for d in "aeiouy"], words

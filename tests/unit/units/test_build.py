@@ -66,7 +66,7 @@ def test_an_index_worked_out_by_hand(senses: Senses) -> None:
 
     counts = coverage.as_dict()
     assert counts == json.loads(json.dumps(counts))
-    types = {"symbols": (10, 25), "specials": (5, 4), "pieces": (1, 3), "with_senses": (2, 15)}
+    types = {"symbols": (10, 25), "specials": (5, 4), "subwords": (1, 3), "with_senses": (2, 15)}
     assert {name: tuple(counts[name].values()) for name in types} == types
     assert counts["found"]["exact"] == {"types": 2, "tokens": 15}
     assert counts["found"]["none"] == {"types": 2, "tokens": 3}
@@ -84,10 +84,10 @@ def test_marked_subwords_get_senses_only_if_asked(senses: Senses) -> None:
     index, coverage = build_index(words, senses, SEGMENTERS, language="en")
     assert senses_of(index, 4) == []
     assert len(senses_of(index, 5)) == 1  # the last subword of a word looks like a word
-    assert coverage.pieces == {"types": 1, "tokens": 2}
+    assert coverage.subwords == {"types": 1, "tokens": 2}
     index, coverage = build_index(words, senses, SEGMENTERS, language="en", piece_senses=True)
     assert len(senses_of(index, 4)) == 4
-    assert coverage.pieces["types"] == 0
+    assert coverage.subwords["types"] == 0
     assert coverage.found["exact"]["types"] == 2
 
 
@@ -102,11 +102,11 @@ def test_sentencepiece(senses: Senses) -> None:
     assert morphemes_of(index, 9) == ["▁", "<pad:2>", "<pad:3>"]
     assert morphemes_of(index, 10) == ["<0xE4>", "<pad:2>", "<pad:3>"]
     assert morphemes_of(index, 3) != morphemes_of(index, 11)
-    assert (coverage.pieces["types"], coverage.specials["types"]) == (3, 5)
+    assert (coverage.subwords["types"], coverage.specials["types"]) == (3, 5)
 
     index, coverage = build_index(words, senses, SEGMENTERS, piece_senses=True)
     assert [len(senses_of(index, word)) for word in range(4, 12)] == [4, 4, 1, 1, 0, 0, 0, 0]
-    assert coverage.pieces["types"] == 1
+    assert coverage.subwords["types"] == 1
 
 
 def test_equal_words_become_unique(senses: Senses) -> None:
