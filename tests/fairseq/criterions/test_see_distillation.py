@@ -192,7 +192,7 @@ def test_teachers_of_stock_fairseq_and_of_ours(tmp_path, task):
             torch.testing.assert_close(run.output[0], model(**inputs)[0])
         assert len(run.encoder) == len(run.decoder) == 3
         torch.testing.assert_close(run.embeddings, Teacher(tmp_path / "teacher.pt", task).embeddings(inputs))
-    assert main(["export", str(tmp_path / "teacher.pt"), "--output", str(tmp_path / "small")]) == 0
+    assert main(["export", str(tmp_path / "teacher.pt"), "--bits", "16", "--output", str(tmp_path / "small")]) == 0
     found = Teacher(tmp_path / "small", task).forward(inputs).output[0]
     torch.testing.assert_close(found, run.output[0], rtol=0.02, atol=0.02)
 
