@@ -106,8 +106,9 @@ class Exchange:
             "cfg": {**self._state["cfg"], "model": options},
             "model": {**self._rest, **embeddings},
         }
-        # Its moments are those of other parameters.
+        # Its moments are those of other parameters, and its hours those of another training.
         state.pop("last_optimizer_state", None)
+        state["extra_state"] = {**(state.get("extra_state") or {}), "previous_training_time": 0}
         save_checkpoint(path, state)
 
     def _set_up_task(self) -> Any:

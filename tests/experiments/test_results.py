@@ -19,7 +19,7 @@ from tests.helpers import ROOT
 def test_every_row_says_what_made_it():
     rows = read_results(RESULTS).to_dict("records")
     scored = [row for row in rows if row["state"] == "scored"]
-    assert len(rows) == 161 and len(scored) == 123
+    assert len(rows) >= 163 and len(scored) >= 125  # Rows are added, never lost.
     for row in scored:
         checksums = json.loads(row["checksums"])
         assert row["method"] and row["seed"] and checksums["dict.en.txt"] and checksums["dict.zh.txt"]

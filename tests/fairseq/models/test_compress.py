@@ -50,7 +50,8 @@ def test_dense_matrices_of_a_stock_model_translate_alike(toy, trained, tmp_path,
     expected, found = generate(data, tmp_path / "without_padding.pt"), generate(data, tmp_path / "out.pt")
     assert {number: text for number, (text, _) in found.items()} == {n: text for n, (text, _) in expected.items()}
     assert [score for _, score in found.values()] == pytest.approx([s for _, s in expected.values()], abs=1e-4)
-    assert "last_optimizer_state" not in state
+    assert "last_optimizer_state" not in state and before["extra_state"]["previous_training_time"] > 0
+    assert state["extra_state"]["previous_training_time"] == 0
     assert {**state["cfg"], "model": 0} == {**before["cfg"], "model": 0}
 
 
