@@ -126,6 +126,8 @@ def train_half(rank, folder):
     steps = [gradients(model, task, criterion, sample, update=update)[0] for update in range(4)]
     renamed = [{name.removeprefix("module.module."): value for name, value in step.items()} for step in steps]
     torch.save(renamed, folder / f"{rank}.pt")
+    # The faster process must not take its connection away while the other still works.
+    torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
 

@@ -174,6 +174,8 @@ def _two_processes(rank, port, data, words, path):
         scores.square().mean().backward()
     if rank == 0:
         torch.save({name: parameter.grad for name, parameter in model.named_parameters()}, path)
+    # The faster process must not take its connection away while the other still works.
+    torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
 
