@@ -104,13 +104,15 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
         index_path = (args.index or args.data) / path.with_suffix(".see").name
         language = path.name.split(".")[1]
         used, rows = used_rows(args.data, language, vocabulary), len(vocabulary)
+        units: UnitIndex | None = None
         for method, ratio in ((method, ratio) for method in methods for ratio in args.ratios):
-            index = None
-            if embedding_class(method).uses_index:
+            uses_index = embedding_class(method).uses_index
+            if uses_index and units is None:
                 if not index_path.is_file():
                     raise SeeError(f"no unit index at {index_path}; build it with fairseq-see index {path}")
-                index = UnitIndex.load(index_path)
-                index.check_dictionary(vocabulary)
+                units = UnitIndex.load(index_path)
+                units.check_dictionary(vocabulary)
+            index = units if uses_index else None
             plan: dict[str, Any] = {"side": language, "rows": rows, "used_rows": used, "dim": args.dim}
             plan |= {"method": method, "asked": ratio}
             complete = partial(complete_config, method, rows, args.dim, index=index, options=options[method])
