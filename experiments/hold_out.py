@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from experiments.new_words import Lines, choose_words
+from experiments.new_words import choose_words, read_words
 from fairseq_see.errors import ends_in_one_line
 from fairseq_see.io import read_lines
 
@@ -31,14 +31,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     with ends_in_one_line():
         codes = read_lines(args.codes)
-        train, test = (_read_words(path) for path in (args.train, args.test))
+        train, test = (read_words(path) for path in (args.train, args.test))
     left = drop_merges(codes, choose_words(train, test, set(), range(args.seen[0], args.seen[1] + 1)))
     sys.stdout.buffer.writelines(f"{line}\n".encode() for line in left)
     print(f"{len(codes) - len(left):,} of {len(codes):,} merges left out", file=sys.stderr)
-
-
-def _read_words(path: str) -> Lines:
-    return [line.split() for line in read_lines(path)]
 
 
 if __name__ == "__main__":

@@ -30,6 +30,11 @@ TRANSLATIONS = 3
 Lines = Sequence[Sequence[str]]
 
 
+def read_words(path: str) -> Lines:
+    """The lines of a file, as words that spaces separate."""
+    return [line.split() for line in read_lines(path)]
+
+
 def choose_words(train: Lines, test: Lines, known: set[str], seen: range) -> set[str]:
     """The words of a test set that have letters, that are not known, and that a training text has ``seen`` times."""
     counts = Counter(word for words in train for word in words)
@@ -69,7 +74,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
     codes = [read_config(args.folder)["cfg"]["task"][f"{each}_lang"] for each in ("source", "target")]
     side = ("source", "target").index(args.side)
-    train = [[line.split() for line in read_lines(f"{args.train}.{code}")] for code in codes]
+    train = [read_words(f"{args.train}.{code}") for code in codes]
     raw = [read_lines(f"{args.test}.{code}") for code in codes]
     test = [[_split(line, code) for line in lines] for lines, code in zip(raw, codes, strict=True)]
     known, seen = _read_symbols(args.folder, codes[side]), range(args.seen[0], args.seen[1] + 1)

@@ -16,11 +16,9 @@ from fairseq_see.models.checkpoint import options_in
 from fairseq_see.models.export import TrainedModel
 from fairseq_see.text import mark_word, normalise, segment
 from fairseq_see.units import Senses, UnitIndex, Vocabulary, build_index
-from fairseq_see.units.extension import extend_index, name_units, segmenters_of
-from fairseq_see.units.index import padding_names
+from fairseq_see.units.extension import extend_index, name_units, name_unspoken, segmenters_of
 from fairseq_see.units.inspection import read_symbol
 from fairseq_see.units.languages import language, parse_languages
-from fairseq_see.units.morphology import ALL_CAPITALS, CAPITALISED
 
 
 @dataclass
@@ -150,7 +148,7 @@ def _choose_words(
     """Those of ``words`` of which an index has a unit, padding and letter case aside."""
     found = AddedWords([], [], [], dict(refused))
     built = index_longer(index, vocabulary, extend_vocabulary(vocabulary, words), senses)
-    unspoken = {*padding_names(index.order), CAPITALISED, ALL_CAPITALS}
+    unspoken = name_unspoken(index.order)
     sememes, morphemes = set(index.sememes), set(index.morphemes)
     for row, word in enumerate(words, len(vocabulary)):
         symbol = read_symbol(row, word, built)

@@ -84,6 +84,11 @@ def name_units(index: UnitIndex, file: UnitIndex) -> UnitIndex:
     )
 
 
+def name_unspoken(order: int) -> set[str]:
+    """The morphemes that spell no part of a word: padding and letter case."""
+    return {*padding_names(order), CAPITALISED, ALL_CAPITALS}
+
+
 def segmenters_of(index: UnitIndex, vocabulary: Vocabulary, languages: Sequence[Language]) -> dict[str, Segmenter]:
     """What segments further words of an index: as its own, Morfessor into the morphemes that these have."""
     names = dict(part.split(": ") for part in str(index.provenance["morphemes"]).split(", "))
@@ -102,7 +107,7 @@ def _read_segmentations(
     index: UnitIndex, vocabulary: Vocabulary, language: Language, languages: Sequence[Language]
 ) -> dict[str, tuple[str, ...]]:
     """The morphemes of the words of a language, in lower case, where the units of an index spell them."""
-    unspoken = {*padding_names(index.order), CAPITALISED, ALL_CAPITALS}
+    unspoken = name_unspoken(index.order)
     segmentations = {}
     for symbol, units in zip(vocabulary.symbols, index.word_morphemes, strict=True):
         word = vocabulary.split(symbol)[0].lower()
