@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairseq_see.units import UnitIndex
-from fairseq_see.units.index import padding_names
+from fairseq_see.units.index import name_padding
 from fairseq_see.units.vocabulary import SPECIALS
 
 # The English dictionary of 109,880 real sentence pairs with 40,000 merges of BPE (docs/results/full-training.md).
@@ -83,7 +83,7 @@ def _index(
     dictionary: str,
 ) -> UnitIndex:
     def names(kind: str, number: int) -> tuple[str, ...]:
-        return padding_names(order) + tuple(f"{kind} {i}" for i in range(order, number))
+        return name_padding(order) + tuple(f"{kind} {i}" for i in range(order, number))
 
     return UnitIndex(
         order=order,

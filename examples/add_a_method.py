@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from fairseq_see.embeddings import Embedding, MethodConfig, option, register
-from fairseq_see.embeddings.config import infeasible, meets
+from fairseq_see.embeddings.config import check_ratio
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +36,7 @@ class HashedEmbedding(Embedding):
     @classmethod
     def plan(cls, config, ratio, num_embeddings, embedding_dim, index=None):
         buckets = max(1, int(num_embeddings / ratio))
-        if not meets(num_embeddings / buckets, ratio):
-            raise infeasible(cls.method, ratio, [num_embeddings / buckets])
+        check_ratio(cls.method, ratio, [num_embeddings / buckets])
         return replace(config, buckets=buckets)
 
     def _rows(self, ids):

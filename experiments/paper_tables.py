@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from fairseq_see.embeddings import embedding_class
+from fairseq_see.embeddings import find_class
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines
 from fairseq_see.units.controls import CONTROLS
@@ -124,7 +124,7 @@ def _completed(cell: Cell, table: str, choice: Choice) -> Cell:
     """The cell with its method's hyper-parameters, the length of training and the overrides of every cell."""
     overrides = dict(cell.overrides)
     if choice.hyperparameters and table != "tune":
-        method = embedding_class(cell.method).method
+        method = find_class(cell.method).method
         if method not in choice.hyperparameters:
             raise SeeError(f"the hyper-parameters have none for {cell.method}; the target tune finds them")
         taken = {key.lstrip("+") for key in overrides} | {"optimization.max_update", "optimization.max_epoch"}
@@ -143,15 +143,15 @@ def _completed(cell: Cell, table: str, choice: Choice) -> Cell:
 
 def _table2(choice: Choice, seed: int) -> Iterator[Cell]:
     for method in choice.methods or METHODS:
-        if embedding_class(method).quantised:
+        if find_class(method).quantised:
             raise SeeError(f"{method} is made of a trained model, not trained; the table practitioner has it")
-        for ratio in (choice.ratios or (10, 20, 40, 80)) if embedding_class(method).compresses else (None,):
+        for ratio in (choice.ratios or (10, 20, 40, 80)) if find_class(method).compresses else (None,):
             yield _at_ratio(method, ratio, seed)
 
 
 def _table5(choice: Choice, seed: int) -> Iterator[Cell]:
     for method in choice.methods or LSTMS:
-        if embedding_class(method).compresses:
+        if find_class(method).compresses:
             raise SeeError(f"{method} compresses, and the methods of table5 do not; choose of {', '.join(LSTMS)}")
         yield _at_ratio(method, None, seed)
 
@@ -246,7 +246,7 @@ def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
 def _tune(choice: Choice, seed: int) -> Iterator[Cell]:
     """The same learning rates and warm-ups for every method."""
     for method, rate, warmup in product(choice.methods or ("dense", "see", "morphte"), choice.rates, choice.warmups):
-        ratio = (choice.ratios or (20,))[0] if embedding_class(method).compresses else None
+        ratio = (choice.ratios or (20,))[0] if find_class(method).compresses else None
         variant = f"rate{rate:g}-warmup{warmup}-updates{choice.updates}"
         if not choice.updates:
             raise SeeError("tune needs updates=N, the length of a trial")
@@ -303,7 +303,7 @@ def read_hyperparameters(path: Path) -> dict[str, Overrides]:
     if not isinstance(found, dict) or not all(isinstance(values, dict) for values in found.values()):
         raise SeeError(f"{path} does not map methods to overrides; the target tune writes a file that does")
     return {
-        embedding_class(method).method: {key: as_override(value) for key, value in values.items()}
+        find_class(method).method: {key: as_override(value) for key, value in values.items()}
         for method, values in found.items()
     }
 

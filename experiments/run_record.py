@@ -169,7 +169,7 @@ def measure_sizes(checkpoint: Path) -> dict[str, Any]:
     Raises:
         SeeError: it is no checkpoint, or has no embeddings of this package.
     """
-    from fairseq_see.embeddings.exported import table_of
+    from fairseq_see.embeddings.exported import find_embedding
     from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings
 
     state = load_checkpoint(checkpoint)
@@ -179,7 +179,7 @@ def measure_sizes(checkpoint: Path) -> dict[str, Any]:
     parameters = sum(footprint.parameters for footprint in footprints)
     matrices = [[embedding.num_embeddings, embedding.embedding_dim] for embedding in embeddings.values()]
     dense = sum(rows * columns for rows, columns in matrices)
-    rest = _other_parameters(state["model"], tuple(f"{table_of(side, state['model'])}." for side in embeddings))
+    rest = _other_parameters(state["model"], tuple(f"{find_embedding(side, state['model'])}." for side in embeddings))
     return {
         "matrices": matrices,
         "embedding_parameters": parameters,

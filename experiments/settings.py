@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from experiments.paper_tables import Choice, read_hyperparameters
 from fairseq_see.errors import SeeError
-from fairseq_see.units.languages import language
+from fairseq_see.units.languages import get_language
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -126,8 +126,8 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     return Settings(
         corpus=name,
         scale=scale,
-        source=language(text.get("source", "zh")).code,
-        target=language(text.get("target", "en")).code,
+        source=get_language(text.get("source", "zh")).code,
+        target=get_language(text.get("target", "en")).code,
         prefixes=prefixes,
         tests=list(tests),
         config=config if scale == "paper" else sizes.config,

@@ -21,7 +21,7 @@ import yaml
 from experiments.checkpoints import is_complete, repair
 from experiments.recording import TRAINED, end, read_cell, write_record
 from experiments.run_record import RunRecord, checksum, flatten
-from fairseq_see.embeddings import embedding_class
+from fairseq_see.embeddings import find_class
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import replacing, write_json
 
@@ -169,7 +169,7 @@ def _checksums(data: Path, composed: dict[str, Any]) -> dict[str, str]:
     """sha256 of dictionaries, of the training data and of the unit indexes that the model reads."""
     found = {path.name: checksum(path) for path in sorted(data.glob("dict*.txt"))}
     parts = {"data": sorted(data.glob("train*.bin"))}
-    if embedding_class(composed["model"].get("see_method") or "dense").uses_index:
+    if find_class(composed["model"].get("see_method") or "dense").uses_index:
         folders = [data / part for part in str(composed["model"].get("see_index") or data).split(":")]
         indexes = [path for part in folders for path in (sorted(part.glob("dict*.see")) if part.is_dir() else [part])]
         parts["index"] = [path for path in indexes if path.is_file()]

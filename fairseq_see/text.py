@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 from fairseq_see.errors import SeeError
-from fairseq_see.units.languages import HAN, KANA, MAX_WORD, language
+from fairseq_see.units.languages import HAN, KANA, MAX_WORD, get_language
 
 # Full-width forms are their ASCII partners plus 0xFEE0.
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
@@ -36,7 +36,7 @@ def normalise(line: str, code: str) -> str:
     Full-width letters and digits become ASCII. Full-width punctuation is proper Chinese and stays on the ``zh`` side;
     on any other side it becomes ASCII too. (NFKC would fold both, and ligatures and fractions besides.)
     """
-    line = line.translate(_FULL_WIDTH_ALPHANUMERIC if language(code).code == "zh" else _FULL_WIDTH)
+    line = line.translate(_FULL_WIDTH_ALPHANUMERIC if get_language(code).code == "zh" else _FULL_WIDTH)
     if not line.isascii() or not line.isprintable():
         line = "".join(" " if c.isspace() else c for c in line if c.isspace() or not _invisible(c))
     # Last: a letter and its accent may have had something invisible between them, or the letter been full-width.
@@ -58,18 +58,18 @@ def truncate_words(line: str) -> str:
 
 def segment(line: str, code: str, whole: Collection[str] = ()) -> str:
     """The words of a line, with one space between them; jieba leaves those of ``whole`` whole."""
-    return " ".join(language(code).segment(line, tuple(whole)))
+    return " ".join(get_language(code).segment(line, tuple(whole)))
 
 
 def detokenise(line: str, code: str) -> str:
     """The line that people would write for words with spaces between them."""
-    return language(code).join(line.split())
+    return get_language(code).join(line.split())
 
 
 def segmenter_version(code: str) -> str:
     """The package that segments a language here, as ``jieba 0.42.1``."""
-    package = {"jieba": "jieba", "moses": "sacremoses"}.get(language(code).segmenter)
-    return f"{package} {version(package)}" if package else language(code).segmenter
+    package = {"jieba": "jieba", "moses": "sacremoses"}.get(get_language(code).segmenter)
+    return f"{package} {version(package)}" if package else get_language(code).segmenter
 
 
 def load_subwords(path: str | Path, scheme: str) -> Callable[[str], list[str]]:

@@ -16,8 +16,8 @@ def concepts_of(senses: Senses) -> list[dict[str, str]]:
     """One concept a sense; the main sememe is the root of its definition, the others hang on it."""
     concepts = []
     for language in ("zh", "en"):
-        for word in senses.words(language):
-            for main, *others in senses.of(word, language):
+        for word in senses.list_words(language):
+            for main, *others in senses.find(word, language):
                 definition = f"{{{main}{':' if others else ''}{','.join(f'{{{name}}}' for name in others)}}}"
                 concepts.append(concept(definition, **{language: word}))
     return concepts

@@ -16,7 +16,7 @@ from pathlib import Path
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs, replacing, write_json
 from fairseq_see.text import IDEOGRAPHS, RUN, normalise, truncate_words
-from fairseq_see.units.languages import MAX_WORD, language
+from fairseq_see.units.languages import MAX_WORD, get_language
 
 _UNITS = re.compile(rf"[{IDEOGRAPHS}]|{RUN.pattern}")
 
@@ -145,7 +145,7 @@ def clean(
                 continue
             pair = normalise(raw[0], languages[0]), normalise(raw[1], languages[1])
             for line, code in zip(pair, languages, strict=True):
-                report.without_chinese += code == "zh" and bool(line) and not language("zh").writes(line)
+                report.without_chinese += code == "zh" and bool(line) and not get_language("zh").writes(line)
             reason = fault(*pair, limits)
             if reason is None and not keep_duplicates:
                 digest = hashlib.blake2b("\n".join(pair).encode(), digest_size=12).digest()

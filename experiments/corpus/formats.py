@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import split_lines
-from fairseq_see.units.languages import language
+from fairseq_see.units.languages import get_language
 
 Pair = tuple[str, str]
 
@@ -106,7 +106,7 @@ def column_pairs(table: str, where: str) -> list[Pair]:
     """
     rows = [line.split("\t") for line in split_lines(table)]
     pairs = [(_spaced(row[1]), _spaced(row[0])) if len(row) == 2 else ("", "") for row in rows]
-    if sum(language("zh").writes(en) for _, en in pairs) > sum(language("zh").writes(zh) for zh, _ in pairs):
+    if sum(get_language("zh").writes(en) for _, en in pairs) > sum(get_language("zh").writes(zh) for zh, _ in pairs):
         raise SeeError(f"{where}: the first column is Chinese; it should be English, and the second Chinese")
     return pairs
 

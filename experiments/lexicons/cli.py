@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> None:
     check_outputs({"--output": args.output}, (getattr(args, name, None) for name in ("dictionary", "table")))
     senses = args.make(args)
     senses.save(args.output)
-    words = [(word, code) for code in senses.languages for word in senses.words(code)]
-    kept = [sense for word, code in words for sense in senses.of(word, code)]
+    words = [(word, code) for code in senses.languages for word in senses.list_words(code)]
+    kept = [sense for word, code in words for sense in senses.find(word, code)]
     units = len({unit for sense in kept for unit in sense})
     print(f"wrote {args.output}: {len(words):,} words, {len(kept):,} senses, {units:,} units")
 

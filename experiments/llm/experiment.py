@@ -29,7 +29,7 @@ from experiments.llm.cached_step import check_settings, once
 from experiments.llm.hub import load_model
 from experiments.run_record import collect_machine, collect_versions, commit
 from fairseq_see.distillation.stages import Stages, Weights, parse_side
-from fairseq_see.embeddings import embedding_class
+from fairseq_see.embeddings import find_class
 from fairseq_see.embeddings.config import parse_options
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting import FitConfig
@@ -59,9 +59,9 @@ class Experiment:
         parse_side(args.distil_layers, "model")
         if args.task is None and args.data is None:
             raise SeeError("nothing to learn from; give --task arc or --data FILE")
-        self.options, self.method = parse_options(args.see_args), embedding_class(args.see_method)
+        self.options, self.method = parse_options(args.see_args), find_class(args.see_method)
         config = self.method.Config
-        sized = config.of(args.see_method, self.options).unplanned() != config().unplanned()
+        sized = config.from_options(args.see_method, self.options).list_unplanned() != config().list_unplanned()
         if args.see_ratio is not None and sized:
             raise SeeError("give either --see-ratio or the size in --see-args, not both")
         self.ratio = None if sized else args.see_ratio or 5.0

@@ -13,7 +13,7 @@ import pandas
 from experiments.report import scores
 from experiments.report.comparison import KNOBS, PAPER, Entry, Section
 from experiments.run_record import RunRecord
-from fairseq_see.embeddings import complete_config, embedding_class
+from fairseq_see.embeddings import complete_config, find_class
 from fairseq_see.embeddings.registry import ALIASES
 from fairseq_see.errors import InfeasibleRatio, SeeError
 
@@ -72,7 +72,7 @@ def compare_with_paper(section: Section, missing: Sequence[Entry]) -> Table:
     cells: dict[tuple[str, str], dict[float | None, str]] = {}
     for method in [*known, *sorted({*main.method} - {*known})]:
         mine = main[main.method == method]
-        compresses = mine.ratio.notna().any() or (mine.empty and embedding_class(method).compresses)
+        compresses = mine.ratio.notna().any() or (mine.empty and find_class(method).compresses)
         columns: list[float | None] = [*ratios] if compresses else [None]
         cells[method, "here"] = {ratio: _reason(method, ratio, missing, main.record) for ratio in columns}
         for name, setting in mine.iterrows():

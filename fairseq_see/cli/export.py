@@ -92,15 +92,15 @@ def run(args: argparse.Namespace) -> None:
 def _print_sizes(folder: Path, bits: str, stored: dict[str, "Tensor"], embeddings: dict[str, "Embedding"]) -> None:
     """A line for each part: bytes, those of a dense model in half precision, and the ratio."""
     from fairseq_see.embeddings import exported
-    from fairseq_see.embeddings.buffers import unpacked_state
+    from fairseq_see.embeddings.buffers import unpack_state
 
     lines: list[tuple[str, int, int]] = []
     rest = dict(stored)
     for side, embedding in embeddings.items():
-        own = {f"{exported.table_of(side, stored)}.{name}" for name in exported.weights_of(side, stored)}
+        own = {f"{exported.find_embedding(side, stored)}.{name}" for name in exported.select_weights(side, stored)}
         size = sum(rest.pop(name).nbytes for name in own)
         lines.append((f"{side} embedding", size, 2 * embedding.num_embeddings * embedding.embedding_dim))
-    half = sum(tensor.numel() * min(2, tensor.itemsize) for tensor in unpacked_state(rest).values())
+    half = sum(tensor.numel() * min(2, tensor.itemsize) for tensor in unpack_state(rest).values())
     lines.append(("other weights", sum(tensor.nbytes for tensor in rest.values()), half))
     files = {path.name: path.stat().st_size for path in folder.iterdir()}
     tokens = sum(size for name, size in files.items() if name.startswith(("dict.", "codes.", "spm.")))

@@ -77,14 +77,14 @@ def run(args: argparse.Namespace) -> None:
     # Here, not above: torch and fairseq take seconds to import.
     import torch
 
-    from fairseq_see.embeddings import embedding_class
+    from fairseq_see.embeddings import find_class
     from fairseq_see.embeddings.config import parse_options
-    from fairseq_see.fitting import FitConfig, FitPreset, parse_loss, preset_named
+    from fairseq_see.fitting import FitConfig, FitPreset, find_preset, parse_loss
     from fairseq_see.models.compress import Exchange
 
     if not args.preset and not args.see_method:
         raise SeeError("name what to fit: give --see-method METHOD, or --preset NAME")
-    preset = preset_named(args.preset) if args.preset else FitPreset(args.see_method, FitConfig(), {})
+    preset = find_preset(args.preset) if args.preset else FitPreset(args.see_method, FitConfig(), {})
     given = {name: value for name in preset.fit._fields if (value := getattr(args, name)) is not None}
     config = preset.fit._replace(**{**given, "encoder": args.encoder is not None or preset.fit.encoder})
     method = args.see_method or preset.method
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> None:
         "see_args": own | parse_options(args.see_args),
         "see_index": args.see_index,
     }
-    cls = embedding_class(method)
+    cls = find_class(method)
     args.weights = args.weights or ("frequency" if cls.quantised and cls.compresses else "none")
     parse_loss(config.loss)
     torch.manual_seed(args.seed)

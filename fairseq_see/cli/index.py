@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         nargs="?",
         type=Path,
-        const=openhownet.default_folder(),
+        const=openhownet.find_default_folder(),
         help="HowNet's own files, read by the package OpenHowNet (they are pickles, which can run code: use only those "
         "you trust); default FOLDER: ~/.openhownet. What was read is kept beside the index as a TSV",
     )
@@ -115,10 +115,10 @@ def run(args: argparse.Namespace) -> None:
         )
         index.save(index_file)
         if json_file:
-            content = coverage.as_dict() | {"provenance": dict(index.provenance)}
+            content = coverage.to_dict() | {"provenance": dict(index.provenance)}
             json_file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{describe_provenance(index)}\n\n{coverage.render()}")
-    print(f"\nwrote {output}; packed in an exported model it takes {len(index.packed()):,} bytes")
+    print(f"\nwrote {output}; packed in an exported model it takes {len(index.pack()):,} bytes")
 
 
 def _find_senses(args: argparse.Namespace, folder: Path) -> tuple[Path | None, list[Path]]:
@@ -130,7 +130,7 @@ def _find_senses(args: argparse.Namespace, folder: Path) -> tuple[Path | None, l
     if args.download:
         openhownet.download(args.openhownet)
     sources = openhownet.list_files(args.openhownet)
-    return folder / f"openhownet-{openhownet.fingerprint(args.openhownet)}.tsv", sources
+    return folder / f"openhownet-{openhownet.hash_files(args.openhownet)}.tsv", sources
 
 
 def _read_hownet(folder: Path, table: Path) -> None:

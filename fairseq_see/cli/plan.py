@@ -90,13 +90,13 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     # Here, not above: torch takes seconds to import, and every subcommand's module is imported to build the parser.
     import torch
 
-    from fairseq_see.embeddings import REGISTRY, build, complete_config, embedding_class
+    from fairseq_see.embeddings import REGISTRY, build, complete_config, find_class
     from fairseq_see.embeddings.config import parse_options
     from fairseq_see.units import UnitIndex, Vocabulary
 
     methods = args.methods or [method for method in sorted(REGISTRY) if REGISTRY[method].compresses]
     given = parse_options(args.see_args)
-    options = {method: _options_of(embedding_class(method), given) for method in methods}
+    options = {method: _options_of(find_class(method), given) for method in methods}
     if unused := [name for name in given if not any(name in own for own in options.values())]:
         raise SeeError(f"--see-args {unused[0]}: none of these methods has such a hyper-parameter")
     for path in dictionaries(args.data):
@@ -106,7 +106,7 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
         used, rows = used_rows(args.data, language, vocabulary), len(vocabulary)
         units: UnitIndex | None = None
         for method, ratio in ((method, ratio) for method in methods for ratio in args.ratios):
-            uses_index = embedding_class(method).uses_index
+            uses_index = find_class(method).uses_index
             if uses_index and units is None:
                 if not index_path.is_file():
                     raise SeeError(f"no unit index at {index_path}; build it with fairseq-see index {path}")
@@ -138,7 +138,7 @@ def _meet_bytes(complete: Callable[[float], Any], make: "Callable[..., Embedding
     Raises:
         InfeasibleRatio: none is found; the message names the nearest ratio of bytes.
     """
-    from fairseq_see.embeddings.config import TOLERANCE, infeasible, meets
+    from fairseq_see.embeddings.config import TOLERANCE, check_ratio, meets
 
     asked, reached = ratio, []
     for _ in range(ROUNDS):
@@ -150,12 +150,11 @@ def _meet_bytes(complete: Callable[[float], Any], make: "Callable[..., Embedding
             config = complete(error.nearest)
         embedding = make(**config.to_json())
         reached.append(_bytes_ratio(embedding, bits))
-        if meets(reached[-1], ratio):
-            return config
-        if reached[-1] in reached[:-1]:
+        if meets(reached[-1], ratio) or reached[-1] in reached[:-1]:
             break
         asked *= ratio * math.sqrt(TOLERANCE) / reached[-1]
-    raise infeasible(embedding.method, ratio, reached, " of bytes")
+    check_ratio(embedding.method, ratio, reached, " of bytes")
+    return config
 
 
 def _bytes_ratio(embedding: "Embedding", bits: int) -> float:
@@ -173,9 +172,9 @@ def _options_of(cls: Any, given: dict[str, Any]) -> dict[str, Any]:
 
 def _chosen(plan: dict[str, Any]) -> list[str]:
     """The hyper-parameters that differ from their defaults."""
-    from fairseq_see.embeddings import embedding_class
+    from fairseq_see.embeddings import find_class
 
-    defaults = embedding_class(plan["method"]).Config().to_json()
+    defaults = find_class(plan["method"]).Config().to_json()
     return [f"{name}={value}" for name, value in plan["config"].items() if value != defaults[name]]
 
 

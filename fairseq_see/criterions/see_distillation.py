@@ -20,7 +20,7 @@ from omegaconf import II
 from torch import Tensor
 
 from fairseq_see.criterions.see_cross_entropy import CrossEntropyCriterion
-from fairseq_see.distillation.output_cache import OutputCache, content_hashes
+from fairseq_see.distillation.output_cache import OutputCache, hash_contents
 from fairseq_see.distillation.stages import Stages, Weights, parse_layers, squared_error, zero_gradients
 from fairseq_see.errors import SeeError
 from fairseq_see.losses.chunked import kl_divergence
@@ -90,7 +90,7 @@ class DistillationCriterion(CrossEntropyCriterion):
         with exit_on_error():
             weights = self._weights()
             losses, nll = self._losses(model, self._prepared(model), sample, weights)
-        loss = weights.total(losses)
+        loss = weights.combine(losses)
         if not weights.ce:
             loss = loss + zero_gradients(model)
         sample_size = sample["target"].size(0) if self.sentence_avg else sample["ntokens"]
@@ -136,9 +136,9 @@ class DistillationCriterion(CrossEntropyCriterion):
         else:
             assert self._cache is not None
             inputs = sample["net_input"]
-            tokens, logits = self._cache.outputs(
+            tokens, logits = self._cache.fetch(
                 sample["id"].tolist(),
-                content_hashes(self.padding_idx, inputs["src_tokens"], sample["target"]),
+                hash_contents(self.padding_idx, inputs["src_tokens"], sample["target"]),
                 real.sum(1).tolist(),
                 lambda: teacher.forward(inputs).output[0][real],
             )
@@ -147,9 +147,9 @@ class DistillationCriterion(CrossEntropyCriterion):
         return kl_divergence(student.output[0], logits, tokens, cfg.distil_temperature, cfg.distil_t_squared, real)
 
     def _weights(self) -> Weights:
-        weights = self._stages.at(self._updates, self._epoch)
+        weights = self._stages.choose(self._updates, self._epoch)
         if weights is not self._stage:
-            logger.info(self._stages.announced(weights, self._updates))
+            logger.info(self._stages.announce(weights, self._updates))
             self._stage = weights
         return weights
 
@@ -157,7 +157,7 @@ class DistillationCriterion(CrossEntropyCriterion):
         """The teacher, loaded and compared with the student when it is first asked for."""
         if self._teacher is not None:
             return self._teacher
-        cfg, stages = self.cfg, self._stages.used()
+        cfg, stages = self.cfg, self._stages.used
         check_transformer(model, "the student")
         assert cfg.teacher is not None
         teacher = Teacher(cfg.teacher, self.task, cfg.teacher_data, cfg.teacher_fp16)

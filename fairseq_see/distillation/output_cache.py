@@ -69,14 +69,14 @@ class OutputCache:
         self._places: dict[int, int] = {}
         self._read_new_files()
 
-    def outputs(
+    def fetch(
         self, ids: list[int], contents: list[int], lengths: list[int], compute: Callable[[], Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Tokens (N, k) and their logits (N, k) at all N positions of some samples, on the CPU.
 
         Args:
             ids: of the samples.
-            contents: their :func:`content_hashes`.
+            contents: their :func:`hash_contents`.
             lengths: their positions, N in all.
             compute: called for the logits (N, V) unless all samples are known.
 
@@ -85,7 +85,7 @@ class OutputCache:
         """
         if not all(map(self._knows, ids)):
             self._keep(ids, contents, lengths, compute())
-        found = [self._new[i] if i in self._new else self._sample(self._places[i]) for i in ids]
+        found = [self._new[i] if i in self._new else self._read_sample(self._places[i]) for i in ids]
         if [kept.content for kept in found] != contents:
             raise SeeError(f"{self.folder} holds a teacher's outputs for other data; {_ANOTHER}")
         tokens, logits = (torch.cat(parts) for parts in zip(*(kept[1:] for kept in found), strict=True))
@@ -139,7 +139,7 @@ class OutputCache:
             self._files.append(_File(tensors["contents"], bounds, tensors["tokens"], tensors["logits"]))
             self._read.add(path)
 
-    def _sample(self, place: int) -> _Kept:
+    def _read_sample(self, place: int) -> _Kept:
         file, nth = self._files[place >> 32], place & 0xFFFFFFFF
         first, end = file.bounds[nth : nth + 2].tolist()
         return _Kept(int(file.contents[nth]), file.tokens[first:end], file.logits[first:end])
@@ -148,7 +148,7 @@ class OutputCache:
 _ANOTHER = "give another folder, or empty this one"
 
 
-def content_hashes(padding: int, *batches: Tensor) -> list[int]:
+def hash_contents(padding: int, *batches: Tensor) -> list[int]:
     """A 64-bit hash of each sample's tokens, padding left out, from batches (B, length) of its sides."""
     hashes = [hashlib.blake2b(digest_size=8) for _ in batches[0]]
     for batch in batches:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from fairseq_see.errors import SeeError
-from fairseq_see.losses.chunked import full
+from fairseq_see.losses.chunked import widen
 
 
 def squared_error(pairs: Sequence[tuple[Tensor, Tensor]], real: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ def squared_error(pairs: Sequence[tuple[Tensor, Tensor]], real: Tensor) -> Tenso
         pairs: at least one, of student's and teacher's vectors (..., d).
         real: (...) bool, False at padding, which does not count.
     """
-    errors = [(full(student) - full(teacher)).square().mean(-1) for student, teacher in pairs]
+    errors = [(widen(student) - widen(teacher)).square().mean(-1) for student, teacher in pairs]
     return torch.stack([error.masked_fill(~real, 0).sum() for error in errors]).mean()
 
 
@@ -52,7 +52,7 @@ class Layers(NamedTuple):
     named: tuple[tuple[int, int], ...] | None
     side: str
 
-    def pairs(self, student: int, teacher: int) -> tuple[tuple[int, int], ...]:
+    def pair(self, student: int, teacher: int) -> tuple[tuple[int, int], ...]:
         """The layers to compare in a student and a teacher of so many layers.
 
         Raises:
@@ -110,7 +110,7 @@ class Weights(NamedTuple):
     hidden: float = 0.0
     ce: float = 0.0
 
-    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
+    def combine(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of losses, called as the weights are (eq. 9): a scalar."""
         return torch.stack([getattr(self, name) * loss for name, loss in losses.items()]).sum()
 
@@ -123,16 +123,17 @@ class Stages(NamedTuple):
     updates: int = 0
     epochs: int = 0
 
-    def at(self, update: int, epoch: int) -> Weights:
+    def choose(self, update: int, epoch: int) -> Weights:
         """The weights after ``update`` updates, in an epoch counted from 1."""
         return self.start if update < self.updates or epoch <= self.epochs else self.formal
 
-    def announced(self, weights: Weights, update: int) -> str:
+    def announce(self, weights: Weights, update: int) -> str:
         """The line of a log when the stage of these weights begins, after ``update`` updates."""
         name = "start" if weights is self.start else "formal"
         loss = " + ".join(f"{weight:g} {term}" for term, weight in weights._asdict().items() if weight)
         return f"distillation: {name} stage from update {update}, loss {loss}"
 
+    @property
     def used(self) -> tuple[Weights, ...]:
         """The weights of those stages that there are."""
         return (self.start, self.formal) if max(self.updates, self.epochs) > 0 else (self.formal,)
@@ -152,5 +153,5 @@ class Stages(NamedTuple):
                     )
         if min(self.updates, self.epochs) < 0:
             raise SeeError("--start-updates and --start-epochs must be at least 0")
-        if not all(map(any, self.used())):
+        if not all(map(any, self.used)):
             raise SeeError("nothing is learnt in a start stage without weights; give --start-beta or --start-gamma")

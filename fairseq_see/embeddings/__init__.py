@@ -12,7 +12,7 @@ from fairseq_see.embeddings.registry import (
     REGISTRY,
     build,
     complete_config,
-    embedding_class,
+    find_class,
     register,
     restore,
 )
@@ -33,7 +33,7 @@ __all__ = [
     "SEEEmbedding",
     "build",
     "complete_config",
-    "embedding_class",
+    "find_class",
     "load",
     "option",
     "register",

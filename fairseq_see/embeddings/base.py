@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.buffers import CodeBuffer, IndexBuffers, check_indexes
-from fairseq_see.embeddings.config import MethodConfig, infeasible, meets
-from fairseq_see.embeddings.packing import rounded_bytes
+from fairseq_see.embeddings.config import MethodConfig, check_ratio
+from fairseq_see.embeddings.packing import count_rounded_bytes
 from fairseq_see.embeddings.read_only import ReadOnlyMatrix
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
@@ -68,7 +68,7 @@ class Embedding(nn.Module, ABC):
 
     def __init__(self, config: Any, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
         super().__init__()
-        if missing := config.unplanned():
+        if missing := config.list_unplanned():
             raise SeeError(f"method {self.method!r} needs {missing[0]!r}, or a ratio to plan it for")
         self.config = config
         self.num_embeddings = num_embeddings
@@ -78,7 +78,7 @@ class Embedding(nn.Module, ABC):
         self._matrices = _Matrices()
         # Binds the weights to the hyper-parameters that no shape shows. "version": fairseq's EMA decays every entry of
         # a state dict but those with it in their name, and integers cannot be decayed.
-        self.register_buffer("config_version", self._fingerprint())
+        self.register_buffer("config_version", self._hash_config())
 
     @classmethod
     def create(cls, config: Any, rows: int, columns: int, padding: int | None, index: Any) -> Embedding:
@@ -92,7 +92,7 @@ class Embedding(nn.Module, ABC):
 
     def _table(self) -> Tensor:
         """Reconstruct all embeddings, (V, d), where a method has a faster way than one by one."""
-        return self._rows(torch.arange(self.num_embeddings, device=self._device()))
+        return self._rows(torch.arange(self.num_embeddings, device=self._device))
 
     @classmethod
     def plan(
@@ -112,8 +112,7 @@ class Embedding(nn.Module, ABC):
         """
         with torch.device("meta"):
             reached = cls.create(config, num_embeddings, embedding_dim, None, index).ratio
-        if not meets(reached, ratio):
-            raise infeasible(cls.method, ratio, [reached], " (no hyper-parameter changes it; leave the ratio out)")
+        check_ratio(cls.method, ratio, [reached], " (no hyper-parameter changes it; leave the ratio out)")
         return config
 
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
@@ -149,7 +148,7 @@ class Embedding(nn.Module, ABC):
         Raises:
             IndexError: a token is not from 0 to V - 1 (on a GPU, torch's assertion).
         """
-        table = self._ready(table)
+        table = self._find_matrix(table)
         if table is not None:
             return F.embedding(tokens, table)
         distinct, inverse = torch.unique(tokens, return_inverse=True)
@@ -159,10 +158,10 @@ class Embedding(nn.Module, ABC):
 
     def project(self, hidden: Tensor, table: Tensor | None = None) -> Tensor:
         """Scores of every token for ``hidden`` (..., d): hidden @ table^T, (..., V)."""
-        table = self._ready(table)
+        table = self._find_matrix(table)
         # As one matrix: of fairseq's transposed view torch would multiply each slice alone.
         rows = hidden.reshape(-1, hidden.shape[-1])
-        if table is None and self._serving() and self.inference == "factored":
+        if table is None and self._is_serving() and self.inference == "factored":
             scores = rows.new_empty(len(rows), self.num_embeddings)
             ids = torch.arange(self.num_embeddings, device=rows.device)
             for part, some in zip(scores.split(PROJECTION_ROWS, 1), ids.split(PROJECTION_ROWS), strict=True):
@@ -174,13 +173,13 @@ class Embedding(nn.Module, ABC):
     @property
     def weight(self) -> Tensor:
         """The matrix, (V, d), for code that reads ``nn.Embedding.weight``; what writes into it raises SeeError."""
-        table = self._ready(None)
+        table = self._find_matrix(None)
         return (self.table() if table is None else table).as_subclass(ReadOnlyMatrix)
 
     @contextmanager
     def hold_table(self) -> Iterator[None]:
         """Within the block every lookup and projection shares one matrix: what a tied decoder's forward wants."""
-        if self._matrices.held is not None or self._serving():
+        if self._matrices.held is not None or self._is_serving():
             yield
             return
         self._matrices.held = self.table()
@@ -193,7 +192,7 @@ class Embedding(nn.Module, ABC):
     def footprint(self, bits: int = 16) -> Footprint:
         """What the embedding costs where it is shipped, with parameters of so many bits."""
         modules, parameters = list(self.modules()), list(self.parameters())
-        size = sum(rounded_bytes(parameter.shape, bits) for parameter in parameters)
+        size = sum(count_rounded_bytes(parameter.shape, bits) for parameter in parameters)
         index = sum(module.sizes.bytes for module in modules if isinstance(module, IndexBuffers))
         buffers = [module for module in modules if isinstance(module, CodeBuffer)]
         codes, packed = sum(each.codes.numel() for each in buffers), sum(each.bytes for each in buffers)
@@ -206,7 +205,7 @@ class Embedding(nn.Module, ABC):
         dense, footprint = self.num_embeddings * self.embedding_dim, self.footprint()
         return 2 * dense / footprint.bytes if self.quantised else dense / footprint.parameters
 
-    def shipped(self) -> Embedding:
+    def ship(self) -> Embedding:
         """The embedding as it is shipped: itself, or one that computes the same from less."""
         return self
 
@@ -225,35 +224,36 @@ class Embedding(nn.Module, ABC):
     def _complete(self, **values: Any) -> None:
         """Record values that the method has decided itself."""
         self.config = replace(self.config, **values)
-        self.config_version = self._fingerprint()
+        self.config_version = self._hash_config()
 
-    def _fingerprint(self) -> Tensor:
+    def _hash_config(self) -> Tensor:
         """Of method, shape, padding and hyper-parameters, as a number that survives averaging checkpoints."""
         text = json.dumps(self.describe() | {"index": None})
         return torch.tensor(zlib.crc32(text.encode()), device="cpu")
 
+    @property
     def _device(self) -> torch.device:
         parameter = next(self.parameters(), None)
         if parameter is None:
             raise SeeError("this is a copy that nn.DataParallel made, without parameters; train with torchrun instead")
         return parameter.device
 
-    def _serving(self) -> bool:
+    def _is_serving(self) -> bool:
         """No gradient can be asked for, so a reconstructed matrix stays true until the weights change."""
         return not self.training and not torch.is_grad_enabled()
 
-    def _ready(self, table: Tensor | None) -> Tensor | None:
+    def _find_matrix(self, table: Tensor | None) -> Tensor | None:
         """The matrix to read from, if there is one without building it for this call alone."""
         if table is not None or self._matrices.held is not None:
             return self._matrices.held if table is None else table
-        if not self._serving():
+        if not self._is_serving():
             # An optimizer step may follow, and optimizers that write through .data leave no version trace.
             self._matrices.cached = None
         elif self.inference == "cached":
-            return self._cached()
+            return self._cache_matrix()
         return None
 
-    def _cached(self) -> Tensor:
+    def _cache_matrix(self) -> Tensor:
         """The matrix of the parameters as they are, built where they have changed."""
         table = self._matrices.cached
         if torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling():
@@ -262,7 +262,7 @@ class Embedding(nn.Module, ABC):
         # Tensors made in inference mode count no versions, and cannot be changed outside of it.
         key = tuple((0 if p.is_inference() else p._version, p.data_ptr()) for p in self.parameters())
         if table is None or self._matrices.key != key:
-            device = self._device().type
+            device = self._device.type
             # It outlives this call, and whatever precision autocast chooses in it.
             with torch.autocast("cpu" if device == "meta" else device, enabled=False):
                 table = self._matrices.cached = self.table()
@@ -286,7 +286,7 @@ class Embedding(nn.Module, ABC):
             raise SeeError(f"the weights hold a dense {prefix}weight, not {ours}; run fairseq-see fit CHECKPOINT first")
         check_indexes(self, state_dict, prefix)
         # Version 0.1 saved none.
-        if int(state_dict.setdefault(f"{prefix}config_version", self._fingerprint())) != int(self._fingerprint()):
+        if int(state_dict.setdefault(f"{prefix}config_version", self._hash_config())) != int(self._hash_config()):
             raise SeeError(f"the weights were trained with other options than {ours}; give those of their training")
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.packing import pack_codes, packed_bytes, unpack_codes
+from fairseq_see.embeddings.packing import count_packed_bytes, pack_codes, unpack_codes
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
-from fairseq_see.units.index import numbered_names
+from fairseq_see.units.index import name_by_id
 
 ARRAYS = ("groups", "sense_offsets", "sense_groups", "word_morphemes")
 # What stands at the end of names in a packed state dict; the last two belong together where a parameter was rounded.
@@ -72,7 +72,7 @@ class IndexBuffers(nn.Module):
         if isinstance(index, UnitIndex):
             # Of the whole index, by which a resumed run knows its file.
             fingerprint = index.fingerprint
-            index = index if senses else index.without_senses()
+            index = index if senses else index.drop_senses()
             # from_numpy, so that a model planned on the meta device still has its real index.
             arrays = {name: torch.from_numpy(np.array(getattr(index, name), np.int32)) for name in ARRAYS}
             self.sizes = IndexSizes(
@@ -83,7 +83,7 @@ class IndexBuffers(nn.Module):
                 len(index.groups),
                 len(index.sense_groups),
                 fingerprint,
-                len(index.packed()),
+                len(index.pack()),
                 dict(index.provenance),
             )
         else:
@@ -98,24 +98,24 @@ class IndexBuffers(nn.Module):
         """o, units in a group."""
         return self.sizes.order
 
-    def morphemes_of(self, ids: Tensor) -> Tensor:
+    def read_morphemes(self, ids: Tensor) -> Tensor:
         """The morphemes of words (n,): (n, o)."""
         return self.word_morphemes.index_select(0, ids)
 
-    def senses_of(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+    def find_slots(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """The first sense slot of words (n,), and how many they have: (n,) each."""
         first = self.sense_offsets.index_select(0, ids)
         return first, self.sense_offsets.index_select(0, ids + 1) - first
 
-    def groups_at(self, slots: Tensor) -> Tensor:
+    def read_groups(self, slots: Tensor) -> Tensor:
         """The sememes of sense slots (n, k): (n, k, o)."""
         groups = self.sense_groups.index_select(0, slots.reshape(-1))
         return self.groups.index_select(0, groups).view(*slots.shape, self.order)
 
-    def unit_index(self) -> UnitIndex:
+    def to_unit_index(self) -> UnitIndex:
         """The index that the buffers hold, its units named by their ids."""
-        sememes = numbered_names("sememe", self.sizes.sememes, self.order)
-        morphemes = numbered_names("morpheme", self.sizes.morphemes, self.order)
+        sememes = name_by_id("sememe", self.sizes.sememes, self.order)
+        morphemes = name_by_id("morpheme", self.sizes.morphemes, self.order)
         arrays: dict[str, Any] = {name: getattr(self, name).cpu().numpy() for name in ARRAYS}
         return UnitIndex(self.order, self.sizes.rank, sememes, morphemes, **arrays, dictionary="")
 
@@ -142,9 +142,9 @@ class CodeBuffer(nn.Module):
     @property
     def bytes(self) -> int:
         """Bytes that the codes take where they are shipped."""
-        return packed_bytes(self.codes.numel(), self.states)
+        return count_packed_bytes(self.codes.numel(), self.states)
 
-    def codes_to_pack(self) -> dict[str, tuple[Tensor, int]]:
+    def list_codes(self) -> dict[str, tuple[Tensor, int]]:
         """Codes and their number of states, by the name they have in the state dict."""
         return {"codes": (self.codes, self.states)}
 
@@ -174,26 +174,26 @@ def check_indexes(module: nn.Module, state_dict: Mapping[str, Tensor], prefix: s
                 raise SeeError("the weights were trained with another unit index; give the index of their training")
 
 
-def packed_state(module: nn.Module) -> dict[str, Tensor]:
+def pack_state(module: nn.Module) -> dict[str, Tensor]:
     """The state dict of a module as it is shipped.
 
-    Each unit index is packed to a single uint8 tensor (``UnitIndex.packed``), and so are codes.
+    Each unit index is packed to a single uint8 tensor (``UnitIndex.pack``), and so are codes.
     """
     state = dict(module.state_dict())
     for path, child in module.named_modules():
-        for name, (codes, states) in getattr(child, "codes_to_pack", dict)().items():
+        for name, (codes, states) in getattr(child, "list_codes", dict)().items():
             full = f"{path}.{name}".removeprefix(".")
             del state[full]
             state[full + PACKED_CODES] = pack_codes(codes, states)
         if isinstance(child, IndexBuffers):
             for name in ARRAYS:
                 del state[f"{path}.{name}"]
-            state[f"{path}.{PACKED}"] = torch.frombuffer(bytearray(child.unit_index().packed()), dtype=torch.uint8)
+            state[f"{path}.{PACKED}"] = torch.frombuffer(bytearray(child.to_unit_index().pack()), dtype=torch.uint8)
     return state
 
 
-def unpacked_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What ``packed_state`` was made from; parameters that were rounded then are float32.
+def unpack_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What ``pack_state`` was made from; parameters that were rounded then are float32.
 
     Raises:
         SeeError: a packed index, or codes, are damaged.
@@ -202,7 +202,7 @@ def unpacked_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for name, value in state.items():
         path, _, last = name.rpartition(".")
         if last == PACKED:
-            index = UnitIndex.unpacked(value.cpu().numpy().tobytes())
+            index = UnitIndex.unpack(value.cpu().numpy().tobytes())
             unpacked |= {f"{path}.{array}": torch.from_numpy(getattr(index, array)) for array in ARRAYS}
         elif name.endswith(PACKED_CODES):
             full = name.removesuffix(PACKED_CODES)

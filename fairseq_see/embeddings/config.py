@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from inspect import formatannotation
 from types import UnionType
@@ -57,7 +57,7 @@ class MethodConfig:
             object.__setattr__(self, each.name, value)
 
     @classmethod
-    def of(cls: type[C], method: str, options: Mapping[str, Any]) -> C:
+    def from_options(cls: type[C], method: str, options: Mapping[str, Any]) -> C:
         """The config with these values by field; None stands for a default. ``method`` is for the message.
 
         Raises:
@@ -73,7 +73,7 @@ class MethodConfig:
         """JSON values by field."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
-    def unplanned(self) -> list[str]:
+    def list_unplanned(self) -> list[str]:
         """Fields that a ratio would decide and that have no value."""
         return [each.name for each in fields(self) if each.metadata["planned"] and getattr(self, each.name) is None]
 
@@ -118,12 +118,12 @@ def meets(reached: float, ratio: float) -> bool:
     return ratio * (1 - rounding) <= reached <= ratio * TOLERANCE
 
 
-def infeasible(method: str, ratio: float, reached: Iterable[float], advice: str = "") -> InfeasibleRatio:
-    """The error that names the nearest of the ratios that can be ``reached``."""
-    nearest = min(reached, key=lambda value: abs(math.log(value / ratio)))
-    return InfeasibleRatio(
-        f"{method!r} cannot compress {ratio:g}x here; nearest ratio: {nearest:.4g}x{advice}", nearest
-    )
+def check_ratio(method: str, ratio: float, reached: Collection[float], advice: str = "") -> None:
+    """Raise InfeasibleRatio, which names the nearest, unless one of the ratios that can be ``reached`` meets this."""
+    if not any(meets(value, ratio) for value in reached):
+        nearest = min(reached, key=lambda value: abs(math.log(value / ratio)))
+        problem = f"{method!r} cannot compress {ratio:g}x here; nearest ratio: {nearest:.4g}x{advice}"
+        raise InfeasibleRatio(problem, nearest)
 
 
 def _convert(name: str, value: Any, hint: Any, limits: Mapping[str, Any]) -> Any:
@@ -132,13 +132,13 @@ def _convert(name: str, value: Any, hint: Any, limits: Mapping[str, Any]) -> Any
     for kind in kinds:
         if parts := get_args(kind):
             if isinstance(value, (tuple, list)) and len(value) == len(parts) and all(map(_fits, value, parts)):
-                return tuple(part(_within(name, each, limits)) for each, part in zip(value, parts, strict=True))
+                return tuple(part(_check_bounds(name, each, limits)) for each, part in zip(value, parts, strict=True))
         elif _fits(value, kind):
             if kind in (int, float):
-                return kind(_within(name, value, limits))
+                return kind(_check_bounds(name, value, limits))
             if kind is not str or value in (limits["choices"] or [value]):
                 return value
-    wanted = " or ".join(limits["choices"] or map(_name, kinds))
+    wanted = " or ".join(limits["choices"] or map(_name_type, kinds))
     raise SeeError(f"{name} is {value!r}, but must be {wanted}")
 
 
@@ -148,7 +148,7 @@ def _fits(value: Any, kind: type) -> bool:
     return isinstance(value, kind)
 
 
-def _within(name: str, value: float, limits: Mapping[str, Any]) -> float:
+def _check_bounds(name: str, value: float, limits: Mapping[str, Any]) -> float:
     least, most = limits["least"], limits["most"]
     if not math.isfinite(value) or not least <= value <= most:
         bounds = [f"at least {least:g}"] * (least > -math.inf) + [f"at most {most:g}"] * (most < math.inf)
@@ -156,7 +156,7 @@ def _within(name: str, value: float, limits: Mapping[str, Any]) -> float:
     return value
 
 
-def _name(kind: Any) -> str:
+def _name_type(kind: Any) -> str:
     if parts := get_args(kind):
-        return f"[{', '.join(map(_name, parts))}]"
+        return f"[{', '.join(map(_name_type, parts))}]"
     return {bool: "true or false", int: "an integer", float: "a number", str: "text", type(None): "none"}[kind]

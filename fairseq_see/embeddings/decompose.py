@@ -13,40 +13,35 @@ from torch import Tensor
 SWEEPS = 30
 
 
-def truncated_svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """The product (..., n, rank) (..., rank, m) nearest to a matrix (Eckart and Young 1936); zero beyond its rank."""
-    left, values, right = _svd(matrix, rank)
-    roots = values.sqrt()
-    return left * roots.unsqueeze(-2), roots.unsqueeze(-1) * right
-
-
-def weighted_mean(rows: Tensor, weights: Tensor | None = None) -> Tensor:
+def average(rows: Tensor, weights: Tensor | None = None) -> Tensor:
     """The mean (m) of rows (n, m), weighted by weights (n) (default: all alike)."""
     return rows.mean(0) if weights is None else weights @ rows / weights.sum()
 
 
-def weighted_svd(matrix: Tensor, rank: int, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The product (n, rank) times (rank, m) nearest to ``matrix`` (n, m), squared errors of rows weighted (n).
+def factorise(matrix: Tensor, rank: int, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The product (..., n, rank) (..., rank, m) nearest to ``matrix`` (Eckart and Young 1936); zero beyond its rank.
 
-    The second is that of the truncated SVD of the rows times the roots of their weights. Given that one, every row's
-    best latents are its projection, whatever it weighs.
+    With weights (n) of the squared errors of rows, the second is that of the rows times the roots of their weights.
+    Given that one, every row's best latents are its projection, whatever it weighs.
     """
     if weights is None:
-        return truncated_svd(matrix, rank)
-    right = truncated_svd(matrix * weights.sqrt().unsqueeze(1), rank)[1]
+        left, values, right = _truncate_svd(matrix, rank)
+        roots = values.sqrt()
+        return left * roots.unsqueeze(-2), roots.unsqueeze(-1) * right
+    right = factorise(matrix * weights.sqrt().unsqueeze(1), rank)[1]
     return matrix @ torch.linalg.pinv(right), right
 
 
-def tensor_train(tensor: Tensor, ranks: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+def factorise_tensor_train(tensor: Tensor, ranks: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
     """TT-SVD of a tensor (a, b, c) (Oseledets 2011, algorithm 1): (a, R1), (R1, b, R2) and (R2, c)."""
     a, b, c = tensor.shape
     # The right factors have the singular values: truncating them again then loses the least.
-    first, values, rest = _svd(tensor.reshape(a, b * c), ranks[0])
-    second, more, third = _svd((values.unsqueeze(1) * rest).reshape(ranks[0] * b, c), ranks[1])
+    first, values, rest = _truncate_svd(tensor.reshape(a, b * c), ranks[0])
+    second, more, third = _truncate_svd((values.unsqueeze(1) * rest).reshape(ranks[0] * b, c), ranks[1])
     return first, second.reshape(ranks[0], b, ranks[1]), more.unsqueeze(1) * third
 
 
-def canonical(tensors: Tensor, rank: int) -> list[Tensor]:
+def factorise_canonical(tensors: Tensor, rank: int) -> list[Tensor]:
     """Sums of r Kronecker products near tensors (n, q, ..., q): o tensors (n, r, q), a product's vectors equally long.
 
     With two axes they are the truncated SVD; else alternating least squares (Kolda and Bader 2009, 3.4), each solved
@@ -54,10 +49,10 @@ def canonical(tensors: Tensor, rank: int) -> list[Tensor]:
     """
     order = tensors.dim() - 1
     if order == 2:
-        left, right = truncated_svd(tensors, rank)
+        left, right = factorise(tensors, rank)
         return [left.transpose(1, 2), right]
     unfolded = [tensors.movedim(axis + 1, 1).flatten(2) for axis in range(order)]
-    factors = [_leading_vectors(matrix, rank) for matrix in unfolded]
+    factors = [_find_leading_vectors(matrix, rank) for matrix in unfolded]
     ridge = math.sqrt(torch.finfo(tensors.dtype).eps)
     for _ in range(SWEEPS):
         for axis, matrix in enumerate(unfolded):
@@ -83,7 +78,7 @@ def level(tensors: Sequence[Tensor], scale: float) -> list[Tensor]:
     return [tensor * (common / size) if size else tensor for tensor, size in zip(tensors, sizes, strict=True)]
 
 
-def _svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
+def _truncate_svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
     """Left vectors (..., n, rank), values (..., rank) and right vectors (..., rank, m), zero beyond min(n, m)."""
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
     missing = max(0, rank - values.shape[-1])
@@ -91,7 +86,7 @@ def _svd(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
     return F.pad(left, (0, missing)), F.pad(values, (0, missing)), F.pad(right, (0, 0, 0, missing))
 
 
-def _leading_vectors(matrix: Tensor, rank: int) -> Tensor:
+def _find_leading_vectors(matrix: Tensor, rank: int) -> Tensor:
     """(n, q, m) -> (n, r, q): eigenvectors of the largest eigenvalues; random ones where r is more than q."""
     vectors = torch.linalg.eigh(matrix @ matrix.transpose(1, 2)).eigenvectors.flip(2).transpose(1, 2)[:, :rank]
     missing = rank - vectors.shape[1]

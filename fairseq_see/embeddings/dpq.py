@@ -27,7 +27,7 @@ from fairseq_see.embeddings.base import Embedding, Footprint
 from fairseq_see.embeddings.config import MethodConfig, option
 from fairseq_see.embeddings.init import match_variance
 from fairseq_see.embeddings.kronecker import compute_dtype
-from fairseq_see.embeddings.packing import packed_bytes, rounded_bytes
+from fairseq_see.embeddings.packing import count_packed_bytes, count_rounded_bytes
 from fairseq_see.embeddings.product_quantised import (
     MOST,
     ProductQuantisedConfig,
@@ -95,11 +95,11 @@ class DPQEmbedding(Embedding):
             self.keys.copy_(self.codebooks)
         return True
 
-    def codes(self, ids: Tensor | None = None) -> Tensor:
+    def choose_codes(self, ids: Tensor | None = None) -> Tensor:
         """The codes of the words ``ids`` (n,), or of all: (n, M), from 0 to K - 1."""
         return self._choose(self.queries if ids is None else self.queries[ids])
 
-    def shipped(self) -> Embedding:
+    def ship(self) -> Embedding:
         """Product quantisation with the codes of now, in eval mode."""
         config = ProductQuantisedConfig(subvectors=self.subvectors, centroids=self.codebooks.shape[1])
         small = ProductQuantisedEmbedding(config, self.num_embeddings, self.embedding_dim, self.padding_idx)
@@ -107,7 +107,7 @@ class DPQEmbedding(Embedding):
         mode = self.training
         self.eval()
         with torch.no_grad():
-            codes = self.codes()
+            codes = self.choose_codes()
             small.codes_version_1.codes.copy_(codes)
             small.codebooks.copy_(self.codebooks.transpose(0, 1).flatten(1))
         self.train(mode)
@@ -119,31 +119,33 @@ class DPQEmbedding(Embedding):
         """Of what is shipped: queries and keys are not."""
         codes, centroids = self.num_embeddings * self.subvectors, self.codebooks.shape[1]
         shape = centroids, self.embedding_dim
-        return Footprint(codes + math.prod(shape), packed_bytes(codes, centroids) + rounded_bytes(shape, bits))
+        return Footprint(
+            codes + math.prod(shape), count_packed_bytes(codes, centroids) + count_rounded_bytes(shape, bits)
+        )
 
     def _rows(self, ids: Tensor) -> Tensor:
         """The subvectors that the queries choose; gradients pass straight through, or as those of a softmax."""
         queries = F.embedding(ids, self.queries.flatten(1)).view(-1, *self.queries.shape[1:])
         if self.keys is None or not torch.is_grad_enabled():
-            return self._straight_through(queries)
+            return self._choose_hard(queries)
         # Responses are n M K values: computed again in the backward pass instead of kept.
-        return torch.cat([checkpoint(self._softmax, part, use_reentrant=False) for part in queries.split(ROWS)])
+        return torch.cat([checkpoint(self._choose_soft, part, use_reentrant=False) for part in queries.split(ROWS)])
 
     @torch.no_grad()
     def _choose(self, queries: Tensor) -> Tensor:
-        return torch.cat([self._responses(part).argmax(2) for part in queries.split(ROWS)])
+        return torch.cat([self._respond(part).argmax(2) for part in queries.split(ROWS)])
 
-    def _straight_through(self, queries: Tensor) -> Tensor:
+    def _choose_hard(self, queries: Tensor) -> Tensor:
         codes = self._choose(queries) + torch.arange(self.subvectors, device=queries.device) * self.codebooks.shape[1]
         values = F.embedding(codes, self.codebooks.flatten(0, 1))
         return (values + (queries - queries.detach())).flatten(1)
 
-    def _softmax(self, queries: Tensor) -> Tensor:
-        soft = self._responses(queries).softmax(2).to(queries.dtype)
+    def _choose_soft(self, queries: Tensor) -> Tensor:
+        soft = self._respond(queries).softmax(2).to(queries.dtype)
         hard = F.one_hot(soft.argmax(2), soft.shape[2]).to(soft.dtype)
         return torch.einsum("nmk,mkq->nmq", soft + (hard - soft).detach(), self.codebooks).flatten(1)
 
-    def _responses(self, queries: Tensor) -> Tensor:
+    def _respond(self, queries: Tensor) -> Tensor:
         """The responses of queries (n, M, q): (n, M, K), in float32 at least: near ones must not become equal."""
         dtype = compute_dtype(queries.dtype)
         with torch.autocast(queries.device.type, enabled=False):

@@ -1,7 +1,7 @@
 """A trained model as it is shipped: a folder that ``fairseq-see export`` writes, read here without fairseq.
 
     model.safetensors   the weights in half precision or rounded to integers (packing.py): NAME.packed and NAME.scales;
-                        a unit index as one uint8 tensor (UnitIndex.packed)
+                        a unit index as one uint8 tensor (UnitIndex.pack)
     config.json         what the embeddings are, the configuration that fairseq builds the model from, and how raw text
                         becomes its tokens (fairseq_see/export_config.py)
     dict.LANG.txt       fairseq's dictionaries: a token's id is its line, after <s>, <pad>, </s> and <unk>
@@ -25,8 +25,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from fairseq_see.embeddings.base import Embedding
-from fairseq_see.embeddings.buffers import PACKED_CODES, SCALES, unpacked_state
-from fairseq_see.embeddings.packing import pack_codes, round_rows, rounded_bytes
+from fairseq_see.embeddings.buffers import PACKED_CODES, SCALES, unpack_state
+from fairseq_see.embeddings.packing import count_rounded_bytes, pack_codes, round_rows
 from fairseq_see.embeddings.registry import restore, upgrade
 from fairseq_see.errors import SeeError
 from fairseq_see.export_config import CONFIG, WEIGHTS, folder_of, read_config, write_config
@@ -44,12 +44,12 @@ def load(folder: str | Path, side: str = "encoder") -> Embedding:
         SeeError: another folder, a damaged one, or a model without such a side.
     """
     config = read_config(folder)
-    state = weights_of(side, read_weights(folder, side))
+    state = select_weights(side, read_weights(folder, side))
     if not state:
         raise SeeError(f"{folder} has no embedding of a side {side!r}; it is encoder or decoder")
     try:
         # A model that shares one matrix describes it once.
-        embeddings = descriptions_in(config["embeddings"])
+        embeddings = read_descriptions(config["embeddings"])
         embedding = restore(embeddings.get(side) or embeddings["encoder"])
         embedding.load_state_dict(state)
     except (KeyError, TypeError, AttributeError, RuntimeError, SeeError) as error:
@@ -59,7 +59,7 @@ def load(folder: str | Path, side: str = "encoder") -> Embedding:
     return embedding.eval()
 
 
-def descriptions_in(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def read_descriptions(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Descriptions of a model's embeddings by side, from its record, which may be one of version 0.1."""
     sides: dict[str, dict[str, Any]] = {side: record[side] for side in ("encoder", "decoder") if side in record}
     if "request" not in record or all("config" in description for description in sides.values()):
@@ -67,7 +67,7 @@ def descriptions_in(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {side: upgrade(record["request"]["method"], description) for side, description in sides.items()}
 
 
-def table_of(side: str, names: Iterable[str]) -> str:
+def find_embedding(side: str, names: Iterable[str]) -> str:
     """The module of a side's embedding, among the names of a state dict: ``SIDE.embed_tokens``, or deeper (RoBERTa)."""
     for name in names:
         module, found, _ = name.partition(".embed_tokens.")
@@ -76,9 +76,9 @@ def table_of(side: str, names: Iterable[str]) -> str:
     return f"{side}.embed_tokens"
 
 
-def weights_of(side: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+def select_weights(side: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The state dict of a side's embedding, out of that of its model; empty if it has none."""
-    prefix = f"{table_of(side, state)}."
+    prefix = f"{find_embedding(side, state)}."
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
@@ -98,7 +98,7 @@ def read_weights(path: str | Path, prefix: str = "") -> dict[str, Tensor]:
             names = {name: name for name in file.keys()}  # noqa: SIM118 - not a mapping
             names |= json.loads((file.metadata() or {}).get("shared", "{}"))
             state = {name: file.get_tensor(kept) for name, kept in names.items() if name.startswith(prefix)}
-        return unpacked_state(state)
+        return unpack_state(state)
     except OSError as error:
         raise SeeError(f"cannot read {path}: {error.strerror or error}") from error
     except SeeError as error:
@@ -130,7 +130,7 @@ def write(
     weights: dict[str, Tensor] = {}
     for name, value in state.items():
         width = bits if ".embed_tokens." in name else layer_bits
-        if value.is_floating_point() and rounded_bytes(value.shape, width) < 2 * value.numel():
+        if value.is_floating_point() and count_rounded_bytes(value.shape, width) < 2 * value.numel():
             codes, scales = round_rows(value, width)
             weights[name + PACKED_CODES] = pack_codes(codes.flatten(0, -2), 2**width - 1)
             weights[name + SCALES] = scales.half()

@@ -49,11 +49,11 @@ class IndexedEmbedding(Embedding):
         Raises:
             SeeError: it has other units.
         """
-        known, sizes = index if self.senses else index.without_senses(), self.index.sizes
+        known, sizes = index if self.senses else index.drop_senses(), self.index.sizes
         units = (known.order, len(known.sememes), len(known.morphemes))
         if units != (sizes.order, sizes.sememes, sizes.morphemes):
             raise SeeError("the longer unit index has other units than the embedding; extend the embedding's own index")
-        self.index_version_1 = IndexBuffers(index.num_words, index, self.senses).to(self._device())
+        self.index_version_1 = IndexBuffers(index.num_words, index, self.senses).to(self._device)
         self.num_embeddings = index.num_words
         self._complete()
         self._matrices.cached = None

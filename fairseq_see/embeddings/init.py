@@ -30,7 +30,7 @@ CALIBRATION_ROWS = 2**16
 OWN = 0.3
 
 
-def default_scale(init: str, dim: int, order: int, terms: float) -> float:
+def choose_scale(init: str, dim: int, order: int, terms: float) -> float:
     """The fixed factor of embeddings of d dimensions, each of so many products (on average) of o factors."""
     return 1.0 if init == "xavier" else math.sqrt(dim ** (order - 1) / terms)
 
@@ -76,7 +76,7 @@ def align_vectors(
         common = bank[0] * math.sqrt(1 - OWN**2)
         bank.mul_(OWN).add_(common)
     match_variance(banks, sums, len(matrix), padding_idx, order)
-    if square := mean_squared_length(matrix.__getitem__, len(matrix), padding_idx, matrix.device):
+    if square := measure_squared_length(matrix.__getitem__, len(matrix), padding_idx, matrix.device):
         for bank in banks:
             bank.mul_(square ** (0.5 / order))
 
@@ -96,13 +96,13 @@ def match_variance(
     """
     if any(factor.is_meta for factor in factors):
         return
-    if square := mean_squared_length(rows_of, rows, padding_idx, factors[0].device):
+    if square := measure_squared_length(rows_of, rows, padding_idx, factors[0].device):
         for factor in factors:
             factor.mul_(square ** (-0.5 / (degree or len(factors))))
 
 
 @torch.no_grad()
-def mean_squared_length(
+def measure_squared_length(
     rows_of: Callable[[Tensor], Tensor], rows: int, padding_idx: int | None, device: torch.device
 ) -> float:
     """The mean sum of squares of embeddings, which is 1 if their variance is 1/d; 0 if there are none."""

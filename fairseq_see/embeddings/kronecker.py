@@ -84,7 +84,7 @@ def compute_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
-def all_pairs(left: Tensor, right: Tensor, num_rows: int, dim: int) -> Tensor:
+def multiply_pairs(left: Tensor, right: Tensor, num_rows: int, dim: int) -> Tensor:
     """A whole matrix whose rows are products of all pairs: row i K + k is of L[i] and P[k].
 
         E[(i k), (a c)] = sum_s  L[i, a, s] P[k, s, c]      truncated to V rows and d columns
@@ -124,14 +124,14 @@ def _gradients(
     """Gradients of ``units`` and, if there are any, ``extra``."""
     grads_of = [torch.zeros_like(each, dtype=compute_dtype(each.dtype)) for each in (units, extra) if each is not None]
     dim, stored = grad_out.shape[1], index.shape[1] * vectors
-    for rows in _chunks(units, index, vectors):
+    for rows in _split_rows(units, index, vectors):
         factors = read_factors(units, extra, index[rows], vectors)
-        left, right = _operands(factors, dim)
+        left, right = _multiply_halves(factors, dim)
         grad = grad_out[rows].to(left.dtype)
-        grad = _padded(grad, left.shape[2] * right.shape[2]).unflatten(1, (left.shape[2], right.shape[2]))
+        grad = _pad(grad, left.shape[2] * right.shape[2]).unflatten(1, (left.shape[2], right.shape[2]))
         split = _split(len(factors))
-        grad_left = _outer_grad(factors[:split], _product(right, grad.transpose(1, 2)) * scale)
-        grads = torch.stack(grad_left + _outer_grad(factors[split:], _product(left * scale, grad)))
+        grad_left = _differentiate(factors[:split], _bmm(right, grad.transpose(1, 2)) * scale)
+        grads = torch.stack(grad_left + _differentiate(factors[split:], _bmm(left * scale, grad)))
         # index_add_ is several times slower with 32-bit ids.
         ids = index[rows].permute(2, 0, 1).reshape(-1).long()
         grads_of[0].index_add_(0, ids, grads[:, :, :stored].reshape(len(ids), -1))
@@ -164,14 +164,14 @@ _operator.register_autograd(_backward, setup_context=_keep)
 def _sum(units: Tensor, extra: Tensor | None, index: Tensor, vectors: int, dim: int, scale: float) -> Tensor:
     """The rows, chunk by chunk."""
     out = units.new_empty(len(index), dim)
-    for rows in _chunks(units, index, vectors):
-        left, right = _operands(read_factors(units, extra, index[rows], vectors), dim)
+    for rows in _split_rows(units, index, vectors):
+        left, right = _multiply_halves(read_factors(units, extra, index[rows], vectors), dim)
         # On the smaller operand: scaling the rows would cost a pass over all of them.
         left = (left * scale).transpose(1, 2)
         if left.shape[1] * right.shape[2] == dim and left.dtype == out.dtype:
-            _product(left, right, out[rows].view(-1, left.shape[1], right.shape[2]))
+            _bmm(left, right, out[rows].view(-1, left.shape[1], right.shape[2]))
         else:
-            out[rows] = _product(left, right).flatten(1)[:, :dim]
+            out[rows] = _bmm(left, right).flatten(1)[:, :dim]
     return out
 
 
@@ -180,7 +180,7 @@ def _split(order: int) -> int:
     return order // 2
 
 
-def _chunks(units: Tensor, index: Tensor, vectors: int) -> list[slice]:
+def _split_rows(units: Tensor, index: Tensor, vectors: int) -> list[slice]:
     """Slices of the rows whose right operands, k x m x q^(o-l) elements a row, fit CHUNK_ELEMENTS."""
     n, groups, order = index.shape
     elements = groups * units.shape[1] * (units.shape[1] // vectors) ** (order - _split(order) - 1)
@@ -188,48 +188,48 @@ def _chunks(units: Tensor, index: Tensor, vectors: int) -> list[slice]:
     return [slice(start, start + step) for start in range(0, n, step)]
 
 
-def _operands(factors: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+def _multiply_halves(factors: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """A (n, R, <= q^l) and B (n, R, q^(o-l)); columns of A of which no dimension is kept are left out."""
     split = _split(len(factors))
-    right = _outer(factors[split:])
+    right = _multiply(factors[split:])
     needed = -(-dim // right.shape[2])
-    return _outer(factors[:split])[:, :, :needed], right
+    return _multiply(factors[:split])[:, :, :needed], right
 
 
-def _outer(factors: Tensor) -> Tensor:
+def _multiply(factors: Tensor) -> Tensor:
     """Row-wise Kronecker product of (n, R, q) tensors, stacked."""
     if len(factors) == 1:
         return factors[0]
     split = _split(len(factors))
-    return (_outer(factors[:split]).unsqueeze(3) * _outer(factors[split:]).unsqueeze(2)).flatten(2)
+    return (_multiply(factors[:split]).unsqueeze(3) * _multiply(factors[split:]).unsqueeze(2)).flatten(2)
 
 
-def _outer_grad(factors: Tensor, grad: Tensor) -> list[Tensor]:
-    """Gradients of the factors of :func:`_outer`; zero for columns that ``grad`` lacks, which were truncated."""
+def _differentiate(factors: Tensor, grad: Tensor) -> list[Tensor]:
+    """Gradients of the factors of :func:`_multiply`; zero for columns that ``grad`` lacks, which were truncated."""
     if len(factors) == 1:
-        return [_padded(grad, factors.shape[3])]
+        return [_pad(grad, factors.shape[3])]
     split = _split(len(factors))
-    left, right = _outer(factors[:split]), _outer(factors[split:])
-    grad = _padded(grad, left.shape[2] * right.shape[2]).unflatten(2, (left.shape[2], -1))
+    left, right = _multiply(factors[:split]), _multiply(factors[split:])
+    grad = _pad(grad, left.shape[2] * right.shape[2]).unflatten(2, (left.shape[2], -1))
     matrices = grad.flatten(0, 1)
-    grad_left = _product(matrices, right.flatten(0, 1).unsqueeze(2)).view_as(left)
-    grad_right = _product(left.flatten(0, 1).unsqueeze(1), matrices).view_as(right)
-    return _outer_grad(factors[:split], grad_left) + _outer_grad(factors[split:], grad_right)
+    grad_left = _bmm(matrices, right.flatten(0, 1).unsqueeze(2)).view_as(left)
+    grad_right = _bmm(left.flatten(0, 1).unsqueeze(1), matrices).view_as(right)
+    return _differentiate(factors[:split], grad_left) + _differentiate(factors[split:], grad_right)
 
 
-def _padded(values: Tensor, width: int) -> Tensor:
+def _pad(values: Tensor, width: int) -> Tensor:
     """Zeros behind the last dimension up to ``width``; F.pad would copy even where there is nothing to add."""
     missing = width - values.shape[-1]
     return F.pad(values, (0, missing)) if missing else values
 
 
-def _product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+def _bmm(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     """Batched matrix product. With ``out`` autocast leaves it alone: these sums want all their digits."""
     return torch.bmm(a, b, out=a.new_empty(len(a), a.shape[1], b.shape[2]) if out is None else out)
 
 
 class _AllPairs(torch.autograd.Function):
-    """Of L (I, A, S) and P as (S, K C), without autocast as :func:`_product`."""
+    """Of L (I, A, S) and P as (S, K C), without autocast as :func:`_bmm`."""
 
     @staticmethod
     def forward(
@@ -239,7 +239,7 @@ class _AllPairs(torch.autograd.Function):
         ctx.last, ctx.step = last, max(1, CHUNK_ELEMENTS // (left.shape[1] * columns.shape[1]))
         out = left.new_empty(num_rows, dim, dtype=dtype)
         for part, rows in zip(left.split(ctx.step), out.split(ctx.step * last), strict=False):
-            product = _product(part.flatten(0, 1).unsqueeze(0), columns.unsqueeze(0))
+            product = _bmm(part.flatten(0, 1).unsqueeze(0), columns.unsqueeze(0))
             pairs = product.view(*part.shape[:2], last, -1).transpose(1, 2).flatten(2).flatten(0, 1)
             rows.copy_(pairs[: len(rows), :dim])
         return out

@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding, Footprint
-from fairseq_see.embeddings.config import MethodConfig, infeasible, meets, option
-from fairseq_see.embeddings.decompose import weighted_svd
-from fairseq_see.embeddings.init import default_scale, match_variance
+from fairseq_see.embeddings.config import MethodConfig, check_ratio, option
+from fairseq_see.embeddings.decompose import factorise
+from fairseq_see.embeddings.init import choose_scale, match_variance
 from fairseq_see.embeddings.kronecker import compute_dtype
-from fairseq_see.embeddings.packing import packed_bytes, rounded_bytes
+from fairseq_see.embeddings.packing import count_packed_bytes, count_rounded_bytes
 from fairseq_see.embeddings.registry import register
 
 STATES = 3
@@ -50,7 +50,7 @@ class LowBitEmbedding(Embedding):
     ) -> None:
         super().__init__(config, num_embeddings, embedding_dim, padding_idx)
         rank = config.rank or 1
-        self.output_scale = default_scale("balanced", embedding_dim, 2, rank)
+        self.output_scale = choose_scale("balanced", embedding_dim, 2, rank)
         self.latents = nn.Parameter(torch.randn(num_embeddings, rank) * embedding_dim**-0.5)
         self.right = nn.Parameter(torch.randn(rank, embedding_dim))
         match_variance([self.right], self._rows, num_embeddings, padding_idx)
@@ -60,27 +60,26 @@ class LowBitEmbedding(Embedding):
         """The largest rank that fits."""
         dense = 2 * num_embeddings * embedding_dim
 
-        def reached(rank: int) -> float:
-            return dense / (packed_bytes(num_embeddings * rank, STATES) + 2 * rank * embedding_dim)
+        def reach(rank: int) -> float:
+            return dense / (count_packed_bytes(num_embeddings * rank, STATES) + 2 * rank * embedding_dim)
 
-        rank = max(1, int(reached(1) / ratio) + 1)
-        while rank > 1 and reached(rank) < ratio:
+        rank = max(1, int(reach(1) / ratio) + 1)
+        while rank > 1 and reach(rank) < ratio:
             rank -= 1
-        if not meets(reached(rank), ratio):
-            raise infeasible(cls.method, ratio, [reached(rank)])
+        check_ratio(cls.method, ratio, [reach(rank)])
         return replace(config, rank=rank)
 
     @torch.no_grad()
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
         """Digits of the truncated SVD's latents, and the least-squares matrix for these digits."""
-        self.latents.copy_(weighted_svd(matrix, self.latents.shape[1], weights)[0])
-        left = self.digits()
+        self.latents.copy_(factorise(matrix, self.latents.shape[1], weights)[0])
+        left = self.round_latents()
         if weights is not None:
             left, matrix = left * weights.sqrt().unsqueeze(1), matrix * weights.sqrt().unsqueeze(1)
         self.right.copy_(torch.linalg.lstsq(left, matrix).solution / self.output_scale)
         return True
 
-    def digits(self, ids: Tensor | None = None) -> Tensor:
+    def round_latents(self, ids: Tensor | None = None) -> Tensor:
         """The digits of the words ``ids`` (n,), or of all: (n, k), -1, 0 or 1 in the dtype of the parameters."""
         dtype = compute_dtype(self.latents.dtype)
         threshold = THRESHOLD * self.latents.detach().to(dtype).abs().mean()
@@ -89,16 +88,17 @@ class LowBitEmbedding(Embedding):
             digits = latents.sign() * (latents.to(dtype).abs() > threshold)
         return digits + (latents - latents.detach())
 
-    def codes_to_pack(self) -> dict[str, tuple[Tensor, int]]:
+    def list_codes(self) -> dict[str, tuple[Tensor, int]]:
         """The digits in place of the latents: a model that is loaded from them has the same."""
-        return {"latents": (self.digits().detach().to(torch.int8), STATES)}
+        return {"latents": (self.round_latents().detach().to(torch.int8), STATES)}
 
     def footprint(self, bits: int = 16) -> Footprint:
         """Of what is shipped: digits, and B."""
         digits, parameters = self.latents.numel(), self.right.numel()
-        return Footprint(digits + parameters, packed_bytes(digits, STATES) + rounded_bytes(self.right.shape, bits))
+        return Footprint(
+            digits + parameters, count_packed_bytes(digits, STATES) + count_rounded_bytes(self.right.shape, bits)
+        )
 
     def _rows(self, ids: Tensor) -> Tensor:
-        """Digits times B."""
         with torch.autocast(ids.device.type, enabled=False):
-            return self.digits(ids) @ (self.right * self.output_scale)
+            return self.round_latents(ids) @ (self.right * self.output_scale)

@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding
-from fairseq_see.embeddings.config import MethodConfig, infeasible, meets, option
-from fairseq_see.embeddings.decompose import weighted_mean, weighted_svd
-from fairseq_see.embeddings.init import default_scale, match_variance
+from fairseq_see.embeddings.config import MethodConfig, check_ratio, option
+from fairseq_see.embeddings.decompose import average, factorise
+from fairseq_see.embeddings.init import choose_scale, match_variance
 from fairseq_see.embeddings.registry import register
 
 
@@ -49,12 +49,12 @@ class LowRankEmbedding(Embedding):
     ) -> None:
         super().__init__(config, num_embeddings, embedding_dim, padding_idx)
         k = config.rank or 1.0
-        whole, extra = math.floor(k), _extra_rows(num_embeddings, k)
+        whole, extra = math.floor(k), _count_extra(num_embeddings, k)
         self.left = nn.Parameter(torch.randn(num_embeddings, whole))
         self.extra = nn.Parameter(torch.randn(extra)) if extra else None
         self.right = nn.Parameter(torch.randn(whole + bool(extra), embedding_dim))
         self.bias = nn.Parameter(torch.zeros(embedding_dim)) if config.bias else None
-        self.output_scale = default_scale("balanced", embedding_dim, 2, k)
+        self.output_scale = choose_scale("balanced", embedding_dim, 2, k)
         factors = [self.left, self.right] if self.extra is None else [self.left, self.extra, self.right]
         match_variance(factors, self._rows, num_embeddings, padding_idx, degree=2)
 
@@ -67,10 +67,9 @@ class LowRankEmbedding(Embedding):
         # What is left after whole columns buys another row of B, and a number each for as many words as possible.
         words = dense / ratio - fixed - whole * step - embedding_dim
         k = math.floor((whole + max(0.0, words / num_embeddings)) * 10_000) / 10_000
-        extra = _extra_rows(num_embeddings, k)
+        extra = _count_extra(num_embeddings, k)
         reached = dense / (fixed + whole * step + (embedding_dim + extra if extra else 0))
-        if not meets(reached, ratio):
-            raise infeasible(cls.method, ratio, [reached])
+        check_ratio(cls.method, ratio, [reached])
         return replace(config, rank=k)
 
     @torch.no_grad()
@@ -83,15 +82,15 @@ class LowRankEmbedding(Embedding):
         if self.bias is not None:
             chosen = torch.arange(len(matrix), device=matrix.device)
             chosen = chosen[chosen != self.padding_idx] if self.padding_idx is not None else chosen
-            self.bias.copy_(weighted_mean(matrix[chosen], None if weights is None else weights[chosen]))
+            self.bias.copy_(average(matrix[chosen], None if weights is None else weights[chosen]))
             matrix = matrix - self.bias
             if self.padding_idx is not None:
                 matrix[self.padding_idx] = 0
-        left, right = weighted_svd(matrix, self.left.shape[1], weights)
+        left, right = factorise(matrix, self.left.shape[1], weights)
         if self.extra is not None:
             words = len(self.extra)
             rest = matrix[:words] - left[:words] @ right
-            column, row = weighted_svd(rest, 1, None if weights is None else weights[:words])
+            column, row = factorise(rest, 1, None if weights is None else weights[:words])
             self.extra.copy_(column.squeeze(1) / math.sqrt(self.output_scale))
             right = torch.cat((right, row))
         self.left.copy_(left / math.sqrt(self.output_scale))
@@ -100,7 +99,7 @@ class LowRankEmbedding(Embedding):
 
     def _rows(self, ids: Tensor) -> Tensor:
         """Rows of A, times B."""
-        return self.decode(self._latents(ids))
+        return self.decode(self._read_latents(ids))
 
     def decode(self, left: Tensor) -> Tensor:
         """The embeddings that have ``left`` (n, ceil(k)) in A: (n, d)."""
@@ -112,7 +111,7 @@ class LowRankEmbedding(Embedding):
         """Scores of every token, by way of k dimensions: B first, then A, and no matrix."""
         if table is not None:
             return super().project(hidden, table)
-        left, right = self._latents(), self.right * self.output_scale
+        left, right = self._read_latents(), self.right * self.output_scale
         if self.bias is not None:
             left, right = F.pad(left, (0, 1), value=1.0), torch.cat((right, self.bias.unsqueeze(0)))
         if self.padding_idx is not None:
@@ -125,7 +124,7 @@ class LowRankEmbedding(Embedding):
         """Nothing is held: neither lookups nor projections need a matrix."""
         yield
 
-    def _latents(self, ids: Tensor | None = None) -> Tensor:
+    def _read_latents(self, ids: Tensor | None = None) -> Tensor:
         """The rows ``ids`` (n,) of A, or all of them: (n, ceil(k)), the last column zero for the words without."""
         left = self.left if ids is None else F.embedding(ids, self.left)
         if self.extra is None:
@@ -134,6 +133,6 @@ class LowRankEmbedding(Embedding):
         return torch.cat((left, (last if ids is None else last[ids]).unsqueeze(1)), 1)
 
 
-def _extra_rows(rows: int, k: float) -> int:
+def _count_extra(rows: int, k: float) -> int:
     """Words that have one latent more than the others."""
     return int(rows * (k - math.floor(k)))

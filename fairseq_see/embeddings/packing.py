@@ -15,21 +15,21 @@ from fairseq_see.errors import SeeError
 HEADER = np.dtype("<i4"), 4
 
 
-def packed_bytes(codes: int, states: int) -> int:
+def count_packed_bytes(codes: int, states: int) -> int:
     """Bytes of so many codes of ``states`` different values, without the header."""
-    per_byte = _per_byte(states)
-    return -(-codes // per_byte) if per_byte else -(-codes * _bits(states) // 8)
+    per_byte = _count_per_byte(states)
+    return -(-codes // per_byte) if per_byte else -(-codes * _count_bits(states) // 8)
 
 
 def pack_codes(codes: Tensor, states: int) -> Tensor:
     """Codes (V, M) as uint8 (n,): a header, then ceil(log2 K) bits each; few states share a byte (3: five of them)."""
     offset = int(codes.min()) if codes.numel() and codes.dtype == torch.int8 else 0
     values = (codes.cpu().numpy().astype(np.int16).ravel() - offset).astype(np.uint8)
-    if per_byte := _per_byte(states):
+    if per_byte := _count_per_byte(states):
         digits = np.pad(values, (0, -len(values) % per_byte)).reshape(-1, per_byte)
         data = (digits * states ** np.arange(per_byte)).sum(1).astype(np.uint8)
     else:
-        data = np.packbits(np.unpackbits(values[:, None], axis=1, count=_bits(states), bitorder="little"))
+        data = np.packbits(np.unpackbits(values[:, None], axis=1, count=_count_bits(states), bitorder="little"))
     header = np.array([*codes.shape, states, offset], HEADER[0]).tobytes()
     return torch.frombuffer(bytearray(header + data.tobytes()), dtype=torch.uint8)
 
@@ -44,13 +44,13 @@ def unpack_codes(packed: Tensor) -> Tensor:
     size = HEADER[0].itemsize * HEADER[1]
     rows, columns, states, offset = (int(each) for each in np.frombuffer(data[:size], HEADER[0], HEADER[1]))
     count = rows * columns
-    if min(rows, columns) < 0 or states < 1 or len(data) != size + packed_bytes(count, states):
+    if min(rows, columns) < 0 or states < 1 or len(data) != size + count_packed_bytes(count, states):
         raise SeeError("packed codes are damaged; export the model again")
     stored = np.frombuffer(data[size:], np.uint8)
-    if per_byte := _per_byte(states):
+    if per_byte := _count_per_byte(states):
         values = (stored[:, None].astype(np.int16) // states ** np.arange(per_byte) % states).ravel()[:count]
     else:
-        width = _bits(states)
+        width = _count_bits(states)
         bits = np.unpackbits(stored, count=count * width).reshape(-1, width)
         values = np.packbits(bits, axis=1, bitorder="little").astype(np.int16)
     return torch.from_numpy((values + offset).reshape(rows, columns).astype(np.int8 if offset else np.uint8))
@@ -75,7 +75,7 @@ def round_rows(matrix: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     return codes.to(torch.int8), scales.squeeze(-1)
 
 
-def rounded_bytes(shape: Sequence[int], bits: int) -> int:
+def count_rounded_bytes(shape: Sequence[int], bits: int) -> int:
     """Bytes of a parameter as it is shipped: rounded, with a scale of 2 bytes for each row, where that is smaller.
 
     It stays in half precision, 2 bytes an element, where it is not, and where it is a vector (biases, LayerNorms).
@@ -83,14 +83,14 @@ def rounded_bytes(shape: Sequence[int], bits: int) -> int:
     size = math.prod(shape)
     if bits == 16 or len(shape) < 2:
         return 2 * size
-    return min(2 * size, packed_bytes(size, 2**bits - 1) + 2 * (size // shape[-1]))
+    return min(2 * size, count_packed_bytes(size, 2**bits - 1) + 2 * (size // shape[-1]))
 
 
-def _bits(states: int) -> int:
+def _count_bits(states: int) -> int:
     return max(1, (states - 1).bit_length())
 
 
-def _per_byte(states: int) -> int:
+def _count_per_byte(states: int) -> int:
     """Codes that share a byte as digits, where that takes less than whole bits; else 0."""
     digits = next(n for n in range(8, -1, -1) if states**n <= 256)
-    return digits if digits * _bits(states) > 8 else 0
+    return digits if digits * _count_bits(states) > 8 else 0

@@ -26,9 +26,9 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding
 from fairseq_see.embeddings.buffers import CodeBuffer
-from fairseq_see.embeddings.config import MethodConfig, infeasible, meets, option
+from fairseq_see.embeddings.config import MethodConfig, check_ratio, meets, option
 from fairseq_see.embeddings.init import match_variance
-from fairseq_see.embeddings.packing import packed_bytes, round_rows
+from fairseq_see.embeddings.packing import count_packed_bytes, round_rows
 from fairseq_see.embeddings.registry import register
 from fairseq_see.errors import SeeError, needs_extra
 
@@ -80,7 +80,7 @@ class ProductQuantisedEmbedding(Embedding):
     @torch.no_grad()
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
         """K-means of the subvectors of all embeddings but the padding, each as heavy as its weight."""
-        found, centroids = quantise(matrix, self._parts(), len(self.codebooks), self.padding_idx, weights)
+        found, centroids = quantise(matrix, self._split_columns(), len(self.codebooks), self.padding_idx, weights)
         self.codes_version_1.codes.copy_(found)
         self.codebooks.copy_(centroids)
         return True
@@ -88,10 +88,12 @@ class ProductQuantisedEmbedding(Embedding):
     def _rows(self, ids: Tensor) -> Tensor:
         """Every subvector from its codebook."""
         codes = self.codes_version_1.codes.index_select(0, ids).int()
-        parts = [F.embedding(code, self.codebooks[:, at]) for code, at in zip(codes.T, self._parts(), strict=True)]
+        parts = [
+            F.embedding(code, self.codebooks[:, at]) for code, at in zip(codes.T, self._split_columns(), strict=True)
+        ]
         return torch.cat(parts, 1)
 
-    def _parts(self) -> list[slice]:
+    def _split_columns(self) -> list[slice]:
         """The columns of each subvector."""
         parts = self.codes_version_1.codes.shape[1]
         bounds = [-(-part * self.embedding_dim // parts) for part in range(parts + 1)]
@@ -112,14 +114,6 @@ class Int8Embedding(Embedding):
         self.scales = nn.Parameter(torch.zeros(num_embeddings))
         self.initialise_from(torch.randn(num_embeddings, embedding_dim) * embedding_dim**-0.5)
 
-    @classmethod
-    def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
-        """There is one ratio, that of the bytes."""
-        reached = 2 * embedding_dim / (embedding_dim + 2)
-        if not meets(reached, ratio):
-            raise infeasible(cls.method, ratio, [reached])
-        return config
-
     @torch.no_grad()
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
         """Round the matrix."""
@@ -131,7 +125,6 @@ class Int8Embedding(Embedding):
         return True
 
     def _rows(self, ids: Tensor) -> Tensor:
-        """Codes times scales."""
         return self.codes_version_1.codes.index_select(0, ids).to(self.scales.dtype) * self.scales[ids].unsqueeze(1)
 
 
@@ -150,17 +143,15 @@ def plan_codes(
     Raises:
         InfeasibleRatio: none meets it.
     """
-    dense, best = 2 * num_embeddings * embedding_dim, (0.0, 1, 2)
-    reached: dict[float, None] = {}
+    dense, best, reached = 2 * num_embeddings * embedding_dim, (0.0, 1, 2), set()
     for codes in choices:
-        for centroids in range(2, min(MOST, num_embeddings) + 1):
-            size = packed_bytes(num_embeddings * codes, centroids) + 2 * centroids * embedding_dim
-            reached[dense / size] = None
+        for centroids in range(2, max(2, min(MOST, num_embeddings)) + 1):
+            size = count_packed_bytes(num_embeddings * codes, centroids) + 2 * centroids * embedding_dim
+            reached.add(dense / size)
             if meets(dense / size, ratio):
                 # A bit of a large codebook is worth more than one of a small one: measured, docs/codes.md.
                 best = max(best, (codes * math.log(centroids) ** 1.5, codes, centroids))
-    if not best[0]:
-        raise infeasible(method, ratio, reached or [1.0])
+    check_ratio(method, ratio, reached)
     return best[1], best[2]
 
 

@@ -9,14 +9,14 @@ from another by more than chance.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding
-from fairseq_see.embeddings.config import MethodConfig, infeasible, meets, option
+from fairseq_see.embeddings.config import MethodConfig, option
 from fairseq_see.embeddings.registry import register
 
 
@@ -45,15 +45,6 @@ class RandomEmbedding(Embedding):
         self.register_buffer("frozen", frozen * embedding_dim**-0.5, persistent=False)
         self.map = nn.Parameter(torch.randn(embedding_dim, embedding_dim) * embedding_dim**-0.5)
 
-    @classmethod
-    def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
-        """There is one ratio, V / d."""
-        reached = num_embeddings / embedding_dim
-        if not meets(reached, ratio):
-            raise infeasible(cls.method, ratio, [reached])
-        return config
-
     def _rows(self, ids: Tensor) -> Tensor:
-        """Frozen embeddings times the map."""
         with torch.autocast(ids.device.type, enabled=False):
             return F.embedding(ids, self.frozen) @ self.map

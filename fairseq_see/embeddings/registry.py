@@ -35,7 +35,7 @@ def register(name: str) -> Callable[[E], E]:
     return add
 
 
-def embedding_class(method: str) -> type[Embedding]:
+def find_class(method: str) -> type[Embedding]:
     """The class registered as ``method``."""
     try:
         return REGISTRY[ALIASES.get(method, method)]
@@ -57,8 +57,8 @@ def complete_config(
         SeeError: an unknown method or option, or an impossible value.
         InfeasibleRatio: the ratio cannot be reached.
     """
-    cls = embedding_class(method)
-    config = cls.Config.of(method, options or {})
+    cls = find_class(method)
+    config = cls.Config.from_options(method, options or {})
     if num_embeddings < 1 or embedding_dim < 1:
         raise SeeError(f"an embedding needs at least one row and one column, not {num_embeddings} x {embedding_dim}")
     if cls.uses_index:
@@ -72,7 +72,7 @@ def complete_config(
         return config
     if not 0 < ratio < math.inf:
         raise SeeError(f"the ratio is {ratio}, but must be a number above 0")
-    if given := [each for each in cls.Config().unplanned() if each not in config.unplanned()]:
+    if given := [each for each in cls.Config().list_unplanned() if each not in config.list_unplanned()]:
         raise SeeError(f"give {method!r} either a ratio or {given[0]}, not both")
     return cls.plan(config, ratio, num_embeddings, embedding_dim, index)
 
@@ -105,7 +105,7 @@ def build(
     config = complete_config(method, num_embeddings, embedding_dim, ratio, index, options)
     if padding_idx is not None and not 0 <= padding_idx < num_embeddings:
         raise SeeError(f"padding_idx {padding_idx} is not one of the {num_embeddings} rows")
-    return embedding_class(method).create(config, num_embeddings, embedding_dim, padding_idx, index)
+    return find_class(method).create(config, num_embeddings, embedding_dim, padding_idx, index)
 
 
 def restore(description: Mapping[str, Any]) -> Embedding:
@@ -115,8 +115,8 @@ def restore(description: Mapping[str, Any]) -> Embedding:
         SeeError: it is damaged, or holds an option that this version does not know.
     """
     try:
-        cls, sizes = embedding_class(description["method"]), description.get("index")
-        config = cls.Config.of(description["method"], description["config"])
+        cls, sizes = find_class(description["method"]), description.get("index")
+        config = cls.Config.from_options(description["method"], description["config"])
         rows, columns, padding = (description[name] for name in ("rows", "columns", "padding"))
         return cls.create(config, rows, columns, padding, None if sizes is None else IndexSizes(**sizes))
     except (KeyError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:

@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from fairseq_see.embeddings.buffers import IndexSizes
 from fairseq_see.embeddings.config import MethodConfig, option
 from fairseq_see.embeddings.indexed import IndexedEmbedding, add_senses
-from fairseq_see.embeddings.init import INITS, align_vectors, default_scale, initialise_vectors
+from fairseq_see.embeddings.init import INITS, align_vectors, choose_scale, initialise_vectors
 from fairseq_see.embeddings.registry import register
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 from fairseq_see.errors import SeeError
@@ -103,7 +103,7 @@ class SEEEmbedding(IndexedEmbedding):
         if config.output_scale is None:
             senses = sizes.senses / num_embeddings if self.senses else 0
             terms = math.sqrt(both[0] * both[1]) * (1 + senses)
-            self._complete(output_scale=default_scale(config.init, embedding_dim, order, terms))
+            self._complete(output_scale=choose_scale(config.init, embedding_dim, order, terms))
         shape = embedding_dim, order, config.frequent_share
         self.sememes = UnitVectors(sizes.sememes, both[0], *shape) if self.senses else None
         self.morphemes = UnitVectors(sizes.morphemes, both[1], *shape)
@@ -111,18 +111,18 @@ class SEEEmbedding(IndexedEmbedding):
         if self.norm is not None:
             nn.init.constant_(self.norm.weight, embedding_dim**-0.5)
         if known:
-            initialise_vectors(self._kinds(), config.init, self._sums, num_embeddings, padding_idx)
+            initialise_vectors(self._kinds, config.init, self._sum_products, num_embeddings, padding_idx)
 
     def reference_rows(self, ids: Iterable[int]) -> list[Tensor]:
         """Equations 3 and 4 as they are written, one product after another in float64: what the tests compare with."""
-        index = self.index.unit_index()
+        index = self.index.to_unit_index()
         rows = []
         for word in ids:
             senses = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]]
             groups = [(self.sememes, index.groups[sense]) for sense in senses]
             row = torch.zeros(self.morphemes.width**index.order, dtype=torch.float64)
             for kind, units in [*groups, (self.morphemes, index.word_morphemes[word])]:
-                owned = [kind.of(int(unit)).double() for unit in units]  # type: ignore[union-attr]
+                owned = [kind.select(int(unit)).double() for unit in units]  # type: ignore[union-attr]
                 for i in range(min(len(vectors) for vectors in owned)):
                     product = owned[0][i]
                     for vectors in owned[1:]:
@@ -157,12 +157,12 @@ class SEEEmbedding(IndexedEmbedding):
 
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
         """Aligned vectors, far from the matrix."""
-        align_vectors(self._kinds(), self._sums, matrix, self.padding_idx)
+        align_vectors(self._kinds, self._sum_products, matrix, self.padding_idx)
         return False
 
     def _rows(self, ids: Tensor) -> Tensor:
         """Sum the products of each word, and normalise the sum if LayerNorm is on."""
-        return self._normalise(self._sums(ids))
+        return self._normalise(self._sum_products(ids))
 
     def _table(self) -> Tensor:
         """All embeddings, each distinct group of sememes reconstructed once if words share many."""
@@ -173,19 +173,19 @@ class SEEEmbedding(IndexedEmbedding):
         morphemes = self.morphemes.sum(index.word_morphemes.unsqueeze(1), self._scale)
         return self._normalise(add_senses(morphemes, groups, index))
 
-    def _sums(self, ids: Tensor) -> Tensor:
+    def _sum_products(self, ids: Tensor) -> Tensor:
         """The sums of products, (n, d)."""
-        out = self.morphemes.sum(self.index.morphemes_of(ids).unsqueeze(1), self._scale)
+        out = self.morphemes.sum(self.index.read_morphemes(ids).unsqueeze(1), self._scale)
         if self.sememes is None:
             return out
-        first, senses = self.index.senses_of(ids)
+        first, senses = self.index.find_slots(ids)
         # Those of words with equally many senses together.
         for count in range(1, max(2, self.index.sizes.rank)):
             words = (senses == count).nonzero().squeeze(1)
             # One sum is made even of nothing: distributed training expects a gradient of every parameter at every step.
             if len(words) or count == 1:
                 slots = first[words].unsqueeze(1) + torch.arange(count, device=ids.device)
-                out.index_add_(0, words, self.sememes.sum(self.index.groups_at(slots), self._scale))
+                out.index_add_(0, words, self.sememes.sum(self.index.read_groups(slots), self._scale))
         return out
 
     def _normalise(self, rows: Tensor) -> Tensor:
@@ -195,6 +195,7 @@ class SEEEmbedding(IndexedEmbedding):
     def _scale(self) -> float:
         return self.config.output_scale or 1.0
 
+    @property
     def _kinds(self) -> list[UnitVectors]:
         return [self.morphemes] if self.sememes is None else [self.sememes, self.morphemes]
 

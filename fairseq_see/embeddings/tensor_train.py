@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding
-from fairseq_see.embeddings.config import MethodConfig, infeasible, meets, option
-from fairseq_see.embeddings.decompose import level, tensor_train
-from fairseq_see.embeddings.init import default_scale, match_variance
-from fairseq_see.embeddings.kronecker import all_pairs, ceil_root, compute_dtype
+from fairseq_see.embeddings.config import MethodConfig, check_ratio, meets, option
+from fairseq_see.embeddings.decompose import factorise_tensor_train, level
+from fairseq_see.embeddings.init import choose_scale, match_variance
+from fairseq_see.embeddings.kronecker import ceil_root, compute_dtype, multiply_pairs
 from fairseq_see.embeddings.registry import register
 
 # Elements of one gathered operand at a time: 32 MB.
@@ -50,35 +50,34 @@ class TensorTrainEmbedding(Embedding):
         self, config: TensorTrainConfig, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
     ) -> None:
         super().__init__(config, num_embeddings, embedding_dim, padding_idx)
-        (v1, v2, v3), (d1, d2, d3) = factors(num_embeddings), factors(embedding_dim)
+        (v1, v2, v3), (d1, d2, d3) = find_factors(num_embeddings), find_factors(embedding_dim)
         first, second = config.rank or (1, 1)
         self.first = nn.Parameter(torch.randn(v1, d1, first))
         self.second = nn.Parameter(torch.randn(v2, d2, first, second))
         self.third = nn.Parameter(torch.randn(v3, second, d3))
-        self.output_scale = default_scale("balanced", embedding_dim, 3, first * second)
+        self.output_scale = choose_scale("balanced", embedding_dim, 3, first * second)
         match_variance([self.first, self.second, self.third], self._rows, num_embeddings, padding_idx)
 
     @classmethod
     def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
         """The largest ranks that fit, equal or one apart; where none are, the smaller at least half the larger."""
         dense = num_embeddings * embedding_dim
-        (v1, v2, v3), (d1, d2, d3) = factors(num_embeddings), factors(embedding_dim)
+        (v1, v2, v3), (d1, d2, d3) = find_factors(num_embeddings), find_factors(embedding_dim)
 
-        def reached(first: int, second: int) -> float:
+        def reach(first: int, second: int) -> float:
             return dense / (v1 * d1 * first + first * v2 * d2 * second + second * v3 * d3)
 
-        ranks, first = {(1, 1): reached(1, 1)}, 1
-        while reached(first, 1) >= ratio:
+        ranks, first = {(1, 1): reach(1, 1)}, 1
+        while reach(first, 1) >= ratio:
             second = int((dense / ratio - v1 * d1 * first) / (first * v2 * d2 + v3 * d3))
             # The division may have been rounded down.
             for rank in ((first, second), (first, second + 1)):
                 low, high = min(rank), max(rank)
                 if low >= 1 and high - low <= max(1, high // 2):
-                    ranks[rank] = reached(*rank)
+                    ranks[rank] = reach(*rank)
             first += 1
+        check_ratio(cls.method, ratio, ranks.values())
         fitting = [rank for rank, value in ranks.items() if meets(value, ratio)]
-        if not fitting:
-            raise infeasible(cls.method, ratio, ranks.values())
         return replace(config, rank=min(fitting, key=lambda rank: (abs(rank[0] - rank[1]) > 1, ranks[rank])))
 
     @torch.no_grad()
@@ -88,7 +87,7 @@ class TensorTrainEmbedding(Embedding):
         v3, _, d3 = self.third.shape
         matrix = F.pad(matrix, (0, d1 * d2 * d3 - matrix.shape[1], 0, v1 * v2 * v3 - len(matrix)))
         folded = matrix.view(v1, v2, v3, d1, d2, d3).permute(0, 3, 1, 4, 2, 5).reshape(v1 * d1, v2 * d2, v3 * d3)
-        a, b, c = level(tensor_train(folded, (first, second)), self.output_scale)
+        a, b, c = level(factorise_tensor_train(folded, (first, second)), self.output_scale)
         self.first.copy_(a.view(v1, d1, first))
         self.second.copy_(b.view(first, v2, d2, second).permute(1, 2, 0, 3))
         self.third.copy_(c.view(second, v3, d3).transpose(0, 1))
@@ -99,7 +98,7 @@ class TensorTrainEmbedding(Embedding):
         pairs, last = ids // len(self.third), ids % len(self.third)
         with torch.autocast(ids.device.type, enabled=False):
             few = SINGLY * len(ids) <= len(self.first) * len(self.second)
-            left = self._left(pairs if few else None)
+            left = self._multiply_left(pairs if few else None)
             if few:
                 pairs = torch.arange(len(ids), device=ids.device)
             third, step = self.third.to(left.dtype), max(1, CHUNK_ELEMENTS // left.shape[1:].numel())
@@ -109,11 +108,11 @@ class TensorTrainEmbedding(Embedding):
 
     def _table(self) -> Tensor:
         """All rows, as one matrix product."""
-        with torch.autocast(self._device().type, enabled=False):
-            left = self._left()
-        return all_pairs(left, self.third, self.num_embeddings, self.embedding_dim)
+        with torch.autocast(self._device.type, enabled=False):
+            left = self._multiply_left()
+        return multiply_pairs(left, self.third, self.num_embeddings, self.embedding_dim)
 
-    def _left(self, pairs: Tensor | None = None) -> Tensor:
+    def _multiply_left(self, pairs: Tensor | None = None) -> Tensor:
         """The product of the first two cores, (v1 v2, d1 d2, R2), or its rows ``pairs`` (n,); in float32 at least."""
         dtype = compute_dtype(self.first.dtype)
         first, second = self.first.to(dtype) * self.output_scale, self.second.to(dtype)
@@ -123,7 +122,7 @@ class TensorTrainEmbedding(Embedding):
         return torch.einsum("nar,nbrs->nabs", first, second).flatten(1, 2)
 
 
-def factors(number: int) -> tuple[int, int, int]:
+def find_factors(number: int) -> tuple[int, int, int]:
     """Three factors, rising, whose product is at least ``number``, with as little waste as equal factors allow."""
     root = ceil_root(number, 3)
     candidates = (

@@ -30,7 +30,7 @@ from torch.utils.checkpoint import checkpoint
 from fairseq_see.embeddings.buffers import IndexSizes
 from fairseq_see.embeddings.config import MethodConfig, option
 from fairseq_see.embeddings.indexed import IndexedEmbedding
-from fairseq_see.embeddings.init import mean_squared_length
+from fairseq_see.embeddings.init import measure_squared_length
 from fairseq_see.embeddings.kronecker import compute_dtype
 from fairseq_see.embeddings.registry import register
 from fairseq_see.units import UnitIndex
@@ -79,7 +79,7 @@ class SememeLSTMEmbedding(IndexedEmbedding):
             self.lstm = nn.LSTM(embedding_dim, embedding_dim, batch_first=True)
             nn.init.normal_(self.vectors, std=embedding_dim**-0.5)
             if config.output_scale is None and self.index.known and not self.vectors.is_meta:
-                square = mean_squared_length(self._rows, num_embeddings, padding_idx, self.vectors.device)
+                square = measure_squared_length(self._rows, num_embeddings, padding_idx, self.vectors.device)
                 self._complete(output_scale=float(f"{(square or 1.0) ** -0.5:.2g}"))
         self.lstm.reset_parameters()
         nn.init.normal_(self.vectors, std=embedding_dim**-0.5)
@@ -92,14 +92,14 @@ class SememeLSTMEmbedding(IndexedEmbedding):
             chunks = ids.split(WORDS)
             if len(chunks) > 1 and torch.is_grad_enabled():
                 # Or else the states of all chunks would be kept for the backward pass.
-                parts = [checkpoint(self._last_states, chunk, weights, use_reentrant=False) for chunk in chunks]
+                parts = [checkpoint(self._read_states, chunk, weights, use_reentrant=False) for chunk in chunks]
             else:
-                parts = [self._last_states(chunk, weights) for chunk in chunks]
+                parts = [self._read_states(chunk, weights) for chunk in chunks]
             return torch.cat(parts).to(self.vectors.dtype) * (self.config.output_scale or 1.0)
 
-    def _last_states(self, ids: Tensor, weights: dict[str, Tensor]) -> Tensor:
+    def _read_states(self, ids: Tensor, weights: dict[str, Tensor]) -> Tensor:
         """h[n] of the words ``ids`` (n,), (n, d); zero for a word without units."""
-        units, lengths = self._units(ids)
+        units, lengths = self._list_units(ids)
         dtype = next(iter(weights.values())).dtype
         out = torch.zeros(len(ids), self.embedding_dim, dtype=dtype, device=ids.device)
         there = lengths.nonzero().squeeze(1)
@@ -110,16 +110,16 @@ class SememeLSTMEmbedding(IndexedEmbedding):
         _, (last, _) = functional_call(self.lstm, weights, (packed,))
         return out.index_copy(0, there, last[0])
 
-    def _units(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+    def _list_units(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """The units of words, one word after another, and how many each has: sense by sense, then its morphemes."""
         index, order = self.index, self.index.order
-        first, senses = index.senses_of(ids)
+        first, senses = index.find_slots(ids)
         nth = torch.arange(index.sizes.rank - 1, device=ids.device)
         there = nth < senses.unsqueeze(1)
-        morphemes = index.morphemes_of(ids)
+        morphemes = index.read_morphemes(ids)
         # The first ids of either kind are the padding units.
         sememes = morphemes.new_zeros(*there.shape, order)
-        sememes[there] = index.groups_at((first.unsqueeze(1) + nth)[there])
+        sememes[there] = index.read_groups((first.unsqueeze(1) + nth)[there])
         real = torch.cat((sememes.flatten(1), morphemes), 1) >= order
         units = torch.cat((sememes.flatten(1) - order, morphemes + index.sizes.sememes - 2 * order), 1)
         return units[real], real.sum(1)

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.config import infeasible, meets
+from fairseq_see.embeddings.config import check_ratio, meets
 from fairseq_see.embeddings.kronecker import ceil_root, has_extra, kronecker_sum
 from fairseq_see.errors import SeeError
 
@@ -37,11 +37,11 @@ class UnitVectors(nn.Module):
     def __init__(self, units: int, m: float, dim: int, order: int, share: float = 0.0) -> None:
         super().__init__()
         self.m, self.dim, self.order, self.width = m, dim, order, ceil_root(dim, order)
-        self.whole, owners, self.more = shares_of(units, m, order, share)
+        self.whole, owners, self.more = share_vectors(units, m, order, share)
         self.vectors = nn.Parameter(torch.empty(units, self.whole * self.width))
         self.extra = nn.Parameter(torch.empty(owners, self.more * self.width)) if owners else None
 
-    def of(self, unit: int) -> Tensor:
+    def select(self, unit: int) -> Tensor:
         """The vectors that one unit owns, (k, q)."""
         banks = [self.vectors] if self.extra is None or unit >= len(self.extra) else [self.vectors, self.extra]
         return torch.cat([bank[unit].view(-1, self.width) for bank in banks])
@@ -57,7 +57,7 @@ class UnitVectors(nn.Module):
         return rows.index_add_(0, owning, more)
 
 
-def shares_of(units: int, m: float, order: int, share: float = 0.0) -> tuple[int, int, int]:
+def share_vectors(units: int, m: float, order: int, share: float = 0.0) -> tuple[int, int, int]:
     """Who of U units owns how many vectors, m on average; arguments as of :class:`UnitVectors`.
 
     Returns:
@@ -82,9 +82,9 @@ def shares_of(units: int, m: float, order: int, share: float = 0.0) -> tuple[int
     return (whole, min(shared // more, units), more) if more > 0 else (whole, 0, 1)
 
 
-def vectors_of(units: int, m: float, order: int, share: float = 0.0) -> int:
+def count_vectors(units: int, m: float, order: int, share: float = 0.0) -> int:
     """How many vectors U units own together."""
-    whole, owners, more = shares_of(units, m, order, share)
+    whole, owners, more = share_vectors(units, m, order, share)
     return units * whole + owners * more
 
 
@@ -130,13 +130,13 @@ def plan_vectors(
             wanted = max(1.0, (vectors - others) / sememes), 1.0
         # Rounded down, so that m is short to write and its parameters still fit.
         m = math.floor(wanted[0] * steps) / steps, math.floor(wanted[1] * steps) / steps
-        vectors = sum(vectors_of(number, each, order, share) for number, each in zip(units, m, strict=True))
+        vectors = sum(count_vectors(number, each, order, share) for number, each in zip(units, m, strict=True))
         return m, dense / (vectors * width + fixed)
 
     m, reached = reach(ratio)
-    if meets(reached, ratio) or (integer and reached >= ratio):
-        return m
-    # What one m reaches may be too fine to be planned again.
-    while not meets(reach(reached)[1], reached):
-        reached = reach(reached)[1]
-    raise infeasible(method, ratio, [reached], advice)
+    if not (integer and reached >= ratio):
+        # What one m reaches may be too fine to be planned again.
+        while not meets(reached, ratio) and not meets(reach(reached)[1], reached):
+            reached = reach(reached)[1]
+        check_ratio(method, ratio, [reached], advice)
+    return m

@@ -26,9 +26,9 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding
 from fairseq_see.embeddings.config import MethodConfig, option
-from fairseq_see.embeddings.decompose import canonical, truncated_svd
-from fairseq_see.embeddings.init import default_scale, initialise_vectors
-from fairseq_see.embeddings.kronecker import all_pairs, ceil_root, compute_dtype, read_factors
+from fairseq_see.embeddings.decompose import factorise, factorise_canonical
+from fairseq_see.embeddings.init import choose_scale, initialise_vectors
+from fairseq_see.embeddings.kronecker import ceil_root, compute_dtype, multiply_pairs, read_factors
 from fairseq_see.embeddings.registry import register
 from fairseq_see.embeddings.unit_vectors import UnitVectors, plan_vectors
 
@@ -67,8 +67,8 @@ class Word2KetEmbedding(Embedding):
         super().__init__(config, num_embeddings, embedding_dim, padding_idx)
         rank, self.order = config.rank or 1.0, config.order
         self.leaves = UnitVectors(num_embeddings * self.order, rank, embedding_dim, self.order)
-        self.output_scale = default_scale("balanced", embedding_dim, self.order, rank)
-        initialise_vectors([self.leaves], "balanced", self._sums, num_embeddings, padding_idx)
+        self.output_scale = choose_scale("balanced", embedding_dim, self.order, rank)
+        initialise_vectors([self.leaves], "balanced", self._sum_products, num_embeddings, padding_idx)
         tree_scale = torch.full((embedding_dim,), (rank * embedding_dim) ** -0.5)
         self.scale = nn.Parameter(tree_scale) if config.tree_layernorm else None
 
@@ -92,9 +92,9 @@ class Word2KetEmbedding(Embedding):
         whole, extra = self.leaves.whole, self.leaves.extra
         more = 0 if extra is None else len(extra) // order
         leaves = self.leaves.vectors.view(len(rows), order, whole, width)
-        leaves[more:] = torch.stack(canonical(rows[more:], whole), 1)
+        leaves[more:] = torch.stack(factorise_canonical(rows[more:], whole), 1)
         if extra is not None:
-            full = torch.stack(canonical(rows[:more], whole + 1), 1)
+            full = torch.stack(factorise_canonical(rows[:more], whole + 1), 1)
             leaves[:more] = full[:, :, :whole]
             extra[: more * order] = full[:, :, whole].flatten(0, 1)
         return True
@@ -102,14 +102,14 @@ class Word2KetEmbedding(Embedding):
     def _rows(self, ids: Tensor) -> Tensor:
         """Sum the products of each word's own leaves."""
         if self.scale is None:
-            return self._sums(ids)
-        factors = read_factors(self.leaves.vectors, self.leaves.extra, self._leaves_of(ids), self.leaves.whole)
-        return _tree(list(factors)).sum(1)[:, : self.embedding_dim] * self.scale
+            return self._sum_products(ids)
+        factors = read_factors(self.leaves.vectors, self.leaves.extra, self._find_leaves(ids), self.leaves.whole)
+        return _multiply_tree(list(factors)).sum(1)[:, : self.embedding_dim] * self.scale
 
-    def _sums(self, ids: Tensor) -> Tensor:
-        return self.leaves.sum(self._leaves_of(ids), self.output_scale)
+    def _sum_products(self, ids: Tensor) -> Tensor:
+        return self.leaves.sum(self._find_leaves(ids), self.output_scale)
 
-    def _leaves_of(self, ids: Tensor) -> Tensor:
+    def _find_leaves(self, ids: Tensor) -> Tensor:
         """The leaves of words (n,), of one group each: (n, 1, o)."""
         return ids.view(-1, 1, 1) * self.order + torch.arange(self.order, device=ids.device)
 
@@ -128,7 +128,7 @@ class Word2KetXSEmbedding(Embedding):
         rank, self.order = config.rank or 1.0, config.order
         self.base = ceil_root(num_embeddings, self.order)
         self.digits = UnitVectors(self.order * self.base, rank, embedding_dim, self.order)
-        self.output_scale = default_scale("balanced", embedding_dim, self.order, rank)
+        self.output_scale = choose_scale("balanced", embedding_dim, self.order, rank)
         initialise_vectors([self.digits], "balanced", self._rows, num_embeddings, padding_idx)
 
     @classmethod
@@ -150,13 +150,13 @@ class Word2KetXSEmbedding(Embedding):
         # (i1 i2), (j1 j2) -> (i1 j1), (i2 j2): a Kronecker product becomes an outer one.
         folded = matrix.view(base, base, width, width).transpose(1, 2).reshape(base * width, base * width)
         whole, extra = self.digits.whole, self.digits.extra
-        left, right = truncated_svd(folded, whole)
+        left, right = factorise(folded, whole)
         both = torch.stack((left, right.T)).view(2, base, width, whole)
         self.digits.vectors.copy_(both.permute(1, 0, 3, 2).reshape(base * 2, whole * width))
         if extra is not None:
             digits = (len(extra) + 1) // 2, len(extra) // 2
             rest = (folded - left @ right)[: digits[0] * width, : digits[1] * width]
-            column, row = truncated_svd(rest, 1)
+            column, row = factorise(rest, 1)
             extra[0::2] = column.view(digits[0], width)
             extra[1::2] = row.view(digits[1], width)
         return True
@@ -179,13 +179,13 @@ class Word2KetXSEmbedding(Embedding):
             extra = F.pad(self.digits.extra, (0, 0, 0, 2 * self.base - len(self.digits.extra)))
             vectors = torch.cat((vectors, extra.view(self.base, 2, 1, -1)), 2)
         left = vectors[:, 0].transpose(1, 2).to(compute_dtype(vectors.dtype)) * self.output_scale
-        return all_pairs(left, vectors[:, 1], self.num_embeddings, self.embedding_dim)
+        return multiply_pairs(left, vectors[:, 1], self.num_embeddings, self.embedding_dim)
 
 
-def _tree(factors: list[Tensor]) -> Tensor:
+def _multiply_tree(factors: list[Tensor]) -> Tensor:
     """Balanced tree of row-wise Kronecker products of (n, r, q) tensors, each node normalised."""
     if len(factors) == 1:
         return factors[0]
     half = (len(factors) + 1) // 2
-    node = (_tree(factors[:half]).unsqueeze(3) * _tree(factors[half:]).unsqueeze(2)).flatten(2)
+    node = (_multiply_tree(factors[:half]).unsqueeze(3) * _multiply_tree(factors[half:]).unsqueeze(2)).flatten(2)
     return F.layer_norm(node, node.shape[2:])

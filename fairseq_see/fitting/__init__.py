@@ -3,6 +3,6 @@
 from fairseq_see.fitting.fit import FitConfig, fit, initialise
 from fairseq_see.fitting.losses import parse_loss
 from fairseq_see.fitting.metrics import measure
-from fairseq_see.fitting.presets import PRESETS, FitPreset, preset_named
+from fairseq_see.fitting.presets import PRESETS, FitPreset, find_preset
 
-__all__ = ["PRESETS", "FitConfig", "FitPreset", "fit", "initialise", "measure", "parse_loss", "preset_named"]
+__all__ = ["PRESETS", "FitConfig", "FitPreset", "find_preset", "fit", "initialise", "measure", "parse_loss"]

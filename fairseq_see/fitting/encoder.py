@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fairseq_see.embeddings import Embedding
-from fairseq_see.embeddings.decompose import weighted_mean, weighted_svd
+from fairseq_see.embeddings.decompose import average, factorise
 from fairseq_see.embeddings.low_rank import LowRankEmbedding
 from fairseq_see.errors import SeeError
 
@@ -37,9 +37,9 @@ class LinearEncoder(nn.Module):
         with torch.no_grad():
             rows, counts = matrix[train], None if weights is None else weights[train]
             if embedding.bias is not None:
-                embedding.bias.copy_(weighted_mean(rows, counts))
+                embedding.bias.copy_(average(rows, counts))
                 rows = rows - embedding.bias
-            right = weighted_svd(rows, len(embedding.right), counts)[1]
+            right = factorise(rows, len(embedding.right), counts)[1]
             embedding.right.copy_(right / embedding.output_scale**0.5)
             # Of orthogonal rows: what maps an embedding to the latents that decode to its projection.
             weight = torch.linalg.pinv(embedding.right * embedding.output_scale)
@@ -48,18 +48,18 @@ class LinearEncoder(nn.Module):
 
     def rows(self, ids: Tensor) -> Tensor:
         """The embeddings ``ids`` (n,) encoded and decoded: (n, d)."""
-        return self.embedding.decode(self._latents(ids))
+        return self.embedding.decode(self._encode(ids))
 
     @torch.no_grad()
     def leave_latents(self) -> None:
         """Write the latents of all words into the embedding."""
-        latents = self._latents(torch.arange(len(self._matrix), device=self._matrix.device))
+        latents = self._encode(torch.arange(len(self._matrix), device=self._matrix.device))
         whole = self.embedding.left.shape[1]
         self.embedding.left.copy_(latents[:, :whole])
         if self.embedding.extra is not None:
             self.embedding.extra.copy_(latents[: len(self.embedding.extra), whole])
 
-    def _latents(self, ids: Tensor) -> Tensor:
+    def _encode(self, ids: Tensor) -> Tensor:
         latents = self._matrix[ids] @ self.weight
         if self.bias is not None:
             latents = latents + self.bias

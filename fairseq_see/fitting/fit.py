@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import StepLR
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting.encoder import LinearEncoder
-from fairseq_see.fitting.losses import alpha_at, parse_loss
+from fairseq_see.fitting.losses import parse_loss, schedule_alpha
 
 OPTIMIZERS = ("adam", "lbfgs")
 
@@ -148,7 +148,7 @@ class _Loop:
     def step(self, epoch: int, train: Tensor) -> None:
         """One epoch."""
         config = self.config
-        alpha = alpha_at(epoch, config.epochs, config.alpha)
+        alpha = schedule_alpha(epoch, config.epochs, config.alpha)
         if config.optimizer == "lbfgs":
             self.optimizer.step(lambda: self._backward(train, alpha))
             return
@@ -162,8 +162,8 @@ class _Loop:
     @torch.no_grad()
     def judge(self, ids: Tensor) -> None:
         """Note the loss, and the parameters if it is the lowest."""
-        alpha = self.config.alpha[1]
-        value = sum(float(self._loss(part, alpha)) * len(part) for part in ids.split(EVALUATION_ROWS)) / len(ids)
+        parts, alpha = ids.split(EVALUATION_ROWS), self.config.alpha[1]
+        value = sum(float(self._compute_loss(part, alpha)) * len(part) for part in parts) / len(ids)
         if not math.isfinite(value):
             raise SeeError(f"the loss after epoch {len(self.losses)} is {value}; lower --lr")
         if value < min(self.losses, default=math.inf):
@@ -172,11 +172,11 @@ class _Loop:
 
     def _backward(self, ids: Tensor, alpha: float) -> float:
         self.optimizer.zero_grad()
-        value = self._loss(ids, alpha)
+        value = self._compute_loss(ids, alpha)
         value.backward()
         return value.item()
 
-    def _loss(self, ids: Tensor, alpha: float) -> Tensor:
+    def _compute_loss(self, ids: Tensor, alpha: float) -> Tensor:
         weights = None if self.weights is None else self.weights[ids]
         return self.loss(self.module.rows(ids), self.matrix[ids], weights, alpha)
 

@@ -73,7 +73,7 @@ def parse_loss(text: str) -> Mix:
     return Mix(tuple(terms.items()))
 
 
-def alpha_at(epoch: int, epochs: int, alpha: tuple[float, float]) -> float:
+def schedule_alpha(epoch: int, epochs: int, alpha: tuple[float, float]) -> float:
     """The exponent of ``power`` in an epoch, counted from 0.
 
     It falls from the first to the last value over two thirds of the epochs, in equal steps, and stays there: 20 of 30

@@ -46,13 +46,13 @@ def measure(x: Tensor, y: Tensor, counts: Tensor) -> list[dict[str, Any]]:
                 "mse": float((near - far).square().mean()),
                 "relative_error": float((near - far).norm() / far.norm()),
                 "cosine": float(F.cosine_similarity(near, far, dim=1).mean()),
-                "neighbours": neighbour_overlap(x, y, ids[:: -(-len(ids) // QUERIES)]),
+                "neighbours": measure_overlap(x, y, ids[:: -(-len(ids) // QUERIES)]),
             }
         )
     return measures
 
 
-def neighbour_overlap(x: Tensor, y: Tensor, ids: Tensor, k: int = NEIGHBOURS) -> float:
+def measure_overlap(x: Tensor, y: Tensor, ids: Tensor, k: int = NEIGHBOURS) -> float:
     """The mean share, over ``ids``, of the k nearest embeddings in y (by cosine, itself left out) that x has too."""
     k = min(k, len(x) - 1)
     if k < 1:

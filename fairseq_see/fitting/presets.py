@@ -33,7 +33,7 @@ PRESETS = {
 }
 
 
-def preset_named(name: str) -> FitPreset:
+def find_preset(name: str) -> FitPreset:
     """The preset of a name.
 
     Raises:

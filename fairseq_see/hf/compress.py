@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from fairseq_see.embeddings import Embedding, build, embedding_class
+from fairseq_see.embeddings import Embedding, build, find_class
 from fairseq_see.embeddings.base import INFERENCE_MODES
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting import FitConfig, initialise
@@ -79,7 +79,7 @@ def compress_embeddings(
     output = _resolve_output(model, output)
     if output == "untied":
         matrices["output"] = model.get_output_embeddings().weight.detach()
-    cls = embedding_class(method)
+    cls = find_class(method)
     weights = None if counts is None else torch.as_tensor(counts, dtype=torch.float32, device=dense.weight.device) + 1
     if weights is not None and len(weights) != vocabulary:
         raise SeeError(f"there are counts for {len(weights)} ids, but the matrix has {vocabulary} embeddings")
@@ -112,11 +112,11 @@ def ship(model: PreTrainedModel) -> PreTrainedModel:
     ``save_pretrained`` keeps them, so that a Trainer resumes.
     """
     for embedding in compressed_embeddings(model).values():
-        small = embedding.shipped()
+        small = embedding.ship()
         if small is not embedding:
             small.to(next(embedding.parameters()).dtype).inference = embedding.inference
             surgery.replace(model, embedding, small)
-        for name, (codes, _) in getattr(small, "codes_to_pack", dict)().items():
+        for name, (codes, _) in getattr(small, "list_codes", dict)().items():
             small.get_parameter(name).copy_(codes)
     return model
 

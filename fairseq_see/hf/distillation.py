@@ -100,7 +100,7 @@ class DistillationTrainer(Trainer):
             # They are those of all processes, over which gradients are averaged.
             shares = self.accelerator.num_processes
         losses = {name: value * shares / max(int(tokens), 1) for name, value in sums.items()}
-        loss = weights.total(losses)
+        loss = weights.combine(losses)
         if not weights.ce:
             loss = loss + zero_gradients(model)
         for name, value in losses.items() if model.training else ():
@@ -145,9 +145,9 @@ class DistillationTrainer(Trainer):
 
     def _weights(self) -> Weights:
         # The Trainer's epoch is a fraction, whole when one has ended; the stages' count from 1.
-        weights = self._stages.at(self.state.global_step, int(self.state.epoch or 0) + 1)
+        weights = self._stages.choose(self.state.global_step, int(self.state.epoch or 0) + 1)
         if weights is not self._stage:
-            logger.info(self._stages.announced(weights, self.state.global_step))
+            logger.info(self._stages.announce(weights, self.state.global_step))
             self._stage = weights
         return weights
 
@@ -187,6 +187,6 @@ def _pair_layers(student: Any, teacher: Any, stages: Stages, layers: str) -> tup
         sizes = f"the teacher has {theirs.vocab_size:,} tokens, the student {ours.vocab_size:,}"
         raise SeeError(f"{sizes}; the teacher is the model that was compressed")
     choice = parse_side(layers, "model")
-    if not any(weights.hidden for weights in stages.used()):
+    if not any(weights.hidden for weights in stages.used):
         return ()
-    return choice.pairs(ours.num_hidden_layers, theirs.num_hidden_layers)
+    return choice.pair(ours.num_hidden_layers, theirs.num_hidden_layers)

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from transformers.quantizers import HfQuantizer, register_quantizer
 
 from fairseq_see.embeddings import Embedding
-from fairseq_see.embeddings.buffers import unpacked_state
+from fairseq_see.embeddings.buffers import unpack_state
 from fairseq_see.errors import SeeError
 from fairseq_see.hf import surgery
 from fairseq_see.hf.saving import NAME, override_methods
@@ -70,7 +70,7 @@ class Loader(HfQuantizer):
             _exchange_contents(embedding, self._contents[side])
             embedding._matrices.held = None
             try:
-                state = unpacked_state(self._saved[side])
+                state = unpack_state(self._saved[side])
                 # Latents that were packed as codes are parameters.
                 state |= {name: state[name].float() for name, _ in embedding.named_parameters() if name in state}
                 embedding.load_state_dict(state, assign=True)

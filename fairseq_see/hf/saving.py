@@ -20,7 +20,7 @@ from transformers.quantizers import register_quantization_config
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from fairseq_see.embeddings import Embedding, restore
-from fairseq_see.embeddings.buffers import PACKED_CODES, packed_state
+from fairseq_see.embeddings.buffers import PACKED_CODES, pack_state
 from fairseq_see.embeddings.packing import unpack_codes
 from fairseq_see.errors import SeeError
 from fairseq_see.hf import surgery
@@ -141,7 +141,7 @@ def save(model: PreTrainedModel, folder: str | Path, *args: Any, **kwargs: Any) 
 
 def _pack(embedding: Embedding) -> dict[str, Tensor]:
     """The state dict with unit indexes and codes packed, but for codes whose latents would not survive it."""
-    packed = packed_state(embedding)
+    packed = pack_state(embedding)
     for name, parameter in embedding.named_parameters():
         codes = packed.get(name + PACKED_CODES)
         if codes is not None and not unpack_codes(codes).to(parameter).equal(parameter):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from fairseq_see.embeddings import Embedding
-from fairseq_see.embeddings.buffers import PACKED, PACKED_CODES, unpacked_state
+from fairseq_see.embeddings.buffers import PACKED, PACKED_CODES, unpack_state
 from fairseq_see.errors import SeeError
 
 
@@ -246,7 +246,7 @@ def _drop_aliases(model: PreTrainedModel, state: dict[str, Any], prefix: str, me
 def _add_aliases(model: PreTrainedModel, state: dict[str, Any], prefix: str, *args: Any) -> None:
     """Torch, which wants every name, finds them again when it loads one, also from a file (saving.py)."""
     saved = [name for name in state if name.endswith((PACKED, PACKED_CODES))]
-    state |= unpacked_state({name: state.pop(name) for name in saved})
+    state |= unpack_state({name: state.pop(name) for name in saved})
     state.pop(f"{prefix}{name_of(model, model.get_input_embeddings())}.weight", None)
     for alias, name in _aliases(model).items():
         if prefix + name in state:

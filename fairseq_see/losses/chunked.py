@@ -29,7 +29,7 @@ def cross_entropy(logits: Tensor, target: Tensor, smoothing: float, ignored: int
         smoothing: the probability that is taken from the right token.
         ignored: the target of positions that do not count, perhaps no id of a token.
     """
-    return _CrossEntropy.apply(_flat(logits), target.flatten(), smoothing, ignored)
+    return _CrossEntropy.apply(_flatten(logits), target.flatten(), smoothing, ignored)
 
 
 def kl_divergence(
@@ -60,11 +60,11 @@ def kl_divergence(
             tokens, teacher = (
                 values.new_zeros(len(real), values.size(-1)).index_put((real,), values) for values in (tokens, teacher)
             )
-    loss = _Divergence.apply(_flat(student), _flat(teacher.detach()), real, tokens, temperature)
+    loss = _Divergence.apply(_flatten(student), _flatten(teacher.detach()), real, tokens, temperature)
     return loss * temperature**2 if t_squared else loss
 
 
-def full(x: Tensor) -> Tensor:
+def widen(x: Tensor) -> Tensor:
     """``x`` in single precision at least: half overflows in squares and loses what small probabilities add up to."""
     return x.float() if torch.finfo(x.dtype).bits < 32 else x
 
@@ -80,9 +80,9 @@ class _CrossEntropy(torch.autograd.Function):
         ctx.wrong = smoothing / (logits.size(-1) - 1)
         # What the right token's log-probability counts beyond what every token's does.
         ctx.right = 1 - smoothing - ctx.wrong
-        likelihood, everything = full(logits.new_zeros(2)).unbind()
-        for part in _parts(logits):
-            found = F.log_softmax(full(logits[part]), dim=-1)
+        likelihood, everything = widen(logits.new_zeros(2)).unbind()
+        for part in _split(logits):
+            found = F.log_softmax(widen(logits[part]), dim=-1)
             likelihood -= _sum(found.gather(-1, target[part, None]).squeeze(-1), real[part])
             if smoothing:
                 everything -= _sum(found.sum(-1), real[part])
@@ -94,8 +94,8 @@ class _CrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         logits, target, real = ctx.saved_tensors
         gradient, weights = torch.empty_like(logits), (real * grad)[:, None]
-        for part in _parts(logits):
-            found = F.softmax(full(logits[part]), dim=-1).sub_(ctx.wrong)
+        for part in _split(logits):
+            found = F.softmax(widen(logits[part]), dim=-1).sub_(ctx.wrong)
             ids = target[part, None]
             found.scatter_add_(-1, ids, found.new_full(ids.shape, -ctx.right))
             torch.mul(found, weights[part], out=gradient[part])
@@ -111,10 +111,10 @@ class _Divergence(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(student, teacher, real, tokens)
         ctx.temperature = temperature
-        total = full(student.new_zeros(()))
-        for part in _parts(student):
-            ours = F.log_softmax(_scaled(student[part], temperature), dim=-1)
-            theirs = F.log_softmax(_scaled(teacher[part], temperature), dim=-1)
+        total = widen(student.new_zeros(()))
+        for part in _split(student):
+            ours = F.log_softmax(_scale(student[part], temperature), dim=-1)
+            theirs = F.log_softmax(_scale(teacher[part], temperature), dim=-1)
             if tokens is not None:
                 ours = ours.gather(-1, tokens[part])
             # A token that the teacher rules out adds 0 log 0, which is 0.
@@ -128,19 +128,19 @@ class _Divergence(torch.autograd.Function):
         student, teacher, real, tokens = ctx.saved_tensors
         gradient, weights = torch.empty_like(student), grad / ctx.temperature
         weights = weights.expand(len(student), 1) if real is None else (real * weights)[:, None]
-        for part in _parts(student):
-            ours = F.softmax(_scaled(student[part], ctx.temperature), dim=-1)
-            theirs = F.softmax(_scaled(teacher[part], ctx.temperature), dim=-1)
+        for part in _split(student):
+            ours = F.softmax(_scale(student[part], ctx.temperature), dim=-1)
+            theirs = F.softmax(_scale(teacher[part], ctx.temperature), dim=-1)
             ours = ours.sub_(theirs) if tokens is None else ours.scatter_add_(-1, tokens[part], -theirs)
             torch.mul(ours, weights[part], out=gradient[part])
         return gradient, None, None, None, None
 
 
-def _flat(logits: Tensor) -> Tensor:
+def _flatten(logits: Tensor) -> Tensor:
     return logits.reshape(-1, logits.size(-1))
 
 
-def _parts(logits: Tensor) -> Iterator[slice]:
+def _split(logits: Tensor) -> Iterator[slice]:
     step = max(1, CHUNK_ELEMENTS // logits.size(-1))
     return (slice(first, first + step) for first in range(0, len(logits), step))
 
@@ -150,5 +150,5 @@ def _sum(values: Tensor, real: Tensor) -> Tensor:
     return values.masked_fill(~real, 0).sum()
 
 
-def _scaled(logits: Tensor, temperature: float) -> Tensor:
-    return full(logits) if temperature == 1 else full(logits) / temperature
+def _scale(logits: Tensor, temperature: float) -> Tensor:
+    return widen(logits) if temperature == 1 else widen(logits) / temperature

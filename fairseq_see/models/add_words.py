@@ -16,9 +16,9 @@ from fairseq_see.models.checkpoint import options_in
 from fairseq_see.models.export import TrainedModel
 from fairseq_see.text import mark_word, normalise, segment
 from fairseq_see.units import Senses, UnitIndex, Vocabulary, build_index
-from fairseq_see.units.extension import extend_index, name_units, name_unspoken, segmenters_of
+from fairseq_see.units.extension import extend_index, name_units, name_unspoken, restore_segmenters
 from fairseq_see.units.inspection import read_symbol
-from fairseq_see.units.languages import language, parse_languages
+from fairseq_see.units.languages import get_language, parse_languages
 
 
 @dataclass
@@ -72,7 +72,7 @@ def add_words(
     vocabulary = Vocabulary.load(model.files[f"dict.{code}.txt"])
     path = index_file or _find_index(model, side, code)
     try:
-        index = name_units(embedding.index.unit_index(), UnitIndex.load(path))
+        index = name_units(embedding.index.to_unit_index(), UnitIndex.load(path))
     except SeeError as error:
         raise SeeError(f"{error}; give the index of the model's training with --index, not {path}") from error
     before = model.text["source"].get("words", []) if model.text else []
@@ -110,7 +110,7 @@ def extend_vocabulary(vocabulary: Vocabulary, words: list[str]) -> Vocabulary:
 def index_longer(index: UnitIndex, vocabulary: Vocabulary, longer: Vocabulary, senses: Senses | None) -> UnitIndex:
     """A unit index of a longer dictionary, in units of its own, with the options of ``index``."""
     codes = ",".join(part.partition(":")[0] for part in str(index.provenance["morphemes"]).split(", "))
-    segmenters = segmenters_of(index, vocabulary, parse_languages(codes))
+    segmenters = restore_segmenters(index, vocabulary, parse_languages(codes))
     return build_index(longer, senses, segmenters, order=index.order, rank=index.rank, language=codes)[0]
 
 
@@ -136,7 +136,7 @@ def _check_words(
         if symbol in known:
             refused[word] = "the dictionary has it"
         elif len(parts) > 1:
-            refused[word] = f"{language(code).segmenter} segments it into {' '.join(parts)}"
+            refused[word] = f"{get_language(code).segmenter} segments it into {' '.join(parts)}"
         elif vocabulary.is_special(word) or vocabulary.split(symbol)[1]:
             refused[word] = "it reads like a special symbol or a subword"
     return [word for word in words if word not in refused], refused

@@ -11,9 +11,9 @@ from typing import Any
 from fairseq.data import Dictionary
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fairseq_see.embeddings import Embedding, build, embedding_class, restore
+from fairseq_see.embeddings import Embedding, build, find_class, restore
 from fairseq_see.embeddings.config import parse_options
-from fairseq_see.embeddings.exported import descriptions_in
+from fairseq_see.embeddings.exported import read_descriptions
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.vocabulary import Vocabulary
@@ -36,7 +36,7 @@ class EmbeddingBuilder:
     def __init__(self, cfg: Any, task: Any) -> None:
         self.cfg = cfg
         self.task = task
-        self._known = descriptions_in(json.loads(cfg.see_resolved)) if cfg.see_resolved else None
+        self._known = read_descriptions(json.loads(cfg.see_resolved)) if cfg.see_resolved else None
         self._built: dict[str, Any] = {}
 
     def build(self, side: str, dictionary: Dictionary, dim: int) -> Embedding:
@@ -72,13 +72,13 @@ class EmbeddingBuilder:
             args = OmegaConf.to_container(args)
         options = parse_options(args)
         method, index = self.cfg.see_method, None
-        cls = embedding_class(method)
+        cls = find_class(method)
         if cls.uses_index:
             path = self._index_path(side)
             if not path.is_file():
                 raise SeeError(f"no unit index at {path}; build it with fairseq-see index, or give --see-index")
             vocabulary = Vocabulary(tuple(dictionary.symbols), tuple(dictionary.count))
-            index = UnitIndex.load(path).for_dictionary(vocabulary)
+            index = UnitIndex.load(path).adapt(vocabulary)
         if cls.quantised:
             logger.warning(f"{method} begins with random codes; fairseq-see fit makes them of a trained matrix")
         return build(method, len(dictionary), dim, dictionary.pad(), ratio=self.cfg.see_ratio, index=index, **options)

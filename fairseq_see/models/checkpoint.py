@@ -65,9 +65,9 @@ def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None)
     if record is None:
         raise SeeError(f"{checkpoint} does not hold a model with an embedding of fairseq_see")
     embeddings = {}
-    for side, description in exported.descriptions_in(record).items():
+    for side, description in exported.read_descriptions(record).items():
         embeddings[side] = restore(description)
-        embeddings[side].load_state_dict(exported.weights_of(side, state["model"]))
+        embeddings[side].load_state_dict(exported.select_weights(side, state["model"]))
     return embeddings
 
 

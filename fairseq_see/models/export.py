@@ -17,7 +17,7 @@ from fairseq.data.data_utils import infer_language_pair
 from torch import Tensor
 
 from fairseq_see.embeddings import Embedding, exported
-from fairseq_see.embeddings.buffers import packed_state
+from fairseq_see.embeddings.buffers import pack_state
 from fairseq_see.errors import SeeError, needs_extra
 from fairseq_see.export_config import CONFIG, CTRANSLATE2, WEIGHTS, folder_of, is_export, read_config
 from fairseq_see.io import replacing_folder
@@ -110,14 +110,14 @@ class TrainedModel:
         weights = dict(self.state["model"])
         # Of a matrix that encoder and decoder share, both names are in a state dict.
         for side in ("encoder", "decoder"):
-            prefix = f"{exported.table_of(side, weights)}."
+            prefix = f"{exported.find_embedding(side, weights)}."
             others = {name: value for name, value in weights.items() if not name.startswith(prefix)}
             if len(others) < len(weights):
                 trained = self.embeddings.get(side) or self.embeddings["encoder"]
-                embedding = trained.shipped()
+                embedding = trained.ship()
                 if embedding is not trained and side in resolved:
                     resolved[side] = embedding.describe()
-                weights = others | {prefix + name: value for name, value in packed_state(embedding).items()}
+                weights = others | {prefix + name: value for name, value in pack_state(embedding).items()}
         # As a checkpoint orders it, so that an export of an export has the same bytes.
         resolved = json.loads(json.dumps(resolved, sort_keys=True))
         config = {"embeddings": resolved, "cfg": cfg, "num_updates": updates_of(self.state), "text": self.text}

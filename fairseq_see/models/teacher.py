@@ -85,7 +85,7 @@ def layer_pairs(student: Any, teacher: Any, layers: Sequence[Layers]) -> dict[st
         ours, theirs = (getattr(model, choice.side).layers for model in (student, teacher))
         if isinstance(ours, LayerDropModuleList):
             raise SeeError(f"LayerDrop leaves out layers whose states are compared; set --{choice.side}-layerdrop to 0")
-        pairs[choice.side] = choice.pairs(len(ours), len(theirs))
+        pairs[choice.side] = choice.pair(len(ours), len(theirs))
         what = f"hidden states of the {choice.side}"
         _check_dimensions(ours[0].embed_dim, theirs[0].embed_dim, what, "--distil-gamma and --start-gamma")
     return pairs

@@ -7,7 +7,7 @@ import numpy as np
 
 from fairseq_see.units.controls import RANDOM, change_senses, check_control, draw_codes, find_earlier_sharers
 from fairseq_see.units.coverage import Coverage
-from fairseq_see.units.index import UnitIndex, padding_names
+from fairseq_see.units.index import UnitIndex, name_padding
 from fairseq_see.units.languages import parse_languages
 from fairseq_see.units.morpheme_inventory import (
     Morphemes,
@@ -103,7 +103,7 @@ def _assign_morphemes(
     words: list[Word], order: int, max_morphemes: int | None, coverage: Coverage, code_seed: int | None
 ) -> list[Morphemes]:
     """Exactly ``order`` morphemes for each word, no two words alike; with ``code_seed`` arbitrary codes."""
-    padding = padding_names(order)
+    padding = name_padding(order)
     specials = tuple(dict.fromkeys(word.morphemes[0] for word in words if word.special))
     morphemes: list[Morphemes] = [
         (*word.morphemes, *padding[1:]) if word.special else pad_or_join(word.morphemes, order) for word in words
@@ -134,7 +134,7 @@ def _number_units(
     Groups are numbered by their first use. fairseq counts no use of its own symbols and of what tasks add, which are in
     every sentence: they follow the padding. Others, such as sentencepiece's bytes, are as rare as they are counted.
     """
-    padding = padding_names(order)
+    padding = name_padding(order)
     sememes = (*padding, *rank_units(map(chain.from_iterable, words_senses), vocabulary.counts))
     ranked = rank_units(words_morphemes, vocabulary.counts)
     own = map(name_special, (*SPECIALS, *filter(vocabulary.is_added, vocabulary.symbols)))

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from fairseq_see.errors import SeeError
-from fairseq_see.units.index import padding_names
+from fairseq_see.units.index import name_padding
 from fairseq_see.units.morpheme_inventory import Morphemes, make_unique
 from fairseq_see.units.senses import HOW, Sense
 from fairseq_see.units.words import Word
@@ -72,7 +72,7 @@ def draw_codes(
         the words; how many had the code (and the same of ``others``) of an earlier one until theirs was changed.
     """
     own = set(specials)
-    fixed = {name for word in words if word[0] in own for name in word}.union(padding_names(order))
+    fixed = {name for word in words if word[0] in own for name in word}.union(name_padding(order))
     rows = [row for row, word in enumerate(words) if word[0] not in own]
     size = len({name for row in rows for name in words[row]} - fixed)
     names = [f"<code:{k}>" for k in range(1, size + 1)]

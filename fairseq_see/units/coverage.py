@@ -12,7 +12,7 @@ from fairseq_see.units.words import Word
 Tally = dict[str, int]
 
 
-def _counted(label: str, default: int | None = 0) -> Any:
+def _declare(label: str, default: int | None = 0) -> Any:
     return field(default=default, metadata={"label": label})
 
 
@@ -37,18 +37,18 @@ class Coverage:
     found: dict[str, Tally]
     with_senses: Tally
     senses_per_word: Counter[int]
-    sememes: int = _counted("sememes in use")
-    morphemes: int = _counted("morphemes in use")
-    distinct_groups: int = _counted("distinct sense groups")
-    sense_slots: int = _counted("sense slots")
-    sharing_pairs: int = _counted("pairs sharing a sense")
-    cut_sememes: int = _counted("sememes truncated")
-    duplicate_senses: int = _counted("duplicate senses dropped")
-    senses_beyond_rank: int = _counted("senses beyond the rank")
-    joined_morphemes: int = _counted("words with joined morphemes")
-    bucketed_morphemes: int = _counted("morphemes sharing buckets")
-    collisions: int = _counted("collisions resolved")
-    true_pairs: int | None = _counted("true pairs after exchange", None)
+    sememes: int = _declare("sememes in use")
+    morphemes: int = _declare("morphemes in use")
+    distinct_groups: int = _declare("distinct sense groups")
+    sense_slots: int = _declare("sense slots")
+    sharing_pairs: int = _declare("pairs sharing a sense")
+    cut_sememes: int = _declare("sememes truncated")
+    duplicate_senses: int = _declare("duplicate senses dropped")
+    senses_beyond_rank: int = _declare("senses beyond the rank")
+    joined_morphemes: int = _declare("words with joined morphemes")
+    bucketed_morphemes: int = _declare("morphemes sharing buckets")
+    collisions: int = _declare("collisions resolved")
+    true_pairs: int | None = _declare("true pairs after exchange", None)
 
     @classmethod
     def count(cls, words: Sequence[Word], order: int) -> "Coverage":
@@ -67,7 +67,7 @@ class Coverage:
             joined_morphemes=sum(len(word.morphemes) > order for word in words),
         )
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The counts as JSON takes them."""
         counts = {str(senses): n for senses, n in sorted(self.senses_per_word.items())}
         return asdict(self) | {"senses_per_word": counts}
@@ -86,12 +86,12 @@ class Coverage:
         }
         lines = [f"{'':28}{'types':>10}{'':9}{'tokens':>14}"]
         for name, tally in shares.items():
-            types, tokens = (_percent(tally[kind], self.symbols[kind]) for kind in tally)
+            types, tokens = (_format_percent(tally[kind], self.symbols[kind]) for kind in tally)
             lines.append(f"{name:28}{tally['types']:>10,} {types:>7} {tally['tokens']:>14,} {tokens:>7}")
         lines += ["", "senses kept per word looked up"]
         words = self.senses_per_word.total()
         for senses, n in sorted(self.senses_per_word.items()):
-            lines.append(f"  {senses:<26}{n:>10,} {_percent(n, words):>7}")
+            lines.append(f"  {senses:<26}{n:>10,} {_format_percent(n, words):>7}")
         lines.append("")
         for each in fields(self):
             label, count = each.metadata.get("label"), getattr(self, each.name)
@@ -104,5 +104,5 @@ def _count(words: Sequence[Word]) -> Tally:
     return {"types": len(words), "tokens": sum(word.count for word in words)}
 
 
-def _percent(part: int, whole: int) -> str:
+def _format_percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}%" if whole else "-"

@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 
 from fairseq_see.errors import SeeError
-from fairseq_see.units.index import ARRAYS, UnitIndex, padding_names
+from fairseq_see.units.index import ARRAYS, UnitIndex, name_padding
 from fairseq_see.units.languages import Language, find_languages
 from fairseq_see.units.morphology import ALL_CAPITALS, CAPITALISED, SEGMENTERS, Characters, Morfessor, Segmenter
 from fairseq_see.units.vocabulary import Vocabulary
@@ -74,7 +74,7 @@ def name_units(index: UnitIndex, file: UnitIndex) -> UnitIndex:
     Raises:
         SeeError: the file is of another model.
     """
-    named = file if len(index.sememes) == len(file.sememes) else file.without_senses()
+    named = file if len(index.sememes) == len(file.sememes) else file.drop_senses()
     sizes = [(each.order, len(each.sememes), len(each.morphemes)) for each in (index, named)]
     parts = ((getattr(index, name)[: len(getattr(named, name))], getattr(named, name)) for name in ARRAYS)
     if sizes[0] != sizes[1] or not all(np.array_equal(ours, theirs) for ours, theirs in parts):
@@ -86,10 +86,10 @@ def name_units(index: UnitIndex, file: UnitIndex) -> UnitIndex:
 
 def name_unspoken(order: int) -> set[str]:
     """The morphemes that spell no part of a word: padding and letter case."""
-    return {*padding_names(order), CAPITALISED, ALL_CAPITALS}
+    return {*name_padding(order), CAPITALISED, ALL_CAPITALS}
 
 
-def segmenters_of(index: UnitIndex, vocabulary: Vocabulary, languages: Sequence[Language]) -> dict[str, Segmenter]:
+def restore_segmenters(index: UnitIndex, vocabulary: Vocabulary, languages: Sequence[Language]) -> dict[str, Segmenter]:
     """What segments further words of an index: as its own, Morfessor into the morphemes that these have."""
     names = dict(part.split(": ") for part in str(index.provenance["morphemes"]).split(", "))
     segmenters: dict[str, Segmenter] = {}

@@ -32,14 +32,14 @@ _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0
 _SIZES_BYTES = 7 * 4
 
 
-def padding_names(order: int) -> tuple[str, ...]:
+def name_padding(order: int) -> tuple[str, ...]:
     """Names of the padding units, one per position: they are the first ``order`` sememes and morphemes of an index."""
     return tuple(f"<pad:{position}>" for position in range(1, order + 1))
 
 
-def numbered_names(kind: str, number: int, order: int) -> tuple[str, ...]:
+def name_by_id(kind: str, number: int, order: int) -> tuple[str, ...]:
     """Names of ``number`` units (``kind``: sememe or morpheme) whose own are not known: the padding, then their ids."""
-    return padding_names(order) + tuple(f"{kind} {i}" for i in range(order, number))
+    return name_padding(order) + tuple(f"{kind} {i}" for i in range(order, number))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ class UnitIndex:
                 "run fairseq-see index on this one"
             )
 
-    def for_dictionary(self, vocabulary: Vocabulary) -> "UnitIndex":
+    def adapt(self, vocabulary: Vocabulary) -> "UnitIndex":
         """This index; or, of its dictionary with special symbols appended, one that has these symbols too.
 
         Tasks of fairseq append ``<mask>`` or language tags (``[de_DE]``, ``__de__``). Each gets what an index of the
@@ -120,12 +120,12 @@ class UnitIndex:
             dictionary=vocabulary.hash,
         )
 
-    def without_senses(self) -> "UnitIndex":
+    def drop_senses(self) -> "UnitIndex":
         """The same words as their morphemes alone, as MorphTE has them."""
         return replace(
             self,
             rank=1,
-            sememes=padding_names(self.order),
+            sememes=name_padding(self.order),
             groups=np.zeros((0, self.order), np.int32),
             sense_offsets=np.zeros(self.num_words + 1, np.int32),
             sense_groups=np.zeros(0, np.int32),
@@ -140,7 +140,7 @@ class UnitIndex:
 
         check(self.order >= 2 and self.rank >= 1, f"order {self.order}, rank {self.rank}")
         for kind, names in (("sememe", self.sememes), ("morpheme", self.morphemes)):
-            check(names[: self.order] == padding_names(self.order), f"the first {kind}s are not the padding units")
+            check(names[: self.order] == name_padding(self.order), f"the first {kind}s are not the padding units")
             check(len(set(names)) == len(names), f"a {kind} is named twice")
         senses = len(self.sense_groups)
         shapes = (len(self.groups), self.order), (self.num_words + 1,), (senses,), (self.num_words, self.order)
@@ -154,7 +154,7 @@ class UnitIndex:
         check(self.sense_offsets[0] == 0 and self.sense_offsets[-1] == senses, "sense_offsets is not from 0 to the end")
         check((counts >= 0).all() and (counts < self.rank).all(), f"a word has not 0 to {self.rank - 1} senses")
 
-    def packed(self) -> bytes:
+    def pack(self) -> bytes:
         """The arrays without the names, as few bytes as is reasonable; what an exported model carries.
 
         Little-endian uint32: CRC-32 of what follows, order, rank, V, G, N, sememes, morphemes. Then one raw LZMA2
@@ -173,7 +173,7 @@ class UnitIndex:
         return crc32(content).to_bytes(4, "little") + content
 
     @classmethod
-    def unpacked(cls, payload: bytes) -> "UnitIndex":
+    def unpack(cls, payload: bytes) -> "UnitIndex":
         """The index that ``packed`` was called on, its units named by their ids.
 
         Raises:
@@ -193,8 +193,8 @@ class UnitIndex:
         index = cls(
             order=sizes[0],
             rank=sizes[1],
-            sememes=numbered_names("sememe", sizes[5], sizes[0]),
-            morphemes=numbered_names("morpheme", sizes[6], sizes[0]),
+            sememes=name_by_id("sememe", sizes[5], sizes[0]),
+            morphemes=name_by_id("morpheme", sizes[6], sizes[0]),
             groups=groups,
             sense_offsets=np.concatenate(([0], np.cumsum(senses, dtype=np.int64))).astype(np.int32),
             sense_groups=sense_groups,
@@ -247,12 +247,12 @@ def _lay_out(sizes: list[int]) -> list[tuple[tuple[int, ...], str]]:
     """Shape and type of the packed arrays, in their order in the stream."""
     order, rank, words, groups, senses, sememes, morphemes = sizes
 
-    def smallest(ids: int) -> str:
+    def choose_type(ids: int) -> str:
         return "<u1" if ids <= 1 << 8 else "<u2" if ids <= 1 << 16 else "<u4"
 
     return [
-        ((words,), smallest(rank)),
-        ((senses,), smallest(groups)),
-        ((groups, order), smallest(sememes)),
-        ((words, order), smallest(morphemes)),
+        ((words,), choose_type(rank)),
+        ((senses,), choose_type(groups)),
+        ((groups, order), choose_type(sememes)),
+        ((words, order), choose_type(morphemes)),
     ]

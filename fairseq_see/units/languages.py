@@ -50,21 +50,21 @@ class Language:
 
     def segment(self, text: str, whole: tuple[str, ...] = ()) -> list[str]:
         """The words of a line of text; punctuation marks are words. jieba leaves those of ``whole`` whole."""
-        return " ".join(_text_segmenter(self.segmenter, self.code, whole)(text)).split()
+        return " ".join(_load_segmenter(self.segmenter, self.code, whole)(text)).split()
 
     def join(self, words: Sequence[str]) -> str:
         """The line that people would write for words."""
         if not self.spaces:
             return "".join(words)
-        return str(_moses("MosesDetokenizer", self.code).detokenize(words, unescape=False))
+        return str(_load_moses("MosesDetokenizer", self.code).detokenize(words, unescape=False))
 
-    def lemmas(self, word: str) -> list[str]:
+    def lemmatise(self, word: str) -> list[str]:
         """Lemmas to look up, of the word as it is written first ("Germans": "German", then "german"), by simplemma.
 
         None for a language that simplemma does not have. A word in lower case has no lemma with capitals: simplemma's
         of "al" is "Al", of "me" is "I".
         """
-        lemmatise = _lemmatiser(self.code)
+        lemmatise = _load_lemmatiser(self.code)
         if lemmatise is None or not 0 < len(word) <= MAX_WORD:
             return []
         lower = word.lower()
@@ -89,7 +89,7 @@ LANGUAGES = {
 }
 
 
-def language(code: str) -> Language:
+def get_language(code: str) -> Language:
     """The language of a code, the region or script after it (``de_DE``) aside.
 
     Raises:
@@ -107,7 +107,7 @@ def parse_languages(codes: str) -> list[Language]:
     Raises:
         SeeError: one of them is no code.
     """
-    return list(dict.fromkeys(language(code) for code in codes.split(",")))
+    return list(dict.fromkeys(get_language(code) for code in codes.split(",")))
 
 
 def find_languages(word: str, languages: Sequence[Language]) -> list[Language]:
@@ -129,11 +129,11 @@ def read_language(dictionary: Path) -> str:
 
 
 @cache
-def _text_segmenter(name: str, code: str, whole: tuple[str, ...] = ()) -> Callable[[str], Iterable[str]]:
+def _load_segmenter(name: str, code: str, whole: tuple[str, ...] = ()) -> Callable[[str], Iterable[str]]:
     if name == "whitespace":
         return str.split
     if name == "moses":
-        return lambda text: _moses("MosesTokenizer", code).tokenize(text, escape=False)
+        return lambda text: _load_moses("MosesTokenizer", code).tokenize(text, escape=False)
     import jieba
 
     jieba.setLogLevel("ERROR")
@@ -152,14 +152,14 @@ def _text_segmenter(name: str, code: str, whole: tuple[str, ...] = ()) -> Callab
 
 
 @cache
-def _moses(name: str, code: str) -> Any:
+def _load_moses(name: str, code: str) -> Any:
     import sacremoses
 
     return getattr(sacremoses, name)(lang=code)
 
 
 @cache
-def _lemmatiser(code: str) -> Callable[[str], str] | None:
+def _load_lemmatiser(code: str) -> Callable[[str], str] | None:
     """simplemma's for a language, or None if it has none."""
     from simplemma import lemmatize
 

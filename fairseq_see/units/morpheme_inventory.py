@@ -7,7 +7,7 @@ from itertools import chain, count, product
 from zlib import crc32
 
 from fairseq_see.errors import SeeError
-from fairseq_see.units.index import padding_names
+from fairseq_see.units.index import name_padding
 from fairseq_see.units.morphology import ALL_CAPITALS, CAPITALISED
 from fairseq_see.units.vocabulary import SPECIAL
 
@@ -31,7 +31,7 @@ def pad_or_join(morphemes: Sequence[str], order: int) -> Morphemes:
     if len(morphemes) > order:
         morphemes = [*morphemes[: order - 1], "".join(morphemes[order - 1 :])]
     names = (f"\\{m}" if m not in _MARKERS and _LOOKS_SPECIAL.fullmatch(m) else m for m in morphemes)
-    return (*names, *padding_names(order)[len(morphemes) :])
+    return (*names, *name_padding(order)[len(morphemes) :])
 
 
 def rank_units(words: Iterable[Iterable[str]], counts: Iterable[int]) -> list[str]:
@@ -52,7 +52,7 @@ def limit_inventory(
         the words with shared units; the units that may tell words apart (the shared ones, or ``<same:k>`` as far as
         there is room); how many morphemes share.
     """
-    fixed = {*padding_names(order), *specials}
+    fixed = {*name_padding(order), *specials}
     ranked = [name for name in rank_units(words, counts) if name not in fixed]
     room = limit - order - len(specials)
     if len(ranked) <= room:

@@ -24,7 +24,7 @@ _EXTRACTION = 1
 _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]+")
 
 
-def default_folder() -> Path:
+def find_default_folder() -> Path:
     """The folder in which the package keeps ``resources``."""
     return Path.home() / ".openhownet"
 
@@ -45,7 +45,7 @@ def list_files(folder: str | Path) -> list[Path]:
     return files
 
 
-def fingerprint(folder: str | Path) -> str:
+def hash_files(folder: str | Path) -> str:
     """16 hexadecimal digits that change when HowNet's files do; ``folder`` as for ``load``.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines, replacing, shown_name
-from fairseq_see.units.languages import language
+from fairseq_see.units.languages import get_language
 
 Sense = tuple[str, ...]
 
@@ -81,25 +81,25 @@ class Senses:
         """Codes of the languages that have words."""
         return [code for code, words in self._entries.items() if words]
 
-    def words(self, code: str) -> list[str]:
+    def list_words(self, code: str) -> list[str]:
         """The words of a language that have senses, in the file's order."""
         return list(self._entries.get(code, {}))
 
-    def of(self, word: str, code: str) -> list[Sense]:
+    def find(self, word: str, code: str) -> list[Sense]:
         """The senses of exactly this word, in the file's order."""
         return self._entries.get(code, {}).get(word, [])
 
-    def lookup(self, word: str, code: str) -> Match:
+    def look_up(self, word: str, code: str) -> Match:
         """The senses of a word; if it has no entry of its lower-cased form; if that has none of its lemma.
 
         Only the word is lower-cased, never the entries: "it" must not become the entry "IT".
         """
         forms = [("exact", word), ("case", word.lower())] if code in self._entries else []
         for how, form in forms:
-            if senses := self.of(form, code):
+            if senses := self.find(form, code):
                 return Match(senses, form, how)
-        for lemma in language(code).lemmas(word) if forms else ():
-            if senses := self.of(lemma, code):
+        for lemma in get_language(code).lemmatise(word) if forms else ():
+            if senses := self.find(lemma, code):
                 return Match(senses, lemma, "lemma")
         return Match([], word, "none")
 

@@ -64,5 +64,5 @@ def look_up(
 
 def find_senses(word: str, senses: Senses | None, codes: Sequence[str]) -> tuple[str, Match]:
     """The language, of those a word may be of, in which its look-up finds it best (the first of equals); the match."""
-    matches = [(code, senses.lookup(word, code) if senses else Match([], word, "none")) for code in codes]
+    matches = [(code, senses.look_up(word, code) if senses else Match([], word, "none")) for code in codes]
     return min(matches, key=lambda found: HOW.index(found[1].how))

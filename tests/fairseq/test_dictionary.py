@@ -31,7 +31,7 @@ def test_tags_of_multilingual_tasks_get_units(
     index.save(tmp_path / "dict.en.see")
     augment_dictionary(dictionary, ["de_DE", "en"], style, ["main"])
     longer = Vocabulary(tuple(dictionary.symbols), tuple(dictionary.count))
-    found = UnitIndex.load(tmp_path / "dict.en.see").for_dictionary(longer)
+    found = UnitIndex.load(tmp_path / "dict.en.see").adapt(longer)
     found.validate()
     names = {longer.symbols[row]: found.morphemes[found.word_morphemes[row, 0]] for row in range(10, len(longer))}
     assert set(tags) <= set(names) and all(symbol == name for symbol, name in names.items())

@@ -98,7 +98,7 @@ def test_losses_are_the_papers(tmp_path, models, family, stage):
     tokens = sum(label != IGNORED for example in data for label in example["labels"][1:])
     with torch.no_grad():
         expected = sentence_by_sentence(student, teacher, data, 2.0)
-    weights = STAGES.at(trainer.state.global_step, 1)
+    weights = STAGES.choose(trainer.state.global_step, 1)
     loss = trainer.compute_loss(student.train(), collate(data), num_items_in_batch=3 * tokens)
     for name, weight in weights._asdict().items():
         assert (name in trainer._logged) == (weight > 0)

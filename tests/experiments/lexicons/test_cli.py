@@ -46,7 +46,7 @@ def test_kmeans_of_a_file_and_of_a_checkpoint(folder, capsys):
     assert lexicon(folder, *KMEANS, "{folder}/table.npy") == 0
     assert "55 words, 55 senses, 15 units" in capsys.readouterr().out
     senses = Senses.load(folder / "out.tsv")
-    assert len(senses.of("dog", "en")[0]) == 3
+    assert len(senses.find("dog", "en")[0]) == 3
     content = (folder / "out.tsv").read_bytes()
     assert lexicon(folder, *KMEANS, "{folder}/model.pt", "--side", "decoder") == 0
     assert (folder / "out.tsv").read_bytes() == content

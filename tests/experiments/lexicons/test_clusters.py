@@ -49,8 +49,8 @@ def test_a_sense_for_whatever_reads_as_a_word() -> None:
     table = np.zeros((9, 2), np.float32)
     table[[4, 6, 8]] = [[1, 0], [0, 1], [0, 2]]
     senses = cluster_words(words, table, "zh,en", clusters=2, order=2)
-    assert senses.words("en") == ["power", "the"] and senses.words("zh") == ["打"]
-    (power,), (the,), (beat,) = senses.of("power", "en"), senses.of("the", "en"), senses.of("打", "zh")
+    assert senses.list_words("en") == ["power", "the"] and senses.list_words("zh") == ["打"]
+    (power,), (the,), (beat,) = senses.find("power", "en"), senses.find("the", "en"), senses.find("打", "zh")
     assert the == beat and power[0] != the[0]
     assert all(unit.startswith(f"k{level}:") for level, unit in enumerate(power, 1))
 

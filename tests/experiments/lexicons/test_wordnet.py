@@ -69,36 +69,36 @@ def wordnet(tmp_path: Path) -> Path:
 def test_senses_are_paths_upwards(wordnet: Path) -> None:
     senses, dropped = wordnet_senses(wordnet, order=3, synsets=100)
     assert dropped == 0
-    assert senses.of("canine", "en") == [("canine.n.01", "animal.n.01", "entity.n.01")]
-    assert senses.of("Paris", "en") == [("paris.n.01", "entity.n.01")]  # an instance
-    assert senses.of("paris", "en") == []  # in WordNet's own spelling only
-    assert senses.of("quickly", "en") == [("quickly.r.01", "quick.a.01", "speed.n.01")]
-    assert senses.of("speedy", "en") == [("speedy.s.01", "quick.a.01", "speed.n.01")]
-    assert senses.of("follow", "en") == [("follow.v.01", "chase.v.01")]  # and not round again
-    assert senses.of("alone", "en") == [("alone.a.01",)]
-    assert "domestic_dog" not in senses.words("en")
-    assert senses.of("beast", "en") == senses.of("animal", "en")
+    assert senses.find("canine", "en") == [("canine.n.01", "animal.n.01", "entity.n.01")]
+    assert senses.find("Paris", "en") == [("paris.n.01", "entity.n.01")]  # an instance
+    assert senses.find("paris", "en") == []  # in WordNet's own spelling only
+    assert senses.find("quickly", "en") == [("quickly.r.01", "quick.a.01", "speed.n.01")]
+    assert senses.find("speedy", "en") == [("speedy.s.01", "quick.a.01", "speed.n.01")]
+    assert senses.find("follow", "en") == [("follow.v.01", "chase.v.01")]  # and not round again
+    assert senses.find("alone", "en") == [("alone.a.01",)]
+    assert "domestic_dog" not in senses.list_words("en")
+    assert senses.find("beast", "en") == senses.find("animal", "en")
 
 
 def test_the_most_frequent_sense_is_first_across_parts_of_speech(wordnet: Path) -> None:
     """42 for the animal; three each for the verb and the cad, where nouns come first."""
     senses, _ = wordnet_senses(wordnet, order=2, synsets=100)
-    assert senses.of("dog", "en") == [
+    assert senses.find("dog", "en") == [
         ("dog.n.01", "canine.n.01"),
         ("cad.n.01", "entity.n.01"),
         ("chase.v.01", "follow.v.01"),
     ]
     (wordnet / "cntlist.rev").write_text("dog%2:05:00:: 1 50\ndog%1:05:00:: 1 42\n")
     senses, _ = wordnet_senses(wordnet, order=2, synsets=100)
-    assert [sense[0] for sense in senses.of("dog", "en")] == ["chase.v.01", "dog.n.01", "cad.n.01"]
+    assert [sense[0] for sense in senses.find("dog", "en")] == ["chase.v.01", "dog.n.01", "cad.n.01"]
 
 
 def test_only_the_most_general_synsets_are_units(wordnet: Path) -> None:
     """Senses under each: entity 12 (those of quick, speedy and quickly too), speed 4, animal 4, the others fewer."""
     senses, dropped = wordnet_senses(wordnet, order=3, synsets=3)
-    assert senses.of("dog", "en") == [("animal.n.01", "entity.n.01"), ("entity.n.01",)]
-    assert senses.of("quickly", "en") == [("speed.n.01", "entity.n.01")]
-    assert senses.of("alone", "en") == senses.of("chase", "en") == []
+    assert senses.find("dog", "en") == [("animal.n.01", "entity.n.01"), ("entity.n.01",)]
+    assert senses.find("quickly", "en") == [("speed.n.01", "entity.n.01")]
+    assert senses.find("alone", "en") == senses.find("chase", "en") == []
     assert dropped == 4  # chase, dog and follow as verbs, alone
 
 

@@ -80,7 +80,7 @@ def test_a_new_word_is_made_of_its_units(shipped, tmp_path, capsys):
         groups.append(("morphemes", index.morphemes, list(NEW)))
         row = torch.zeros(new.embedding_dim, dtype=torch.float64)
         for kind, names, units in groups:
-            owned = [getattr(old, kind).of(names.index(unit)).double() for unit in units]
+            owned = [getattr(old, kind).select(names.index(unit)).double() for unit in units]
             for a, b, c in zip(*owned, strict=False):
                 row += torch.kron(torch.kron(a, b), c)[: len(row)] * old.config.output_scale
         row = torch.nn.functional.layer_norm(row, row.shape, old.norm.weight.double(), old.norm.bias.double())

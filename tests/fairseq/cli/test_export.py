@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file, save, save_file
 
 from fairseq_see.cli.main import main
-from fairseq_see.embeddings import REGISTRY, embedding_class, load
+from fairseq_see.embeddings import REGISTRY, find_class, load
 from fairseq_see.errors import SeeError
 from fairseq_see.models.checkpoint import load_embeddings
 from tests.fairseq.cli.test_checkpoints import Exploding
@@ -170,7 +170,7 @@ UNTIED = ("--arch", "see_transformer", "--encoder-normalize-before", "--layernor
     ],
 )
 def test_every_method_and_tying_comes_back(toy, tmp_path, capsys, method, data, words):
-    ratio = ("--see-ratio", "2") if embedding_class(method).compresses else ()
+    ratio = ("--see-ratio", "2") if find_class(method).compresses else ()
     model = untrained(tmp_path / "full.pt", toy / data, "--see-method", method, *ratio, *words, *SMALL)
     out = ("--bits", "16", "-o", str(tmp_path / "small"), "--to-dense", str(tmp_path / "dense.pt"))
     assert main(["export", str(tmp_path / "full.pt"), *out]) == 0

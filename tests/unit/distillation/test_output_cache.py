@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fairseq_see.distillation import output_cache
-from fairseq_see.distillation.output_cache import OutputCache, content_hashes
+from fairseq_see.distillation.output_cache import OutputCache, hash_contents
 from fairseq_see.errors import SeeError
 from tests.helpers import full_disk
 
@@ -16,7 +16,7 @@ def ask(cache, *ids, compute=None):
     def run():
         return torch.cat([LOGITS[i] for i in ids])
 
-    return cache.outputs(list(ids), [100 + i for i in ids], [LENGTHS[i] for i in ids], compute or run)
+    return cache.fetch(list(ids), [100 + i for i in ids], [LENGTHS[i] for i in ids], compute or run)
 
 
 def never():
@@ -60,7 +60,7 @@ def test_outputs_of_other_teachers_or_data_and_damaged_ones_are_refused(tmp_path
         with pytest.raises(SeeError, match="another teacher or another number of them; give another folder"):
             OutputCache(tmp_path, {"teacher": key}, k)
     with pytest.raises(SeeError, match="for other data; give another folder"):
-        cache.outputs([3], [7], [2], never)
+        cache.fetch([3], [7], [2], never)
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(SeeError, match=r"is damaged or cannot be read .*; delete it"):
@@ -78,9 +78,9 @@ def test_a_full_disk_is_reported(tmp_path):
 def test_hashes_are_of_tokens_and_not_of_padding():
     source = torch.tensor([[1, 1, 7, 8], [5, 6, 7, 8]])
     target = torch.tensor([[9, 2], [9, 1]])
-    both = content_hashes(1, source, target)
-    assert both == content_hashes(1, source.flip(0), target.flip(0))[::-1]
-    assert content_hashes(1, torch.tensor([[7, 8, 1]]), torch.tensor([[9, 2, 1]])) == both[:1]
+    both = hash_contents(1, source, target)
+    assert both == hash_contents(1, source.flip(0), target.flip(0))[::-1]
+    assert hash_contents(1, torch.tensor([[7, 8, 1]]), torch.tensor([[9, 2, 1]])) == both[:1]
     # The border between source and target counts.
-    assert content_hashes(1, torch.tensor([[7, 8, 9]]), torch.tensor([[2]])) != both[:1]
-    assert content_hashes(1, torch.tensor([[8, 7]]), torch.tensor([[9, 2]])) != both[:1]
+    assert hash_contents(1, torch.tensor([[7, 8, 9]]), torch.tensor([[2]])) != both[:1]
+    assert hash_contents(1, torch.tensor([[8, 7]]), torch.tensor([[9, 2]])) != both[:1]

@@ -46,7 +46,7 @@ def test_half_precision_is_summed_in_single():
 )
 def test_layers(text, encoder, decoder):
     for side, depth, expected in zip(parse_layers(text), (2, 1), (encoder, decoder), strict=True):
-        assert side.pairs(depth, depth) == tuple(expected)
+        assert side.pair(depth, depth) == tuple(expected)
 
 
 def test_layers_of_other_models_are_refused():
@@ -54,12 +54,12 @@ def test_layers_of_other_models_are_refused():
     with pytest.raises(
         SeeError, match=r"teacher's encoder has 3 layers, the student's 1; name those .* STUDENT:TEACHER"
     ):
-        encoder.pairs(1, 3)
+        encoder.pair(1, 3)
     with pytest.raises(SeeError, match=r"teacher's decoder has 1 layers, the student's 2"):
-        decoder.pairs(2, 1)
+        decoder.pair(2, 1)
     for text in ("2", "2:0", "0:3"):
         with pytest.raises(SeeError, match=r"in encoders of 1 layers \(student\) and 2 \(teacher\)"):
-            parse_layers(text)[0].pairs(1, 2)
+            parse_layers(text)[0].pair(1, 2)
 
 
 @pytest.mark.parametrize("text", ["", "first", "1,", "-1", "1:2:3", "all/all/all", "1.5", "1:"])
@@ -73,15 +73,15 @@ START, FORMAL = Weights(embedding=1.0, hidden=2.0), Weights(kl=0.5, embedding=0.
 
 def test_stages():
     by_updates, by_epochs = Stages(START, FORMAL, updates=3), Stages(START, FORMAL, epochs=2)
-    assert [by_updates.at(update, 1) is START for update in range(5)] == [True] * 3 + [False] * 2
-    assert [by_epochs.at(99, epoch) is START for epoch in (1, 2, 3)] == [True, True, False]
-    assert Stages(START, FORMAL).at(0, 1) is FORMAL and Stages(START, FORMAL).used() == (FORMAL,)
-    assert by_updates.used() == by_epochs.used() == (START, FORMAL)
+    assert [by_updates.choose(update, 1) is START for update in range(5)] == [True] * 3 + [False] * 2
+    assert [by_epochs.choose(99, epoch) is START for epoch in (1, 2, 3)] == [True, True, False]
+    assert Stages(START, FORMAL).choose(0, 1) is FORMAL and Stages(START, FORMAL).used == (FORMAL,)
+    assert by_updates.used == by_epochs.used == (START, FORMAL)
 
 
 def test_total_is_the_weighted_sum():
     losses = {"ce": torch.tensor(5.0), "kl": torch.tensor(4.0), "hidden": torch.tensor(0.5)}
-    assert FORMAL.total(losses).item() == 5 + 0.5 * 4 + 3 * 0.5
+    assert FORMAL.combine(losses).item() == 5 + 0.5 * 4 + 3 * 0.5
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fairseq_see.units import UnitIndex
-from fairseq_see.units.index import padding_names
+from fairseq_see.units.index import name_padding
 
 
 def random_index(
@@ -44,7 +44,7 @@ def make_index(sememes: int, morphemes: int, *, rank: int = 5, **arrays: np.ndar
     """An index of so many units, the padding among them, with names of no meaning."""
     order = arrays["word_morphemes"].shape[1]
     names = [
-        padding_names(order) + tuple(f"{kind}{i}" for i in range(number - order))
+        name_padding(order) + tuple(f"{kind}{i}" for i in range(number - order))
         for kind, number in (("sememe", sememes), ("morpheme", morphemes))
     ]
     return UnitIndex(order, rank, *names, **arrays, dictionary="none")

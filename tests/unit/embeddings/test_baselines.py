@@ -8,7 +8,7 @@ import torch
 from tensorly.tt_matrix import tt_matrix_to_matrix
 
 from fairseq_see.embeddings import build, complete_config
-from fairseq_see.embeddings.tensor_train import factors
+from fairseq_see.embeddings.tensor_train import find_factors
 from fairseq_see.errors import InfeasibleRatio
 
 tensorly.set_backend("pytorch")
@@ -68,7 +68,7 @@ def test_tensor_train_equals_tensorly(rank):
 
 @pytest.mark.parametrize("number", [1, 2, 7, 8, 60, 512, 768, 3172, 40_000, 50_257])
 def test_tensor_train_factors_cover_with_little_waste(number):
-    found = factors(number)
+    found = find_factors(number)
     assert number <= math.prod(found) <= 1.05 * number + 3
     assert list(found) == sorted(found) and found[2] <= 2 * found[0] + 2
 
@@ -130,7 +130,7 @@ def test_fractions_meet_every_ratio(method, planned, ratio):
 
 @pytest.mark.parametrize(("ratio", "rank"), [(10, 85), (20, 60), (40, 42), (80, 29)])
 def test_tensor_train_reaches_what_the_papers_dashes_deny(ratio, rank):
-    assert factors(D) == (8, 8, 8)
+    assert find_factors(D) == (8, 8, 8)
     (first, second), true = reached("tensor_train", ratio)
     assert first == pytest.approx(rank, abs=1) and second - first in (0, 1) and ratio <= true <= 1.03 * ratio
 

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairseq_see.embeddings import REGISTRY, build, embedding_class, load
-from fairseq_see.embeddings.buffers import packed_state
+from fairseq_see.embeddings import REGISTRY, build, find_class, load
+from fairseq_see.embeddings.buffers import pack_state
 from fairseq_see.embeddings.exported import write
-from fairseq_see.embeddings.packing import pack_codes, packed_bytes, unpack_codes
+from fairseq_see.embeddings.packing import count_packed_bytes, pack_codes, unpack_codes
 from fairseq_see.errors import SeeError
 
 
@@ -24,7 +24,7 @@ from fairseq_see.errors import SeeError
 def test_packed_codes_come_back(states, rows, columns, seed):
     codes = torch.randint(states, (rows, columns), generator=torch.Generator().manual_seed(seed)).byte()
     packed = pack_codes(codes, states)
-    assert unpack_codes(packed).equal(codes) and len(packed) == 16 + packed_bytes(rows * columns, states)
+    assert unpack_codes(packed).equal(codes) and len(packed) == 16 + count_packed_bytes(rows * columns, states)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_packed_codes_come_back(states, rows, columns, seed):
 )
 def test_bytes_of_codes(states, codes, expected):
     """Six bits for 64 states; five ternary digits in a byte, since 3^5 = 243."""
-    assert packed_bytes(codes, states) == expected
+    assert count_packed_bytes(codes, states) == expected
 
 
 def test_packed_by_hand():
@@ -78,11 +78,11 @@ def rounded(value, bits):
 @pytest.mark.parametrize("method", sorted(REGISTRY))
 def test_parameters_are_shipped_rounded_by_row(method, bits, random_index, tmp_path):
     torch.manual_seed(bits)
-    given = {"index": random_index(90)} if embedding_class(method).uses_index else {}
-    ratio = {"ratio": 2.0} if embedding_class(method).compresses and method != "morph_lstm" else {}
+    given = {"index": random_index(90)} if find_class(method).uses_index else {}
+    ratio = {"ratio": 2.0} if find_class(method).compresses and method != "morph_lstm" else {}
     embedding = build(method, 90, 27, 1, **given, **ratio)
-    small = embedding.shipped()
-    state = {f"encoder.embed_tokens.{name}": value for name, value in packed_state(small).items()}
+    small = embedding.ship()
+    state = {f"encoder.embed_tokens.{name}": value for name, value in pack_state(small).items()}
     stored = write(tmp_path, state, {"embeddings": {"encoder": small.describe()}}, bits)
 
     expected = small.double()
@@ -112,7 +112,7 @@ def test_vq_takes_the_nearest_centroids():
     embedding = build("dpq", 50, 12, 1, subvectors=4, centroids=5).double()
     for word in (0, 7, 49):
         codes = nearest(embedding, word)
-        assert embedding.codes(torch.tensor([word]))[0].tolist() == codes
+        assert embedding.choose_codes(torch.tensor([word]))[0].tolist() == codes
         expected = torch.cat([embedding.codebooks[part, code] for part, code in enumerate(codes)])
         torch.testing.assert_close(embedding.rows(torch.tensor([word]))[0], expected)
 
@@ -165,7 +165,7 @@ def test_codes_are_learnt_from_a_fits_initialisation_on(method, options):
         quantised.initialise_from(matrix)
         torch.testing.assert_close(embedding.table(), quantised.table())
     every = torch.arange(300)
-    before, optimizer = embedding.codes(every), torch.optim.Adam(embedding.parameters(), lr=0.02)
+    before, optimizer = embedding.choose_codes(every), torch.optim.Adam(embedding.parameters(), lr=0.02)
     losses = []
     for _ in range(60):
         loss = (embedding.table() - matrix.flip(0)).square().mean()
@@ -173,7 +173,7 @@ def test_codes_are_learnt_from_a_fits_initialisation_on(method, options):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.7 * losses[0] and (embedding.codes(every) != before).float().mean() > 0.2
+    assert losses[-1] < 0.7 * losses[0] and (embedding.choose_codes(every) != before).float().mean() > 0.2
 
 
 def test_a_checkpoints_mean_has_codes_of_its_own():
@@ -184,7 +184,7 @@ def test_a_checkpoints_mean_has_codes_of_its_own():
     merged = build("dpq", 50, 12, subvectors=4, centroids=5)
     merged.load_state_dict(mean)
     for word in (0, 30):
-        assert merged.codes(torch.tensor([word]))[0].tolist() == nearest(merged, word)
+        assert merged.choose_codes(torch.tensor([word]))[0].tolist() == nearest(merged, word)
 
 
 def test_low_bit_is_digits_times_a_matrix():

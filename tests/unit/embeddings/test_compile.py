@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fairseq_see.embeddings import build, embedding_class
+from fairseq_see.embeddings import build, find_class
 
 METHODS = {
     "see": {"ratio": 2},
@@ -29,7 +29,7 @@ class Tied(torch.nn.Module):
 @pytest.fixture(params=METHODS)
 def model(request, random_index):
     torch.manual_seed(0)
-    index = random_index(60) if embedding_class(request.param).uses_index else None
+    index = random_index(60) if find_class(request.param).uses_index else None
     torch._dynamo.reset()
     return Tied(build(request.param, 60, 27, 1, index=index, **METHODS[request.param])).double()
 

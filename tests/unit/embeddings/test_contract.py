@@ -10,8 +10,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fairseq_see.embeddings import REGISTRY, build, complete_config, embedding_class, restore
-from fairseq_see.embeddings.buffers import IndexBuffers, packed_state, unpacked_state
+from fairseq_see.embeddings import REGISTRY, build, complete_config, find_class, restore
+from fairseq_see.embeddings.buffers import IndexBuffers, pack_state, unpack_state
 from fairseq_see.errors import InfeasibleRatio, SeeError
 
 V, D, PAD = 60, 27, 1
@@ -26,7 +26,7 @@ def method(request):
 @pytest.fixture
 def options(method, random_index):
     """Index if the method takes one, and a ratio near 2 that it reaches."""
-    given = {"index": random_index(V)} if embedding_class(method).uses_index else {}
+    given = {"index": random_index(V)} if find_class(method).uses_index else {}
     return {**given, "ratio": reachable(method, 2.0, V, D, given)}
 
 
@@ -82,7 +82,7 @@ class Verbs(torch.nn.Module):
 
 def test_gradcheck(method, options):
     # Without a padding embedding: its gradient is withheld on purpose.
-    if not embedding_class(method).exact_gradients:
+    if not find_class(method).exact_gradients:
         return
     verbs = Verbs(build(method, V, D, None, **options).double())
     names = [name for name, _ in verbs.named_parameters()]
@@ -228,7 +228,7 @@ def replicated(module):
 
 def test_data_parallel_names_what_to_use_in_its_place(embedding):
     with pytest.raises(SeeError, match="torchrun"):
-        replicated(embedding)._device()
+        _ = replicated(embedding)._device
 
 
 def test_integers_in_a_checkpoint_survive_averaging(embedding):
@@ -276,28 +276,28 @@ def test_autocast_and_what_is_cached_under_it(embedding, hidden):
 
 
 def test_footprint_counts_parameters_codes_and_index(embedding):
-    small = embedding.shipped()
+    small = embedding.ship()
     parameters = sum(parameter.numel() for parameter in small.parameters())
     parameters += sum(buffer.numel() for buffer in small.buffers() if buffer.dtype.itemsize == 1)
     header = 16
     shipped = sum(
         value.nbytes - header * name.endswith(".packed") if value.dtype == torch.uint8 else 2 * value.numel()
-        for name, value in packed_state(small).items()
+        for name, value in pack_state(small).items()
         if name != "config_version"
     )
     assert embedding.footprint() == (parameters, shipped)
     for module in embedding.modules():
         if isinstance(module, IndexBuffers):
-            assert shipped == 2 * parameters + len(module.unit_index().packed())
+            assert shipped == 2 * parameters + len(module.to_unit_index().pack())
     reached = 2 * V * D / shipped if embedding.quantised else V * D / parameters
     assert embedding.ratio == pytest.approx(reached)
 
 
 def test_what_is_shipped_computes_the_same(embedding):
     embedding.eval()
-    small = embedding.shipped()
+    small = embedding.ship()
     restored = restore(json.loads(json.dumps(small.describe()))).double()
-    restored.load_state_dict(unpacked_state(packed_state(small)))
+    restored.load_state_dict(unpack_state(pack_state(small)))
     torch.testing.assert_close(restored.table(), embedding.table())
 
 
@@ -326,7 +326,7 @@ def test_planned_on_the_meta_device_costs_no_memory(method, options):
 
 def test_initialisation_has_the_variance_of_a_dense_matrix(method, random_index):
     rows, columns = 2000, 64
-    given = {"index": random_index(rows, sememes=80, morphemes=600)} if embedding_class(method).uses_index else {}
+    given = {"index": random_index(rows, sememes=80, morphemes=600)} if find_class(method).uses_index else {}
     ratio = reachable(method, 4.0, rows, columns, given)
     torch.manual_seed(0)
     embedding = build(method, rows, columns, PAD, ratio=ratio, **given)
@@ -403,5 +403,5 @@ ALL_FIELDS = [
 @pytest.mark.parametrize(("method", "each", "value"), ALL_FIELDS)
 def test_every_hyper_parameter_refuses_what_it_is_not(method, each, value):
     with pytest.raises(SeeError, match=f"^{each.name} is"):
-        REGISTRY[method].Config.of(method, {each.name: value})
+        REGISTRY[method].Config.from_options(method, {each.name: value})
     assert each.metadata["help"]

@@ -6,8 +6,8 @@ import torch
 from tensorly.decomposition import parafac, tensor_train
 
 from fairseq_see.embeddings import build
-from fairseq_see.embeddings.decompose import canonical
-from fairseq_see.embeddings.tensor_train import factors
+from fairseq_see.embeddings.decompose import factorise_canonical
+from fairseq_see.embeddings.tensor_train import find_factors
 
 tensorly.set_backend("pytorch")
 
@@ -92,7 +92,7 @@ def test_a_matrix_of_the_methods_own_kind_comes_back(method, rows, columns, rank
 @pytest.mark.parametrize("rank", [(2, 3), (4, 4)])
 def test_tensor_train_has_tensorlys_error(rank):
     matrix = random_matrix(60, 27)
-    (v1, v2, v3), (d1, d2, d3) = factors(60), factors(27)
+    (v1, v2, v3), (d1, d2, d3) = find_factors(60), find_factors(27)
     assert v1 * v2 * v3 == 60 and d1 * d2 * d3 == 27
     folded = matrix.view(v1, v2, v3, d1, d2, d3).permute(0, 3, 1, 4, 2, 5).reshape(v1 * d1, v2 * d2, v3 * d3)
     theirs = tensorly.tt_to_tensor(tensor_train(folded, (1, *rank, 1)))
@@ -134,7 +134,7 @@ def test_some_shapes_have_no_closed_form():
 def test_canonical_is_about_as_near_as_tensorlys_als():
     torch.manual_seed(4)
     tensors = torch.randn(6, 3, 3, 3, dtype=torch.float64)
-    ours = (torch.einsum("nra,nrb,nrc->nabc", *canonical(tensors, 2)) - tensors).flatten(1).norm(dim=1)
+    ours = (torch.einsum("nra,nrb,nrc->nabc", *factorise_canonical(tensors, 2)) - tensors).flatten(1).norm(dim=1)
     theirs = [(tensorly.cp_to_tensor(parafac(one, 2, n_iter_max=100, init="svd")) - one).norm() for one in tensors]
     assert ours.mean() <= 1.02 * torch.stack(theirs).mean()
 

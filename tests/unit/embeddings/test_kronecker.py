@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairseq_see.embeddings import kronecker
-from fairseq_see.embeddings.kronecker import all_pairs, ceil_root, kronecker_sum
+from fairseq_see.embeddings.kronecker import ceil_root, kronecker_sum, multiply_pairs
 
 tensorly.set_backend("pytorch")
 
@@ -126,17 +126,17 @@ def test_all_pairs_equal_their_sum(monkeypatch, elements, rows, dim):
     torch.manual_seed(rows)
     parameters = [torch.randn(*shape, dtype=torch.float64).requires_grad_() for shape in ((5, 4, 6), (7, 6, 3))]
     expected = torch.einsum("ias,ksc->ikac", *parameters).reshape(35, 12)[:rows, :dim]
-    assert_same(all_pairs(*parameters, rows, dim), parameters, expected, parameters)
+    assert_same(multiply_pairs(*parameters, rows, dim), parameters, expected, parameters)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_all_pairs_in_half_precision_keep_their_digits(dtype):
     torch.manual_seed(0)
     left, right = torch.randn(5, 4, 600, dtype=dtype), torch.randn(7, 600, 3, dtype=dtype)
-    exact = all_pairs(left.double(), right.double(), 35, 12)
-    torch.testing.assert_close(all_pairs(left, right, 35, 12), exact.to(dtype))
+    exact = multiply_pairs(left.double(), right.double(), 35, 12)
+    torch.testing.assert_close(multiply_pairs(left, right, 35, 12), exact.to(dtype))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        torch.testing.assert_close(all_pairs(left.float(), right.float(), 35, 12), exact.float())
+        torch.testing.assert_close(multiply_pairs(left.float(), right.float(), 35, 12), exact.float())
 
 
 @pytest.mark.parametrize("degree", [2, 3, 4, 5, 9])

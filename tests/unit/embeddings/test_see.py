@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairseq_see.embeddings import SEEEmbedding, build, complete_config, indexed
-from fairseq_see.embeddings.unit_vectors import shares_of, vectors_of
+from fairseq_see.embeddings.unit_vectors import count_vectors, share_vectors
 from fairseq_see.errors import InfeasibleRatio, SeeError
 from tests.unit.embeddings.conftest import make_index, paper_size_index
 
@@ -172,13 +172,13 @@ def test_a_fraction_of_m_goes_to_the_first_units(random_index):
     ],
 )
 def test_half_of_the_vectors_are_for_all_units_and_half_for_the_most_frequent(m, share, shares):
-    assert shares_of(100, m, 3, share) == shares
-    assert shares[0] * 100 + shares[1] * shares[2] == vectors_of(100, m, 3, share)
+    assert share_vectors(100, m, 3, share) == shares
+    assert shares[0] * 100 + shares[1] * shares[2] == count_vectors(100, m, 3, share)
 
 
 @given(units=st.integers(2, 400), m=st.floats(1, 40), order=st.integers(2, 4), share=st.just(0.0) | st.floats(1e-4, 1))
 def test_no_more_units_own_vectors_than_there_are(units, m, order, share):
-    whole, owners, more = shares_of(units, m, order, share)
+    whole, owners, more = share_vectors(units, m, order, share)
     assert whole >= 1 and owners * more + units * whole <= units * m + 1e-6
     assert owners == 0 or order < owners <= units
     # Padding alone has no frequent units.

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fairseq_see.errors import SeeError
-from fairseq_see.fitting.losses import LOSSES, alpha_at, parse_loss
+from fairseq_see.fitting.losses import LOSSES, parse_loss, schedule_alpha
 
 X = torch.tensor([[3.0, 4.0], [1.0, 0.0]], dtype=torch.float64)
 Y = torch.tensor([[3.0, 0.0], [0.0, 9.0]], dtype=torch.float64)
@@ -52,8 +52,8 @@ def test_other_texts_are_refused(text):
 
 
 def test_alpha_falls_for_twenty_of_thirty_epochs():
-    values = [alpha_at(epoch, 30, (1.0, 0.1)) for epoch in range(30)]
+    values = [schedule_alpha(epoch, 30, (1.0, 0.1)) for epoch in range(30)]
     assert values[0] == 1.0 and values[10] == pytest.approx(0.55)
     assert values[20:] == pytest.approx([0.1] * 10) and values[19] == pytest.approx(0.145)
     assert all(math.isclose(a - b, 0.045) for a, b in pairwise(values[:21]))
-    assert alpha_at(0, 1, (1.0, 0.1)) == 1.0
+    assert schedule_alpha(0, 1, (1.0, 0.1)) == 1.0

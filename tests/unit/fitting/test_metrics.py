@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fairseq_see.fitting import measure
-from fairseq_see.fitting.metrics import neighbour_overlap
+from fairseq_see.fitting.metrics import measure_overlap
 
 
 def brute_force(x, y, ids, k):
@@ -21,10 +21,10 @@ def test_overlap_is_that_of_brute_force(k):
     y = torch.randn(100, 8, dtype=torch.float64)
     x = y + torch.randn_like(y) / 2
     for ids in (range(100), [5, 17, 60]):
-        overlap = neighbour_overlap(x, y, torch.tensor(list(ids)), k)
+        overlap = measure_overlap(x, y, torch.tensor(list(ids)), k)
         assert overlap == pytest.approx(brute_force(x, y, ids, k))
         assert k == 1 or 0.1 < overlap < 0.9
-    assert neighbour_overlap(y, y, torch.arange(100), k) == 1
+    assert measure_overlap(y, y, torch.arange(100), k) == 1
 
 
 def test_measures_of_all_rows_and_of_bands_by_frequency():

@@ -64,7 +64,7 @@ def test_an_index_worked_out_by_hand(senses: Senses) -> None:
     assert index.morphemes[7:-1] == tuple(sorted(rest, key=lambda name: (-rest[name], name)))
     assert (index.order, index.rank, index.dictionary) == (3, 3, words.hash)
 
-    counts = coverage.as_dict()
+    counts = coverage.to_dict()
     assert counts == json.loads(json.dumps(counts))
     types = {"symbols": (10, 25), "specials": (5, 4), "subwords": (1, 3), "with_senses": (2, 15)}
     assert {name: tuple(counts[name].values()) for name in types} == types
@@ -171,7 +171,7 @@ def test_same_as_a_slow_plain_loop(senses: Senses) -> None:
         chinese = "\u4e00" <= surface[0] <= "\u9fff"
         language = "zh" if chinese else "en"
         expected: list[list[str]] = []
-        for sense in senses.of(surface, language) or senses.of(surface.lower(), language):
+        for sense in senses.find(surface, language) or senses.find(surface.lower(), language):
             padded = [*sense, *(f"<pad:{k}>" for k in range(len(sense) + 1, order + 1))][:order]
             if padded not in expected and len(expected) < rank - 1 and surface == symbol:
                 expected.append(padded)
@@ -195,7 +195,7 @@ segmenters = {"zh": Characters(), "en": Morfessor.train({"power", "powers", "gos
 for limit in (None, 20):
     index, coverage = build_index(words, senses, segmenters, max_morphemes=limit)
     index.save(f"{sys.argv[2]}.{limit}")
-    print(index.fingerprint, coverage.as_dict())
+    print(index.fingerprint, coverage.to_dict())
 assert not {"torch", "fairseq"} & set(sys.modules)
 """
 
@@ -235,11 +235,11 @@ def test_what_tasks_add_gets_the_units_of_a_dictionary_that_has_it(
     words = Vocabulary((*words.symbols, *known), (*words.counts, *(1 for _ in known)))
     longer = Vocabulary((*words.symbols, *added), (*words.counts, *(1 for _ in added)))
     index, expected = (build_index(each, senses, SEGMENTERS, language="en")[0] for each in (words, longer))
-    assert index.for_dictionary(words) is index
-    assert index.for_dictionary(longer).fingerprint == expected.fingerprint
+    assert index.adapt(words) is index
+    assert index.adapt(longer).fingerprint == expected.fingerprint
     for symbols in ((*words.symbols, "mask"), longer.symbols[::-1], words.symbols[:-1]):
         with pytest.raises(SeeError, match="built for another dictionary"):
-            index.for_dictionary(Vocabulary(symbols, (1,) * len(symbols)))
+            index.adapt(Vocabulary(symbols, (1,) * len(symbols)))
 
 
 def test_languages_of_one_script_share_morphemes_and_are_looked_up_in_each() -> None:

@@ -68,7 +68,7 @@ def test_random_senses_are_others_of_like_frequency() -> None:
     # The control costs as much.
     np.testing.assert_array_equal(control.word_morphemes, index.word_morphemes)
     assert set(control.sememes) == set(index.sememes) and len(control.groups) == len(index.groups)
-    assert abs(len(control.packed()) / len(index.packed()) - 1) < 0.02
+    assert abs(len(control.pack()) / len(index.pack()) - 1) < 0.02
     assert control.fingerprint == built("random-senses").fingerprint != built("random-senses", 2).fingerprint
 
 

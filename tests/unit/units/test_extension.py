@@ -8,7 +8,7 @@ import pytest
 
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex, Vocabulary
-from fairseq_see.units.extension import extend_index, name_units, segmenters_of
+from fairseq_see.units.extension import extend_index, name_units, restore_segmenters
 from fairseq_see.units.languages import parse_languages
 
 
@@ -75,11 +75,11 @@ def test_nothing_new():
 
 def test_a_model_s_index_gets_the_names_of_its_file():
     file = replace(index_of(KNOWN), provenance={"morphemes": "en: characters"})
-    model = UnitIndex.unpacked(extend_index(file, index_of([*KNOWN, ([], ("river", "bank"))])).packed())
+    model = UnitIndex.unpack(extend_index(file, index_of([*KNOWN, ([], ("river", "bank"))])).pack())
     named = name_units(model, file)
     assert (named.sememes, named.provenance, named.num_words) == (file.sememes, file.provenance, 5)
     assert units(named, 2) == units(file, 2)
-    plain = name_units(UnitIndex.unpacked(file.without_senses().packed()), file)
+    plain = name_units(UnitIndex.unpack(file.drop_senses().pack()), file)
     assert (len(plain.sememes), plain.morphemes) == (2, file.morphemes)
     for other in (index_of(KNOWN[:3]), index_of([*KNOWN[:2], ([], ("river", "garden")), KNOWN[3]])):
         with pytest.raises(SeeError, match="not the one that the model was trained with"):
@@ -97,7 +97,7 @@ def test_new_words_are_segmented_into_the_morphemes_of_the_others():
         dictionary=words.hash,
         provenance={"morphemes": "zh: characters, en: morfessor"},
     )
-    segmenters = segmenters_of(index, words, parse_languages("zh,en"))
+    segmenters = restore_segmenters(index, words, parse_languages("zh,en"))
     assert segmenters["zh"].segment("人打") == ["人", "打"]
     assert segmenters["en"].segmentations == {
         "walking": ("walk", "ing"), "walked": ("walk", "ed"), "talks": ("talk", "s"),

@@ -3,16 +3,23 @@ from pathlib import Path
 import pytest
 
 from fairseq_see.errors import SeeError
-from fairseq_see.units.languages import LANGUAGES, Language, find_languages, language, parse_languages, read_language
+from fairseq_see.units.languages import (
+    LANGUAGES,
+    Language,
+    find_languages,
+    get_language,
+    parse_languages,
+    read_language,
+)
 
 
 def test_any_code_is_a_language() -> None:
-    assert language("zh_CN") is LANGUAGES["zh"] and language("zh").default_morphology == "characters"
-    assert language("de_DE") == language("de") == Language("de")
-    assert (language("qu").default_morphology, language("qu").segmenter) == ("morfessor", "moses")
+    assert get_language("zh_CN") is LANGUAGES["zh"] and get_language("zh").default_morphology == "characters"
+    assert get_language("de_DE") == get_language("de") == Language("de")
+    assert (get_language("qu").default_morphology, get_language("qu").segmenter) == ("morfessor", "moses")
     for code in ("", "joined", "DE", "d", "de en"):
         with pytest.raises(SeeError, match="is not a language code; give one such as de, or zh,en"):
-            language(code)
+            get_language(code)
     assert [spoken.code for spoken in parse_languages("de,en_US,de")] == ["de", "en"]
 
 
@@ -47,22 +54,22 @@ def test_words_show_their_language_by_their_script(word: str, languages: str, co
     ],
 )
 def test_text_to_words_and_back(code: str, text: str, words: list[str], joined: str) -> None:
-    assert language(code).segment(text) == words
-    assert language(code).join(words) == joined
+    assert get_language(code).segment(text) == words
+    assert get_language(code).join(words) == joined
 
 
 def test_new_words_stay_whole_and_others_as_they_are() -> None:
-    assert language("zh").segment("我喜欢量子猫。") != ["我", "喜欢", "量子猫", "。"]
-    assert language("zh").segment("我喜欢量子猫。", ("量子猫", "喜欢")) == ["我", "喜欢", "量子猫", "。"]
-    assert language("zh").segment("我喜欢苹果。", ("量子猫",)) == ["我", "喜欢", "苹果", "。"]
-    assert language("en").segment("It's quantum.", ("quantum",)) == ["It", "'s", "quantum", "."]
+    assert get_language("zh").segment("我喜欢量子猫。") != ["我", "喜欢", "量子猫", "。"]
+    assert get_language("zh").segment("我喜欢量子猫。", ("量子猫", "喜欢")) == ["我", "喜欢", "量子猫", "。"]
+    assert get_language("zh").segment("我喜欢苹果。", ("量子猫",)) == ["我", "喜欢", "苹果", "。"]
+    assert get_language("en").segment("It's quantum.", ("quantum",)) == ["It", "'s", "quantum", "."]
 
 
 def test_lemmas() -> None:
-    assert language("en").lemmas("Germans")[:2] == ["German", "german"]
-    assert "I" not in language("en").lemmas("me") and "Haus" in language("de").lemmas("Häuser")
-    assert language("zh").lemmas("中国") == language("qu").lemmas("wasikuna") == []
-    assert language("en").lemmas("x" * 5000) == []
+    assert get_language("en").lemmatise("Germans")[:2] == ["German", "german"]
+    assert "I" not in get_language("en").lemmatise("me") and "Haus" in get_language("de").lemmatise("Häuser")
+    assert get_language("zh").lemmatise("中国") == get_language("qu").lemmatise("wasikuna") == []
+    assert get_language("en").lemmatise("x" * 5000) == []
 
 
 def test_read_language() -> None:

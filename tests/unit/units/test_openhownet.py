@@ -44,13 +44,13 @@ def refusal(folder: Path) -> str:
 def test_a_definition_in_its_own_order_each_sememe_once(folder: Path) -> None:
     senses = openhownet.load(folder)
     teacher = ("human|人", "Occupation|职位", "education|教育", "teach|教")
-    assert senses.of("教师", "zh") == senses.of("teacher", "en") == [teacher]
-    assert senses.of("亚非", "zh") == [("earth|大地", "Africa|非洲", "ProperName|专", "Asia|亚洲")]
+    assert senses.find("教师", "zh") == senses.find("teacher", "en") == [teacher]
+    assert senses.find("亚非", "zh") == [("earth|大地", "Africa|非洲", "ProperName|专", "Asia|亚洲")]
     # Two concepts of one word, with and without spaces around it, in HowNet's order.
-    assert senses.of("lip", "en") == [("part|部件", "mouth|口"), ("touch|触", "part|部件")]
-    assert senses.of("Bahamian dollar", "en") == [("money|货币", "the_Bahamas|巴哈马")]
-    assert senses.words("zh") == ["教师", "亚非"]
-    assert senses.words("en") == ["teacher", "lip", "Bahamian dollar"]
+    assert senses.find("lip", "en") == [("part|部件", "mouth|口"), ("touch|触", "part|部件")]
+    assert senses.find("Bahamian dollar", "en") == [("money|货币", "the_Bahamas|巴哈马")]
+    assert senses.list_words("zh") == ["教师", "亚非"]
+    assert senses.list_words("en") == ["teacher", "lip", "Bahamian dollar"]
 
 
 def test_a_whole_lexicon_comes_through_unchanged(tmp_path: Path) -> None:
@@ -58,18 +58,18 @@ def test_a_whole_lexicon_comes_through_unchanged(tmp_path: Path) -> None:
     openhownet.load(write_resources(tmp_path, concepts_of(expected))).save(tmp_path / "senses.tsv")
     for senses in (openhownet.load(tmp_path), Senses.load(tmp_path / "senses.tsv")):
         for language in ("zh", "en"):
-            assert senses.words(language) == expected.words(language)
-            for word in expected.words(language):
-                assert senses.of(word, language) == expected.of(word, language)
+            assert senses.list_words(language) == expected.list_words(language)
+            for word in expected.list_words(language):
+                assert senses.find(word, language) == expected.find(word, language)
 
 
 def test_either_folder(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     usual = Download.OPENHOWNET_RESOURCE_PATH
-    assert str(openhownet.default_folder()) == usual
+    assert str(openhownet.find_default_folder()) == usual
     monkeypatch.chdir(folder / "resources")
     for path in (folder, folder / "resources", Path("."), Path("..")):
-        assert openhownet.load(path).words("zh") == ["教师", "亚非"]
-        assert openhownet.fingerprint(path) == openhownet.fingerprint(folder)
+        assert openhownet.load(path).list_words("zh") == ["教师", "亚非"]
+        assert openhownet.hash_files(path) == openhownet.hash_files(folder)
     # The package is left as it was, and what it prints is kept back.
     assert usual == Download.OPENHOWNET_RESOURCE_PATH
     assert capfd.readouterr() == ("", "")
@@ -77,10 +77,10 @@ def test_either_folder(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pyt
 
 @pytest.mark.parametrize("name", openhownet.FILES)
 def test_missing_changed_and_damaged_files(folder: Path, name: str) -> None:
-    file, before = folder / "resources" / name, openhownet.fingerprint(folder)
+    file, before = folder / "resources" / name, openhownet.hash_files(folder)
     whole = file.read_bytes()
     file.write_bytes(whole + b"\n")
-    assert openhownet.fingerprint(folder) != before
+    assert openhownet.hash_files(folder) != before
     for damaged in (b"\xff\xfe", whole[: len(whole) // 2 - 1]):
         file.write_bytes(damaged)
         assert "are damaged" in refusal(folder)
@@ -143,7 +143,7 @@ def test_download(site: Path, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty/resources").mkdir(parents=True)
     for target in (tmp_path / "new/folder", tmp_path / "empty", tmp_path / "other/resources"):
         openhownet.download(target)
-        assert openhownet.fingerprint(target) == openhownet.fingerprint(folder)
+        assert openhownet.hash_files(target) == openhownet.hash_files(folder)
     assert {path.name for path in (tmp_path / "other").iterdir()} == {"resources"}
     # What is there stays, and nothing is asked for.
     (site / "resources.zip").unlink()

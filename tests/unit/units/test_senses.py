@@ -9,9 +9,9 @@ from fairseq_see.units.senses import SelectedSense, select
 
 
 def test_senses_keep_the_order_of_the_file(senses: Senses) -> None:
-    assert senses.of("打", "zh") == [("beat|打",), ("attack|攻打", "military|军"), ("buy|买",)]
-    assert senses.of("打", "en") == []
-    assert senses.of("nothing", "en") == []
+    assert senses.find("打", "zh") == [("beat|打",), ("attack|攻打", "military|军"), ("buy|买",)]
+    assert senses.find("打", "en") == []
+    assert senses.find("nothing", "en") == []
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_senses_keep_the_order_of_the_file(senses: Senses) -> None:
     ],
 )
 def test_lookup(senses: Senses, word: str, language: str, form: str, how: str, count: int) -> None:
-    match = senses.lookup(word, language)
+    match = senses.look_up(word, language)
     assert (match.form, match.how, len(match.senses)) == (form, how, count)
 
 
@@ -41,9 +41,9 @@ def test_any_language(tmp_path: Path) -> None:
     path.write_text("de\tHaus\t1\thouse\nqu\twasi\t1\thouse\n", encoding="utf-8")
     senses = Senses.load(path)
     assert senses.languages == ["de", "qu"]
-    assert senses.lookup("Häuser", "de").how == "lemma"
-    assert senses.lookup("Wasi", "qu").how == "case"
-    assert senses.lookup("maison", "fr").senses == senses.words("fr") == []
+    assert senses.look_up("Häuser", "de").how == "lemma"
+    assert senses.look_up("Wasi", "qu").how == "case"
+    assert senses.look_up("maison", "fr").senses == senses.list_words("fr") == []
 
 
 @pytest.mark.parametrize(

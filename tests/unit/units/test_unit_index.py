@@ -75,7 +75,7 @@ def indexes(draw: st.DrawFn) -> UnitIndex:
 @settings(max_examples=20, deadline=None)
 @given(indexes())
 def test_unpacked_is_the_inverse_of_packed(index: UnitIndex) -> None:
-    unpacked = UnitIndex.unpacked(index.packed())
+    unpacked = UnitIndex.unpack(index.pack())
     names = {name: getattr(index, name) for name in ("sememes", "morphemes", "dictionary")}
     assert_same(index, replace(unpacked, **names))
     assert all(name == f"sememe {i}" for i, name in enumerate(unpacked.sememes) if i >= index.order)
@@ -83,7 +83,7 @@ def test_unpacked_is_the_inverse_of_packed(index: UnitIndex) -> None:
 
 def test_packed_as_in_exports_of_version_0_1(index: UnitIndex) -> None:
     """What 0.1 printed for this index."""
-    assert index.packed().hex() == (
+    assert index.pack().hex() == (
         "ab6786f90200000003000000030000000200000003000000040000000500000001000f0200010001010203010203020304010100"
     )
     assert index.fingerprint == "6396c4ac49611ea5f7a94a7f371695b2b25bdec63b1542b59a824e26bc620ab8"
@@ -98,7 +98,7 @@ def test_packed_is_small() -> None:
         rng.integers(0, 4000, (10_000, 3), np.int32), "d",
     )  # fmt: skip
     floor = 10_000 * 3 * np.log2(4000) / 8
-    assert floor < len(index.packed()) < 1.15 * floor
+    assert floor < len(index.pack()) < 1.15 * floor
 
 
 def test_saved_and_loaded(index: UnitIndex, tmp_path: Path) -> None:
@@ -172,11 +172,11 @@ def test_damaged_files(index: UnitIndex, tmp_path: Path) -> None:
 
 
 def test_every_damage_to_the_packed_bytes_is_seen(index: UnitIndex) -> None:
-    payload = index.packed()
+    payload = index.pack()
     for position in range(len(payload)):
         damaged = bytearray(payload)
         damaged[position] ^= 0x55
         with pytest.raises(SeeError, match="damaged"):
-            UnitIndex.unpacked(bytes(damaged))
+            UnitIndex.unpack(bytes(damaged))
         with pytest.raises(SeeError, match="damaged"):
-            UnitIndex.unpacked(payload[:position])
+            UnitIndex.unpack(payload[:position])
