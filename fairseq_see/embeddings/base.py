@@ -7,7 +7,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -211,7 +211,7 @@ class Embedding(nn.Module, ABC):
 
     def describe(self) -> dict[str, Any]:
         """What :func:`restore` needs to build an embedding of the same shape: JSON values only."""
-        index = [module.sizes.to_json() for module in self.modules() if isinstance(module, IndexBuffers)]
+        index = [asdict(module.sizes) for module in self.modules() if isinstance(module, IndexBuffers)]
         return {
             "method": self.method,
             "rows": self.num_embeddings,

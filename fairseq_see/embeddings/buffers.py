@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from fairseq_see.embeddings.packing import count_packed_bytes, pack_codes, unpack_codes
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
-from fairseq_see.units.index import name_by_id
+from fairseq_see.units.index import ARRAYS, name_by_id
 
-ARRAYS = ("groups", "sense_offsets", "sense_groups", "word_morphemes")
 # What stands at the end of names in a packed state dict; the last two belong together where a parameter was rounded.
 PACKED, PACKED_CODES, SCALES = "packed_index", ".packed", ".scales"
 
@@ -46,10 +45,6 @@ class IndexSizes:
     bytes: int
     provenance: dict[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON values by attribute."""
-        return asdict(self)
-
 
 class IndexBuffers(nn.Module):
     """The arrays of a :class:`~fairseq_see.units.UnitIndex` in int32: 16 bits do not survive averaging checkpoints.
@@ -73,8 +68,9 @@ class IndexBuffers(nn.Module):
             # Of the whole index, by which a resumed run knows its file.
             fingerprint = index.fingerprint
             index = index if senses else index.drop_senses()
-            # from_numpy, so that a model planned on the meta device still has its real index.
-            arrays = {name: torch.from_numpy(np.array(getattr(index, name), np.int32)) for name in ARRAYS}
+            # from_numpy, so that a model planned on the meta device still has its real index; clone, because
+            # torch.export.save cannot write what numpy made if it is empty.
+            arrays = {name: torch.from_numpy(np.asarray(getattr(index, name), np.int32)).clone() for name in ARRAYS}
             self.sizes = IndexSizes(
                 index.order,
                 index.rank,
@@ -93,11 +89,6 @@ class IndexBuffers(nn.Module):
         for name, array in arrays.items():
             self.register_buffer(name, array)
 
-    @property
-    def order(self) -> int:
-        """o, units in a group."""
-        return self.sizes.order
-
     def read_morphemes(self, ids: Tensor) -> Tensor:
         """The morphemes of words (n,): (n, o)."""
         return self.word_morphemes.index_select(0, ids)
@@ -110,14 +101,14 @@ class IndexBuffers(nn.Module):
     def read_groups(self, slots: Tensor) -> Tensor:
         """The sememes of sense slots (n, k): (n, k, o)."""
         groups = self.sense_groups.index_select(0, slots.reshape(-1))
-        return self.groups.index_select(0, groups).view(*slots.shape, self.order)
+        return self.groups.index_select(0, groups).view(*slots.shape, self.sizes.order)
 
     def to_unit_index(self) -> UnitIndex:
         """The index that the buffers hold, its units named by their ids."""
-        sememes = name_by_id("sememe", self.sizes.sememes, self.order)
-        morphemes = name_by_id("morpheme", self.sizes.morphemes, self.order)
+        order, rank = self.sizes.order, self.sizes.rank
+        names = name_by_id("sememe", self.sizes.sememes, order), name_by_id("morpheme", self.sizes.morphemes, order)
         arrays: dict[str, Any] = {name: getattr(self, name).cpu().numpy() for name in ARRAYS}
-        return UnitIndex(self.order, self.sizes.rank, sememes, morphemes, **arrays, dictionary="")
+        return UnitIndex(order, rank, *names, **arrays, dictionary="")
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
@@ -162,10 +153,7 @@ class CodeBuffer(nn.Module):
 def check_indexes(module: nn.Module, state_dict: Mapping[str, Tensor], prefix: str) -> None:
     """Compare the indexes that a module was built with to those of a state dict that is about to be loaded.
 
-    Before its hyper-parameters, because those that a method decides itself depend on the index.
-
-    Raises:
-        SeeError: there is another one.
+    Before its hyper-parameters, because those that a method decides itself depend on the index. Others raise SeeError.
     """
     for path, child in module.named_modules(prefix=prefix.removesuffix(".")):
         for name in ARRAYS if isinstance(child, IndexBuffers) and child.known else ():
@@ -193,11 +181,7 @@ def pack_state(module: nn.Module) -> dict[str, Tensor]:
 
 
 def unpack_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What ``pack_state`` was made from; parameters that were rounded then are float32.
-
-    Raises:
-        SeeError: a packed index, or codes, are damaged.
-    """
+    """What ``pack_state`` was made from, rounded parameters in float32; SeeError if an index or codes are damaged."""
     unpacked: dict[str, Tensor] = {}
     for name, value in state.items():
         path, _, last = name.rpartition(".")

@@ -95,7 +95,7 @@ class SEEEmbedding(IndexedEmbedding):
         index: UnitIndex | IndexSizes | None = None,
     ) -> None:
         super().__init__(config, num_embeddings, embedding_dim, padding_idx, index)
-        sizes, order = self.index.sizes, self.index.order
+        sizes, order = self.index.sizes, self.index.sizes.order
         known = self.index.known
         if self.senses and known and padding_idx is not None and self.index.sense_offsets.diff()[padding_idx]:
             raise SeeError(f"row {padding_idx} is the padding, but a word with senses in the unit index; give another")
@@ -118,8 +118,7 @@ class SEEEmbedding(IndexedEmbedding):
         index = self.index.to_unit_index()
         rows = []
         for word in ids:
-            senses = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]]
-            groups = [(self.sememes, index.groups[sense]) for sense in senses]
+            groups = [(self.sememes, sense) for sense in index.read_senses(word)]
             row = torch.zeros(self.morphemes.width**index.order, dtype=torch.float64)
             for kind, units in [*groups, (self.morphemes, index.word_morphemes[word])]:
                 owned = [kind.select(int(unit)).double() for unit in units]  # type: ignore[union-attr]

@@ -112,7 +112,7 @@ class SememeLSTMEmbedding(IndexedEmbedding):
 
     def _list_units(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """The units of words, one word after another, and how many each has: sense by sense, then its morphemes."""
-        index, order = self.index, self.index.order
+        index, order = self.index, self.index.sizes.order
         first, senses = index.find_slots(ids)
         nth = torch.arange(index.sizes.rank - 1, device=ids.device)
         there = nth < senses.unsqueeze(1)

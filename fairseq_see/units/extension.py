@@ -29,16 +29,13 @@ def extend_index(index: UnitIndex, longer: UnitIndex, words: Iterable[int] = ())
     # Not those that are a special symbol's own.
     shared = [i for name, i in morphemes.items() if not name.startswith(("<", "\\", "madeupword"))] or [index.order]
     groups = {tuple(group): i for i, group in enumerate(index.groups.tolist())}
-    senses = [_slots(index, word) for word in range(index.num_words)]
+    senses = [[groups[tuple(sense)] for sense in index.read_senses(word)] for word in range(index.num_words)]
     units = [tuple(word) for word in index.word_morphemes.tolist()]
     changed = {*words, *range(index.num_words, longer.num_words)}
     taken = {(frozenset(each), units[word]) for word, each in enumerate(senses) if word not in changed}
     for word in sorted(changed):
-        found = []
-        for slot in _slots(longer, word):
-            group = [sememes.get(longer.sememes[i]) for i in longer.groups[slot]]
-            if None not in group:
-                found.append(groups.setdefault(tuple(group), len(groups)))
+        named = [[sememes.get(longer.sememes[i]) for i in sense] for sense in longer.read_senses(word)]
+        found = [groups.setdefault(tuple(sense), len(groups)) for sense in named if None not in sense]
         names = [longer.morphemes[i] for i in longer.word_morphemes[word]]
         own = [morphemes.get(name, shared[crc32(name.encode()) % len(shared)]) for name in names]
         for attempt in count():
@@ -59,20 +56,12 @@ def extend_index(index: UnitIndex, longer: UnitIndex, words: Iterable[int] = ())
     return longest
 
 
-def _slots(index: UnitIndex, word: int) -> list[int]:
-    slots: list[int] = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]].tolist()
-    return slots
-
-
 def name_units(index: UnitIndex, file: UnitIndex) -> UnitIndex:
     """An index whose units have no names, with those of the file that the model was trained with.
 
     Args:
         index: the model's, which may have words more than the file, and no senses where the method has none.
-        file: what ``fairseq-see index`` wrote.
-
-    Raises:
-        SeeError: the file is of another model.
+        file: what ``fairseq-see index`` wrote; SeeError if it is of another model.
     """
     named = file if len(index.sememes) == len(file.sememes) else file.drop_senses()
     sizes = [(each.order, len(each.sememes), len(each.morphemes)) for each in (index, named)]

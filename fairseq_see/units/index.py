@@ -120,6 +120,12 @@ class UnitIndex:
             dictionary=vocabulary.hash,
         )
 
+    def read_senses(self, word: int) -> list[list[int]]:
+        """The senses of a word, each as the ids of its ``order`` sememes."""
+        slots = self.sense_groups[self.sense_offsets[word] : self.sense_offsets[word + 1]]
+        senses: list[list[int]] = self.groups[slots].tolist()
+        return senses
+
     def drop_senses(self) -> "UnitIndex":
         """The same words as their morphemes alone, as MorphTE has them."""
         return replace(

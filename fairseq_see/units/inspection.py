@@ -34,6 +34,5 @@ def describe_provenance(index: UnitIndex) -> str:
 
 def read_symbol(row: int, symbol: str, index: UnitIndex) -> IndexedSymbol:
     """What an index holds for the symbol ``row``."""
-    slots = index.sense_groups[index.sense_offsets[row] : index.sense_offsets[row + 1]]
-    senses = [tuple(index.sememes[i] for i in index.groups[slot] if i >= index.order) for slot in slots]
+    senses = [tuple(index.sememes[i] for i in sense if i >= index.order) for sense in index.read_senses(row)]
     return IndexedSymbol(row, symbol, senses, tuple(index.morphemes[i] for i in index.word_morphemes[row]))
