@@ -34,9 +34,10 @@ from fairseq_see.embeddings.product_quantised import (
     ProductQuantisedEmbedding,
     plan_codes,
     quantise,
+    split_columns,
 )
 from fairseq_see.embeddings.registry import register
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import InfeasibleRatio
 
 logger = logging.getLogger(__name__)
 
@@ -65,39 +66,45 @@ class DPQEmbedding(Embedding):
     ) -> None:
         super().__init__(config, num_embeddings, embedding_dim, padding_idx)
         self.subvectors, centroids = config.subvectors or 1, config.centroids or MOST
-        if embedding_dim % self.subvectors:
-            raise SeeError(f"subvectors is {self.subvectors}, but must divide {embedding_dim} dimensions")
-        width = embedding_dim // self.subvectors
-        self.queries = nn.Parameter(torch.randn(num_embeddings, self.subvectors, width) * embedding_dim**-0.5)
-        self.codebooks = nn.Parameter(torch.randn(self.subvectors, centroids, width) * embedding_dim**-0.5)
-        sx = config.response == "sx"
-        self.keys = nn.Parameter(torch.randn(self.subvectors, centroids, width) * embedding_dim**-0.5) if sx else None
+        self._parts = split_columns(embedding_dim, self.subvectors)
+        widths = torch.tensor([part.stop - part.start for part in self._parts])
+        # Shorter subvectors end in zeros, which no gradient reaches.
+        std = (torch.arange(-(-embedding_dim // self.subvectors)) < widths.unsqueeze(1)) * embedding_dim**-0.5
+        books, sx = (self.subvectors, centroids, std.shape[1]), config.response == "sx"
+        self.queries = nn.Parameter(torch.randn(num_embeddings, *std.shape) * std)
+        self.codebooks = nn.Parameter(torch.randn(books) * std.unsqueeze(1))
+        self.keys = nn.Parameter(torch.randn(books) * std.unsqueeze(1)) if sx else None
         self.norm = nn.BatchNorm1d(self.subvectors * centroids, affine=False) if sx else None
         # Alike, which changes no code.
         match_variance([self.queries, self.codebooks], self._rows, num_embeddings, padding_idx, degree=1)
 
     @classmethod
     def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
-        """Of the settings that meet the ratio of bytes, the one that lost least on trained matrices."""
-        divisors = [number for number in range(1, embedding_dim + 1) if not embedding_dim % number]
-        codes, centroids = plan_codes(cls.method, ratio, num_embeddings, embedding_dim, divisors)
+        """As product quantisation, but with subvectors of one width where some such setting meets the ratio."""
+        every = range(1, embedding_dim + 1)
+        try:
+            equal = [number for number in every if not embedding_dim % number]
+            codes, centroids = plan_codes(cls.method, ratio, num_embeddings, embedding_dim, equal)
+        except InfeasibleRatio:
+            codes, centroids = plan_codes(cls.method, ratio, num_embeddings, embedding_dim, every)
         return replace(config, subvectors=codes, centroids=centroids)
 
     @torch.no_grad()
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
         """Product quantisation of the matrix; queries are its subvectors."""
-        width = self.queries.shape[2]
-        parts = [slice(at, at + width) for at in range(0, self.embedding_dim, width)]
-        _, codebooks = quantise(matrix, parts, self.codebooks.shape[1], self.padding_idx, weights)
-        self.codebooks.copy_(codebooks.view(-1, self.subvectors, width).transpose(0, 1))
-        self.queries.copy_(matrix.view(self.queries.shape))
+        _, codebooks = quantise(matrix, self._parts, self.codebooks.shape[1], self.padding_idx, weights)
+        for part, columns in enumerate(self._parts):
+            width = columns.stop - columns.start
+            self.codebooks[part, :, :width] = codebooks[:, columns]
+            self.queries[:, part, :width] = matrix[:, columns]
         if self.keys is not None:
             self.keys.copy_(self.codebooks)
         return True
 
-    def choose_codes(self, ids: Tensor | None = None) -> Tensor:
-        """The codes of the words ``ids`` (n,), or of all: (n, M), from 0 to K - 1."""
-        return self._choose(self.queries if ids is None else self.queries[ids])
+    @torch.no_grad()
+    def choose_codes(self, queries: Tensor) -> Tensor:
+        """The codes of the words that have these queries (n, M, q): (n, M), from 0 to K - 1."""
+        return torch.cat([self._respond(part).argmax(2) for part in queries.split(ROWS)])
 
     def ship(self) -> Embedding:
         """Product quantisation with the codes of now, in eval mode."""
@@ -107,9 +114,9 @@ class DPQEmbedding(Embedding):
         mode = self.training
         self.eval()
         with torch.no_grad():
-            codes = self.choose_codes()
+            codes = self.choose_codes(self.queries)
             small.codes_version_1.codes.copy_(codes)
-            small.codebooks.copy_(self.codebooks.transpose(0, 1).flatten(1))
+            small.codebooks.copy_(self._join(self.codebooks.transpose(0, 1)))
         self.train(mode)
         used = sum(len(column.unique()) for column in codes.T) / (self.subvectors * self.codebooks.shape[1])
         logger.info(f"{used:.0%} of the centroids are used by some word")
@@ -131,19 +138,22 @@ class DPQEmbedding(Embedding):
         # Responses are n M K values: computed again in the backward pass instead of kept.
         return torch.cat([checkpoint(self._choose_soft, part, use_reentrant=False) for part in queries.split(ROWS)])
 
-    @torch.no_grad()
-    def _choose(self, queries: Tensor) -> Tensor:
-        return torch.cat([self._respond(part).argmax(2) for part in queries.split(ROWS)])
+    def _join(self, subvectors: Tensor) -> Tensor:
+        """Subvectors (n, M, q) as embeddings (n, d)."""
+        if self.embedding_dim % self.subvectors == 0:
+            return subvectors.flatten(1)
+        pairs = zip(subvectors.unbind(1), self._parts, strict=True)
+        return torch.cat([each[:, : columns.stop - columns.start] for each, columns in pairs], 1)
 
     def _choose_hard(self, queries: Tensor) -> Tensor:
-        codes = self._choose(queries) + torch.arange(self.subvectors, device=queries.device) * self.codebooks.shape[1]
-        values = F.embedding(codes, self.codebooks.flatten(0, 1))
-        return (values + (queries - queries.detach())).flatten(1)
+        first = torch.arange(self.subvectors, device=queries.device) * self.codebooks.shape[1]
+        values = F.embedding(self.choose_codes(queries) + first, self.codebooks.flatten(0, 1))
+        return self._join(values + (queries - queries.detach()))
 
     def _choose_soft(self, queries: Tensor) -> Tensor:
         soft = self._respond(queries).softmax(2).to(queries.dtype)
         hard = F.one_hot(soft.argmax(2), soft.shape[2]).to(soft.dtype)
-        return torch.einsum("nmk,mkq->nmq", soft + (hard - soft).detach(), self.codebooks).flatten(1)
+        return self._join(torch.einsum("nmk,mkq->nmq", soft + (hard - soft).detach(), self.codebooks))
 
     def _respond(self, queries: Tensor) -> Tensor:
         """The responses of queries (n, M, q): (n, M, K), in float32 at least: near ones must not become equal."""

@@ -60,10 +60,7 @@ class ProductQuantisedEmbedding(Embedding):
     ) -> None:
         super().__init__(config, num_embeddings, embedding_dim, padding_idx)
         codes, centroids = config.subvectors or 1, config.centroids or MOST
-        if codes > embedding_dim:
-            raise SeeError(
-                f"subvectors is {codes}, but an embedding of {embedding_dim} dimensions has no more than those"
-            )
+        self._parts = split_columns(embedding_dim, codes)
         # "version": see SEE's.
         self.codes_version_1 = CodeBuffer(
             torch.randint(centroids, (num_embeddings, codes), dtype=torch.uint8), centroids
@@ -80,24 +77,15 @@ class ProductQuantisedEmbedding(Embedding):
     @torch.no_grad()
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
         """K-means of the subvectors of all embeddings but the padding, each as heavy as its weight."""
-        found, centroids = quantise(matrix, self._split_columns(), len(self.codebooks), self.padding_idx, weights)
+        found, centroids = quantise(matrix, self._parts, len(self.codebooks), self.padding_idx, weights)
         self.codes_version_1.codes.copy_(found)
         self.codebooks.copy_(centroids)
         return True
 
     def _rows(self, ids: Tensor) -> Tensor:
-        """Every subvector from its codebook."""
         codes = self.codes_version_1.codes.index_select(0, ids).int()
-        parts = [
-            F.embedding(code, self.codebooks[:, at]) for code, at in zip(codes.T, self._split_columns(), strict=True)
-        ]
+        parts = [F.embedding(code, self.codebooks[:, at]) for code, at in zip(codes.T, self._parts, strict=True)]
         return torch.cat(parts, 1)
-
-    def _split_columns(self) -> list[slice]:
-        """The columns of each subvector."""
-        parts = self.codes_version_1.codes.shape[1]
-        bounds = [-(-part * self.embedding_dim // parts) for part in range(parts + 1)]
-        return [slice(*both) for both in pairwise(bounds)]
 
 
 @register("int8")
@@ -128,6 +116,14 @@ class Int8Embedding(Embedding):
         return self.codes_version_1.codes.index_select(0, ids).to(self.scales.dtype) * self.scales[ids].unsqueeze(1)
 
 
+def split_columns(dim: int, subvectors: int) -> list[slice]:
+    """The columns of each subvector of d dimensions, whose widths differ by one at most; SeeError if d are too few."""
+    if subvectors > dim:
+        raise SeeError(f"subvectors is {subvectors}, but an embedding of {dim} dimensions has no more than those")
+    bounds = [-(-part * dim // subvectors) for part in range(subvectors + 1)]
+    return [slice(*both) for both in pairwise(bounds)]
+
+
 def plan_codes(
     method: str, ratio: float, num_embeddings: int, embedding_dim: int, choices: Iterable[int]
 ) -> tuple[int, int]:
@@ -138,10 +134,7 @@ def plan_codes(
         ratio: bytes of a dense matrix in half precision by those of codes and codebooks.
         num_embeddings: V.
         embedding_dim: d.
-        choices: the M that the method can have.
-
-    Raises:
-        InfeasibleRatio: none meets it.
+        choices: the M to choose from; InfeasibleRatio if none meets the ratio.
     """
     dense, best, reached = 2 * num_embeddings * embedding_dim, (0.0, 1, 2), set()
     for codes in choices:
@@ -170,9 +163,6 @@ def quantise(
 
     Returns:
         codes (V, M), uint8, and codebooks (K, d).
-
-    Raises:
-        SeeError: scikit-learn is not installed.
     """
     with needs_extra("units"):
         from sklearn.cluster import KMeans

@@ -29,18 +29,7 @@ def test_packed_codes_come_back(states, rows, columns, seed):
 
 @pytest.mark.parametrize(
     ("states", "codes", "expected"),
-    [
-        (256, 7, 7),
-        (64, 4, 3),
-        (64, 5, 4),
-        (16, 3, 2),
-        (3, 5, 1),
-        (3, 6, 2),
-        (5, 3, 1),
-        (6, 4, 2),
-        (2, 9, 2),
-        (17, 8, 5),
-    ],
+    [(256, 7, 7), (64, 4, 3), (64, 5, 4), (16, 3, 2), (3, 5, 1), (3, 6, 2), (6, 4, 2), (2, 9, 2), (17, 8, 5)],
 )
 def test_bytes_of_codes(states, codes, expected):
     """Six bits for 64 states; five ternary digits in a byte, since 3^5 = 243."""
@@ -98,6 +87,10 @@ def test_parameters_are_shipped_rounded_by_row(method, bits, random_index, tmp_p
     assert json.loads((tmp_path / "config.json").read_text())["bytes"] == size + 8
 
 
+def choose_codes(embedding, *words):
+    return embedding.choose_codes(embedding.queries[list(words)])
+
+
 def nearest(embedding, word):
     """The codes of a word, one distance after another."""
     codes = []
@@ -108,13 +101,25 @@ def nearest(embedding, word):
     return codes
 
 
-def test_vq_takes_the_nearest_centroids():
-    embedding = build("dpq", 50, 12, 1, subvectors=4, centroids=5).double()
+@pytest.mark.parametrize("widths", [[3, 3, 3, 3], [3, 2, 3, 2, 2]])
+def test_vq_takes_the_nearest_centroids(widths):
+    embedding = build("dpq", 50, 12, 1, subvectors=len(widths), centroids=5).double()
+    optimizer = torch.optim.Adam(embedding.parameters(), lr=0.1)
+    embedding.table().square().sum().backward()
+    optimizer.step()
     for word in (0, 7, 49):
         codes = nearest(embedding, word)
-        assert embedding.choose_codes(torch.tensor([word]))[0].tolist() == codes
-        expected = torch.cat([embedding.codebooks[part, code] for part, code in enumerate(codes)])
+        assert choose_codes(embedding, word)[0].tolist() == codes
+        parts = zip(codes, widths, strict=True)
+        expected = torch.cat([embedding.codebooks[part, code, :width] for part, (code, width) in enumerate(parts)])
         torch.testing.assert_close(embedding.rows(torch.tensor([word]))[0], expected)
+    torch.testing.assert_close(embedding.ship().table(), embedding.table().float())
+
+
+def test_dpq_has_unequal_subvectors_where_no_equal_ones_meet_a_ratio():
+    """d is a prime: one subvector, or one for each dimension, or unequal ones."""
+    planned = build("dpq", 5000, 37, ratio=12).ship()
+    assert planned.config.subvectors not in (1, 37) and 12 <= planned.ratio <= 12.36
 
 
 def test_vq_gives_its_gradient_to_the_centroid_and_straight_through_to_the_query():
@@ -129,43 +134,41 @@ def test_vq_gives_its_gradient_to_the_centroid_and_straight_through_to_the_query
     torch.testing.assert_close(embedding.codebooks.grad, expected)
 
 
-def test_sx_is_hard_forwards_and_a_softmax_backwards():
+@pytest.mark.parametrize("widths", [[3, 3], [2, 1, 2, 1]])
+def test_sx_is_hard_forwards_and_a_softmax_backwards(widths):
+    def join(parts):
+        return torch.cat([part[:, :width] for part, width in zip(parts, widths, strict=True)], 1)
+
     torch.manual_seed(0)
-    embedding = build("dpq", 40, 6, subvectors=2, centroids=4, response="sx").double()
+    embedding = build("dpq", 40, 6, subvectors=len(widths), centroids=4, response="sx").double()
     responses = torch.einsum("nmq,mkq->nmk", embedding.queries, embedding.keys)
     flat = responses.reshape(40, -1)
     normalised = ((flat - flat.mean(0)) / (flat.var(0, unbiased=False) + 1e-5).sqrt()).view(responses.shape)
     soft = normalised.softmax(2)
     slope = torch.randn(40, 6, dtype=torch.float64)
-    expected = torch.einsum("nmk,mkq->nmq", soft, embedding.codebooks).flatten(1)
+    expected = join(torch.einsum("nmk,mkq->mnq", soft, embedding.codebooks))
     parameters = [embedding.queries, embedding.keys]
     theirs = torch.autograd.grad((expected * slope).sum(), parameters)
     table = embedding.table()
     ours = torch.autograd.grad((table * slope).sum(), parameters)
     torch.testing.assert_close(ours, theirs)
     chosen = normalised.argmax(2)
-    hard = torch.cat([embedding.codebooks[part][chosen[:, part]] for part in range(2)], 1)
-    torch.testing.assert_close(table, hard)
+    torch.testing.assert_close(table, join([book[chosen[:, part]] for part, book in enumerate(embedding.codebooks)]))
 
 
-@pytest.mark.parametrize(
-    ("method", "options"),
-    [
-        ("dpq", {"subvectors": 4, "centroids": 16, "response": "vq"}),
-        ("dpq", {"subvectors": 4, "centroids": 16, "response": "sx"}),
-    ],
-)
-def test_codes_are_learnt_from_a_fits_initialisation_on(method, options):
+@pytest.mark.parametrize("response", ["vq", "sx"])
+@pytest.mark.parametrize("subvectors", [4, 5])
+def test_codes_are_learnt_from_a_fits_initialisation_on(response, subvectors):
     torch.manual_seed(0)
     matrix = torch.randn(300, 16) * torch.logspace(0, -1, 16)
-    embedding = build(method, 300, 16, **options)
+    embedding = build("dpq", 300, 16, subvectors=subvectors, centroids=16, response=response)
     assert embedding.initialise_from(matrix)
-    if options.get("response") == "vq":
-        quantised = build("product_quantised", 300, 16, subvectors=4, centroids=16)
+    if response == "vq":
+        quantised = build("product_quantised", 300, 16, subvectors=subvectors, centroids=16)
         quantised.initialise_from(matrix)
         torch.testing.assert_close(embedding.table(), quantised.table())
-    every = torch.arange(300)
-    before, optimizer = embedding.choose_codes(every), torch.optim.Adam(embedding.parameters(), lr=0.02)
+    every = range(300)
+    before, optimizer = choose_codes(embedding, *every), torch.optim.Adam(embedding.parameters(), lr=0.02)
     losses = []
     for _ in range(60):
         loss = (embedding.table() - matrix.flip(0)).square().mean()
@@ -173,7 +176,7 @@ def test_codes_are_learnt_from_a_fits_initialisation_on(method, options):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.7 * losses[0] and (embedding.choose_codes(every) != before).float().mean() > 0.2
+    assert losses[-1] < 0.7 * losses[0] and (choose_codes(embedding, *every) != before).float().mean() > 0.2
 
 
 def test_a_checkpoints_mean_has_codes_of_its_own():
@@ -184,7 +187,7 @@ def test_a_checkpoints_mean_has_codes_of_its_own():
     merged = build("dpq", 50, 12, subvectors=4, centroids=5)
     merged.load_state_dict(mean)
     for word in (0, 30):
-        assert merged.choose_codes(torch.tensor([word]))[0].tolist() == nearest(merged, word)
+        assert choose_codes(merged, word)[0].tolist() == nearest(merged, word)
 
 
 def test_low_bit_is_digits_times_a_matrix():
