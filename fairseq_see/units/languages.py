@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import SeeError, needs_extra
 
 HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Chinese characters, as a class of a regular expression: ideographs, and what is written like one (々 and 〇)."""
@@ -32,7 +32,7 @@ class Language:
     Attributes:
         code: ISO 639, such as ``de``.
         script: class of a regular expression: a word with such a character is of this language, in a dictionary that
-            several share. Empty for Latin letters, which have too many languages to tell one by them.
+            several share. Empty for Latin letters, which have too many languages to know one by them.
         segmenter: what finds the words of a text: ``jieba``, ``moses`` or ``whitespace`` (bring segmented text).
         spaces: whether words have spaces between them.
         default_morphology: name of its segmenter of words, one of ``units.morphology.SEGMENTERS``.
@@ -90,11 +90,7 @@ LANGUAGES = {
 
 
 def get_language(code: str) -> Language:
-    """The language of a code, the region or script after it (``de_DE``) aside.
-
-    Raises:
-        SeeError: it is no code.
-    """
+    """The language of a code, the region or script after it (``de_DE``) aside; SeeError if it is none."""
     match = re.fullmatch(r"([a-z]{2,3})([_-]\w+)?", code)
     if match is None:
         raise SeeError(f"{code[:20]!r} is not a language code; give one such as de, or zh,en for a joined dictionary")
@@ -102,11 +98,7 @@ def get_language(code: str) -> Language:
 
 
 def parse_languages(codes: str) -> list[Language]:
-    """The languages of a dictionary: of one code, or of several with commas between them.
-
-    Raises:
-        SeeError: one of them is no code.
-    """
+    """The languages of a dictionary: of one code, or of several with commas between them; SeeError if one is none."""
     return list(dict.fromkeys(get_language(code) for code in codes.split(",")))
 
 
@@ -117,11 +109,7 @@ def find_languages(word: str, languages: Sequence[Language]) -> list[Language]:
 
 
 def read_language(dictionary: Path) -> str:
-    """The language code in the name of a dictionary, ``dict.LANG.txt``.
-
-    Raises:
-        SeeError: it has another name.
-    """
+    """The language code in the name of a dictionary, ``dict.LANG.txt``; SeeError if it has another name."""
     match = re.fullmatch(r"dict\.([a-z]{2,3}(?:_\w+)?)\.txt", dictionary.name)
     if match is None:
         raise SeeError(f"the name {dictionary.name} has no language code; give --lang, such as de, or zh,en if joined")
@@ -134,7 +122,8 @@ def _load_segmenter(name: str, code: str, whole: tuple[str, ...] = ()) -> Callab
         return str.split
     if name == "moses":
         return lambda text: _load_moses("MosesTokenizer", code).tokenize(text, escape=False)
-    import jieba
+    with needs_extra("translate"):
+        import jieba
 
     jieba.setLogLevel("ERROR")
     # It loads what it finds in the folder of temporary files, where anyone may have put it. (And saves no time.)
@@ -153,7 +142,8 @@ def _load_segmenter(name: str, code: str, whole: tuple[str, ...] = ()) -> Callab
 
 @cache
 def _load_moses(name: str, code: str) -> Any:
-    import sacremoses
+    with needs_extra("translate"):
+        import sacremoses
 
     return getattr(sacremoses, name)(lang=code)
 
@@ -161,7 +151,8 @@ def _load_moses(name: str, code: str) -> Any:
 @cache
 def _load_lemmatiser(code: str) -> Callable[[str], str] | None:
     """simplemma's for a language, or None if it has none."""
-    from simplemma import lemmatize
+    with needs_extra("units"):
+        from simplemma import lemmatize
 
     try:
         lemmatize("a", lang=code)

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import SeeError, needs_extra
 from fairseq_see.units.senses import Sense, Senses
 
 FILES = ("sememe_all", "sememe_triples_taxonomy.txt", "HowNet_dict_complete")
@@ -30,11 +30,7 @@ def find_default_folder() -> Path:
 
 
 def list_files(folder: str | Path) -> list[Path]:
-    """HowNet's files; ``folder`` as for ``load``.
-
-    Raises:
-        SeeError: a file is missing.
-    """
+    """HowNet's files, or SeeError if one is missing; ``folder`` as for ``load``."""
     home = _find_home(folder)
     files = [home / "resources" / name for name in FILES]
     if missing := [file.name for file in files if not file.is_file()]:
@@ -46,11 +42,7 @@ def list_files(folder: str | Path) -> list[Path]:
 
 
 def hash_files(folder: str | Path) -> str:
-    """16 hexadecimal digits that change when HowNet's files do; ``folder`` as for ``load``.
-
-    Raises:
-        SeeError: a file is missing.
-    """
+    """16 hexadecimal digits that change when HowNet's files do; ``folder`` as for ``load``."""
     digest = hashlib.sha256(bytes([_EXTRACTION]))
     for file in list_files(folder):
         digest.update(hashlib.sha256(file.read_bytes()).digest())
@@ -70,9 +62,9 @@ def load(folder: str | Path) -> Senses:
         SeeError: files are missing, or are not those of OpenHowNet 2.
     """
     list_files(folder)
-    home = _find_home(folder)
+    home, package = _find_home(folder), _import_package()
     try:
-        with _look_in(home) as package:
+        with _look_in(home, package):
             hownet = package.HowNetDict()
         concepts = {"zh": hownet.zh_map, "en": hownet.en_map}
     except Exception as error:  # whatever unpickling and parsing what is not HowNet raises
@@ -103,10 +95,11 @@ def download(folder: str | Path) -> None:
         return
     # Not in the folder itself: a failure would leave that behind, empty.
     existing = next(path for path in (home, *home.parents) if path.is_dir())
-    source = _import_package().Download.OPENHOWNET_DATA_URL
+    package = _import_package()
+    source = package.Download.OPENHOWNET_DATA_URL
     try:
         with TemporaryDirectory(dir=existing, prefix=".openhownet.") as temporary:
-            with _look_in(Path(temporary)) as package:
+            with _look_in(Path(temporary), package):
                 package.download()
             list_files(temporary)
             home.mkdir(parents=True, exist_ok=True)
@@ -123,22 +116,19 @@ def _find_home(folder: str | Path) -> Path:
 
 
 def _import_package() -> Any:
-    try:
+    with needs_extra("units"):
         import OpenHowNet
-    except ImportError as error:
-        raise SeeError(f"cannot import OpenHowNet: {error}; pip install 'OpenHowNet>=2.0'") from error
     return OpenHowNet
 
 
 @contextmanager
-def _look_in(home: Path) -> Iterator[Any]:
-    """Yield the package while it looks for ``resources`` in ``home``; what it prints is dropped."""
-    package = _import_package()
+def _look_in(home: Path, package: Any) -> Iterator[None]:
+    """Within the block the package looks for ``resources`` in ``home``; what it prints is dropped."""
     usual = package.Download.OPENHOWNET_RESOURCE_PATH
     package.Download.OPENHOWNET_RESOURCE_PATH = str(home)
     try:
         with redirect_stdout(StringIO()):
-            yield package
+            yield
     finally:
         package.Download.OPENHOWNET_RESOURCE_PATH = usual
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
-from fairseq_see.errors import SeeError
+from fairseq_see.errors import SeeError, needs_extra
 from fairseq_see.units.morphology.case import MAX_MORPHEME, segment_lower
 
 
@@ -14,15 +14,13 @@ def train_baseline(words: Iterable[str], seed: int = 1) -> Any:
     """A ``morfessor.BaselineModel`` of the types among ``words``, in lower case.
 
     Each type counts once whatever its frequency, which gives sensible morphs. 40,000 types take about a minute. The
-    same types and seed give the same model.
-
-    Raises:
-        SeeError: no words.
+    same types and seed give the same model. SeeError if there are none.
     """
     types = sorted({word.lower() for word in words if 0 < len(word) <= MAX_MORPHEME})
     if not types:
         raise SeeError("no words to train Morfessor on")
-    import morfessor
+    with needs_extra("units"):
+        import morfessor
 
     logging.getLogger("morfessor").setLevel(logging.WARNING)
     model = morfessor.BaselineModel()
