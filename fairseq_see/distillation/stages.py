@@ -53,11 +53,7 @@ class Layers(NamedTuple):
     side: str
 
     def pair(self, student: int, teacher: int) -> tuple[tuple[int, int], ...]:
-        """The layers to compare in a student and a teacher of so many layers.
-
-        Raises:
-            SeeError: there is no such layer, or the depths differ where all are asked for.
-        """
+        """The layers to compare in a student and a teacher of so many layers; SeeError if they have none such."""
         if self.named is None:
             if student != teacher:
                 raise SeeError(
@@ -75,11 +71,7 @@ class Layers(NamedTuple):
 
 
 def parse_layers(text: str) -> tuple[Layers, Layers]:
-    """Layers of encoder and decoder: ``ENC/DEC``, each as :func:`parse_side` reads it, or one for both.
-
-    Raises:
-        SeeError: the text is another one.
-    """
+    """Layers of encoder and decoder: ``ENC/DEC``, each as :func:`parse_side` reads it, or one for both; or SeeError."""
     parts = text.split("/")
     if len(parts) > 2:
         raise SeeError(f"--distil-layers {text!r}: one choice for both sides, or ENCODER/DECODER")
@@ -87,11 +79,7 @@ def parse_layers(text: str) -> tuple[Layers, Layers]:
 
 
 def parse_side(text: str, side: str) -> Layers:
-    """Layers of one side, or of a model that has no sides, from ``all``, ``last`` or a list as ``0,2:4``.
-
-    Raises:
-        SeeError: the text is another one.
-    """
+    """Layers of one side, or of a model that has no sides, from ``all``, ``last`` or a list as ``0,2:4``."""
     if text == "all":
         return Layers(None, side)
     if text == "last":
@@ -139,11 +127,7 @@ class Stages(NamedTuple):
         return (self.start, self.formal) if max(self.updates, self.epochs) > 0 else (self.formal,)
 
     def check(self) -> None:
-        """Refuse impossible settings.
-
-        Raises:
-            SeeError: a weight that is negative or no number, a negative length, a start stage in which nothing counts.
-        """
+        """SeeError if a weight or a length is negative or no number, or nothing counts in the start stage."""
         for stage, weights in (("start", self.start), ("formal", self.formal)):
             for name, weight in weights._asdict().items():
                 if not 0 <= weight < math.inf:

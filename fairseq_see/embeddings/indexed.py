@@ -44,11 +44,7 @@ class IndexedEmbedding(Embedding):
         return self.index_version_1
 
     def extend(self, index: UnitIndex) -> None:
-        """Take in the words of the index extended (units/extension.py), made of the vectors that exist.
-
-        Raises:
-            SeeError: it has other units.
-        """
+        """Take in the words of the index extended (units/extension.py), made of the vectors that exist, or SeeError."""
         known, sizes = index if self.senses else index.drop_senses(), self.index.sizes
         units = (known.order, len(known.sememes), len(known.morphemes))
         if units != (sizes.order, sizes.sememes, sizes.morphemes):

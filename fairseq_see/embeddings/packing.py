@@ -35,11 +35,7 @@ def pack_codes(codes: Tensor, states: int) -> Tensor:
 
 
 def unpack_codes(packed: Tensor) -> Tensor:
-    """The codes (V, M) that were packed.
-
-    Raises:
-        SeeError: they are truncated.
-    """
+    """The codes (V, M) that were packed; SeeError if they are truncated."""
     data = packed.cpu().numpy().tobytes()
     size = HEADER[0].itemsize * HEADER[1]
     rows, columns, states, offset = (int(each) for each in np.frombuffer(data[:size], HEADER[0], HEADER[1]))

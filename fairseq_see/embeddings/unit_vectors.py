@@ -58,13 +58,9 @@ class UnitVectors(nn.Module):
 
 
 def share_vectors(units: int, m: float, order: int, share: float = 0.0) -> tuple[int, int, int]:
-    """Who of U units owns how many vectors, m on average; arguments as of :class:`UnitVectors`.
+    """What each of U units owns of m vectors on average, how many units (the first) own more, and how many more.
 
-    Returns:
-        what every unit owns, how many units (the first) own more, and how many more.
-
-    Raises:
-        SeeError: the share is no part of the units.
+    Arguments are those of :class:`UnitVectors`; SeeError if the share is no part of the units.
     """
     if not (share == 0 or LEAST_SHARE <= share <= 1):
         raise SeeError(f"frequent_share is {share}, but it is a part of the units: from {LEAST_SHARE} to 1, or 0")
@@ -112,10 +108,7 @@ def plan_vectors(
         fixed: parameters that there are besides.
         integer: plan the largest integers that do not fall short, however coarse.
         share: as of :class:`UnitVectors`.
-        advice: what to do where even one vector a unit is too much.
-
-    Raises:
-        InfeasibleRatio: it is.
+        advice: what to do where even one vector a unit is too much, which raises InfeasibleRatio.
     """
     width, dense, steps = ceil_root(shape[1], order), shape[0] * shape[1], 1 if integer else 10_000
 

@@ -22,9 +22,6 @@ class LinearEncoder(nn.Module):
 
     Both halves begin at the principal components of the embeddings ``train`` (n,); without a bias, at their truncated
     SVD, weighted if there are ``weights`` (V,).
-
-    Raises:
-        SeeError: the embedding is of another method.
     """
 
     def __init__(self, embedding: Embedding, matrix: Tensor, train: Tensor, weights: Tensor | None = None) -> None:

@@ -34,11 +34,7 @@ PRESETS = {
 
 
 def find_preset(name: str) -> FitPreset:
-    """The preset of a name.
-
-    Raises:
-        SeeError: there is none of this name.
-    """
+    """The preset of a name, or SeeError if there is none."""
     if name not in PRESETS:
         raise SeeError(f"unknown preset {name!r}; there are: {', '.join(PRESETS)}")
     return PRESETS[name]

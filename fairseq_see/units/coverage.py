@@ -42,7 +42,7 @@ class Coverage:
     distinct_groups: int = _declare("distinct sense groups")
     sense_slots: int = _declare("sense slots")
     sharing_pairs: int = _declare("pairs sharing a sense")
-    cut_sememes: int = _declare("sememes truncated")
+    truncated_sememes: int = _declare("sememes truncated")
     duplicate_senses: int = _declare("duplicate senses dropped")
     senses_beyond_rank: int = _declare("senses beyond the rank")
     joined_morphemes: int = _declare("words with joined morphemes")
@@ -61,7 +61,7 @@ class Coverage:
             found={how: _count([word for word in words if word.how == how]) for how in HOW},
             with_senses=_count([word for word in words if word.kept]),
             senses_per_word=Counter(len(word.kept) for word in words if word.how is not None),
-            cut_sememes=sum(len(sense.truncated) for sense in senses if sense.kept),
+            truncated_sememes=sum(len(sense.truncated) for sense in senses if sense.kept),
             duplicate_senses=sum(sense.duplicate_of is not None for sense in senses),
             senses_beyond_rank=sum(sense.beyond_rank for sense in senses),
             joined_morphemes=sum(len(word.morphemes) > order for word in words),

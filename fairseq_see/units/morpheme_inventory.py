@@ -1,4 +1,4 @@
-"""The inventory of morphemes: their names, its limit, and units that tell words apart."""
+"""The inventory of morphemes: their names, its limit, and units that distinguish words."""
 
 import re
 from collections import Counter
@@ -49,7 +49,7 @@ def limit_inventory(
     """Make do with ``limit`` units: the rarest morphemes share ``<rest:k>`` units, chosen by a hash of their names.
 
     Returns:
-        the words with shared units; the units that may tell words apart (the shared ones, or ``<same:k>`` as far as
+        the words with shared units; the units that may distinguish words (the shared ones, or ``<same:k>`` as far as
         there is room); how many morphemes share.
     """
     fixed = {*name_padding(order), *specials}
@@ -91,7 +91,7 @@ def make_unique(
                 alternatives[key] = _list_alternatives(word, spares)
             replacement = next((r for r in alternatives[key] if (other, r) not in taken), None)
             if replacement is None:
-                raise SeeError("too few morphemes to tell all words apart; allow more of them")
+                raise SeeError("too few morphemes to distinguish all words; allow more of them")
             word = replacement
             taken.add((other, word))
             changed += 1

@@ -65,11 +65,7 @@ class Senses:
         return cls(entries, f"{shown_name(path)} (sha256 {digest[:12]})")
 
     def save(self, path: str | Path) -> None:
-        """Write the lines that ``load`` reads.
-
-        Raises:
-            SeeError: the file cannot be written.
-        """
+        """Write the lines that ``load`` reads."""
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
             for code, words in self._entries.items():
                 for word, senses in words.items():

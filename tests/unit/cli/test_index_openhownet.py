@@ -23,13 +23,13 @@ def index(folder: Path, *options: str) -> int:
     return main(["index", str(folder / "bin/dict.zh.txt"), *options])
 
 
-def test_the_same_index_as_from_the_table(folder: Path) -> None:
+def test_the_same_index_as_from_a_senses_file(folder: Path) -> None:
     assert index(folder, "--openhownet", str(folder / "hownet"), "--output", str(folder / "a/index.see")) == 0
     assert index(folder, "--senses", str(ROOT / "data/senses.tsv"), "--output", str(folder / "b.see")) == 0
-    (table,) = (folder / "a").glob("openhownet-*.tsv")
-    assert index(folder, "--senses", str(table), "--output", str(folder / "c.see")) == 0
+    (file,) = (folder / "a").glob("openhownet-*.tsv")
+    assert index(folder, "--senses", str(file), "--output", str(folder / "c.see")) == 0
     assert (folder / "a/index.see").read_bytes() == (folder / "c.see").read_bytes()
-    # The other table has another name, which the file records.
+    # The other file has another name, which the file records.
     fingerprints = {UnitIndex.load(folder / name).fingerprint for name in ("a/index.see", "b.see")}
     assert len(fingerprints) == 1
 
@@ -40,14 +40,14 @@ def test_later_runs_do_not_need_the_package(
     options = ("--openhownet", str(folder / "hownet"))
     assert index(folder, *options) == 0
     first = capsys.readouterr()
-    (table,) = (folder / "bin").glob("openhownet-*.tsv")
-    assert f"senses: OpenHowNet reads {folder / 'hownet'}; kept in {table}" in first.err
+    (file,) = (folder / "bin").glob("openhownet-*.tsv")
+    assert f"senses: OpenHowNet reads {folder / 'hownet'}; kept in {file}" in first.err
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "OpenHowNet", None)
         assert index(folder, *options) == 0
         later = capsys.readouterr()
-        assert f"senses: {table}, which OpenHowNet read from" in later.err and later.out == first.out
-    # Other files of HowNet have another table.
+        assert f"senses: {file}, which OpenHowNet read from" in later.err and later.out == first.out
+    # Other files of HowNet have another senses file.
     write_resources(folder / "hownet", [concept("{beat|打}", zh="打")])
     assert index(folder, *options) == 0
     assert len(list((folder / "bin").glob("openhownet-*.tsv"))) == 2

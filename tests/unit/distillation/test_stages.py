@@ -7,11 +7,11 @@ import torch
 
 from fairseq_see.distillation.stages import Stages, Weights, parse_layers, squared_error
 from fairseq_see.errors import SeeError
-from tests.unit.losses.test_chunked import numbers
+from tests.unit.losses.test_chunked import draw
 
 
 def test_squared_error_as_a_loop():
-    pairs = [(numbers(3, 4, 5, seed=i), numbers(3, 4, 5, seed=i + 9)) for i in range(2)]
+    pairs = [(draw(3, 4, 5, seed=i), draw(3, 4, 5, seed=i + 9)) for i in range(2)]
     real = torch.tensor([[1, 1, 1, 0], [1, 0, 0, 0], [1, 1, 1, 1]]).bool()
     total = 0.0
     for student, teacher in pairs:
@@ -24,7 +24,7 @@ def test_squared_error_as_a_loop():
 
 
 def test_gradients():
-    student, teacher = numbers(3, 4).requires_grad_(), numbers(3, 4, seed=1)
+    student, teacher = draw(3, 4).requires_grad_(), draw(3, 4, seed=1)
     real = torch.tensor([True, False, True])
     assert torch.autograd.gradcheck(lambda x: squared_error([(x, teacher), (2 * x, teacher)], real), (student,))
 

@@ -18,10 +18,9 @@ def vectors_read(embedding, index, word):
     groups = []
     if embedding.method == "sememe_lstm":
         sememes, morphemes = embedding.vectors.split([len(index.sememes) - order, len(index.morphemes) - order])
-        first, last = index.sense_offsets[word : word + 2]
-        groups = [(sememes, index.groups[group]) for group in index.sense_groups[first:last]]
-    groups.append((morphemes, index.word_morphemes[word]))
-    return [vectors[unit - order] for vectors, group in groups for unit in group.tolist() if unit >= order]
+        groups = [(sememes, sense) for sense in index.read_senses(word)]
+    groups.append((morphemes, index.word_morphemes[word].tolist()))
+    return [vectors[unit - order] for vectors, group in groups for unit in group if unit >= order]
 
 
 def literal_row(embedding, index, word):
@@ -65,62 +64,28 @@ def test_a_matrix_made_in_chunks_is_the_same_and_keeps_little(method, random_ind
     assert kept[1] < kept[0] / 3
 
 
-def index_of(words, order=3):
-    """An index of (senses, morphemes) written as ids from 0 without padding, or None for a padding unit."""
-    groups = sorted({sense for senses, _ in words for sense in senses})
-
-    def padded(units):
-        units = (*units, *(None,) * (order - len(units)))
-        return [position if unit is None else unit + order for position, unit in enumerate(units)]
-
+def index_of_morphemes(*words):
+    """An index of words without senses; ids below 3 are padding."""
+    none = np.zeros(0, np.int32)
+    offsets, morphemes = np.zeros(len(words) + 1, np.int32), np.array(words, np.int32)
     return make_index(
-        6 + order,
-        6 + order,
-        groups=np.array([padded(group) for group in groups], np.int32).reshape(-1, order),
-        sense_offsets=np.cumsum([0, *(len(senses) for senses, _ in words)]).astype(np.int32),
-        sense_groups=np.array([groups.index(sense) for senses, _ in words for sense in senses], np.int32),
-        word_morphemes=np.array([padded(morphemes) for _, morphemes in words], np.int32),
+        9, 9, groups=none.reshape(0, 3), sense_offsets=offsets, sense_groups=none, word_morphemes=morphemes
     )
 
 
-def test_what_distinguishes_words():
-    bank, shore = ((0, 1),), ((2,),)
-    senses = [(), bank, shore, bank + shore, shore + bank, bank, bank]
-    words = list(zip(senses, [(0, 1)] * 5 + [(1, 0), (0,)], strict=True))
-    morph, sememe = (build(method, len(words), 8, index=index_of(words)).table().detach() for method in METHODS)
-    assert (torch.cdist(sememe, sememe) + torch.eye(len(words))).min() > 1e-3
-    # The first five have the same morphemes.
-    torch.testing.assert_close(morph[:5], morph[:1].expand(5, -1))
-    assert (torch.cdist(morph[4:], morph[4:]) + torch.eye(3)).min() > 1e-3
-
-
-def test_a_word_without_senses_is_read_as_morph_lstm_reads_it():
-    index = index_of([((), (0, 1, 2)), (((3,),), (4,))])
-    morph, sememe = (build(method, 2, 8, index=index, output_scale=1.0) for method in METHODS)
-    sememe.lstm.load_state_dict(morph.lstm.state_dict())
-    with torch.no_grad():
-        sememe.vectors[6:] = morph.vectors
-    torch.testing.assert_close(sememe.table()[0], morph.table()[0])
-    assert not torch.allclose(sememe.table()[1], morph.table()[1])
-
-
-def test_padding_is_passed_over_wherever_it_stands():
-    """A unit that distinguishes two words is put last, and padding may stand before it."""
-    embedding = build("morph_lstm", 2, 8, index=index_of([((), (0, None, 1)), ((), (0, 1))]))
-    torch.testing.assert_close(embedding.table()[0], embedding.table()[1])
-
-
 @pytest.mark.parametrize("method", METHODS)
-def test_a_word_with_no_unit_is_zero(method):
-    embedding = build(method, 3, 8, index=index_of([((), ()), ((), (0, 1, 2)), ((), ())]))
+def test_padding_is_passed_over_and_a_word_of_it_alone_is_zero(method):
+    index = index_of_morphemes((0, 1, 2), (3, 1, 4), (3, 4, 2))
+    embedding = build(method, 3, 8, index=index)
     table = embedding.table()
-    assert not table[0].any() and not table[2].any() and table[1].any()
+    assert not table[0].any() and table[1].any()
+    torch.testing.assert_close(table[1], table[2])
     assert embedding(torch.zeros(0, 4, dtype=torch.int64)).shape == (0, 4, 8)
 
 
 def test_every_parameter_gets_a_gradient_from_words_of_one_unit():
     """Or else distributed training would wait for the recurrent matrix."""
-    embedding = build("morph_lstm", 2, 8, index=index_of([((), (0,)), ((), (1,))]))
+    embedding = build("morph_lstm", 2, 8, index=index_of_morphemes((3, 1, 2), (4, 1, 2)))
     embedding.table().sum().backward()
     assert all(parameter.grad is not None for parameter in embedding.parameters())
 

@@ -114,12 +114,6 @@ def test_one_name_is_one_model(random_index):
     } == asdict(build("see_paper", 60, 27, index=random_index(), ratio=1).config) | {"vectors": 0, "output_scale": 0}
 
 
-def test_parameters_are_units_times_width_times_m_whatever_the_rank(random_index):
-    for rank in (2, 5):
-        index = random_index(rank=rank, sememes=12, morphemes=30)
-        assert make(60, 512, index=index, vectors=9).footprint().parameters == (12 + 30) * 8 * 9
-
-
 def plan(ratio, index, **options):
     return complete_config("see_paper", 40_000, 512, ratio, index, options).vectors
 
@@ -148,12 +142,6 @@ def test_a_share_of_the_sememes_is_kept_to_above_one_vector(share, m):
     planned = plan(20, index, sememe_share=share)
     assert planned == pytest.approx(m, abs=1e-4)
     assert 20 <= planned_ratio(index, vectors=planned) <= 20.01
-
-
-def test_a_fraction_of_m_goes_to_the_first_units(random_index):
-    embedding = make(60, 27, index=random_index(sememes=12, morphemes=30), vectors=2.5)
-    assert embedding.sememes.vectors.shape == (12, 6) and embedding.sememes.extra.shape == (6, 3)
-    assert embedding.footprint().parameters == 3 * (2 * 12 + 6 + 2 * 30 + 15)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Measures against their definitions, written out row by row."""
+"""Measures against their definitions, written out one by one."""
 
 import pytest
 import torch
@@ -8,8 +8,8 @@ from fairseq_see.fitting.metrics import measure_overlap
 
 
 def brute_force(x, y, ids, k):
-    def nearest(table, i):
-        near = [(float(torch.dot(row, table[i]) / row.norm() / table[i].norm()), j) for j, row in enumerate(table)]
+    def nearest(matrix, i):
+        near = [(float(torch.dot(row, matrix[i]) / row.norm() / matrix[i].norm()), j) for j, row in enumerate(matrix)]
         return {j for _, j in sorted((pair for pair in near if pair[1] != i), reverse=True)[:k]}
 
     return sum(len(nearest(x, i) & nearest(y, i)) for i in ids) / (k * len(ids))
@@ -27,7 +27,7 @@ def test_overlap_is_that_of_brute_force(k):
     assert measure_overlap(y, y, torch.arange(100), k) == 1
 
 
-def test_measures_of_all_rows_and_of_bands_by_frequency():
+def test_measures_of_all_embeddings_and_of_bands_by_frequency():
     torch.manual_seed(10)
     y = torch.randn(150, 8)
     x = y + torch.randn_like(y) / 2
@@ -46,6 +46,6 @@ def test_measures_of_all_rows_and_of_bands_by_frequency():
         assert row["neighbours"] == pytest.approx(brute_force(x, y, ids, 10), abs=1e-3)
 
 
-def test_a_table_too_small_for_bands_has_none():
+def test_a_matrix_too_small_for_bands_has_none():
     (row,) = measure(torch.eye(3), torch.eye(3), torch.ones(3))
     assert row == {"band": "all", "rows": 3, "mse": 0, "relative_error": 0, "cosine": 1, "neighbours": 1}

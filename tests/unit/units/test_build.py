@@ -26,8 +26,7 @@ def vocabulary(**counts: int) -> Vocabulary:
 
 
 def senses_of(index: UnitIndex, word: int) -> list[list[str]]:
-    slots = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]]
-    return [[index.sememes[i] for i in index.groups[slot]] for slot in slots]
+    return [[index.sememes[i] for i in sense] for sense in index.read_senses(word)]
 
 
 def morphemes_of(index: UnitIndex, word: int) -> list[str]:
@@ -73,7 +72,7 @@ def test_an_index_worked_out_by_hand(senses: Senses) -> None:
     assert counts["senses_per_word"] == {"0": 2, "1": 1, "2": 1}
     assert (counts["sememes"], counts["morphemes"]) == (7, len(index.morphemes) - 3)
     assert (counts["distinct_groups"], counts["sense_slots"]) == (3, 3)
-    assert (counts["cut_sememes"], counts["duplicate_senses"], counts["senses_beyond_rank"]) == (1, 2, 2)
+    assert (counts["truncated_sememes"], counts["duplicate_senses"], counts["senses_beyond_rank"]) == (1, 2, 2)
     assert counts["collisions"] == counts["bucketed_morphemes"] == 0
     assert re.search(r"^with senses +2 +20.0% +15 +60.0%$", coverage.render(), re.M)
     assert re.search(r"^sememes truncated +1$", coverage.render(), re.M)
@@ -133,7 +132,7 @@ def test_limited_inventories() -> None:
         assert coverage.bucketed_morphemes == (67 - limit + buckets if buckets else 0)
         assert len(np.unique(index.word_morphemes, axis=0)) == len(words)
         assert morphemes_of(index, 4) == ["一", "一", "<pad:3>"]  # the most frequent is never shared
-    with pytest.raises(SeeError, match="too few morphemes to tell all words apart"):
+    with pytest.raises(SeeError, match="too few morphemes to distinguish all words"):
         build_index(words, None, SEGMENTERS, language="zh", max_morphemes=20)
 
 
@@ -159,27 +158,6 @@ def test_order_and_rank_up_to_their_limits(senses: Senses) -> None:
 def test_bad_arguments(senses: Senses, options: dict[str, Any], problem: str) -> None:
     with pytest.raises(SeeError, match=problem):
         build_index(vocabulary(power=1), senses, SEGMENTERS, **{"language": "en", **options})
-
-
-def test_same_as_a_slow_plain_loop(senses: Senses) -> None:
-    """The arrays against one word at a time, without inventories, sharing or offsets."""
-    words = vocabulary(**{"power": 7, "Gossip": 3, "中国": 4, "打": 9, "打@@": 2, "ability": 1, "IT": 5, "中国人民": 1})
-    order, rank = 2, 4
-    index, _ = build_index(words, senses, SEGMENTERS, order=order, rank=rank)
-    for i, symbol in list(enumerate(words.symbols))[4:]:
-        surface = symbol.removesuffix("@@")
-        chinese = "\u4e00" <= surface[0] <= "\u9fff"
-        language = "zh" if chinese else "en"
-        expected: list[list[str]] = []
-        for sense in senses.find(surface, language) or senses.find(surface.lower(), language):
-            padded = [*sense, *(f"<pad:{k}>" for k in range(len(sense) + 1, order + 1))][:order]
-            if padded not in expected and len(expected) < rank - 1 and surface == symbol:
-                expected.append(padded)
-        assert senses_of(index, i) == expected
-        units = list(surface) if chinese else ENGLISH.segment(surface)
-        units += ["@@"] * (surface != symbol)
-        units = [units[0], "".join(units[1:]) or "<pad:2>"]
-        assert morphemes_of(index, i) == units
 
 
 PROGRAM = """

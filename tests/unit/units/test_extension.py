@@ -41,8 +41,7 @@ KNOWN = [
 
 
 def units(index: UnitIndex, word: int) -> tuple[list[list[str]], list[str]]:
-    slots = index.sense_groups[index.sense_offsets[word] : index.sense_offsets[word + 1]]
-    senses = [[index.sememes[i] for i in index.groups[slot]] for slot in slots]
+    senses = [[index.sememes[i] for i in sense] for sense in index.read_senses(word)]
     return senses, [index.morphemes[i] for i in index.word_morphemes[word]]
 
 

@@ -40,7 +40,7 @@ def test_limit_inventory_by_hand() -> None:
     assert changed[:7] == words[:7]
     assert changed[7:] == [("<rest:1>", "<pad:2>")] * 2
     assert (spares, shared) == (["<rest:1>"], 2)
-    # With room for all nothing is shared; any more room is for units that tell words apart.
+    # With room for all nothing is shared; any more room is for units that distinguish words.
     assert limit_inventory(words, [1] * 9, ("<s>",), 2, 11) == (words, [], 0)
     assert limit_inventory(words, [1] * 9, ("<s>",), 2, 12) == (words, ["<same:1>"], 0)
 

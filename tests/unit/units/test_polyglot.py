@@ -17,6 +17,7 @@ import pytest
 from experiments.lexicons.morphology import write_model
 from fairseq_see.errors import SeeError
 from fairseq_see.units.morphology import SEGMENTERS, Polyglot
+from tests.unit.units.test_morphology import WORDS
 
 load = pytest.importorskip("polyglot.load")
 Word = pytest.importorskip("polyglot.text").Word
@@ -26,8 +27,6 @@ pytestmark = pytest.mark.polyglot
 # The import above would break other tests: see Polyglot.
 copyreg.dispatch_table.pop(MethodType, None)
 
-STEMS = ["walk", "talk", "work", "play", "jump", "help", "call", "look", "kick", "wash"]
-WORDS = [stem + ending for stem in STEMS for ending in ("", "s", "ed", "ing", "er")]
 ARCHIVE = "polyglot_data/morph2/en/morph2.en.tar.bz2"
 
 
