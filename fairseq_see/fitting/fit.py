@@ -1,10 +1,10 @@
-"""The loop that moves an embedding's parameters until it is as near to a dense matrix as it can be."""
+"""Fits of an embedding to a dense matrix: their settings, those that have a name, and the loop."""
 
 from __future__ import annotations
 
 import copy
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from rich.console import Console
@@ -50,6 +50,38 @@ class FitConfig(NamedTuple):
     batch_rows: int = 256
     encoder: bool = False
     seed: int = 1
+
+
+class FitPreset(NamedTuple):
+    """A way to compress a trained matrix.
+
+    Attributes:
+        method: registered name.
+        fit: how it is fitted.
+        options: hyper-parameters of the method.
+    """
+
+    method: str
+    fit: FitConfig
+    options: dict[str, Any]
+
+
+PRESETS = {
+    # Truncated SVD.
+    "svd": FitPreset("low_rank", FitConfig(epochs=0), {}),
+    # The linear autoencoder of Balazy et al. 2021 (arXiv 2106.08181), with their batches.
+    "direction": FitPreset("low_rank", FitConfig(loss="direction", encoder=True, batch_rows=32), {"bias": True}),
+    # Trained embeddings have different lengths, and no training follows that would want frequent units first.
+    "see": FitPreset("see", FitConfig(), {"layernorm": False, "frequent_share": 0.0}),
+    "morphte": FitPreset("morphte", FitConfig(), {}),
+}
+
+
+def find_preset(name: str) -> FitPreset:
+    """The preset of a name, or SeeError if there is none."""
+    if name not in PRESETS:
+        raise SeeError(f"unknown preset {name!r}; there are: {', '.join(PRESETS)}")
+    return PRESETS[name]
 
 
 class FitResult(NamedTuple):
