@@ -77,24 +77,11 @@ def test_equations_3_and_4(order, rank, m, share, random_index):
     ("rank", "m", "share"), [(1, (2, 1.5), 0), (4, (2, 1.5), 0), (1, (4, 5), 0.6), (4, (4, 5), 0.6)]
 )
 def test_rows_and_matrix_are_the_reference(groups, rank, m, share, random_index, monkeypatch):
-    """Words with shared and with unshared groups, whose senses are added in several parts."""
+    """Words with shared and with unshared groups, whose senses are added in several parts; LayerNorm or none."""
     monkeypatch.setattr(indexed, "WORDS", 7)
     index = random_index(words=40, rank=rank, groups=groups)
-    embedding = make(40, 7, 1, index=index, vectors=m, frequent_share=share).double()
+    embedding = make(40, 7, 1, index=index, vectors=m, frequent_share=share, layernorm=share > 0).double()
     assert_reference(embedding, embedding.table(), embedding(torch.arange(40).view(8, 5)).view(40, 7))
-
-
-def test_layernorm_normalises_the_truncated_sum(random_index):
-    index = random_index(words=20)
-    embedding = make(20, 25, 1, index=index, vectors=2, layernorm=True).double()
-    plain = make(20, 25, None, index=index, vectors=2).double()
-    with torch.no_grad():
-        for name in ("sememes", "morphemes"):
-            getattr(plain, name).vectors.copy_(getattr(embedding, name).vectors)
-    expected = torch.nn.functional.layer_norm(reference(plain), (25,)) / math.sqrt(25)
-    expected[1] = 0
-    torch.testing.assert_close(embedding.table(), expected)
-    torch.testing.assert_close(reference(embedding), expected)
 
 
 def test_morphte_is_see_without_senses(random_index):
