@@ -13,11 +13,6 @@ from torch import Tensor
 SWEEPS = 30
 
 
-def average(rows: Tensor, weights: Tensor | None = None) -> Tensor:
-    """The mean (m) of rows (n, m), weighted by weights (n) (default: all alike)."""
-    return rows.mean(0) if weights is None else weights @ rows / weights.sum()
-
-
 def factorise(matrix: Tensor, rank: int, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The product (..., n, rank) (..., rank, m) nearest to ``matrix`` (Eckart and Young 1936); zero beyond its rank.
 

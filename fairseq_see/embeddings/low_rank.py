@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from fairseq_see.embeddings.base import Embedding
 from fairseq_see.embeddings.config import MethodConfig, check_ratio, option
-from fairseq_see.embeddings.decompose import average, factorise
+from fairseq_see.embeddings.decompose import factorise
 from fairseq_see.embeddings.init import choose_scale, match_variance
 from fairseq_see.embeddings.registry import register
 
@@ -74,18 +74,13 @@ class LowRankEmbedding(Embedding):
 
     @torch.no_grad()
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
-        """Truncated SVD, of weighted embeddings if there are weights, and less their mean if there is a bias.
+        """Truncated SVD, of weighted embeddings if there are weights; a bias of zero.
 
-        With an integer k that is the nearest matrix there is. What a fraction adds is the best for what the others
+        With an integer k that is the nearest product of this size. What a fraction adds is the best for what the others
         leave of its words.
         """
         if self.bias is not None:
-            chosen = torch.arange(len(matrix), device=matrix.device)
-            chosen = chosen[chosen != self.padding_idx] if self.padding_idx is not None else chosen
-            self.bias.copy_(average(matrix[chosen], None if weights is None else weights[chosen]))
-            matrix = matrix - self.bias
-            if self.padding_idx is not None:
-                matrix[self.padding_idx] = 0
+            self.bias.zero_()
         left, right = factorise(matrix, self.left.shape[1], weights)
         if self.extra is not None:
             words = len(self.extra)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fairseq_see.embeddings import Embedding
-from fairseq_see.embeddings.decompose import average, factorise
+from fairseq_see.embeddings.decompose import factorise
 from fairseq_see.embeddings.low_rank import LowRankEmbedding
 from fairseq_see.errors import SeeError
 
@@ -20,8 +20,8 @@ from fairseq_see.errors import SeeError
 class LinearEncoder(nn.Module):
     """A ``low_rank`` embedding whose latents are computed from the matrix (V, d) that it is fitted to.
 
-    Both halves begin at the principal components of the embeddings ``train`` (n,); without a bias, at their truncated
-    SVD, weighted if there are ``weights`` (V,).
+    Both halves begin at the truncated SVD of the embeddings ``train`` (n,), weighted if there are ``weights`` (V,),
+    and without a bias: rare words dominate the mean, and principal components would spend frequent words on it.
     """
 
     def __init__(self, embedding: Embedding, matrix: Tensor, train: Tensor, weights: Tensor | None = None) -> None:
@@ -33,15 +33,14 @@ class LinearEncoder(nn.Module):
         self._matrix = matrix
         with torch.no_grad():
             rows, counts = matrix[train], None if weights is None else weights[train]
-            if embedding.bias is not None:
-                embedding.bias.copy_(average(rows, counts))
-                rows = rows - embedding.bias
             right = factorise(rows, len(embedding.right), counts)[1]
             embedding.right.copy_(right / embedding.output_scale**0.5)
             # Of orthogonal rows: what maps an embedding to the latents that decode to its projection.
-            weight = torch.linalg.pinv(embedding.right * embedding.output_scale)
-            self.weight = nn.Parameter(weight)
-            self.bias = None if embedding.bias is None else nn.Parameter(-embedding.bias @ weight)
+            self.weight = nn.Parameter(torch.linalg.pinv(embedding.right * embedding.output_scale))
+        self.bias = None
+        if embedding.bias is not None:
+            nn.init.zeros_(embedding.bias)
+            self.bias = nn.Parameter(torch.zeros_like(embedding.right[:, 0]))
 
     def rows(self, ids: Tensor) -> Tensor:
         """The embeddings ``ids`` (n,) encoded and decoded: (n, d)."""
