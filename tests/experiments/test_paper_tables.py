@@ -171,6 +171,11 @@ def test_the_papers_configurations_are_the_papers_architectures(config, arch):
     assert given["common"]["fp16"] is True and given["common"]["bf16"] is False
 
 
+@pytest.mark.parametrize("config", ["demo_zh_en", "small_distil_zh_en"])
+def test_a_rate_that_falls_to_zero_falls_over_all_updates(config):
+    assert compose(config, ["optimization.max_update=7"])["lr_scheduler"]["total_num_update"] == 7
+
+
 def test_an_override_that_the_configuration_lacks_is_one_line():
     with pytest.raises(SeeError, match=r"Could not override 'model\.nothing'"):
         compose("demo_zh_en", ["model.nothing=1"])
