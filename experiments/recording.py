@@ -79,7 +79,7 @@ def end(run: Path, status: int) -> bool:
         record,
         updates=updates,
         epochs=max((float(line.get("update", 0)) for line in read_log(run / "train.log")), default=None),
-        seconds=round(3600 * facts["hours"], 1),
+        seconds=round(3600 * (facts["hours"] - settings.get("hours_before", 0.0)), 1),
         dev_perplexity={int(update): perplexity for update, perplexity in record.curve}.get(updates),
         **measure_sizes(best),
     )
@@ -94,22 +94,24 @@ def fitted(run: Path, data: Path) -> None:
         SeeError: fairseq-validate printed no perplexity.
     """
     perplexity = float(last_result(run / "valid.log")["ppl"])
-    cfg = _options_of(run)
-    made = json.loads(cfg["model"]["see_resolved"])["fitted"]
-    record = _begin(run, "fit", cfg)
+    record = describe(run, data, "fit")
     if not read_cell(run):
+        made = json.loads(_options_of(run)["model"]["see_resolved"])["fitted"]
         fit = {"fitted_to": Path(made["to"]).parent.parent.name, "how": made["how"]}
         record = replace(record, config=record.config | fit)
-    checkpoint = run / "checkpoints/checkpoint_best.pt"
-    record = replace(
-        record,
+    write_record(run, replace(record, dev_perplexity=perplexity if math.isfinite(perplexity) else None))
+
+
+def describe(run: Path, data: Path, kind: str = "translation") -> RunRecord:
+    """The record of a checkpoint that scripts/train.sh did not train, without curve and time; ``data`` is a data-bin."""
+    cfg, checkpoint = _options_of(run), run / "checkpoints/checkpoint_best.pt"
+    return replace(
+        _begin(run, kind, cfg),
         data=_data_of(run, data.resolve().parent, cfg["task"].get("target_lang")),
-        dev_perplexity=perplexity if math.isfinite(perplexity) else None,
         updates=read_facts(checkpoint)["updates"],
-        checksums={path.name: checksum(path) for path in sorted(run.glob("dict*.txt"))},
-        **measure_sizes(checkpoint),
+        checksums={path.name: checksum(path) for path in sorted(data.glob("dict*.txt"))},
+        **(measure_sizes(checkpoint) if cfg["model"].get("see_resolved") else {}),
     )
-    write_record(run, record)
 
 
 def classifier(run: Path) -> None:

@@ -22,6 +22,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin
 
 from fairseq_see.errors import SeeError
+from fairseq_see.export_config import DEFAULT_BITS
 from fairseq_see.io import read_lines, write_json
 
 FILE = "run.json"
@@ -64,7 +65,8 @@ class RunRecord:
     seconds: float | None = None  # of the whole training, validation included
     matrices: list[list[int]] = field(default_factory=list)  # V and d of each embedding matrix
     embedding_parameters: int | None = None  # of both sides; a tied output counts once
-    embedding_bytes: int | None = None  # as shipped: half precision or codes, with the packed unit index
+    embedding_bytes: int | None = None  # half precision or codes, with the packed unit index
+    shipped_bytes: int | None = None  # the same as fairseq-see export writes it: rounded to 8 bits
     dense_parameters: int | None = None  # of dense matrices in their place
     model_parameters: int | None = None  # of the whole model
     model_bytes: int | None = None  # of the whole model, the rest of it in half precision
@@ -176,6 +178,7 @@ def measure_sizes(checkpoint: Path) -> dict[str, Any]:
     embeddings = load_embeddings(checkpoint, state)
     footprints = [embedding.footprint() for embedding in embeddings.values()]
     size = sum(footprint.bytes for footprint in footprints)
+    shipped = sum(embedding.footprint(DEFAULT_BITS).bytes for embedding in embeddings.values())
     parameters = sum(footprint.parameters for footprint in footprints)
     matrices = [[embedding.num_embeddings, embedding.embedding_dim] for embedding in embeddings.values()]
     dense = sum(rows * columns for rows, columns in matrices)
@@ -184,6 +187,7 @@ def measure_sizes(checkpoint: Path) -> dict[str, Any]:
         "matrices": matrices,
         "embedding_parameters": parameters,
         "embedding_bytes": size,
+        "shipped_bytes": shipped,
         "dense_parameters": dense,
         "model_parameters": parameters + rest,
         "model_bytes": size + 2 * rest,

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.recording import TRAINED, note_replaced
-from experiments.run_record import RunRecord, checksum, read, write
+from experiments.recording import TRAINED, describe, note_replaced
+from experiments.run_record import checksum, read, write
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import read_lines
 from fairseq_see.units import Vocabulary
@@ -83,10 +83,8 @@ def arrange(generated: Path, references: Path) -> Iterator[str]:
 
 def record_scores(run: Path, folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Write RUN/run.json: the record of the training, with the scores of each test set."""
-    known = RunRecord(run.name)
-    if (run / TRAINED).is_file():
-        note_replaced(run)
-        known = read(run, TRAINED)
+    note_replaced(run)
+    known = read(run, TRAINED) if (run / TRAINED).is_file() else describe(run, folder / "data-bin")
     now = checksum(run / "checkpoints/checkpoint_best.pt")
     metrics = {name: _scores(run / name) for name in choose_tests(folder, names)}
     write(run, replace(known, state="scored", metrics=metrics, checksums=known.checksums | {"checkpoint": now}))

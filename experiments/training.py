@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from experiments.checkpoints import is_complete, repair
+from experiments.checkpoints import is_complete, read_facts, repair
 from experiments.recording import TRAINED, end, read_cell, write_record
 from experiments.run_record import RunRecord, checksum, flatten
 from fairseq_see.embeddings import find_class
@@ -107,13 +107,17 @@ def begin(config: str, data: Path, run: Path, overrides: Sequence[str], deadline
     for left in [*checkpoints.glob("*.tmp"), *run.glob(".*.json.*")]:
         left.unlink()
     whole = repair(checkpoints)
+    hours = whole.get("hours", 0.0)
     if whole:
         known = json.loads((run / "settings.json").read_text(encoding="utf-8"))
         _check_same(run, known, settings)
     else:
         for name in ("train.log", "fairseq.log", TRAINED, "run.json"):
             (run / name).unlink(missing_ok=True)
-        write_json(run / "settings.json", settings)
+        if source := composed["checkpoint"]["finetune_from_model"]:
+            hours = read_facts(Path(source))["hours"]
+        # fairseq counts on from the hours of the checkpoint that it fine-tunes.
+        write_json(run / "settings.json", settings | {"hours_before": hours})
     for dictionary in data.glob("dict*.txt"):
         shutil.copy(dictionary, run)
     if whole and is_complete(whole, composed["optimization"]):
@@ -122,7 +126,7 @@ def begin(config: str, data: Path, run: Path, overrides: Sequence[str], deadline
         left_hours = (deadline - time.time() - _CLOSING_SECONDS) / 3600
         if left_hours <= 0:
             raise SeeError(f"the time limit is reached before {run.name}; run again to resume")
-        composed["optimization"]["stop_time_hours"] = whole.get("hours", 0.0) + left_hours
+        composed["optimization"]["stop_time_hours"] = hours + left_hours
     _write_config(run, composed)
     return True
 

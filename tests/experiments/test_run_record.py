@@ -97,6 +97,8 @@ def test_sizes_are_those_of_the_checkpoint(tmp_path):
     # The two matrices share their storage here; each side counts its own. k (V + d) parameters a side.
     assert sizes["embedding_parameters"] == 2 * 4 * (60 + 27)
     assert sizes["embedding_bytes"] == 4 * 4 * (60 + 27)
+    # An export has a byte a parameter, and two for the scale of each of 60 + 4 rows.
+    assert sizes["shipped_bytes"] == 2 * (4 * (60 + 27) + 2 * (60 + 4))
     assert sizes["model_parameters"] == sizes["embedding_parameters"] + 50
     assert sizes["model_bytes"] == sizes["embedding_bytes"] + 100
     assert sizes["matrices"] == [[60, 27], [60, 27]] and sizes["dense_parameters"] == 2 * 60 * 27

@@ -20,13 +20,13 @@ from fairseq_see.errors import SeeError
 from tests.helpers import ROOT
 
 
-def save(path, updates, weight=0.0, epoch=1):
+def save(path, updates, weight=0.0, epoch=1, seconds=36.0):
     """A checkpoint as far as resuming reads it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {
         "model": {"weight": torch.full((64,), weight)},
         "optimizer_history": [{"num_updates": updates}],
-        "extra_state": {"train_iterator": {"epoch": epoch}, "previous_training_time": 36.0},
+        "extra_state": {"train_iterator": {"epoch": epoch}, "previous_training_time": seconds},
     }
     torch.save(state, path)
     return path
@@ -93,15 +93,20 @@ def test_checkpoints_of_other_settings_or_data_are_not_resumed(data, tmp_path):
         begin(data, run, "model.dropout=0.5")
 
 
-def test_a_time_limit_counts_what_was_trained_before(data, tmp_path):
-    run = tmp_path / "run"
-    begin(data, run)
-    save(run / "checkpoints/checkpoint_last.pt", 5)
-    assert begin(data, run, deadline=time.time() + 3600)
-    hours = yaml.safe_load((run / "training.yaml").read_text())["optimization"]["stop_time_hours"]
-    assert hours == pytest.approx(0.01 + 1 - 30 / 3600, abs=0.01)
+def test_a_time_limit_counts_what_was_trained_before(data, tmp_path, monkeypatch):
+    run, source = tmp_path / "run", save(tmp_path / "source.pt", 90, seconds=1800.0)
+    words = (f"checkpoint.finetune_from_model={source}",)
+    # fairseq adds to the hours of the model that is fine-tuned, then to those of the checkpoint that is resumed.
+    for before in (1800, 2520):
+        assert begin(data, run, *words, deadline=time.time() + 3600)
+        hours = yaml.safe_load((run / "training.yaml").read_text())["optimization"]["stop_time_hours"]
+        assert hours == pytest.approx((before + 3600 - 30) / 3600, abs=0.01)
+        save(run / "checkpoints/checkpoint_last.pt", 5, seconds=2520.0)
     with pytest.raises(SeeError, match="the time limit is reached before run; run again to resume"):
-        begin(data, run, deadline=time.time())
+        begin(data, run, *words, deadline=time.time())
+    save(run / "checkpoints/checkpoint_best.pt", 20, seconds=2700.0)
+    monkeypatch.setattr(recording, "measure_sizes", lambda checkpoint: {})
+    assert recording.end(run, 0) and read(run, "train.json").seconds == 900
 
 
 def test_an_infeasible_cell_is_a_record_and_is_not_scored(data, tmp_path):
