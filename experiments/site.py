@@ -21,6 +21,7 @@ import yaml
 from experiments.__main__ import COMMANDS
 from experiments.report.plots import plot_bars
 from experiments.report.results import RESULTS
+from experiments.report.tables import format_table
 from fairseq_see.cli.main import subcommands
 from fairseq_see.errors import SeeError
 
@@ -65,7 +66,7 @@ def render_results(text: str, rows: Sequence[Row]) -> str:
             raise SeeError(f"no run in {RESULTS.name} for the row {label!r} of a table")
         table.append(line)
     chart = [plot_bars(block["chart"], drawn)] if "chart" in block else []
-    return "\n\n".join([*chart, format_table([block.get("corner", ""), *map(str, block["columns"])], table, words=1)])
+    return "\n\n".join([*chart, format_table([block.get("corner", ""), *map(str, block["columns"])], table)])
 
 
 def find_runs(rows: Iterable[Row], where: Mapping[str, Any], *filters: Any) -> list[Row]:
@@ -99,33 +100,22 @@ def format_value(values: Sequence[float], name: str) -> str:
     return f"{fmean(values):,.{digits}f}{deviation}"
 
 
-def read_csv(path: Path) -> tuple[list[str], list[list[str]], str]:
-    """Header, rows and note of a file of measurements; the note is its lines that begin with #."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    header, *table = csv.reader(line for line in lines if not line.startswith("#"))
-    return header, table, " ".join(line.lstrip("# ") for line in lines if line.startswith("#"))
-
-
 def render_csv(text: str, folder: Path) -> str:
-    """The table of a file of measurements beside the page, with what made it below, and bars of a column above.
+    """The table of a file of measurements beside the page, its lines that begin with # below, bars of a column above.
 
     Args:
         text: the file's name; if there is a second line, the column that is drawn.
         folder: of the page.
     """
     name, *column = text.split("\n", 1)
-    header, table, note = read_csv(folder / name)
-    parts = [format_table(header, table, words=1), f"<small>{note} [CSV]({name})</small>"]
+    lines = (folder / name).read_text(encoding="utf-8").splitlines()
+    header, *table = csv.reader(line for line in lines if not line.startswith("#"))
+    note = " ".join(line.lstrip("# ") for line in lines if line.startswith("#"))
+    parts = [format_table(header, table), f"<small>{note} [CSV]({name})</small>"]
     if drawn := "".join(column).strip():
         lengths = {line[0]: float(line[header.index(drawn)].split()[0].replace(",", "")) for line in table}
         parts.insert(0, plot_bars(drawn, {drawn: {label: [value] for label, value in lengths.items()}}))
     return "\n\n".join(parts)
-
-
-def format_table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int) -> str:
-    """A Markdown table; its first ``words`` columns are words, the others numbers."""
-    align = ["---"] * words + ["---:"] * (len(header) - words)
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in (header, align, *rows))
 
 
 def describe_command(program: str, name: str, path: str) -> str:

@@ -7,10 +7,11 @@ import logging
 import sys
 from pathlib import Path
 
+from experiments.report.tables import format_table
 from fairseq_see.errors import SeeError, ends_in_one_line
 
 
-def statistics(data: Path, config: str) -> dict[str, float]:
+def count_sizes(data: Path, config: str) -> dict[str, float]:
     """The columns of Table 3, in its terms; what it leaves open is counted apart.
 
     Args:
@@ -18,8 +19,8 @@ def statistics(data: Path, config: str) -> dict[str, float]:
         config: a configuration whose model is ``see_transformer``.
 
     Returns:
-        ``|V|`` (rows of the table) and ``|M|`` (sememes in use; the paper's letter for them), and morphemes in use, for
-        each side; S and E, the parameters of the dense model and of its tables, a tied output counted once; P = E / S.
+        ``|V|`` (symbols) and ``|M|`` (sememes in use; the paper's letter for them), and morphemes in use, for each
+        side; S and E, the parameters of the dense model and of its matrices, a tied output counted once; P = E / S.
 
     Raises:
         SeeError: an index is missing, or not of this dictionary.
@@ -58,11 +59,9 @@ def statistics(data: Path, config: str) -> dict[str, float]:
 def main(data: str, config: str) -> None:
     """Print a table."""
     logging.disable(logging.INFO)
-    found = statistics(Path(data), config)
+    found = count_sizes(Path(data), config)
     cells = [f"{value:.1%}" if name == "P" else f"{value:,}" for name, value in found.items()]
-    print("| " + " | ".join(name.replace("|", r"\|") for name in found) + " |")
-    print("|" + "---:|" * len(cells))
-    print("| " + " | ".join(cells) + " |")
+    print(format_table([name.replace("|", r"\|") for name in found], [cells], words=0))
 
 
 if __name__ == "__main__":

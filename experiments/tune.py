@@ -13,7 +13,8 @@ from typing import Any
 import pandas
 import yaml
 
-from experiments.paper_tables import trial
+from experiments.paper_tables import make_trial
+from experiments.report.tables import format_table
 from experiments.run_record import read
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import replacing
@@ -22,7 +23,7 @@ COLUMNS = ["method", "rate", "warm-up", "updates", "dev perplexity", "seconds", 
 
 
 def read_trial(path: Path) -> dict[str, Any]:
-    """The row of a RUN/train.json; ``dev perplexity`` is the lowest, None if the trial diverged or is infeasible."""
+    """One line of a RUN/train.json; ``dev perplexity`` is the lowest, None if the trial diverged or is infeasible."""
     record = read(path.parent, path.name)
     perplexities = [perplexity for _, perplexity in record.curve] if record.state == "trained" else []
     return {
@@ -67,15 +68,14 @@ def main(out: str, *paths: str) -> None:
     shown.loc[best.index, ""] = "best"
     shown[""] = shown[""].str.replace("|", r"\|")
     cells = shown.map(lambda value: "" if pandas.isna(value) else f"{value:g}" if isinstance(value, float) else value)
-    align = ["left", *["right"] * 5, "left"]
-    table = cells.to_markdown(index=False, tablefmt="pipe", colalign=align, disable_numparse=True)
+    table = format_table(COLUMNS, cells.to_numpy())
     text = "\n".join(["# Learning rate and warm-up", "", table, "", *(f"- {note}" for note in notes)])
     with replacing(Path(out, "trials.md")) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     print(text)
     if best.empty:
         raise SeeError(f"no trial finished; {Path(out, 'trials.md')} has the reasons")
-    chosen = {row.method: trial(row.rate, row["warm-up"]) for _, row in best.iterrows()}
+    chosen = {row.method: make_trial(row.rate, row["warm-up"]) for _, row in best.iterrows()}
     remarks = "".join(f"# {note}\n" for note in ["The best of each method on the dev set.", *notes])
     with replacing(Path(out, "hyperparameters.yaml")) as temporary:
         temporary.write_text(remarks + yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")

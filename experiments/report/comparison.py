@@ -48,12 +48,12 @@ class Section:
 
     @cached_property
     def settings(self) -> pandas.DataFrame:
-        """A row for each setting, by its name: columns of its first seed's run, and what its runs have together.
+        """One line for each setting, by its name: its first seed's run, and what its runs have together.
 
         ``mean``, ``deviation``, ``low`` and ``high`` are of the metric over the ``seeds``; ``size`` is in megabytes;
-        ``true ratio`` is the one that sizes are compared by, ``off`` whether it is far from the ratio that the setting
-        is named after; ``without KNOB`` is equal for settings that differ in KNOB alone, ``line`` whether there are
-        such settings.
+        ``text`` is equal for equal dictionaries; ``true ratio`` is the one that sizes are compared by, ``off`` whether
+        it is far from the ratio that the setting is named after; ``without KNOB`` is equal for settings that differ in
+        KNOB alone, ``line`` whether there are such settings.
         """
         frame = self.runs.drop_duplicates("setting").set_index("setting", drop=False).rename_axis(None)
         scores = self.group(self.metric)
@@ -61,10 +61,13 @@ class Section:
         frame["seeds"] = self.runs.groupby("setting").seed.agg(", ".join)
         frame["parameters"] = [record.embedding_parameters for record in frame.record]
         frame["size"] = [(record.model_bytes or 0) / 1e6 for record in frame.record]
-        frame["text"] = [json.dumps(dictionaries(record), sort_keys=True) for record in frame.record]
-        frame["true ratio"] = [true_ratio(record) for record in frame.record]
+        frame["text"] = [
+            json.dumps(sorted(pair for pair in record.checksums.items() if pair[0].startswith("dict.")))
+            for record in frame.record
+        ]
+        frame["true ratio"] = [measure_ratio(record) for record in frame.record]
         pairs = zip(frame.ratio, frame["true ratio"], strict=True)
-        frame["off"] = [not math.isnan(ratio) and not alike(ratio, true) for ratio, true in pairs]
+        frame["off"] = [not math.isnan(ratio) and not are_alike(ratio, true) for ratio, true in pairs]
         frame["line"] = False
         for knob in KNOBS:
             frame[knob] = pandas.to_numeric([args.get(knob) for args in frame["args"]], errors="coerce")
@@ -88,19 +91,19 @@ class Section:
         """Mean and deviation of a metric by setting; empty where a run lacks it."""
         return {name: format_scores(values) for name, values in self.group(metric)}
 
-    def baseline(self, setting: pandas.Series) -> pandas.Series | None:
+    def find_baseline(self, setting: pandas.Series) -> pandas.Series | None:
         """The best dense setting of the same dictionaries; without one, or if it is that, the best of any."""
         dense = self.settings[self.settings.method == "dense"]
-        best = self.best(dense[dense.text == setting.text])
+        best = self.find_best(dense[dense.text == setting.text])
         if best is None or best.setting == setting.setting:
-            best = self.best(dense)
+            best = self.find_best(dense)
         return None if best is None or best.setting == setting.setting else best
 
-    def best(self, settings: pandas.DataFrame) -> pandas.Series | None:
+    def find_best(self, settings: pandas.DataFrame) -> pandas.Series | None:
         """The one with the highest mean; of a perplexity the lowest; None of none."""
         return None if settings.empty else settings.loc[(self.sign * settings["mean"]).idxmax()]
 
-    def comparisons(self) -> Iterator[tuple[str, str, str]]:
+    def list_comparisons(self) -> Iterator[tuple[str, str, str]]:
         """Each setting with the dense one, with the best other method of its size, and with its own variants.
 
         Yields:
@@ -108,12 +111,12 @@ class Section:
         """
         main = self.main
         for name, setting in main.iterrows():
-            if (dense := self.baseline(setting)) is not None:
+            if (dense := self.find_baseline(setting)) is not None:
                 yield name, "dense", dense.setting
             size = setting["true ratio"]
-            same = main[[alike(other, size) and size > TOLERANCE for other in main["true ratio"]]]
+            same = main[[are_alike(other, size) and size > TOLERANCE for other in main["true ratio"]]]
             same = same[same.text == setting.text]
-            if (best := self.best(same[same.method != setting.method])) is not None:
+            if (best := self.find_best(same[same.method != setting.method])) is not None:
                 yield name, "best other method", best.setting
             if not setting.variant:
                 for other in same.setting[(same.method == setting.method) & (same.variant != "")]:
@@ -136,7 +139,7 @@ def read_entries(paths: Sequence[Path]) -> list[Entry]:
 
 
 def arrange_runs(entries: Sequence[Entry]) -> pandas.DataFrame:
-    """A row for each run, in the order in which methods are compared; runs of one setting differ in the seed alone.
+    """One line for each run, in the order in which methods are compared; runs of one setting differ in the seed alone.
 
     Columns: ``folder``, ``record``, ``method``, ``variant``, ``args`` (of the method, that were given), ``seed``,
     ``ratio`` (that it is compared at; NaN of a method without), ``note`` (by which it differs from others of its
@@ -149,33 +152,28 @@ def arrange_runs(entries: Sequence[Entry]) -> pandas.DataFrame:
     columns = {float(ratio) for ratio in [*PAPER["ratios"], *asked]}
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for folder, record in entries:
-        config, seed = dict(record.config), str(record.config.get("seed", "?"))
-        config.pop("seed", None)
+        config = dict(record.config)
+        seed, method = str(config.pop("seed", "?")), str(config.get("method") or "dense")
         key = json.dumps([record.kind, config, record.overrides], sort_keys=True)
         if other := rows.get((key, seed)):
             raise SeeError(f"{other['folder']} and {folder} have the same settings and seed; leave one of them out")
         row = {"folder": folder, "record": record, "key": key, "seed": seed, "note": ""}
-        method = str(config.get("method") or "dense")
         row |= {"method": ALIASES.get(method, method), "variant": str(config.get("variant") or "")}
-        rows[key, seed] = row | {"args": config.get("see_args") or {}, "ratio": _column(record, columns)}
+        rows[key, seed] = row | {"args": config.get("see_args") or {}, "ratio": _choose_column(record, columns)}
     runs = pandas.DataFrame(rows.values())
     runs["label"] = [describe_setting(row) for row in rows.values()]
     for _, members in runs.groupby(["label", "ratio"], dropna=False):
         if members.key.nunique() > 1:
-            flat = {
-                i: {**flatten(each.config), **each.overrides, "kind": each.kind} for i, each in members.record.items()
-            }
-            for i, values in flat.items():
-                names = [name for name in values if name not in ("seed", "ratio") and not name.startswith("see_args.")]
-                differing = [name for name in names if any(other.get(name) != values[name] for other in flat.values())]
-                runs.loc[i, "note"] = ", ".join(
-                    f"{name.rpartition('.')[2]} {values[name]}" for name in sorted(differing)
-                )
+            options = [flatten(each.config) | each.overrides | {"kind": each.kind} for each in members.record]
+            frame = pandas.DataFrame(options, members.index, dtype=object)
+            names = [name for name in sorted(frame) if frame[name].astype(str).nunique() > 1]
+            names = [name for name in names if name not in ("seed", "ratio") and not name.startswith("see_args.")]
+            for number, values in frame[names].iterrows():
+                notes = [f"{name.rpartition('.')[2]} {value}" for name, value in values.dropna().items()]
+                runs.loc[number, "note"] = ", ".join(notes)
     runs["label"] = [describe_setting(row) for row in runs.to_dict("records")]
-    runs["setting"] = [
-        label if math.isnan(ratio) else f"{label}, {ratio:g}x"
-        for label, ratio in zip(runs.label, runs.ratio, strict=True)
-    ]
+    ratios = ["" if math.isnan(ratio) else f", {ratio:g}x" for ratio in runs.ratio]
+    runs["setting"] = runs.label + ratios
     known = list(PAPER["datasets"]["WMT17"])
     runs["rank"] = [known.index(method) if method in known else len(known) for method in runs.method]
     runs["length"] = runs.seed.str.len()
@@ -197,7 +195,7 @@ def make_sections(entries: Sequence[Entry]) -> list[Section]:
 
 
 def describe_setting(run: Mapping[str, Any], without: str = "") -> str:
-    """Method, variant, arguments and note of a row of ``arrange_runs``; ``without`` one argument."""
+    """Method, variant, arguments and note of a line of ``arrange_runs``; ``without`` one argument."""
     given = (f"{name} {value}" for name, value in run["args"].items() if name != without)
     details = ", ".join(filter(None, (run["variant"], *given, run["note"])))
     return f"{run['method']} ({details})" if details else run["method"]
@@ -209,25 +207,20 @@ def format_scores(values: pandas.Series) -> str:
     return "" if values.isna().any() else f"{values.mean():.1f}{deviation}"
 
 
-def alike(one: float, other: float) -> bool:
+def are_alike(one: float, other: float) -> bool:
     """Whether two ratios differ by no more than TOLERANCE."""
     return max(one, other) <= TOLERANCE * min(one, other) * (1 + 1e-9)
 
 
-def true_ratio(record: RunRecord) -> float:
+def measure_ratio(record: RunRecord) -> float:
     """The ratio by which methods are compared: of parameters, or of bytes where that is larger, as it is of codes."""
     return max(record.parameter_ratio or 1.0, record.byte_ratio or 1.0)
 
 
-def dictionaries(record: RunRecord) -> dict[str, str]:
-    """Their checksums: equal for runs on one text."""
-    return {name: value for name, value in record.checksums.items() if name.startswith("dict.")}
-
-
-def _column(record: RunRecord, columns: set[float]) -> float:
+def _choose_column(record: RunRecord, columns: set[float]) -> float:
     """The ratio asked for; without one the nearest that others are compared at, or else its own; NaN below 2."""
     if asked := record.config.get("ratio"):
         return float(asked)
-    ratio = true_ratio(record)
-    near = [column for column in columns if alike(column, ratio)]
+    ratio = measure_ratio(record)
+    near = [column for column in columns if are_alike(column, ratio)]
     return math.nan if ratio < 2 else min(near, key=lambda x: abs(math.log(x / ratio)), default=round(ratio, 1))

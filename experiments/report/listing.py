@@ -1,24 +1,29 @@
-"""Runs as a list, a row for each run and test set: for a terminal, as Markdown, as JSON, as CSV."""
+"""Runs as a list, one line for each run and test set: for a terminal, as Markdown, as JSON, as CSV."""
 
 from collections.abc import Sequence
 
 import pandas
 
 from experiments.report.comparison import Entry, arrange_runs
-from experiments.report.tables import label_metric
+from experiments.report.tables import format_table, label_metric
 
-_SIZES = ("embedding_parameters", "parameter_ratio", "embedding_bytes", "byte_ratio", "model_bytes")
-# What a list for people shows besides scores: heading and format.
+_SIZES = (
+    *("embedding_parameters", "parameter_ratio", "embedding_bytes", "byte_ratio"),
+    *("shipped_bytes", "model_bytes"),
+)
+# What a list for people shows besides scores: heading and format; first the words.
 _SHOWN = {
-    **{"name": ("run", "{}"), "method": ("method", "{}"), "variant": ("variant", "{}"), "seed": ("seed", "{}")},
-    **{"test": ("test", "{}"), "state": ("state", "{}"), "updates": ("updates", "{:,.0f}")},
+    **{"name": ("run", "{}"), "method": ("method", "{}"), "variant": ("variant", "{}"), "test": ("test", "{}")},
+    **{"state": ("state", "{}"), "seed": ("seed", "{}"), "updates": ("updates", "{:,.0f}")},
     **{"embedding_parameters": ("parameters", "{:,}"), "parameter_ratio": ("ratio", "{:.2f}x")},
     **{"embedding_bytes": ("bytes (fp16 + index)", "{:,}"), "byte_ratio": ("ratio in bytes", "{:.2f}x")},
+    **{"shipped_bytes": ("shipped (8 bits)", "{:,}")},
 }
+_WORDS = ("run", "method", "variant", "test", "state")
 
 
 def make_frame(entries: Sequence[Entry]) -> pandas.DataFrame:
-    """All numbers of runs as they are, a row for each run and test set; one without scores for a run that has none."""
+    """All numbers of runs as they are, by run and test set; one line without scores for a run that has none."""
     rows = []
     for folder, record in entries:
         known = {name: record.config.get(name) for name in ("method", "variant", "ratio", "seed")}
@@ -36,18 +41,16 @@ def list_metrics(frame: pandas.DataFrame) -> list[str]:
 
 
 def average_seeds(entries: Sequence[Entry]) -> pandas.DataFrame:
-    """One row for runs that differ in the seed alone: means, with the lowest and the highest of each score."""
+    """Runs that differ in the seed alone together: means, with the lowest and the highest of each score."""
     runs = arrange_runs(entries)
     runs = runs.assign(folder=runs.folder.map(str))
-    frame = make_frame(entries).merge(runs[["folder", "setting"]], on="folder")
-    frame["setting"] = pandas.Categorical(frame.setting, runs.setting.unique())
-    groups = frame.groupby(["setting", "test"], observed=True)
+    # In the order of ``runs``, where the seeds of a setting are sorted.
+    frame = runs[["folder", "setting"]].merge(make_frame(entries), on="folder")
+    groups = frame.groupby(["setting", "test"], sort=False)
     rows = groups.first()
-    rows["seed"] = groups.seed.agg(
-        lambda seeds: ", ".join(sorted(map(str, seeds.dropna()), key=lambda seed: (len(seed), seed)))
-    )
+    rows["seed"] = groups.seed.agg(lambda seeds: ", ".join(map(str, seeds.dropna())))
     for name in ("updates", *list_metrics(frame)):
-        values = frame[name].astype(float).groupby([frame.setting, frame.test], observed=True)
+        values = frame[name].astype(float).groupby([frame.setting, frame.test], sort=False)
         rows[name] = values.mean()
         if name not in ("updates", "dev_perplexity"):
             rows[f"{name}_low"], rows[f"{name}_high"] = values.min(), values.max()
@@ -64,9 +67,8 @@ def format_frame(frame: pandas.DataFrame, style: str) -> str:
     for metric in list_metrics(frame):
         if metric != "tokenised_bleu":
             columns[label_metric(metric)] = [_format_score(row, metric) for row in frame.to_dict("records")]
-    align = ["left" if name in ("run", "method", "variant", "test") else "right" for name in columns]
-    table = pandas.DataFrame(columns)
-    return table.to_markdown(index=False, tablefmt=style, colalign=align, disable_numparse=True)
+    words = sum(heading in columns for heading in _WORDS)
+    return format_table([*columns], zip(*columns.values(), strict=True), words, style)
 
 
 def _format_score(row: dict[str, float], metric: str) -> str:

@@ -45,9 +45,9 @@ def write_report(paths: Sequence[Path], out: Path, training_words: Path | None) 
         "last": [table for table in (tables.list_missing(missing), tables.list_provenance(scored)) if table],
     }
     texts = {
-        "html": _environment().get_template("report.html.j2").render(values),
-        "md": _environment(escape_markdown).get_template("report.md.j2").render(values, show=to_markdown),
-        "tex": _environment(escape_latex).get_template("report.tex.j2").render(values, show=to_latex),
+        "html": _read_template("html").render(values),
+        "md": _read_template("md", escape_markdown).render(values, show=to_markdown),
+        "tex": _read_template("tex", escape_latex).render(values, show=to_latex),
         "csv": make_frame(scored).to_csv(index=False),
     }
     for form, text in texts.items():
@@ -60,12 +60,16 @@ def _make_part(section: Section, missing: Sequence[Entry], training_words: Path 
     """A section as the templates show it; plots are titles and SVG."""
     is_bleu = section.metric == "bleu"
     texts: dict[str, dict[str, Texts]] = {}
+    unread = []
     for run in section.runs.itertuples() if is_bleu else ():
         if run.setting in section.main.index:
             try:
                 texts.setdefault(run.setting, {})[run.seed] = read_texts(Entry(run.folder, run.record), section.test)
             except SeeError as error:
-                section.problems.append(f"Neither bootstrap nor F1 by frequency: {error}")
+                unread.append(str(error))
+    if unread:
+        others = f" (and {len(unread) - 1} other runs)" if len(unread) > 1 else ""
+        section.problems.append(f"Neither bootstrap nor F1 by frequency{others}: {unread[0]}")
     shown = [
         tables.compare_sizes(section),
         tables.compare_with_paper(section, missing) if is_bleu else None,
@@ -85,13 +89,13 @@ def _make_part(section: Section, missing: Sequence[Entry], training_words: Path 
     }
 
 
-def _environment(escape: Callable[[str], str] | None = None) -> jinja2.Environment:
-    """Of templates in which everything is escaped that is not Markup: for HTML, or by ``escape``."""
+def _read_template(form: str, escape: Callable[[str], str] | None = None) -> jinja2.Template:
+    """A template in which everything is escaped that is not Markup: for HTML, or by ``escape``."""
 
     def finalize(value: Any) -> Any:
         return value if escape is None or isinstance(value, Markup) else escape(str(value))
 
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=escape is None,
         finalize=finalize,
@@ -100,6 +104,7 @@ def _environment(escape: Callable[[str], str] | None = None) -> jinja2.Environme
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return environment.get_template(f"report.{form}.j2")
 
 
 def escape_markdown(text: str) -> str:
@@ -114,9 +119,8 @@ def escape_latex(text: str) -> str:
 
 def to_markdown(table: Table) -> Markup:
     """The cells of a table."""
-    align = ["left" if column < table.words else "right" for column in range(len(table.frame.columns))]
     frame = table.frame.map(escape_markdown).rename(columns=escape_markdown)
-    return Markup(frame.to_markdown(index=False, tablefmt="pipe", colalign=align, disable_numparse=True))
+    return Markup(tables.format_table([*frame], frame.to_numpy(), table.words))
 
 
 def to_latex(table: Table) -> Markup:

@@ -37,7 +37,7 @@ def plot_bars(title: str, columns: Mapping[str, Mapping[str, Sequence[float]]]) 
     """
     labels = list(dict.fromkeys(label for column in columns.values() for label in column))
     height = 0.72 / len(columns)
-    with _axes(title, "") as (figure, axes):
+    with _open_axes(title, "") as (figure, axes):
         figure.set_size_inches(6.4, 0.6 + len(labels) * (0.12 + 0.2 * len(columns)))
         for number, (name, column) in enumerate(columns.items()):
             places = [labels.index(label) + (number - (len(columns) - 1) / 2) * height for label in column]
@@ -60,8 +60,8 @@ def plot_sizes(section: Section) -> str:
     """The metric by the bytes of the whole model."""
     frame = section.main[section.main["size"] > 0]
     metric = label_metric(section.metric)
-    with _axes("whole model, MB in half precision, unit index included", metric) as (figure, axes):
-        for label, colour, marker in _styles(frame):
+    with _open_axes("whole model, MB in half precision, unit index included", metric) as (figure, axes):
+        for label, colour, marker in _choose_styles(frame):
             points = frame[frame.label == label]
             _draw(axes, points, "size", label, colour, marker)
             for point in points[points.ratio.notna() & (points.label == points.method)].itertuples():
@@ -76,8 +76,8 @@ def plot_curves(section: Section) -> str | None:
     frame = section.runs[[bool(record.curve) for record in section.runs.record]]
     frame = frame.assign(ratio=frame.ratio.fillna(0))
     lines = dict(zip(sorted(frame.ratio.unique()), cycle(LINES), strict=False))
-    with _axes("updates", "perplexity on the dev set") as (figure, axes):
-        for label, colour, marker in _styles(frame):
+    with _open_axes("updates", "perplexity on the dev set") as (figure, axes):
+        for label, colour, marker in _choose_styles(frame):
             for run in frame[frame.label == label].itertuples():
                 look = {"linestyle": lines[run.ratio], "linewidth": 1.1, "markersize": 3}
                 name = None if run.setting in axes.get_legend_handles_labels()[1] else run.setting
@@ -93,7 +93,7 @@ def plot_lines(section: Section) -> Iterator[tuple[str, str]]:
         frame = frame[frame.duplicated(f"without {knob}", keep=False)].dropna(subset=[knob])
         if len(frame):
             title = f"{label_metric(section.metric)} by {knob}"
-            with _axes(knob, label_metric(section.metric)) as (figure, axes):
+            with _open_axes(knob, label_metric(section.metric)) as (figure, axes):
                 axes.locator_params(axis="x", integer=True)
                 groups = frame.sort_values(knob).groupby(f"without {knob}", sort=False)
                 for (label, points), colour, marker in zip(groups, cycle(COLOURS), cycle(MARKERS), strict=False):
@@ -111,7 +111,7 @@ def plot_grids(section: Section) -> Iterator[tuple[str, str]]:
             continue
         title = f"{label_metric(section.metric)} and parameters by rank and vectors: {method}, order {order:g}"
         means = group.pivot_table(index="rank", columns="vectors", values="mean")
-        with _axes("vectors of each unit", "rank") as (figure, axes):
+        with _open_axes("vectors of each unit", "rank") as (figure, axes):
             axes.grid(False)
             axes.set_xticks([x + 0.5 for x in range(means.shape[1])], [f"{value:g}" for value in means.columns])
             axes.set_yticks([y + 0.5 for y in range(means.shape[0])], [f"{value:g}" for value in means.index])
@@ -133,7 +133,7 @@ def _draw(axes: Any, points: pandas.DataFrame, x: str, label: str, colour: str, 
     axes.errorbar(points[x], points["mean"], yerr=points.deviation.fillna(0), **look, **line)
 
 
-def _styles(frame: pandas.DataFrame) -> Iterator[tuple[str, str, str]]:
+def _choose_styles(frame: pandas.DataFrame) -> Iterator[tuple[str, str, str]]:
     """Labels in the order of the tables, with a colour for each method and a marker for each of its variants."""
     for (_, members), colour in zip(frame.groupby("method", sort=False), cycle(COLOURS), strict=False):
         for label, marker in zip(members.label.unique(), cycle(MARKERS), strict=False):
@@ -152,7 +152,7 @@ def _set_log_scale(axes: Any, name: str) -> None:
 
 
 @contextmanager
-def _axes(x: str, y: str) -> Iterator[tuple[Any, Any]]:
+def _open_axes(x: str, y: str) -> Iterator[tuple[Any, Any]]:
     """A figure in our style, and its axes."""
     # Here, not above: it takes a second to import.
     import matplotlib
@@ -172,8 +172,10 @@ def _to_svg(figure: Any, axes: Any, description: str) -> str:
     """The plot as an element of a page, with a legend below ``axes`` if there are any."""
     if axes:
         handles, labels = axes.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower left", ncols=2, fontsize=8)
-        figure.set_figheight(3.6 + 0.18 * -(-len(labels) // 2))
+        # Two columns where the labels are short enough not to be cut off.
+        columns = 2 if max(map(len, labels), default=0) < 28 else 1
+        figure.legend(handles, labels, loc="outside lower left", ncols=columns, fontsize=8)
+        figure.set_figheight(3.6 + 0.18 * -(-len(labels) // columns))
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = buffer.getvalue()

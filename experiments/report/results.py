@@ -1,4 +1,4 @@
-"""``experiments/results.csv``: a row for each run, small enough to be committed.
+"""``experiments/results.csv``: one line for each run, small enough to be committed.
 
 Mappings that have other keys in every run (``config``, ``overrides``, ``data``, ``checksums``) are JSON in a cell; a
 test set's scores are columns such as ``short.bleu``. Curves and paths stay in the run records.
@@ -20,8 +20,8 @@ RESULTS = Path(__file__).resolve().parents[1] / "results.csv"
 _CHOSEN = ("corpus", "scale", "method", "variant", "ratio", "seed")
 _MEASURED = (
     *("updates", "epochs", "seconds", "dev_perplexity"),
-    *("embedding_parameters", "embedding_bytes", "dense_parameters", "model_parameters", "model_bytes"),
-    *("parameter_ratio", "byte_ratio"),
+    *("embedding_parameters", "embedding_bytes", "shipped_bytes", "dense_parameters", "model_parameters"),
+    *("model_bytes", "parameter_ratio", "byte_ratio"),
 )
 COLUMNS = (
     *("folder", "name", "kind", "state", "reason", *_CHOSEN, "config", "overrides", *_MEASURED, "matrices"),
@@ -44,7 +44,7 @@ def make_row(folder: str, record: RunRecord) -> dict[str, str]:
     values["data"] = {name: value for name, value in record.data.items() if name != "training_words"}
     for test, scores in record.metrics.items():
         values |= {f"{test}.{name}": value for name, value in scores.items()}
-    return {name: _as_text(value) for name, value in values.items()}
+    return {name: _format_value(value) for name, value in values.items()}
 
 
 def read_results(path: Path) -> pandas.DataFrame:
@@ -57,11 +57,11 @@ def read_results(path: Path) -> pandas.DataFrame:
         frame = pandas.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
     except (OSError, ValueError) as error:
         raise SeeError(f"cannot read {path} as CSV: {' '.join(str(error).split())}") from error
-    if missing := set(COLUMNS) - set(frame):
+    if missing := {*_IDENTITY, "state"} - set(frame):
         raise SeeError(f"{path} has no columns {', '.join(sorted(missing))}; choose a file that --results wrote")
     if (frame[["folder", "name", "kind", "state"]] == "").any(axis=None):
         raise SeeError(f"{path} has lines with fewer cells than columns")
-    return frame
+    return _order_columns(frame)
 
 
 def update_results(path: Path, rows: Sequence[dict[str, str]]) -> None:
@@ -71,14 +71,17 @@ def update_results(path: Path, rows: Sequence[dict[str, str]]) -> None:
         SeeError: the file is there and cannot be read, or cannot be written.
     """
     known = [read_results(path)] if path.exists() else []
-    frame = pandas.concat([*known, pandas.DataFrame(rows)])
-    columns = [*COLUMNS, *(name for name in frame if name not in COLUMNS)]
-    frame = frame.reindex(columns=columns).fillna("").groupby(_IDENTITY, sort=False).last().reset_index()
+    frame = _order_columns(pandas.concat([*known, pandas.DataFrame(rows)]))
     with replacing(path) as temporary:
-        frame[columns].to_csv(temporary, index=False)
+        frame.groupby(_IDENTITY, sort=False).last().reset_index()[[*frame]].to_csv(temporary, index=False)
 
 
-def _as_text(value: Any) -> str:
+def _order_columns(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """COLUMNS, of which earlier files lack some, before those of the test sets."""
+    return frame.reindex(columns=[*COLUMNS, *(name for name in frame if name not in COLUMNS)]).fillna("")
+
+
+def _format_value(value: Any) -> str:
     if value is None or value in ({}, []):
         return ""
     if isinstance(value, float):

@@ -1,6 +1,5 @@
 """The tables of a report: pandas frames of texts, which every form of the report shows."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,14 +8,16 @@ from statistics import fmean
 from typing import Any
 
 import pandas
+from tabulate import tabulate
 
 from experiments.report import scores
 from experiments.report.comparison import KNOBS, PAPER, Entry, Section
 from experiments.run_record import RunRecord
-from fairseq_see.embeddings import complete_config, find_class
+from fairseq_see.embeddings import find_class
 from fairseq_see.embeddings.registry import ALIASES
-from fairseq_see.errors import InfeasibleRatio, SeeError
 
+# Of values that differ between runs.
+SHOWN = 4
 # Translations by setting and seed.
 Texts = Mapping[str, Mapping[str, scores.Texts]]
 
@@ -31,11 +32,17 @@ class Table:
     notes: list[str] = field(default_factory=list)  # sentences below it
 
 
+def format_table(header: Sequence[str], lines: Iterable[Sequence[str]], words: int = 1, style: str = "pipe") -> str:
+    """A table in a style of tabulate, with ``words`` columns of words on the left."""
+    align = ["left"] * words + ["right"] * (len(header) - words)
+    return tabulate([*lines], [*header], tablefmt=style, colalign=align, disable_numparse=True)
+
+
 def compare_sizes(section: Section) -> Table:
     """Every setting by the bytes of its whole model, smallest first."""
     means, chrf, best, rows = section.show(section.metric), section.show("chrf"), float("-inf"), []
     for name, setting in section.settings.sort_values(["size", "setting"]).iterrows():
-        record, dense, gain = setting.record, section.baseline(setting), section.sign * setting["mean"]
+        record, dense, gain = setting.record, section.find_baseline(setting), section.sign * setting["mean"]
         row = {
             "model": name,
             "whole model, MB": _format("{:,.2f}", record.model_bytes and record.model_bytes / 1e6),
@@ -43,6 +50,7 @@ def compare_sizes(section: Section) -> Table:
             "against dense": "" if dense is None else f"{round(setting['mean'] - dense['mean'], 1) + 0:+.1f}",
             "best of its size": "yes" if gain > best else "",
             "embeddings, MB": _format("{:,.2f}", record.embedding_bytes and record.embedding_bytes / 1e6),
+            "shipped, MB": _format("{:,.2f}", record.shipped_bytes and record.shipped_bytes / 1e6),
             "ratio in bytes": _format("{:.1f}x", record.byte_ratio),
             "ratio": _format("{:.1f}x", record.parameter_ratio) + "*" * setting.off,
             "parameters": _format("{:,}", record.embedding_parameters),
@@ -56,8 +64,9 @@ def compare_sizes(section: Section) -> Table:
     frame = pandas.DataFrame(rows)
     notes = [
         "Whole model: half precision with the packed unit index. Embeddings, parameters and ratios: both sides, a tied "
-        "output counted once; ratio: parameters of dense matrices by these; in bytes: against half precision. Against "
-        "dense: difference of means. Best of its size: no model here that is as small has a better mean."
+        "output counted once; shipped: embeddings rounded to 8 bits, as fairseq-see export writes them; ratio: "
+        "parameters of dense matrices by these; in bytes: against half precision. Against dense: difference of means. "
+        "Best of its size: no model here that is as small has a better mean."
     ]
     if section.settings.off.any():
         notes.append("* More than 3% from the ratio that it is named after; not comparable with others of that ratio.")
@@ -74,7 +83,7 @@ def compare_with_paper(section: Section, missing: Sequence[Entry]) -> Table:
         mine = main[main.method == method]
         compresses = mine.ratio.notna().any() or (mine.empty and find_class(method).compresses)
         columns: list[float | None] = [*ratios] if compresses else [None]
-        cells[method, "here"] = {ratio: _reason(method, ratio, missing, main.record) for ratio in columns}
+        cells[method, "here"] = {ratio: _explain(method, ratio, missing) for ratio in columns}
         for name, setting in mine.iterrows():
             column = None if pandas.isna(setting.ratio) else setting.ratio
             cells.setdefault((setting.label, "here"), {})[column] = (means[name] or "–") + "*" * setting.off
@@ -99,7 +108,7 @@ def compare_with_paper(section: Section, missing: Sequence[Entry]) -> Table:
 def bootstrap_pairs(section: Section, texts: Texts) -> Table | None:
     """Paired bootstrap between runs of the same seed; None without translations."""
     rows = []
-    for name, role, other in section.comparisons():
+    for name, role, other in section.list_comparisons():
         ours, theirs = texts.get(name, {}), texts.get(other, {})
         if not ours or not theirs:
             continue
@@ -110,7 +119,7 @@ def bootstrap_pairs(section: Section, texts: Texts) -> Table | None:
             for seed in seeds
         ]
         row = {"model": name, "against": other, "which is": role}
-        row |= {"is": _verdict(pairs), "difference of BLEU": "", "seeds": ", ".join(seeds), "largest p": ""}
+        row |= {"is": _judge(pairs), "difference of BLEU": "", "seeds": ", ".join(seeds), "largest p": ""}
         if pairs:
             row |= {"difference of BLEU": f"{fmean(difference for difference, _ in pairs):+.1f}"}
             row |= {"largest p": f"{max(p for _, p in pairs):.3f}"}
@@ -122,7 +131,7 @@ def bootstrap_pairs(section: Section, texts: Texts) -> Table | None:
         "below 0.025, 5% for both; open: neither. The best other method of the same size is chosen by this very score, "
         "which favours it."
     )
-    return _table("Paired bootstrap", rows, 4, note)
+    return _make_table("Paired bootstrap", rows, 4, note)
 
 
 def compare_bands(section: Section, texts: Texts, training_words: Path | None) -> Table | None:
@@ -151,7 +160,7 @@ def compare_bands(section: Section, texts: Texts, training_words: Path | None) -
         "F1 in percent of the words that the training text has so many times (in brackets: such words in the "
         "references), mean over seeds."
     )
-    return _table("Words by their frequency in training", rows, 1, note)
+    return _make_table("Words by their frequency in training", rows, 1, note)
 
 
 def list_sensitivity(section: Section) -> Table | None:
@@ -167,13 +176,13 @@ def list_sensitivity(section: Section) -> Table | None:
         }
         for name, setting in section.settings[section.settings.line].iterrows()
     ]
-    return _table("Rank, order and vectors of each unit", rows, 1)
+    return _make_table("Rank, order and vectors of each unit", rows, 1)
 
 
 def list_missing(missing: Iterable[Entry]) -> Table | None:
     """Runs without scores, and why."""
     rows = [{"run": record.name, "state": describe_state(record), "why": record.reason} for _, record in missing]
-    return _table("Runs without scores", rows, 3)
+    return _make_table("Runs without scores", rows, 3)
 
 
 def list_provenance(entries: Sequence[Entry]) -> Table:
@@ -201,11 +210,12 @@ def describe_data(entries: Sequence[Entry]) -> list[tuple[str, str]]:
 
 
 def count_values(values: Iterable[str]) -> str:
-    """Each value once, with the number of runs where they differ."""
+    """The most frequent values, each once, with the number of runs where they differ."""
     counts = Counter(value or "not recorded" for value in values)
     if len(counts) == 1:
         return next(iter(counts))
-    return "; ".join(f"{value} ({count} run{'s' * (count > 1)})" for value, count in counts.most_common())
+    shown = [f"{value} ({count} run{'s' * (count > 1)})" for value, count in counts.most_common(SHOWN)]
+    return "; ".join(shown) + (f"; {len(counts) - SHOWN} others" if len(counts) > SHOWN else "")
 
 
 def describe_making(record: RunRecord) -> str:
@@ -225,28 +235,17 @@ def label_metric(metric: str) -> str:
     return {"bleu": "BLEU", "chrf": "chrF", "tokenised_bleu": "tokenised BLEU"}.get(metric, metric.replace("_", " "))
 
 
-def _reason(method: str, ratio: float | None, missing: Sequence[Entry], scored: Iterable[RunRecord]) -> str:
-    """Of the record of a run without scores, or of the planner on the embedding matrices that most runs have."""
+def _explain(method: str, ratio: float | None, missing: Sequence[Entry]) -> str:
+    """Why a cell is empty: the state of a run without scores, or that there is no run."""
     for _, record in missing:
         name = str(record.config.get("method"))
         asked = [record.config.get(key) or None for key in ("ratio", "variant")]
         if ALIASES.get(name, name) == method and asked == [ratio, None]:
             return describe_state(record)
-    if ratio is None:
-        return "not run"
-    shapes = Counter(json.dumps(record.matrices) for record in scored).most_common(1)
-    for rows, columns in json.loads(shapes[0][0]) if shapes else ():
-        try:
-            complete_config(method, rows, columns, ratio)
-        except InfeasibleRatio as error:
-            return f"infeasible, nearest {error.nearest:.3g}x" if error.nearest else "infeasible"
-        except SeeError:
-            # A method that needs a unit index, which no record holds, or that is not of this package.
-            break
     return "not run"
 
 
-def _verdict(pairs: Sequence[tuple[float, float]]) -> str:
+def _judge(pairs: Sequence[tuple[float, float]]) -> str:
     """What all seeds agree on."""
     if not pairs:
         return "no seed in common"
@@ -259,7 +258,7 @@ def _verdict(pairs: Sequence[tuple[float, float]]) -> str:
     return "open"
 
 
-def _table(title: str, rows: list[dict[str, str]], words: int, *notes: str) -> Table | None:
+def _make_table(title: str, rows: list[dict[str, str]], words: int, *notes: str) -> Table | None:
     return Table(title, pandas.DataFrame(rows), words, [*notes]) if rows else None
 
 
