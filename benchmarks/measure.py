@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from experiments.run_record import collect_machine, collect_versions, commit
+from experiments.run_record import collect_machine, collect_versions, find_commit
 from fairseq_see.io import write_json
 
 STATUS = Path("/proc/self/status")
@@ -103,7 +103,7 @@ def describe_machine() -> dict[str, str]:
         "machine": collect_machine(),
         "threads": str(torch.get_num_threads()),
         **{name: versions[name] for name in ("torch", "python")},
-        "commit": commit(),
+        "commit": find_commit(),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fairseq_see.cli.main import run_command
 
 COMMANDS = {
-    "clean": "experiments.corpus.clean_cli",
+    "clean": "experiments.corpus.clean",
     "curves": "experiments.curves",
     "distil_llm": "experiments.llm.distil_llm",
     "lexicon": "experiments.lexicons.cli",

@@ -48,7 +48,7 @@ rule train_lm:
 rule fit_lm:
     input: f"{LM}/dense/train.json"
     output: f"{LM}/{{run}}/train.json"
-    wildcard_constraints: run=any_of(LM_FITS)
+    wildcard_constraints: run=match_any(LM_FITS)
     params: options=lambda w: LM_FITS[w.run]
     resources: gpu=GPU
     shell: "{SCRIPTS}/fit.sh {LM:q}/dense {LM:q}/{wildcards.run} {LM:q} {params.options:q}"
@@ -57,7 +57,7 @@ rule fit_lm:
 rule measure:
     input: "{folder}/{run}/train.json"
     output: "{folder}/{run}/run.json"
-    wildcard_constraints: folder=any_of([LM, CLASSIFIER]), run="[^/]+"
+    wildcard_constraints: folder=match_any([LM, CLASSIFIER]), run="[^/]+"
     params: task=lambda w: "language_modeling" if w.folder == LM else QUESTIONS
     resources: gpu=GPU
     shell:
@@ -94,7 +94,7 @@ rule binarise_questions:
 rule classify:
     input: rules.binarise_questions.output
     output: f"{CLASSIFIER}/{{run}}/train.json"
-    wildcard_constraints: run=any_of(CLASSIFIERS)
+    wildcard_constraints: run=match_any(CLASSIFIERS)
     params:
         method=lambda w: CLASSIFIERS[w.run][0],
         ratio=lambda w: CLASSIFIERS[w.run][1],

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from experiments.run_record import commit
+from experiments.run_record import find_commit
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import replacing
 
@@ -82,12 +82,12 @@ def pack(archive: Path, python: str, platform: str, prepared: Path, words: list[
         for name, version in sorted(versions.items()):
             _download(f"{name}=={version}", stage / "wheels", python, platform)
         options = ("--no-deps", "--no-build-isolation", "--no-binary=:all:")
-        _pip("download", *options, "-d", str(stage / "fairseq"), fairseq)
+        _run_pip("download", *options, "-d", str(stage / "fairseq"), fairseq)
         (stage / "source").mkdir()
         for name in SOURCE:
             source, copy = ROOT / name, stage / "source" / name
             shutil.copytree(source, copy) if source.is_dir() else shutil.copy(source, copy)
-        (stage / "source/COMMIT").write_text(commit() + "\n", encoding="utf-8")
+        (stage / "source/COMMIT").write_text(find_commit() + "\n", encoding="utf-8")
         # With their dates: Snakemake makes anew what is older than its input. HowNet's senses are not ours to pass on.
         shutil.copytree(prepared, stage / "prepared", ignore=shutil.ignore_patterns("openhownet-*.tsv", ".*"))
         (stage / "target").write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
@@ -102,10 +102,10 @@ def _download(requirement: str, folder: Path, python: str, platform: str) -> Non
     tags = [f"--platform={tag}" for tag in list_platforms(platform)]
     only = ("--only-binary=:all:", "--implementation=cp", f"--python-version={python}", *tags)
     try:
-        _pip("download", "--no-deps", "-d", str(folder), *only, requirement)
+        _run_pip("download", "--no-deps", "-d", str(folder), *only, requirement)
     except SeeError:
         with TemporaryDirectory() as scratch:
-            _pip("wheel", "--no-deps", "-w", scratch, requirement)
+            _run_pip("wheel", "--no-deps", "-w", scratch, requirement)
             (wheel,) = Path(scratch).iterdir()
             if not wheel.name.endswith("-none-any.whl"):
                 raise SeeError(f"there is no wheel of {requirement} for Python {python} on {platform}") from None
@@ -113,7 +113,7 @@ def _download(requirement: str, folder: Path, python: str, platform: str) -> Non
             shutil.copy(wheel, folder)
 
 
-def _pip(*words: str) -> None:
+def _run_pip(*words: str) -> None:
     command = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check", "--no-input", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -98,7 +98,7 @@ class Choice:
     overrides: Overrides = field(default_factory=dict)  # of every cell
 
 
-def cells(table: str, choice: Choice) -> list[Cell]:
+def make_cells(table: str, choice: Choice) -> list[Cell]:
     """The cells of a table, all of the first seed before those of the second.
 
     Raises:
@@ -110,7 +110,7 @@ def cells(table: str, choice: Choice) -> list[Cell]:
     make = _MAKERS[table]
     # By name: Figure 5's three lines meet in one cell.
     found = {cell.name: cell for seed in choice.seeds for cell in make(choice, seed)}
-    return [cell if cell.fit else _completed(cell, table, choice) for cell in found.values()]
+    return [cell if cell.fit else _complete(cell, table, choice) for cell in found.values()]
 
 
 def check_choices(table: str, chosen: Sequence[str]) -> None:
@@ -120,7 +120,7 @@ def check_choices(table: str, chosen: Sequence[str]) -> None:
         raise SeeError(f"{table} has no {wrong[0]} to choose; leave out {wrong[0]}=")
 
 
-def _completed(cell: Cell, table: str, choice: Choice) -> Cell:
+def _complete(cell: Cell, table: str, choice: Choice) -> Cell:
     """The cell with its method's hyper-parameters, the length of training and the overrides of every cell."""
     overrides = dict(cell.overrides)
     if choice.hyperparameters and table != "tune":
@@ -141,71 +141,71 @@ def _completed(cell: Cell, table: str, choice: Choice) -> Cell:
     return replace(cell, overrides=overrides | choice.overrides)
 
 
-def _table2(choice: Choice, seed: int) -> Iterator[Cell]:
+def _make_table2(choice: Choice, seed: int) -> Iterator[Cell]:
     for method in choice.methods or METHODS:
         if find_class(method).quantised:
             raise SeeError(f"{method} is made of a trained model, not trained; the table practitioner has it")
         for ratio in (choice.ratios or (10, 20, 40, 80)) if find_class(method).compresses else (None,):
-            yield _at_ratio(method, ratio, seed)
+            yield _make_cell(method, ratio, seed)
 
 
-def _table5(choice: Choice, seed: int) -> Iterator[Cell]:
+def _make_table5(choice: Choice, seed: int) -> Iterator[Cell]:
     for method in choice.methods or LSTMS:
         if find_class(method).compresses:
             raise SeeError(f"{method} compresses, and the methods of table5 do not; choose of {', '.join(LSTMS)}")
-        yield _at_ratio(method, None, seed)
+        yield _make_cell(method, None, seed)
 
 
-def _ablation(choice: Choice, seed: int) -> Iterator[Cell]:
+def _make_ablation(choice: Choice, seed: int) -> Iterator[Cell]:
     for ratio in choice.ratios or (20,):
-        yield _at_ratio("see", ratio, seed)
+        yield _make_cell("see", ratio, seed)
         for control in CONTROLS:
             # Drawn anew for each seed: of one random assignment nobody knows whether it was lucky.
             options = ("--control", control, "--seed", str(seed))
-            yield _with_index(_at_ratio("see", ratio, seed, control), f"{control}-seed{seed}", options)
+            yield _add_index(_make_cell("see", ratio, seed, control), f"{control}-seed{seed}", options)
 
 
-def _figure5(choice: Choice, seed: int) -> Iterator[Cell]:
+def _make_figure5(choice: Choice, seed: int) -> Iterator[Cell]:
     settings = [(rank, ORDER, M) for rank in RANKS] + [(RANK, order, M) for order in ORDERS]
-    return _sensitivity(settings + [(RANK, ORDER, m) for m in MS], seed)
+    return _vary(settings + [(RANK, ORDER, m) for m in MS], seed)
 
 
-def _grid(choice: Choice, seed: int) -> Iterator[Cell]:
-    return _sensitivity([(r, o, m) for o, r, m in product(choice.orders, choice.ranks, choice.ms)], seed)
+def _make_grid(choice: Choice, seed: int) -> Iterator[Cell]:
+    return _vary([(r, o, m) for o, r, m in product(choice.orders, choice.ranks, choice.ms)], seed)
 
 
-def _sensitivity(settings: Sequence[tuple[int, int, int]], seed: int) -> Iterator[Cell]:
+def _vary(settings: Sequence[tuple[int, int, int]], seed: int) -> Iterator[Cell]:
     for rank, order, m in settings:
         check_order_and_rank(order, rank)
-        overrides = _model("see", None, seed) | {"+model.see_args.vectors": str(m)}
+        overrides = _override_model("see", None, seed) | {"+model.see_args.vectors": str(m)}
         see_args = {"rank": rank, "order": order, "vectors": m}
         name = f"see-rank{rank}-order{order}-m{m}-seed{seed}"
         cell = Cell(name, "see", None, seed, see_args=see_args, overrides=overrides)
         options = ("--rank", str(rank), "--order", str(order))
-        yield cell if (rank, order) == (RANK, ORDER) else _with_index(cell, f"rank{rank}-order{order}", options)
+        yield cell if (rank, order) == (RANK, ORDER) else _add_index(cell, f"rank{rank}-order{order}", options)
 
 
-def _practitioner(choice: Choice, seed: int) -> Iterator[Cell]:
+def _make_practitioner(choice: Choice, seed: int) -> Iterator[Cell]:
     """What makes a dense model small without another embedding: d, fewer subwords, shared matrices, fewer bits."""
-    dense = _at_ratio("dense", None, seed)
+    dense = _make_cell("dense", None, seed)
     yield dense
     for part in (2, 4):
         # Of four heads.
         dim = str(-(-choice.dim // (4 * part)) * 4)
-        yield _dense(f"d{dim}", seed, {"model.encoder_embed_dim": dim, "model.decoder_embed_dim": dim})
+        yield _make_dense(f"d{dim}", seed, {"model.encoder_embed_dim": dim, "model.decoder_embed_dim": dim})
     for size in (size for size in choice.sizes if size < choice.size):
-        yield replace(_dense(f"bpe{size}", seed, {}), data=f"bpe{size}")
-    shared = _dense("shared", seed, {"+model.share_all_embeddings": "true"})
+        yield replace(_make_dense(f"bpe{size}", seed, {}), data=f"bpe{size}")
+    shared = _make_dense("shared", seed, {"+model.share_all_embeddings": "true"})
     yield shared if choice.joined else replace(shared, data="joined")
     codes = [("product_quantised", ratio) for ratio in choice.ratios or (10, 20, 40, 80)]
     for method, ratio in [("int8", None), *codes]:
         options = ("--see-method", method, *(("--see-ratio", f"{ratio:g}") if ratio else ()), "--epochs", "0")
-        yield replace(_at_ratio(method, ratio, seed), overrides={}, fit=dense.name, fit_options=options)
+        yield replace(_make_cell(method, ratio, seed), overrides={}, fit=dense.name, fit_options=options)
 
 
-def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
+def _make_distillation(choice: Choice, seed: int) -> Iterator[Cell]:
     """A dense teacher; fits to it, distilled from it in two stages or one; and the same trained from scratch."""
-    teacher = _at_ratio("dense", None, seed)
+    teacher = _make_cell("dense", None, seed)
     source, needs = choice.teacher or teacher.name, () if choice.teacher else (teacher.name,)
     if not choice.teacher:
         yield teacher
@@ -232,7 +232,7 @@ def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
         }
         for training in choice.trainings:
             stages = {"distilled": str(choice.start), "unstaged": "0"}
-            overrides = _model(method, ratio, seed) | more | schedule
+            overrides = _override_model(method, ratio, seed) | more | schedule
             cell = Cell(f"{name}-{training}-seed{seed}", method, ratio, seed, f"{fit}-{training}", overrides=overrides)
             if training in stages:
                 overrides = overrides | distilled | {"criterion.start_updates": stages[training]}
@@ -243,18 +243,18 @@ def _distillation(choice: Choice, seed: int) -> Iterator[Cell]:
             yield cell
 
 
-def _tune(choice: Choice, seed: int) -> Iterator[Cell]:
+def _make_tune(choice: Choice, seed: int) -> Iterator[Cell]:
     """The same learning rates and warm-ups for every method."""
     for method, rate, warmup in product(choice.methods or ("dense", "see", "morphte"), choice.rates, choice.warmups):
         ratio = (choice.ratios or (20,))[0] if find_class(method).compresses else None
         variant = f"rate{rate:g}-warmup{warmup}-updates{choice.updates}"
         if not choice.updates:
             raise SeeError("tune needs updates=N, the length of a trial")
-        cell = _at_ratio(method, ratio, seed, variant)
-        yield replace(cell, overrides=cell.overrides | trial(rate, warmup))
+        cell = _make_cell(method, ratio, seed, variant)
+        yield replace(cell, overrides=cell.overrides | make_trial(rate, warmup))
 
 
-def trial(rate: float, warmup: int) -> Overrides:
+def make_trial(rate: float, warmup: int) -> Overrides:
     """What a trial of ``tune`` sets: a rate that rises over the warm-up, then falls to zero at the last update."""
     return {
         "optimization.lr": f"[{rate:g}]",
@@ -263,7 +263,7 @@ def trial(rate: float, warmup: int) -> Overrides:
     }
 
 
-def describe(cell: Cell, corpus: str, scale: str) -> dict[str, Any]:
+def describe_cell(cell: Cell, corpus: str, scale: str) -> dict[str, Any]:
     """What RUN/cell.json has of a cell: of which text, at which scale, which method and what else."""
     facts: dict[str, Any] = {"corpus": corpus, "scale": scale}
     facts |= {name: getattr(cell, name) for name in ("method", "ratio", "seed", "variant")}
@@ -271,21 +271,21 @@ def describe(cell: Cell, corpus: str, scale: str) -> dict[str, Any]:
     return {"config": {name: value for name, value in facts.items() if value not in (None, "", {})}}
 
 
-def _dense(variant: str, seed: int, overrides: Overrides) -> Cell:
-    cell = _at_ratio("dense", None, seed, variant)
+def _make_dense(variant: str, seed: int, overrides: Overrides) -> Cell:
+    cell = _make_cell("dense", None, seed, variant)
     return replace(cell, overrides=cell.overrides | overrides)
 
 
-def _at_ratio(method: str, ratio: float | None, seed: int, variant: str = "") -> Cell:
+def _make_cell(method: str, ratio: float | None, seed: int, variant: str = "") -> Cell:
     name = "-".join(filter(None, (method, variant, "" if ratio is None else f"{ratio:g}x", f"seed{seed}")))
-    return Cell(name, method, ratio, seed, variant, overrides=_model(method, ratio, seed))
+    return Cell(name, method, ratio, seed, variant, overrides=_override_model(method, ratio, seed))
 
 
-def _with_index(cell: Cell, index: str, options: tuple[str, ...]) -> Cell:
+def _add_index(cell: Cell, index: str, options: tuple[str, ...]) -> Cell:
     return replace(cell, index=index, index_options=options, overrides=cell.overrides | {"+model.see_index": index})
 
 
-def _model(method: str, ratio: float | None, seed: int) -> Overrides:
+def _override_model(method: str, ratio: float | None, seed: int) -> Overrides:
     at = {} if ratio is None else {"model.see_ratio": f"{ratio:g}"}
     return {"model.see_method": method, **at, "common.seed": str(seed)}
 
@@ -303,23 +303,24 @@ def read_hyperparameters(path: Path) -> dict[str, Overrides]:
     if not isinstance(found, dict) or not all(isinstance(values, dict) for values in found.values()):
         raise SeeError(f"{path} does not map methods to overrides; the target tune writes a file that does")
     return {
-        find_class(method).method: {key: as_override(value) for key, value in values.items()}
+        find_class(method).method: {key: format_override(value) for key, value in values.items()}
         for method, values in found.items()
     }
 
 
-def as_override(value: Any) -> str:
+def format_override(value: Any) -> str:
     """A YAML value as Hydra's command line has it."""
     if isinstance(value, list):
-        return f"[{','.join(map(as_override, value))}]"
+        return f"[{','.join(map(format_override, value))}]"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value)
 
 
 _MAKERS: dict[str, Callable[[Choice, int], Iterator[Cell]]] = {
-    **{"table2": _table2, "table5": _table5, "figure5": _figure5, "grid": _grid, "ablation": _ablation},
-    **{"practitioner": _practitioner, "distillation": _distillation, "tune": _tune},
+    **{"table2": _make_table2, "table5": _make_table5, "figure5": _make_figure5, "grid": _make_grid},
+    **{"ablation": _make_ablation, "practitioner": _make_practitioner, "distillation": _make_distillation},
+    "tune": _make_tune,
 }
 
 

@@ -36,11 +36,11 @@ class Progress(NamedTuple):
         if self.perplexity:
             parts.append(f"dev perplexity {self.perplexity:.2f}")
         if self.seconds_left:
-            parts.append(f"{_duration(self.seconds_left)} left")
+            parts.append(f"{_format_duration(self.seconds_left)} left")
         return ", ".join(parts)
 
 
-def progress_of(run: Path) -> Progress:
+def read_progress(run: Path) -> Progress:
     """How far the training in a folder is."""
     last: dict[str, Any] = {}
     perplexity = None
@@ -49,7 +49,7 @@ def progress_of(run: Path) -> Progress:
             last = values
         if "valid_ppl" in values:
             perplexity = float(values["valid_ppl"])
-    updates, goal = int(last.get("num_updates", 0)), _goal(run, last)
+    updates, goal = int(last.get("num_updates", 0)), _estimate_goal(run, last)
     for file in ("run.json", "train.json"):
         if (run / file).is_file():
             return Progress(read(run, file).state, updates, goal, None, perplexity)
@@ -60,7 +60,7 @@ def progress_of(run: Path) -> Progress:
     return Progress("training", updates, goal, float(last.get("wps", 0)) or None, perplexity, left)
 
 
-def _goal(run: Path, last: dict[str, Any]) -> int:
+def _estimate_goal(run: Path, last: dict[str, Any]) -> int:
     """The updates of the whole training; estimated from the share of an epoch where epochs limit it."""
     if not (run / "training.yaml").is_file():
         return 0
@@ -71,7 +71,7 @@ def _goal(run: Path, last: dict[str, Any]) -> int:
     return min(goals, default=0)
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{max(minutes, 1)} min"
 
@@ -88,12 +88,12 @@ def run(args: argparse.Namespace) -> None:
         _follow(args.folder)
     runs = [args.folder, *sorted(path for path in args.folder.glob("*") if path.is_dir())]
     runs = [path for path in runs if (path / "training.yaml").is_file() or (path / "cell.json").is_file()]
-    found = {path: progress_of(path) for path in runs}
+    found = {path: read_progress(path) for path in runs}
     for path, progress in found.items():
         print(f"{shown_name(path)}: {progress}")
     ended = sum((path / "train.json").is_file() for path in runs)
     left = [progress.seconds_left for progress in found.values() if progress.seconds_left]
-    total = f", {_duration(sum(left))} of training left in those that have begun" if left else ""
+    total = f", {_format_duration(sum(left))} of training left in those that have begun" if left else ""
     print(f"{ended} of {len(runs)} runs have ended{total}")
 
 
@@ -101,7 +101,7 @@ def _follow(run: Path) -> None:
     """Print until somebody ends this process."""
     shown = None
     while True:
-        now = progress_of(run)
+        now = read_progress(run)
         if now.updates and (now.updates, now.perplexity) != shown:
             shown = now.updates, now.perplexity
             print(f"[{shown_name(run)}] {now}", file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ python -m experiments.recording end RUN STATUS | fitted RUN DATA | classifier RU
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ import yaml
 from experiments.checkpoints import find_newest, identify, is_complete, read_facts
 from experiments.run_record import (
     RunRecord,
-    checksum,
     collect_machine,
     collect_versions,
-    commit,
+    find_commit,
+    hash_file,
     measure_sizes,
     read,
     read_curve,
@@ -40,7 +40,7 @@ _ELSEWHERE = {
 }
 
 
-def end(run: Path, status: int) -> bool:
+def record_end(run: Path, status: int) -> bool:
     """Write the record of a training that ended.
 
     A training that diverged is a result: its record has the reason.
@@ -55,10 +55,11 @@ def end(run: Path, status: int) -> bool:
     settings = json.loads((run / "settings.json").read_text(encoding="utf-8"))
     config = settings["config"]
     options = yaml.safe_load((run / "training.yaml").read_text(encoding="utf-8"))
+    kind = "language_model" if config["task"]["_name"] == "language_modeling" else "translation"
     record = replace(
-        _begin(run, "language_model" if config["task"]["_name"] == "language_modeling" else "translation", config),
+        _begin_record(run, kind, config),
         overrides={key: value for key, value in settings["overrides"].items() if key not in _ELSEWHERE},
-        data=_data_of(run, Path(options["task"]["data"]).parent, config["task"].get("target_lang")),
+        data=_describe_text(run, Path(options["task"]["data"]).parent, config["task"].get("target_lang")),
         curve=read_curve(run / "train.log"),
         checksums=settings["data"],
     )
@@ -87,38 +88,38 @@ def end(run: Path, status: int) -> bool:
     return True
 
 
-def fitted(run: Path, data: Path) -> None:
+def record_fit(run: Path, data: Path) -> None:
     """Write the record of a run whose embeddings were fitted to those of another, by what scripts/fit.sh left there.
 
     Raises:
         SeeError: fairseq-validate printed no perplexity.
     """
-    perplexity = float(last_result(run / "valid.log")["ppl"])
-    record = describe(run, data, "fit")
+    perplexity = float(read_last_result(run / "valid.log")["ppl"])
+    record = describe_checkpoint(run, data, "fit")
     if not read_cell(run):
-        made = json.loads(_options_of(run)["model"]["see_resolved"])["fitted"]
+        made = json.loads(_read_options(run)["model"]["see_resolved"])["fitted"]
         fit = {"fitted_to": Path(made["to"]).parent.parent.name, "how": made["how"]}
         record = replace(record, config=record.config | fit)
     write_record(run, replace(record, dev_perplexity=perplexity if math.isfinite(perplexity) else None))
 
 
-def describe(run: Path, data: Path, kind: str = "translation") -> RunRecord:
-    """The record of a checkpoint that scripts/train.sh did not train, without curve and time; ``data`` is a data-bin."""
-    cfg, checkpoint = _options_of(run), run / "checkpoints/checkpoint_best.pt"
+def describe_checkpoint(run: Path, data: Path, kind: str = "translation") -> RunRecord:
+    """The record of a checkpoint without a training's log, on a folder data-bin."""
+    cfg, checkpoint = _read_options(run), run / "checkpoints/checkpoint_best.pt"
     return replace(
-        _begin(run, kind, cfg),
-        data=_data_of(run, data.resolve().parent, cfg["task"].get("target_lang")),
+        _begin_record(run, kind, cfg),
+        data=_describe_text(run, data.resolve().parent, cfg["task"].get("target_lang")),
         updates=read_facts(checkpoint)["updates"],
-        checksums={path.name: checksum(path) for path in sorted(data.glob("dict*.txt"))},
+        checksums={path.name: hash_file(path) for path in sorted(data.glob("dict*.txt"))},
         **(measure_sizes(checkpoint) if cfg["model"].get("see_resolved") else {}),
     )
 
 
-def classifier(run: Path) -> None:
+def record_classifier(run: Path) -> None:
     """Write the record of a classifier that scripts/classify.sh trained."""
     checkpoint, facts = run / "checkpoints/checkpoint_best.pt", find_newest(run / "checkpoints")
     record = replace(
-        _begin(run, "classification", _options_of(run)),
+        _begin_record(run, "classification", _read_options(run)),
         updates=read_facts(checkpoint)["updates"],
         epochs=float(facts["whole_epochs"]),
         seconds=round(3600 * facts["hours"], 1),
@@ -127,14 +128,14 @@ def classifier(run: Path) -> None:
     write_record(run, record)
 
 
-def measured(run: Path) -> None:
+def record_measurement(run: Path) -> None:
     """Write RUN/run.json of a language model or classifier, with what fairseq-validate found on the test set."""
-    found, record = last_result(run / "test.log"), read(run, TRAINED)
+    found, record = read_last_result(run / "test.log"), read(run, TRAINED)
     name, value = ("accuracy", found["accuracy"]) if "accuracy" in found else ("perplexity", found["ppl"])
     write(run, replace(record, state="scored", metrics={"test": {name: float(value)}}))
 
 
-def last_result(log: Path) -> dict[str, Any]:
+def read_last_result(log: Path) -> dict[str, Any]:
     """The last JSON object that fairseq-validate logged, without the subset before its keys.
 
     Raises:
@@ -161,7 +162,7 @@ def write_record(run: Path, record: RunRecord) -> None:
     """Write RUN/train.json; of a run outside a table RUN/run.json too, which scoring writes anew."""
     best = run / "checkpoints/checkpoint_best.pt"
     if best.is_file():
-        checksums = record.checksums | {"checkpoint": checksum(best), ARCHIVE: identify(best)}
+        checksums = record.checksums | {"checkpoint": hash_file(best), ARCHIVE: identify(best)}
         record = replace(record, checksums=checksums)
     write(run, record, TRAINED)
     if not (run / "cell.json").is_file():
@@ -174,17 +175,17 @@ def read_cell(run: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def _begin(run: Path, kind: str, config: Mapping[str, Any]) -> RunRecord:
+def _begin_record(run: Path, kind: str, config: Mapping[str, Any]) -> RunRecord:
     """What all records have, with what the run is: of its cell, or, outside a table, of its configuration."""
     model = config["model"]
     described = {"method": model.get("see_method"), "ratio": model.get("see_ratio"), "seed": config["common"]["seed"]}
     described = {name: value for name, value in described.items() if value is not None}
     described = read_cell(run).get("config") or described | {"architecture": model["_name"]}
-    machine, versions = collect_machine(), collect_versions()
-    return RunRecord(run.resolve().name, kind, config=described, commit=commit(), machine=machine, versions=versions)
+    made: dict[str, Any] = {"commit": find_commit(), "machine": collect_machine(), "versions": collect_versions()}
+    return RunRecord(run.resolve().name, kind, config=described, **made)
 
 
-def _options_of(run: Path) -> dict[str, dict[str, Any]]:
+def _read_options(run: Path) -> dict[str, dict[str, Any]]:
     """The options in a run's best checkpoint, by section."""
     from fairseq_see.models.checkpoint import load_checkpoint, options_in
 
@@ -192,7 +193,7 @@ def _options_of(run: Path) -> dict[str, dict[str, Any]]:
     return {name: options_in(cfg[name]) for name in ("model", "common", "task")}
 
 
-def _data_of(run: Path, folder: Path, target: str | None) -> dict[str, Any]:
+def _describe_text(run: Path, folder: Path, target: str | None) -> dict[str, Any]:
     """The training text, from what scripts/prepare.sh wrote beside data-bin."""
     corpus = read_cell(run).get("config", {}).get("corpus")
     found: dict[str, Any] = {"name": corpus or folder.name} | ({"target_lang": target} if target else {})
@@ -207,10 +208,13 @@ def _data_of(run: Path, folder: Path, target: str | None) -> dict[str, Any]:
 def main(what: str, run: str, *more: str) -> None:
     """Write a record."""
     folder = Path(run)
-    others: dict[str, Callable[..., None]] = {"fitted": fitted, "classifier": classifier, "measured": measured}
-    if what in others:
-        others[what](folder, *map(Path, more))
-    elif not end(folder, int(*more)):
+    if what == "fitted":
+        record_fit(folder, Path(*more))
+    elif what == "classifier":
+        record_classifier(folder)
+    elif what == "measured":
+        record_measurement(folder)
+    elif not record_end(folder, int(*more)):
         raise SeeError(f"the time limit stopped {folder}; run again to resume")
     elif (record := read(folder, TRAINED)).state == "failed":
         print(f"{folder}: {record.reason}", file=sys.stderr)

@@ -182,7 +182,7 @@ def measure_sizes(checkpoint: Path) -> dict[str, Any]:
     parameters = sum(footprint.parameters for footprint in footprints)
     matrices = [[embedding.num_embeddings, embedding.embedding_dim] for embedding in embeddings.values()]
     dense = sum(rows * columns for rows, columns in matrices)
-    rest = _other_parameters(state["model"], tuple(f"{find_embedding(side, state['model'])}." for side in embeddings))
+    rest = _count_others(state["model"], tuple(f"{find_embedding(side, state['model'])}." for side in embeddings))
     return {
         "matrices": matrices,
         "embedding_parameters": parameters,
@@ -204,7 +204,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def checksum(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """The sha256 of a file, in hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -213,7 +213,7 @@ def checksum(path: Path) -> str:
     return digest.hexdigest()
 
 
-def commit() -> str:
+def find_commit() -> str:
     """Of the checkout that this file is in, ``-dirty`` where it has changes; ``unknown`` where there is none.
 
     In an archive for a machine without network, the file COMMIT holds it.
@@ -223,12 +223,12 @@ def commit() -> str:
         return packed.read_text(encoding="utf-8").strip()
     if not (repository / ".git").exists():
         return "unknown"
-    return _output("git", "-C", str(repository), "describe", "--always", "--dirty") or "unknown"
+    return _capture("git", "-C", str(repository), "describe", "--always", "--dirty") or "unknown"
 
 
 def collect_machine() -> str:
     """Cores, processor and GPUs, as a line."""
-    gpus = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
+    gpus = _capture("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -270,7 +270,7 @@ def _fits(value: Any, wanted: Any) -> bool:
     return wanted is Any or isinstance(value, int | float if wanted is float else wanted)
 
 
-def _other_parameters(model: Mapping[str, Any], inside: tuple[str, ...]) -> int:
+def _count_others(model: Mapping[str, Any], inside: tuple[str, ...]) -> int:
     """Parameters outside the names that begin with ``inside``; what is stored under two names counts once."""
     # A tied output of a stock model is the same storage once more.
     seen = {tensor.data_ptr() for name, tensor in model.items() if name.startswith(inside)}
@@ -284,7 +284,7 @@ def _other_parameters(model: Mapping[str, Any], inside: tuple[str, ...]) -> int:
     return count
 
 
-def _output(*command: str) -> str:
+def _capture(*command: str) -> str:
     """What a command prints; nothing if there is no such command or it fails."""
     if not shutil.which(command[0]):
         return ""

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.recording import TRAINED, describe, note_replaced
-from experiments.run_record import checksum, read, write
+from experiments.recording import TRAINED, describe_checkpoint, note_replaced
+from experiments.run_record import hash_file, read, write
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import read_lines
 from fairseq_see.units import Vocabulary
@@ -57,7 +57,7 @@ def check(run: Path, folder: Path) -> tuple[str, str, str]:
         own, other = run / f"dict.{language}.txt", folder / f"data-bin/dict.{language}.txt"
         if not other.is_file():
             raise SeeError(f"{run} translates {source} to {target}, and {folder} has no {language}")
-        if own.is_file() and checksum(own) != checksum(other):
+        if own.is_file() and hash_file(own) != hash_file(other):
             raise SeeError(f"{folder} has another {other.name} than {run}; scripts/prepare.sh with like=DIR fits it")
     join = JOINS[Vocabulary.load(folder / f"data-bin/dict.{target}.txt").scheme]
     return str(source), str(target), join
@@ -84,14 +84,14 @@ def arrange(generated: Path, references: Path) -> Iterator[str]:
 def record_scores(run: Path, folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Write RUN/run.json: the record of the training, with the scores of each test set."""
     note_replaced(run)
-    known = read(run, TRAINED) if (run / TRAINED).is_file() else describe(run, folder / "data-bin")
-    now = checksum(run / "checkpoints/checkpoint_best.pt")
-    metrics = {name: _scores(run / name) for name in choose_tests(folder, names)}
+    known = read(run, TRAINED) if (run / TRAINED).is_file() else describe_checkpoint(run, folder / "data-bin")
+    now = hash_file(run / "checkpoints/checkpoint_best.pt")
+    metrics = {name: _read_scores(run / name) for name in choose_tests(folder, names)}
     write(run, replace(known, state="scored", metrics=metrics, checksums=known.checksums | {"checkpoint": now}))
     return metrics
 
 
-def _scores(out: Path) -> dict[str, Any]:
+def _read_scores(out: Path) -> dict[str, Any]:
     bleu, chrf = json.loads(Path(f"{out}.sacrebleu.json").read_text(encoding="utf-8"))
     words = json.loads(Path(f"{out}.tokenised.json").read_text(encoding="utf-8"))
     return {

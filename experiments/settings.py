@@ -115,8 +115,8 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     out = text.get("out", f"runs/{name}-{scale}")
     if (joined := text.get("joined", str(sizes.joined)).lower()) not in ("true", "false"):
         raise SeeError(f"--config joined={joined}: write true or false")
-    size = _number("size", given.get("size", sizes.size), int)
-    tests = dict(_named(item) for item in text["tests"].split()) if "tests" in text else {test: f"{folder}/test"}
+    size = _parse_number("size", given.get("size", sizes.size), int)
+    tests = dict(_parse_pair(item) for item in text["tests"].split()) if "tests" in text else {test: f"{folder}/test"}
     if wrong := [name for name in tests if not re.fullmatch(r"(?!(train|dev)$)[A-Za-z0-9_][A-Za-z0-9_.-]*", name)]:
         raise SeeError(f"--config tests={wrong[0]}=...: name it of letters, digits, . _ - and not train or dev")
     prefixes = {"train": text.get("train", f"{folder}/train"), "dev": text.get("dev", f"{folder}/dev"), **tests}
@@ -136,37 +136,37 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
         size=size,
         joined=joined == "true",
         limits=[f"--{name.replace('_', '-')}={text[name]}" for name in LIMITS if name in text],
-        max_pairs=_number("max_pairs", given["max_pairs"], int) if "max_pairs" in given else None,
+        max_pairs=_parse_number("max_pairs", given["max_pairs"], int) if "max_pairs" in given else None,
         like=text.get("like"),
-        senses=_senses(text, folder),
+        senses=_choose_senses(text, folder),
         index_options=text.get("index_options", "").split(),
         out=out,
         prepared=text.get("prepared", f"{out}/prepared"),
         gpus=text.get("gpus", ""),
-        choice=_choice(given, sizes, size, joined == "true"),
+        choice=_make_choice(given, sizes, size, joined == "true"),
         chosen=list(given),
     )
 
 
-def _choice(given: Mapping[str, Any], sizes: Scale, size: int, joined: bool) -> Choice:
+def _make_choice(given: Mapping[str, Any], sizes: Scale, size: int, joined: bool) -> Choice:
     values: dict[str, Any] = {"dim": sizes.dim, "size": size, "joined": joined, "sizes": sizes.sizes}
     values["distil_config"] = sizes.distil_config
     for name, kind in LISTS.items():
         if name in given:
-            values[name] = tuple(_number(name, word, kind) for word in _words(given[name]))
+            values[name] = tuple(_parse_number(name, word, kind) for word in _split(given[name]))
     for name in ("updates", "start"):
         if name in given:
-            values[name] = _number(name, given[name], int)
+            values[name] = _parse_number(name, given[name], int)
     if "teacher" in given:
         values["teacher"] = str(Path(str(given["teacher"])).absolute())
     if "hyperparameters" in given:
         values["hyperparameters"] = read_hyperparameters(Path(str(given["hyperparameters"])))
     if "overrides" in given:
-        values["overrides"] = dict(_named(item) for item in _words(given["overrides"]))
+        values["overrides"] = dict(_parse_pair(item) for item in _split(given["overrides"]))
     return Choice(**{item.name: values[item.name] for item in fields(Choice) if item.name in values})
 
 
-def _senses(text: Mapping[str, str], folder: str) -> list[str]:
+def _choose_senses(text: Mapping[str, str], folder: str) -> list[str]:
     if "senses" in text:
         return ["--senses", text["senses"]]
     if "openhownet" in text:
@@ -174,11 +174,11 @@ def _senses(text: Mapping[str, str], folder: str) -> list[str]:
     return ["--senses", f"{folder}/senses.tsv"] if Path(folder, "senses.tsv").is_file() else []
 
 
-def _words(value: Any) -> Sequence[str]:
+def _split(value: Any) -> Sequence[str]:
     return [str(item) for item in value] if isinstance(value, list | tuple) else str(value).split()
 
 
-def _number(name: str, value: Any, kind: type) -> Any:
+def _parse_number(name: str, value: Any, kind: type) -> Any:
     if kind is str:
         return value
     try:
@@ -190,7 +190,7 @@ def _number(name: str, value: Any, kind: type) -> Any:
     return number
 
 
-def _named(item: str) -> tuple[str, str]:
+def _parse_pair(item: str) -> tuple[str, str]:
     name, equals, value = item.partition("=")
     if not equals or not name:
         raise SeeError(f"--config: {item} should be NAME=VALUE")

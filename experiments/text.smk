@@ -29,7 +29,7 @@ rule reference:
 rule tokenise:
     input: f"{PREP}/clean/{{set}}.{{side}}"
     output: f"{PREP}/tok/{{set}}.{{side}}"
-    wildcard_constraints: side=any_of(S.sides)
+    wildcard_constraints: side=match_any(S.sides)
     threads: 8
     shell: "python -m experiments.corpus.tokenize split --lang {wildcards.side} --workers {threads} < {input:q} > {output:q}"
 
@@ -65,7 +65,7 @@ else:
     rule share_subwords:
         input: f"{{data}}/{CODES.format(SRC)}"
         output: f"{{data}}/{CODES.format(TGT)}"
-        wildcard_constraints: data=any_of([data for data, (_, joined) in TEXTS.items() if joined])
+        wildcard_constraints: data=match_any([data for data, (_, joined) in TEXTS.items() if joined])
         shell: "cp {input:q} {output:q}"
 
     ruleorder: share_subwords > learn_subwords
@@ -81,13 +81,13 @@ rule apply_subwords:
         else "python -m experiments.corpus.sentencepiece_model apply {input.codes:q} {input.words:q} > {output:q}"
 
 
-def prefixes(data):
+def name_sets(data):
     """Options of fairseq-preprocess that name the sets."""
     options = [f"--{SPLITS[name]}pref={data}/subwords/{name}" for name in ("train", "dev") if name in SPLITS]
     return [*options, f"--testpref={','.join(f'{data}/subwords/{name}' for name in S.tests)}"]
 
 
-def dictionaries(data):
+def choose_dictionaries(data):
     if S.like:
         return [f"--srcdict={S.like}/data-bin/dict.{SRC}.txt", f"--tgtdict={S.like}/data-bin/dict.{TGT}.txt"]
     return ["--joined-dictionary"] if TEXTS[data][1] else []
@@ -98,7 +98,7 @@ rule binarise:
     output:
         expand("{{data}}/data-bin/dict.{side}.txt", side=S.sides),
         expand(f"{{{{data}}}}/data-bin/{{split}}.{SIDES}.{{side}}.{{end}}", split=SPLITS.values(), side=S.sides, end=("bin", "idx")),
-    params: sets=lambda w: prefixes(w.data), dictionaries=lambda w: dictionaries(w.data)
+    params: sets=lambda w: name_sets(w.data), dictionaries=lambda w: choose_dictionaries(w.data)
     threads: 8
     shell:
         "fairseq-preprocess --source-lang {SRC} --target-lang {TGT} {params.sets:q} {params.dictionaries:q}"

@@ -19,8 +19,8 @@ from typing import Any
 import yaml
 
 from experiments.checkpoints import is_complete, read_facts, repair
-from experiments.recording import TRAINED, end, read_cell, write_record
-from experiments.run_record import RunRecord, checksum, flatten
+from experiments.recording import TRAINED, read_cell, record_end, write_record
+from experiments.run_record import RunRecord, flatten, hash_file
 from fairseq_see.embeddings import find_class
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import replacing, write_json
@@ -99,8 +99,8 @@ def begin(config: str, data: Path, run: Path, overrides: Sequence[str], deadline
             else section
             for name, section in composed.items()
         },
-        "overrides": dict(_as_pair(item) for item in overrides),
-        "data": _checksums(data, composed),
+        "overrides": {key.lstrip("+"): value for key, _, value in (item.partition("=") for item in overrides)},
+        "data": _hash_inputs(data, composed),
     }
     checkpoints = run / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
@@ -152,13 +152,6 @@ def _write_config(run: Path, composed: dict[str, Any]) -> None:
         temporary.write_text(yaml.safe_dump(composed | {"hydra": hydra}, sort_keys=False), encoding="utf-8")
 
 
-def _as_pair(override: str) -> tuple[str, str]:
-    key, equals, value = override.partition("=")
-    if not equals:
-        raise SeeError(f"{override}: overrides are written KEY=VALUE")
-    return key.lstrip("+"), value
-
-
 def _check_same(run: Path, known: dict[str, Any], now: dict[str, Any]) -> None:
     """Raise SeeError if the checkpoints are of another training."""
     for part in ("config", "data"):
@@ -169,16 +162,16 @@ def _check_same(run: Path, known: dict[str, Any], now: dict[str, Any]) -> None:
                 raise SeeError(f"{run} was trained with {what}; choose another folder, or remove it")
 
 
-def _checksums(data: Path, composed: dict[str, Any]) -> dict[str, str]:
+def _hash_inputs(data: Path, composed: dict[str, Any]) -> dict[str, str]:
     """sha256 of dictionaries, of the training data and of the unit indexes that the model reads."""
-    found = {path.name: checksum(path) for path in sorted(data.glob("dict*.txt"))}
+    found = {path.name: hash_file(path) for path in sorted(data.glob("dict*.txt"))}
     parts = {"data": sorted(data.glob("train*.bin"))}
     if find_class(composed["model"].get("see_method") or "dense").uses_index:
         folders = [data / part for part in str(composed["model"].get("see_index") or data).split(":")]
         indexes = [path for part in folders for path in (sorted(part.glob("dict*.see")) if part.is_dir() else [part])]
         parts["index"] = [path for path in indexes if path.is_file()]
     for name, paths in parts.items():
-        joint = hashlib.sha256("".join(map(checksum, paths)).encode()).hexdigest()
+        joint = hashlib.sha256("".join(map(hash_file, paths)).encode()).hexdigest()
         found |= {name: joint} if paths else {}
     return found
 
@@ -191,7 +184,7 @@ def main(config: str, data: str, run: str, *overrides: str) -> int:
         return 0
     # A training that was killed after its last checkpoint has no record yet.
     if not (folder / TRAINED).is_file():
-        end(folder, 0)
+        record_end(folder, 0)
     return NOTHING_LEFT
 
 

@@ -1,12 +1,14 @@
-"""Cleaning of line-aligned parallel text, in any two languages.
+"""``python -m experiments clean``: raw parallel text, in any two languages -> text fit for training.
 
-``fault`` gives the reason why a pair of normalised lines should not be trained on; ``clean`` normalises and filters two
-files, and counts.
+``find_fault`` gives the reason why a pair of normalised lines should not be trained on; ``clean`` normalises and
+filters two files, and counts.
 """
 
+import argparse
 import hashlib
 import math
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, astuple, dataclass, field
@@ -17,6 +19,8 @@ from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs, replacing, write_json
 from fairseq_see.text import IDEOGRAPHS, RUN, normalise, truncate_words
 from fairseq_see.units.languages import MAX_WORD, get_language
+
+HELP = "normalise line-aligned parallel text and drop the pairs that are unfit for training"
 
 _UNITS = re.compile(rf"[{IDEOGRAPHS}]|{RUN.pattern}")
 
@@ -65,7 +69,7 @@ def count_words(line: str) -> int:
     return sum(1 for _ in _UNITS.finditer(line))
 
 
-def fault(source: str, target: str, limits: Limits) -> str | None:
+def find_fault(source: str, target: str, limits: Limits) -> str | None:
     """Why a normalised pair is not fit for training, one of ``REASONS``; None if it is."""
     if not source or not target:
         return EMPTY
@@ -77,7 +81,7 @@ def fault(source: str, target: str, limits: Limits) -> str | None:
     return RATIO if long > limits.max_ratio * short else None
 
 
-def lines_of(path: str | Path) -> Iterator[str]:
+def iterate_lines(path: str | Path) -> Iterator[str]:
     """The lines of a UTF-8 file one by one, without their ends and without a byte order mark.
 
     Raises:
@@ -139,14 +143,14 @@ def clean(
     with ExitStack() as stack:
         paths = [stack.enter_context(replacing(path)) for path in files.values()]
         new = [stack.enter_context(open(path, "w", encoding="utf-8", newline="\n")) for path in paths]
-        for raw in zip_longest(lines_of(source), lines_of(target), fillvalue=missing):
+        for raw in zip_longest(iterate_lines(source), iterate_lines(target), fillvalue=missing):
             counts = [count + (line is not missing) for count, line in zip(counts, raw, strict=True)]
             if counts[0] != counts[1] or not isinstance(raw[0], str) or not isinstance(raw[1], str):
                 continue
             pair = normalise(raw[0], languages[0]), normalise(raw[1], languages[1])
             for line, code in zip(pair, languages, strict=True):
                 report.without_chinese += code == "zh" and bool(line) and not get_language("zh").writes(line)
-            reason = fault(*pair, limits)
+            reason = find_fault(*pair, limits)
             if reason is None and not keep_duplicates:
                 digest = hashlib.blake2b("\n".join(pair).encode(), digest_size=12).digest()
                 if digest in seen:
@@ -173,12 +177,52 @@ def _check(source: str | Path, target: str | Path, counts: list[int], report: Re
         if count == 0:
             raise SeeError(f"{path} is empty; it should hold one sentence a line")
     if counts[0] != counts[1]:
-        raise SeeError(
-            f"{source} has {counts[0]:,} lines and {target} has {counts[1]:,}: "
-            "they are not aligned; line n of one must translate line n of the other"
-        )
+        problem = "they are not aligned; line n of one must translate line n of the other"
+        raise SeeError(f"{source} has {counts[0]:,} lines and {target} has {counts[1]:,}: {problem}")
     if report.kept == 0:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.faults.items() if count)
-        raise SeeError(
-            f"nothing is left of {source} and {target} ({reasons}); are they aligned? are the limits too tight?"
-        )
+        problem = f"({reasons}); are they aligned? are the limits too tight?"
+        raise SeeError(f"nothing is left of {source} and {target} {problem}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options."""
+    limits = Limits()
+    parser.add_argument("source", metavar="SOURCE", help="text, UTF-8, a sentence a line")
+    parser.add_argument("target", metavar="TARGET", help="text of the other language, aligned with it")
+    parser.add_argument("--source-lang", default="zh", metavar="CODE", help="default: %(default)s")
+    parser.add_argument("--target-lang", default="en", metavar="CODE", help="default: %(default)s")
+    parser.add_argument("--output", required=True, metavar="PREFIX", help="writes PREFIX.CODE for each language")
+    text = "words, or ideographs, of the longest sentence (default: %(default)s)"
+    parser.add_argument("--max-words", type=int, default=limits.max_words, metavar="N", help=text)
+    text = "characters of the longest sentence (default: %(default)s)"
+    parser.add_argument("--max-chars", type=int, default=limits.max_chars, metavar="N", help=text)
+    text = "how many times more words, or ideographs, one side may have (default: %(default)s)"
+    parser.add_argument("--max-ratio", type=float, default=limits.max_ratio, metavar="X", help=text)
+    parser.add_argument("--max-pairs", type=int, metavar="N", help="keep only the first N fit pairs")
+    parser.add_argument("--keep-duplicates", action="store_true", help="keep pairs that were there before")
+    text = "normalise only, and keep every line: for test sets, which have references"
+    parser.add_argument("--no-filter", action="store_true", help=text)
+    parser.add_argument("--report", metavar="FILE", help="write the counts to a JSON file too")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Clean, then show the counts."""
+    # Here, not above: pandas takes a second to import, and every command's module is imported to build the parser.
+    from experiments.corpus.summary import format_reports
+
+    report = clean(
+        args.source,
+        args.target,
+        args.output,
+        languages=(args.source_lang, args.target_lang),
+        limits=Limits(args.max_words, args.max_chars, args.max_ratio),
+        keep_duplicates=args.keep_duplicates,
+        max_pairs=args.max_pairs,
+        filtered=not args.no_filter,
+        report_file=args.report,
+    )
+    print(format_reports({args.output: vars(report)}))
+    if report.without_chinese * 2 > report.read:
+        text = "warning: most lines of the Chinese text have no Chinese character; is it the right file?"
+        print(text, file=sys.stderr)

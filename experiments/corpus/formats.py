@@ -31,7 +31,7 @@ class Segment(NamedTuple):
     text: str
 
 
-def segments(text: str) -> list[Segment]:
+def read_segments(text: str) -> list[Segment]:
     """The ``<seg>`` elements of an .sgm file of WMT or an .xml file of IWSLT, in their order, entities resolved.
 
     Neither is well-formed (bare & and <): what is between the tags of a segment is its text, whatever it looks like.
@@ -45,18 +45,18 @@ def segments(text: str) -> list[Segment]:
             attribute = _ID.search(tag["attributes"])
             number, start = attribute[1] if attribute else "", tag.end()
         elif kind == "seg" and number is not None:
-            found.append(Segment(documents, number, _spaced(unescape(text[start : tag.start()]))))
+            found.append(Segment(documents, number, _single_spaces(unescape(text[start : tag.start()]))))
             number = None
     return found
 
 
-def segment_pairs(zh: str, en: str, where: str) -> list[Pair]:
+def pair_segments(zh: str, en: str, where: str) -> list[Pair]:
     """The pairs of a source and a reference file of ``<seg>`` elements.
 
     Raises:
         SeeError: there are none, or the two do not have the same numbers in the same documents.
     """
-    source, reference = segments(zh), segments(en)
+    source, reference = read_segments(zh), read_segments(en)
     if not source:
         raise SeeError(f"{where}: no <seg> in it; is it an .sgm or .xml file of a test set?")
     for one, other in zip(source, reference, strict=False):
@@ -70,33 +70,33 @@ def segment_pairs(zh: str, en: str, where: str) -> list[Pair]:
     return [(one.text, other.text) for one, other in zip(source, reference, strict=True)]
 
 
-def talk_pairs(zh: str, en: str, where: str) -> list[Pair]:
+def pair_talks(zh: str, en: str, where: str) -> list[Pair]:
     """The pairs of IWSLT's ``train.tags``: plain lines, between lines of tags that tell about the talk.
 
     Raises:
         SeeError: the numbers of lines differ, or a tag stands beside a sentence or another tag.
     """
     pairs = []
-    for number, pair in enumerate(_lines(zh, en, where), 1):
+    for number, pair in enumerate(_align_lines(zh, en, where), 1):
         tags = [match and match.group(1).lower() for match in map(_TAG.match, pair)]
         if tags[0] != tags[1]:
             found = " and ".join(f"<{tag}>" if tag else "a sentence" for tag in tags)
             raise SeeError(f"{where}: line {number} is {found}: the two files are not aligned")
         if tags[0] is None:
-            pairs.append((_spaced(unescape(pair[0])), _spaced(unescape(pair[1]))))
+            pairs.append((_single_spaces(unescape(pair[0])), _single_spaces(unescape(pair[1]))))
     return pairs
 
 
-def line_pairs(zh: str, en: str, where: str) -> list[Pair]:
+def pair_lines(zh: str, en: str, where: str) -> list[Pair]:
     """The pairs of two plain files, as News Commentary is distributed up to v13.
 
     Raises:
         SeeError: the numbers of lines differ.
     """
-    return [(_spaced(one), _spaced(other)) for one, other in _lines(zh, en, where)]
+    return [(_single_spaces(one), _single_spaces(other)) for one, other in _align_lines(zh, en, where)]
 
 
-def column_pairs(table: str, where: str) -> list[Pair]:
+def pair_columns(table: str, where: str) -> list[Pair]:
     """The pairs of a table with an English and a Chinese column, a tab between, as News Commentary is from v14 on.
 
     A line without exactly two columns becomes a pair of empty lines.
@@ -105,18 +105,18 @@ def column_pairs(table: str, where: str) -> list[Pair]:
         SeeError: more English lines than Chinese ones hold a Chinese character.
     """
     rows = [line.split("\t") for line in split_lines(table)]
-    pairs = [(_spaced(row[1]), _spaced(row[0])) if len(row) == 2 else ("", "") for row in rows]
+    pairs = [(_single_spaces(row[1]), _single_spaces(row[0])) if len(row) == 2 else ("", "") for row in rows]
     if sum(get_language("zh").writes(en) for _, en in pairs) > sum(get_language("zh").writes(zh) for zh, _ in pairs):
         raise SeeError(f"{where}: the first column is Chinese; it should be English, and the second Chinese")
     return pairs
 
 
-def _lines(zh: str, en: str, where: str) -> list[Pair]:
+def _align_lines(zh: str, en: str, where: str) -> list[Pair]:
     one, other = split_lines(zh), split_lines(en)
     if len(one) != len(other):
         raise SeeError(f"{where}: {len(one):,} Chinese lines and {len(other):,} English ones: they are not aligned")
     return list(zip(one, other, strict=True))
 
 
-def _spaced(text: str) -> str:
+def _single_spaces(text: str) -> str:
     return " ".join(text.split())

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from experiments.corpus.clean import lines_of
+from experiments.corpus.clean import iterate_lines
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import replacing
 from fairseq_see.units.vocabulary import SENTENCEPIECE_MARK
@@ -60,7 +60,7 @@ def draw_balanced(sentences: dict[str, str], seed: int) -> list[tuple[str, str]]
 @ends_in_one_line()
 def main(text: str, folder: str) -> None:
     """Write the three sets."""
-    drawn = draw_balanced(find_labels(lines_of(text)), seed=1)
+    drawn = draw_balanced(find_labels(iterate_lines(text)), seed=1)
     tenth = len(drawn) // 10
     sets = {"test": drawn[:tenth], "valid": drawn[tenth : 2 * tenth], "train": drawn[2 * tenth :]}
     for name, rows in sets.items():

@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from experiments.corpus.clean import lines_of
+from experiments.corpus.clean import iterate_lines
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.text import load_subwords
 
@@ -46,7 +46,7 @@ def learn(lines: Iterable[str], size: int, language: str) -> bytes:
     model = io.BytesIO()
     try:
         SentencePieceTrainer.train(
-            sentence_iterator=_rearranged(lines),
+            sentence_iterator=_group_words(lines),
             model_writer=model,
             vocab_size=size + 1,
             character_coverage=COVERAGE.get(language, 1.0),
@@ -58,11 +58,11 @@ def learn(lines: Iterable[str], size: int, language: str) -> bytes:
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise SeeError(_reason(str(error), size, language)) from error
+        raise SeeError(_explain(str(error), size, language)) from error
     return model.getvalue()
 
 
-def _rearranged(lines: Iterable[str]) -> Iterator[str]:
+def _group_words(lines: Iterable[str]) -> Iterator[str]:
     """The words as often as they occur, but next to themselves.
 
     A string becomes a candidate for a subword only if different characters follow it somewhere in the text (the inner
@@ -75,7 +75,7 @@ def _rearranged(lines: Iterable[str]) -> Iterator[str]:
             yield " ".join([word] * min(_BESIDE, count - done))
 
 
-def _reason(message: str, size: int, language: str) -> str:
+def _explain(message: str, size: int, language: str) -> str:
     if found := re.search(r"set it to a value <= (\d+)", message):
         return f"the {language} text is too small for {size} subwords; the largest size is {int(found[1]) - 1}"
     if found := re.search(r"required_chars\. \d+ vs (\d+)", message):
@@ -87,7 +87,7 @@ def _reason(message: str, size: int, language: str) -> str:
 @ends_in_one_line()
 def main(action: str, model_or_size: str, *rest: str) -> None:
     """Learn or apply a model; the result goes to standard output."""
-    lines = lines_of(rest[-1])
+    lines = iterate_lines(rest[-1])
     if action == "learn":
         sys.stdout.buffer.write(learn(lines, int(model_or_size), rest[0]))
     else:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from experiments.corpus.formats import Pair, column_pairs, line_pairs, segment_pairs, talk_pairs
+from experiments.corpus.formats import Pair, pair_columns, pair_lines, pair_segments, pair_talks
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import replacing_folder
 
@@ -29,21 +29,21 @@ LARGEST = 1 << 30
 """Bytes of the largest file, of which a small archive may hold any number."""
 
 WMT17: dict[str, Split] = {
-    "dev": (segment_pairs, ["newsdev2017-zhen-src.zh.sgm", "newsdev2017-zhen-ref.en.sgm"]),
-    "test": (segment_pairs, ["newstest2017-zhen-src.zh.sgm", "newstest2017-zhen-ref.en.sgm"]),
+    "dev": (pair_segments, ["newsdev2017-zhen-src.zh.sgm", "newsdev2017-zhen-ref.en.sgm"]),
+    "test": (pair_segments, ["newstest2017-zhen-src.zh.sgm", "newstest2017-zhen-ref.en.sgm"]),
 }
 IWSLT17_TESTS = [f"tst{year}" for year in range(2010, 2016)]
 NEWS, TALKS = "news-commentary-{0}.zh-en.{1}", "IWSLT17.TED.{0}.zh-en.{1}.xml"
 CORPORA: dict[str, dict[str, Split]] = {
     **{
-        f"wmt17-{v}": {"train": (line_pairs, [NEWS.format(v, s) for s in ("zh", "en")]), **WMT17}
+        f"wmt17-{v}": {"train": (pair_lines, [NEWS.format(v, s) for s in ("zh", "en")]), **WMT17}
         for v in ("v12", "v13")
     },
-    "wmt17-v15": {"train": (column_pairs, ["news-commentary-v15.en-zh.tsv"]), **WMT17},
+    "wmt17-v15": {"train": (pair_columns, ["news-commentary-v15.en-zh.tsv"]), **WMT17},
     "iwslt17": {
-        "train": (talk_pairs, ["train.tags.zh-en.zh", "train.tags.zh-en.en"]),
-        "dev": (segment_pairs, [TALKS.format("dev2010", side) for side in ("zh", "en")]),
-        **{name: (segment_pairs, [TALKS.format(name, side) for side in ("zh", "en")]) for name in IWSLT17_TESTS},
+        "train": (pair_talks, ["train.tags.zh-en.zh", "train.tags.zh-en.en"]),
+        "dev": (pair_segments, [TALKS.format("dev2010", side) for side in ("zh", "en")]),
+        **{name: (pair_segments, [TALKS.format(name, side) for side in ("zh", "en")]) for name in IWSLT17_TESTS},
     },
 }
 
@@ -70,7 +70,7 @@ def unpack(corpus: str, folder: Path, output: Path) -> dict[str, dict[str, int]]
     names = {name for _, files in CORPORA[corpus].values() for name in files}
     contents = read_files(folder, names)
     splits: dict[str, list[Pair]] = {
-        split: read(*(_decoded(contents[name], name) for name in files), " and ".join(files))
+        split: read(*(_decode(contents[name], name) for name in files), " and ".join(files))
         for split, (read, files) in CORPORA[corpus].items()
     }
     counts = {split: {"read": len(pairs), "kept": len(pairs)} for split, pairs in splits.items()}
@@ -103,45 +103,43 @@ def read_files(folder: Path, names: set[str]) -> dict[str, bytes]:
         if path.name in names:
             found.setdefault(path.name, path.read_bytes())
         elif path.suffix == ".gz" and path.stem in names - found.keys():
-            found[path.stem] = _undamaged(path, _unzipped)
+            found[path.stem] = _read_whole(path, _unzip)
     for path in paths:
         missing = names - found.keys()
         if missing and path.name.endswith((".tgz", ".tar.gz")):
-            found |= _undamaged(path, partial(_members, names=missing))
+            found |= _read_whole(path, partial(_read_members, names=missing))
     if absent := sorted(names - found.keys()):
         raise SeeError(f"{folder} lacks {', '.join(absent)}, as a file or in an archive")
     return found
 
 
-def _members(path: Path, names: set[str]) -> dict[str, bytes]:
+def _read_members(path: Path, names: set[str]) -> dict[str, bytes]:
     # Read where they are: nothing of an archive is written to disk under a name that it chooses.
     with tarfile.open(path, "r|gz") as archive:
-        named = ((member, Path(member.name).name) for member in archive)
-        return {
-            name: _limited(archive.extractfile(item), name) for item, name in named if name in names and item.isfile()
-        }
+        files = ((Path(member.name).name, member) for member in archive if member.isfile())
+        return {name: _read_limited(archive.extractfile(file), name) for name, file in files if name in names}
 
 
-def _unzipped(path: Path) -> bytes:
+def _unzip(path: Path) -> bytes:
     with gzip.open(path) as file:
-        return _limited(file, path.stem)
+        return _read_limited(file, path.stem)
 
 
-def _limited(file: Any, name: str) -> bytes:
+def _read_limited(file: Any, name: str) -> bytes:
     content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise SeeError(f"{name} is larger than {LARGEST >> 20:,} MB unpacked, which no file of these corpora is")
     return content
 
 
-def _undamaged(path: Path, read: Callable[[Path], Content]) -> Content:
+def _read_whole(path: Path, read: Callable[[Path], Content]) -> Content:
     try:
         return read(path)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise SeeError(f"{path} is damaged ({error}); remove it and fetch it again") from error
 
 
-def _decoded(content: bytes, name: str) -> str:
+def _decode(content: bytes, name: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.lexicons.clusters import cluster_words, read_matrix
-from experiments.lexicons.wordnet import DEBIAN_FOLDER, wordnet_senses
+from experiments.lexicons.wordnet import DEBIAN_FOLDER, read_wordnet
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs
 from fairseq_see.units import Senses, Vocabulary
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     wordnet.add_argument("--wordnet", metavar="FOLDER", type=Path, default=DEBIAN_FOLDER, help=text)
     text = "units: the synsets that most senses fall under (default: %(default)s, about as many as HowNet's sememes)"
     wordnet.add_argument("--synsets", metavar="N", type=int, default=2000, help=text)
-    wordnet.set_defaults(make=_wordnet)
+    wordnet.set_defaults(make=_make_wordnet)
 
     text = "words of a dictionary: clusters of their embeddings in a trained matrix"
     kmeans = sources.add_parser("kmeans", help=text, description=text)
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kmeans.add_argument("--lang", metavar="CODE[,CODE]", help="default: from the name dict.LANG.txt")
     kmeans.add_argument("--clusters", metavar="K", type=int, required=True, help="clusters of each of the ORDER levels")
     kmeans.add_argument("--seed", type=int, default=1, help="of k-means (default: %(default)s)")
-    kmeans.set_defaults(make=_kmeans)
+    kmeans.set_defaults(make=_make_kmeans)
 
     for source in (wordnet, kmeans):
         source.add_argument("--order", type=int, default=3, help="units in a sense (default: %(default)s)")
@@ -57,15 +57,15 @@ def run(args: argparse.Namespace) -> None:
     print(f"wrote {args.output}: {len(words):,} words, {len(kept):,} senses, {units:,} units")
 
 
-def _wordnet(args: argparse.Namespace) -> Senses:
+def _make_wordnet(args: argparse.Namespace) -> Senses:
     if args.synsets < 1:
         raise SeeError(f"--synsets {args.synsets}: at least 1")
-    senses, dropped = wordnet_senses(args.wordnet, args.order, args.synsets)
+    senses, dropped = read_wordnet(args.wordnet, args.order, args.synsets)
     print(f"{dropped:,} senses fall under none of the {args.synsets:,} synsets and are left out")
     return senses
 
 
-def _kmeans(args: argparse.Namespace) -> Senses:
+def _make_kmeans(args: argparse.Namespace) -> Senses:
     language = args.lang or read_language(args.dictionary)
     vocabulary = Vocabulary.load(args.dictionary)
     return cluster_words(

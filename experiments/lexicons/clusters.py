@@ -71,7 +71,7 @@ def cluster_words(
             words.setdefault(surface, number)
     if not 2 <= clusters <= len(words):
         raise SeeError(f"{clusters} clusters of {len(words)} words; choose 2 or more, and no more than words")
-    ids = residual_kmeans(matrix[list(words.values())], clusters, order, seed)
+    ids = cluster_residuals(matrix[list(words.values())], clusters, order, seed)
     entries: dict[str, dict[str, list[Sense]]] = {}
     for word, levels in zip(words, ids.tolist(), strict=True):
         sense = tuple(f"k{level}:{cluster}" for level, cluster in enumerate(levels, 1))
@@ -79,7 +79,7 @@ def cluster_words(
     return Senses(entries, "k-means")
 
 
-def residual_kmeans(vectors: NDArray[np.float32], clusters: int, levels: int, seed: int) -> NDArray[np.int64]:
+def cluster_residuals(vectors: NDArray[np.float32], clusters: int, levels: int, seed: int) -> NDArray[np.int64]:
     """Cluster ids (n, levels) of vectors (n, d), scaled to length 1: their length follows frequency, not meaning.
 
     The same vectors and seed give the same clusters on the same machine.

@@ -41,7 +41,7 @@ class _Synset(NamedTuple):
     parent: Key | None
 
 
-def wordnet_senses(folder: Path, order: int = 3, synsets: int = 2000) -> tuple[Senses, int]:
+def read_wordnet(folder: Path, order: int = 3, synsets: int = 2000) -> tuple[Senses, int]:
     """The senses of WordNet's single words, the most frequent first (by its counts of tagged text).
 
     Args:
@@ -119,7 +119,7 @@ def _parse_count(fields: list[str]) -> tuple[str, int]:
     return fields[0], int(fields[2])
 
 
-def _sense_key(synset: _Synset, position: int, database: dict[Key, _Synset]) -> str:
+def _make_sense_key(synset: _Synset, position: int, database: dict[Key, _Synset]) -> str:
     """The key of a synset's word, as senseidx(5WN) defines it; a satellite's has its head's word in it."""
     head = database[synset.parent] if synset.kind == "s" and synset.parent else None
     tail = f"{head.words[0].lower()}:{head.ids[0]:02d}" if head else ":"
@@ -147,7 +147,7 @@ def _rank_senses(
             synset = database[part, offset]
             for position, word in enumerate(synset.words):
                 if word.lower() == lemma:
-                    count = tagged.get(_sense_key(synset, position, database), 0)
+                    count = tagged.get(_make_sense_key(synset, position, database), 0)
                     ranked[word].append((-count, (part, offset)))
     # A stable sort: equally frequent senses stay in WordNet's order.
     return {word: [key for _, key in sorted(ranked[word], key=lambda sense: sense[0])] for word in sorted(ranked)}

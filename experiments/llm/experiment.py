@@ -27,7 +27,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from experiments.llm import data, evaluate, tokens
 from experiments.llm.cached_step import check_settings, once
 from experiments.llm.hub import load_model
-from experiments.run_record import collect_machine, collect_versions, commit
+from experiments.run_record import collect_machine, collect_versions, find_commit
 from fairseq_see.distillation.stages import Stages, Weights, parse_side
 from fairseq_see.embeddings import find_class
 from fairseq_see.embeddings.config import parse_options
@@ -89,7 +89,7 @@ class Experiment:
             name: once(self.folder / f"{name}.json", partial(self._measure, source)) for name, source in sources.items()
         }
         seen = once(self.folder / "tokens.json", partial(self._count_tokens, sources.values()))
-        made = {"commit": commit(), "machine": collect_machine(), **collect_versions()}
+        made = {"commit": find_commit(), "machine": collect_machine(), **collect_versions()}
         write_json(self.folder / "results.json", {"models": results, "tokens": seen, "made": made})
         _print(results, seen)
 

@@ -22,7 +22,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from experiments.llm.bert import METHODS, compress
 from experiments.llm.tokens import count_tokens
-from experiments.run_record import collect_machine, collect_versions, commit
+from experiments.run_record import collect_machine, collect_versions, find_commit
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.fitting import measure
 from fairseq_see.hf import build_index
@@ -101,7 +101,7 @@ def main() -> None:
     print(pd.DataFrame(results).T[["bytes", "ratio", *MEASURES]].to_markdown(floatfmt=".3f", intfmt=","))
     if args.json:
         about = {"seed": args.seed, "sentences": len(lines), "lexicon": args.lexicon.name, "text": args.text.name}
-        made = {"commit": commit(), "machine": collect_machine(), **collect_versions()}
+        made = {"commit": find_commit(), "machine": collect_machine(), **collect_versions()}
         write_json(args.json, {**about, "made": made, "results": results})
 
 

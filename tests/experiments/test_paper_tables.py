@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.paper_tables import METHODS, Choice, cells, check_choices, describe, read_hyperparameters
+from experiments.paper_tables import METHODS, Choice, check_choices, describe_cell, make_cells, read_hyperparameters
 from experiments.settings import read_settings
 from experiments.training import compose
 from fairseq_see.errors import SeeError
@@ -10,7 +10,7 @@ from tests.helpers import ROOT
 
 
 def test_table2_is_dense_once_and_every_method_at_every_ratio():
-    found = cells("table2", Choice(seeds=(1, 2)))
+    found = make_cells("table2", Choice(seeds=(1, 2)))
     assert len(found) == 2 * (1 + 4 * (len(METHODS) - 1))
     assert [cell.name for cell in found][:2] == ["dense-seed1", "low_rank-10x-seed1"]
     assert all(cell.seed == 1 for cell in found[: len(found) // 2])
@@ -19,11 +19,11 @@ def test_table2_is_dense_once_and_every_method_at_every_ratio():
 
 
 def test_table5_is_what_does_not_compress():
-    assert [cell.method for cell in cells("table5", Choice())] == ["dense", "morph_lstm", "sememe_lstm"]
+    assert [cell.method for cell in make_cells("table5", Choice())] == ["dense", "morph_lstm", "sememe_lstm"]
 
 
 def test_figure5_varies_one_setting_at_a_time():
-    found = cells("figure5", Choice())
+    found = make_cells("figure5", Choice())
     assert len({cell.name for cell in found}) == len(found) == 6 + 3 + 4  # the paper's own is in all three lines
     for cell in found:
         changed = {name for name, usual in (("rank", 5), ("order", 3), ("vectors", 9)) if cell.see_args[name] != usual}
@@ -32,15 +32,15 @@ def test_figure5_varies_one_setting_at_a_time():
 
 
 def test_the_grid_shares_cells_with_figure5():
-    found = {cell.name: cell for cell in cells("grid", Choice(seeds=(1, 2)))}
-    lines = {cell.name: cell for cell in cells("figure5", Choice())}
+    found = {cell.name: cell for cell in make_cells("grid", Choice(seeds=(1, 2)))}
+    lines = {cell.name: cell for cell in make_cells("figure5", Choice())}
     assert len(found) == 2 * 3 * 3 * 3
     shared = found.keys() & lines.keys()
     assert len(shared) == 3 + 2 + 2 and all(found[name] == lines[name] for name in shared)
 
 
 def test_the_ablation_draws_each_control_anew_for_each_seed():
-    found = cells("ablation", Choice(seeds=(1, 2)))
+    found = make_cells("ablation", Choice(seeds=(1, 2)))
     assert len({cell.index for cell in found if cell.index}) == 8
     random = next(cell for cell in found if cell.variant == "random-senses" and cell.seed == 2)
     assert random.index_options == ("--control", "random-senses", "--seed", "2")
@@ -49,7 +49,7 @@ def test_the_ablation_draws_each_control_anew_for_each_seed():
 
 def test_practitioners_make_dense_models_smaller():
     choice = Choice(ratios=(10,), seeds=(2,), dim=216, size=16000, joined=False, sizes=(8000, 16000))
-    found = {cell.variant or cell.method: cell for cell in cells("practitioner", choice)}
+    found = {cell.variant or cell.method: cell for cell in make_cells("practitioner", choice)}
     assert list(found) == ["dense", "d108", "d56", "bpe8000", "shared", "int8", "product_quantised"]
     assert (
         found["d56"].overrides["model.encoder_embed_dim"] == found["d56"].overrides["model.decoder_embed_dim"] == "56"
@@ -57,11 +57,11 @@ def test_practitioners_make_dense_models_smaller():
     assert (found["bpe8000"].data, found["shared"].data) == ("bpe8000", "joined")
     assert found["int8"].fit == found["product_quantised"].fit == "dense-seed2"
     # The paper's vocabulary is joined already.
-    assert next(cell for cell in cells("practitioner", Choice()) if cell.variant == "shared").data == ""
+    assert next(cell for cell in make_cells("practitioner", Choice()) if cell.variant == "shared").data == ""
 
 
 def test_a_distillation_needs_its_teacher_and_the_fit():
-    found = {cell.name: cell for cell in cells("distillation", Choice(methods=("see",), updates=100, start=40))}
+    found = {cell.name: cell for cell in make_cells("distillation", Choice(methods=("see",), updates=100, start=40))}
     assert list(found) == [
         *("dense-seed1", "see-10x-fit-seed1", "see-10x-distilled-seed1", "see-10x-unstaged-seed1"),
         "see-10x-scratch-seed1",
@@ -75,7 +75,7 @@ def test_a_distillation_needs_its_teacher_and_the_fit():
 
 def test_every_method_is_tuned_with_the_same_budget():
     choice = Choice(methods=("dense", "see"), rates=(0.001, 0.002), warmups=(10, 20), updates=80)
-    found = cells("tune", choice)
+    found = make_cells("tune", choice)
     points = {
         method: [
             (c.overrides["optimization.lr"], c.overrides["lr_scheduler.warmup_updates"])
@@ -91,19 +91,20 @@ def test_every_method_is_tuned_with_the_same_budget():
 def test_hyperparameters_are_for_a_method_and_its_controls(tmp_path):
     (tmp_path / "best.yaml").write_text("dense: {optimization.lr: [0.001]}\nsee: {optimization.lr: [0.004]}\n")
     choice = Choice(hyperparameters=read_hyperparameters(tmp_path / "best.yaml"), updates=100)
-    assert {cell.overrides["optimization.lr"] for cell in cells("ablation", choice)} == {"[0.004]"}
-    assert all("optimization.lr" not in cell.overrides for cell in cells("practitioner", choice) if cell.fit)
+    assert {cell.overrides["optimization.lr"] for cell in make_cells("ablation", choice)} == {"[0.004]"}
+    assert all("optimization.lr" not in cell.overrides for cell in make_cells("practitioner", choice) if cell.fit)
     with pytest.raises(SeeError, match="have none for low_rank"):
-        cells("table2", choice)
+        make_cells("table2", choice)
     with pytest.raises(SeeError, match="add updates=N"):
-        cells("ablation", Choice(hyperparameters=choice.hyperparameters))
+        make_cells("ablation", Choice(hyperparameters=choice.hyperparameters))
     shipped = read_hyperparameters(ROOT / "configs/hyperparameters/short_small.yaml")
     assert all(
-        "optimization.lr" in cell.overrides for cell in cells("table2", Choice(hyperparameters=shipped, updates=1200))
+        "optimization.lr" in cell.overrides
+        for cell in make_cells("table2", Choice(hyperparameters=shipped, updates=1200))
     )
     taken = Choice(methods=("dense",), updates=9, hyperparameters={"dense": {"++common.seed": "5"}})
     with pytest.raises(SeeError, match=r"common\.seed, which is the table's"):
-        cells("table2", taken)
+        make_cells("table2", taken)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_hyperparameters_are_for_a_method_and_its_controls(tmp_path):
 )
 def test_what_a_table_does_not_have_is_refused(table, choice, message):
     with pytest.raises(SeeError, match=message):
-        cells(table, Choice(**choice))
+        make_cells(table, Choice(**choice))
 
 
 def test_choices_of_another_table_are_refused():
@@ -128,8 +129,8 @@ def test_choices_of_another_table_are_refused():
 
 
 def test_a_cell_is_described_by_what_was_chosen():
-    cell = next(cell for cell in cells("figure5", Choice()) if cell.see_args["rank"] == 2)
-    assert describe(cell, "news", "small")["config"] == {
+    cell = next(cell for cell in make_cells("figure5", Choice()) if cell.see_args["rank"] == 2)
+    assert describe_cell(cell, "news", "small")["config"] == {
         **{"corpus": "news", "scale": "small", "method": "see", "seed": 1},
         "see_args": {"rank": 2, "order": 3, "vectors": 9},
     }

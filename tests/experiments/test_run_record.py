@@ -107,9 +107,9 @@ def test_sizes_are_those_of_the_checkpoint(tmp_path):
 
 def test_packed_source_names_its_commit(tmp_path, monkeypatch):
     monkeypatch.setattr(run_record, "__file__", str(tmp_path / "experiments/run_record.py"))
-    assert run_record.commit() == "unknown"
+    assert run_record.find_commit() == "unknown"
     (tmp_path / "COMMIT").write_text("abc1234-dirty\n")
-    assert run_record.commit() == "abc1234-dirty"
+    assert run_record.find_commit() == "abc1234-dirty"
 
 
 def test_machine_and_versions_are_those_of_this_process():

@@ -2,13 +2,13 @@
 
 import pytest
 
-from experiments.table3 import statistics
+from experiments.table3 import count_sizes
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
 
 def test_the_papers_transformer(toy):
-    found = statistics(toy / "data-bin", "iwslt17_zh_en")
+    found = count_sizes(toy / "data-bin", "iwslt17_zh_en")
     rows = [len((toy / f"data-bin/dict.{side}.txt").read_text("utf-8").splitlines()) + 4 for side in ("zh", "en")]
     assert [found["|V| zh"], found["|V| en"]] == rows
     assert found["|M| en"] == len(UnitIndex.load(toy / "data-bin/dict.en.see").sememes) - 3
@@ -23,4 +23,4 @@ def test_a_missing_index_is_told(toy, tmp_path):
     for side in ("zh", "en"):
         (tmp_path / f"dict.{side}.txt").write_bytes((toy / f"data-bin/dict.{side}.txt").read_bytes())
     with pytest.raises(SeeError, match="no unit index"):
-        statistics(tmp_path, "iwslt17_zh_en")
+        count_sizes(tmp_path, "iwslt17_zh_en")

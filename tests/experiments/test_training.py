@@ -13,7 +13,7 @@ import yaml
 
 from experiments import progress, recording, training
 from experiments.corpus import unpack
-from experiments.corpus.formats import segments
+from experiments.corpus.formats import read_segments
 from experiments.run_record import RunRecord, read, write
 from experiments.scoring import arrange, choose_tests, pass_on
 from fairseq_see.errors import SeeError
@@ -106,7 +106,7 @@ def test_a_time_limit_counts_what_was_trained_before(data, tmp_path, monkeypatch
         begin(data, run, *words, deadline=time.time())
     save(run / "checkpoints/checkpoint_best.pt", 20, seconds=2700.0)
     monkeypatch.setattr(recording, "measure_sizes", lambda checkpoint: {})
-    assert recording.end(run, 0) and read(run, "train.json").seconds == 900
+    assert recording.record_end(run, 0) and read(run, "train.json").seconds == 900
 
 
 def test_an_infeasible_cell_is_a_record_and_is_not_scored(data, tmp_path):
@@ -125,12 +125,12 @@ def test_a_diverged_training_is_a_result_and_a_failed_one_an_error(data, tmp_pat
         '{"valid_ppl": "9", "valid_num_updates": "5"}\n{"valid_ppl": "nan", "valid_num_updates": "9"}'
     )
     (run / "fairseq.log").write_text("Traceback\nFloatingPointError: gradients are Nan/Inf\n")
-    assert recording.end(run, 1)
+    assert recording.record_end(run, 1)
     record = read(run, "train.json")
     assert (record.state, record.reason, record.curve) == ("failed", "diverged: gradients are Nan/Inf", [[5, 9.0]])
     (run / "fairseq.log").write_text("Traceback\nRuntimeError: no memory\n")
     with pytest.raises(SeeError, match="status 1: RuntimeError: no memory"):
-        recording.end(run, 1)
+        recording.record_end(run, 1)
 
 
 def test_another_checkpoint_is_known_by_its_content_whatever_its_date(tmp_path):
@@ -165,7 +165,7 @@ def test_translations_are_arranged_like_the_test_set(tmp_path, capsys):
 
 @pytest.mark.timeout(60)
 def test_segments_that_nobody_closed_take_linear_time():
-    assert segments("<seg " * 400_000) == []
+    assert read_segments("<seg " * 400_000) == []
 
 
 def test_a_small_archive_of_a_large_file_is_refused(tmp_path, monkeypatch):
@@ -186,9 +186,9 @@ def test_a_broken_pipe_is_no_success(tmp_path):
 def test_progress_of_a_training(tmp_path):
     run = tmp_path / "run"
     run.mkdir()
-    assert str(progress.progress_of(run)) == "waiting"
+    assert str(progress.read_progress(run)) == "waiting"
     (run / "training.yaml").write_text("optimization: {max_update: 0, max_epoch: 4}\n")
-    assert str(progress.progress_of(run)) == "starting"
+    assert str(progress.read_progress(run)) == "starting"
     lines = [
         {"epoch": 1, "update": 0.5, "num_updates": "50", "wps": "2000", "ups": "0.5"},
         {"epoch": 1, "valid_ppl": "12.345", "valid_num_updates": "100"},
@@ -196,8 +196,8 @@ def test_progress_of_a_training(tmp_path):
     ]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (run / "train.log").write_text(text + '{"epoch": 2, "num_upd')
-    assert str(progress.progress_of(run)) == (
+    assert str(progress.read_progress(run)) == (
         "training, 150/400 updates, 2,100 tokens/s, dev perplexity 12.35, 8 min left"
     )
     write(run, RunRecord("run"), "train.json")
-    assert str(progress.progress_of(run)).startswith("trained, 150/400 updates")
+    assert str(progress.read_progress(run)).startswith("trained, 150/400 updates")

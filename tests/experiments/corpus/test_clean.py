@@ -1,3 +1,4 @@
+import json
 import marshal
 import os
 import subprocess
@@ -6,17 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from experiments.__main__ import main as laboratory
 from experiments.corpus import tokenize
-from experiments.corpus.clean import (
-    DUPLICATE,
-    EMPTY,
-    LONG_WORD,
-    RATIO,
-    TOO_LONG,
-    Limits,
-    clean,
-    fault,
-)
+from experiments.corpus.clean import DUPLICATE, EMPTY, LONG_WORD, RATIO, TOO_LONG, Limits, clean, find_fault
 from fairseq_see.errors import SeeError
 from tests.helpers import ROOT
 
@@ -47,7 +40,7 @@ def cleaned(folder: Path, zh: str | bytes, en: str | bytes, **options):
     ],
 )
 def test_fault(zh, en, expected):
-    assert fault(zh, en.strip(), Limits(max_words=10, max_chars=40, max_ratio=6)) == expected
+    assert find_fault(zh, en.strip(), Limits(max_words=10, max_chars=40, max_ratio=6)) == expected
 
 
 def test_files_are_cleaned_and_everything_is_counted(tmp_path):
@@ -119,3 +112,45 @@ def test_words_are_not_those_of_a_cache_that_others_can_write(tmp_path):
 def test_many_processes_keep_the_order():
     lines = [f"Line {i}, please." for i in range(1200)]
     assert list(tokenize.split_all(lines, "en", workers=2)) == [f"Line {i} , please ." for i in range(1200)]
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "a.zh").write_text("你好\n你好\n\n", encoding="utf-8")
+    (tmp_path / "a.en").write_text("Hello\nHello\nNothing\n", encoding="utf-8")
+    return [str(tmp_path / "a.zh"), str(tmp_path / "a.en"), "--output", str(tmp_path / "sub/out")]
+
+
+def test_clean_writes_both_sides_a_table_and_a_report(files, tmp_path, capsys):
+    assert laboratory(["clean", *files, "--report", str(tmp_path / "report.json")]) == 0
+    assert (tmp_path / "sub/out.zh").read_text(encoding="utf-8") == "你好\n"
+    assert (tmp_path / "sub/out.en").read_text(encoding="utf-8") == "Hello\n"
+    printed = capsys.readouterr().out
+    assert "dropped: empty" in printed
+    assert "dropped: duplicate" in printed
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["read"], report["kept"], report["faults"]["duplicate"]) == (3, 1, 1)
+
+
+def test_a_report_over_a_text_is_refused(files, tmp_path, capsys):
+    for text, what in (("a.zh", "one of the inputs"), ("sub/out.en", "what the en text writes")):
+        assert laboratory(["clean", *files, "--report", str(tmp_path / text)]) == 2
+        assert f"--report {tmp_path / text} is {what}; write it to another file" in capsys.readouterr().err
+    assert (tmp_path / "a.zh").read_text(encoding="utf-8").startswith("你好") and not (tmp_path / "sub").exists()
+
+
+@pytest.mark.parametrize("option", [["--max-words", "0"], ["--max-ratio", "inf"], ["--max-pairs", "0"]])
+def test_senseless_limits_are_refused(files, option, capsys):
+    assert laboratory(["clean", *files, *option]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_files_given_the_wrong_way_round_are_pointed_out(files, capsys):
+    files[0], files[1] = files[1], files[0]
+    assert laboratory(["clean", *files]) == 0
+    assert "no Chinese character" in capsys.readouterr().err
+
+
+def test_cleaning_needs_neither_torch_nor_fairseq():
+    code = "import sys, experiments.corpus.clean; print({'torch', 'fairseq'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

@@ -60,7 +60,7 @@ def test_frequent_words_are_subwords_though_a_space_follows_them_everywhere(engl
 
 def test_words_are_rearranged_but_neither_lost_nor_added() -> None:
     lines = ["b a b", "", *["a c"] * 50]
-    arranged = list(sentencepiece_model._rearranged(lines))
+    arranged = list(sentencepiece_model._group_words(lines))
     assert sorted(" ".join(arranged).split()) == sorted(" ".join(lines).split())
     assert all(len(set(line.split())) == 1 for line in arranged)
     assert all(before.split()[0] <= after.split()[0] for before, after in pairwise(arranged))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from experiments.lexicons.clusters import cluster_words, read_matrix, residual_kmeans
+from experiments.lexicons.clusters import cluster_residuals, cluster_words, read_matrix
 from fairseq_see.errors import SeeError
 from fairseq_see.units import Vocabulary
 
@@ -24,7 +24,7 @@ def partition(ids: np.ndarray) -> set[frozenset[int]]:
 
 
 def test_levels_cluster_what_the_levels_before_left_over() -> None:
-    ids = residual_kmeans(nested(), 4, 2, seed=1)
+    ids = cluster_residuals(nested(), 4, 2, seed=1)
     rows = np.arange(48)
     assert partition(ids[:, 0]) == partition(rows // 12)
     # Around all four points alike: the three are the same three clusters (and one of the four may split one of them).
@@ -36,12 +36,12 @@ def test_levels_cluster_what_the_levels_before_left_over() -> None:
 def test_neither_a_vectors_length_nor_the_call_matters() -> None:
     rows = nested()
     scaled = rows * np.random.default_rng(1).uniform(0.1, 10, (48, 1)).astype(np.float32)
-    np.testing.assert_array_equal(residual_kmeans(rows, 4, 1, 1), residual_kmeans(rows, 4, 1, 1))
-    assert partition(residual_kmeans(rows, 4, 1, 1)[:, 0]) == partition(residual_kmeans(scaled, 4, 1, 1)[:, 0])
+    np.testing.assert_array_equal(cluster_residuals(rows, 4, 1, 1), cluster_residuals(rows, 4, 1, 1))
+    assert partition(cluster_residuals(rows, 4, 1, 1)[:, 0]) == partition(cluster_residuals(scaled, 4, 1, 1)[:, 0])
 
 
 def test_vectors_of_zeros_and_equal_ones_are_no_fault() -> None:
-    assert residual_kmeans(np.zeros((5, 3), np.float32), 3, 2, 1).shape == (5, 2)
+    assert cluster_residuals(np.zeros((5, 3), np.float32), 3, 2, 1).shape == (5, 2)
 
 
 def test_a_sense_for_whatever_reads_as_a_word() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.lexicons.wordnet import wordnet_senses
+from experiments.lexicons.wordnet import read_wordnet
 from fairseq_see.errors import SeeError
 
 FILES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
@@ -67,7 +67,7 @@ def wordnet(tmp_path: Path) -> Path:
 
 
 def test_senses_are_paths_upwards(wordnet: Path) -> None:
-    senses, dropped = wordnet_senses(wordnet, order=3, synsets=100)
+    senses, dropped = read_wordnet(wordnet, order=3, synsets=100)
     assert dropped == 0
     assert senses.find("canine", "en") == [("canine.n.01", "animal.n.01", "entity.n.01")]
     assert senses.find("Paris", "en") == [("paris.n.01", "entity.n.01")]  # an instance
@@ -82,20 +82,20 @@ def test_senses_are_paths_upwards(wordnet: Path) -> None:
 
 def test_the_most_frequent_sense_is_first_across_parts_of_speech(wordnet: Path) -> None:
     """42 for the animal; three each for the verb and the cad, where nouns come first."""
-    senses, _ = wordnet_senses(wordnet, order=2, synsets=100)
+    senses, _ = read_wordnet(wordnet, order=2, synsets=100)
     assert senses.find("dog", "en") == [
         ("dog.n.01", "canine.n.01"),
         ("cad.n.01", "entity.n.01"),
         ("chase.v.01", "follow.v.01"),
     ]
     (wordnet / "cntlist.rev").write_text("dog%2:05:00:: 1 50\ndog%1:05:00:: 1 42\n")
-    senses, _ = wordnet_senses(wordnet, order=2, synsets=100)
+    senses, _ = read_wordnet(wordnet, order=2, synsets=100)
     assert [sense[0] for sense in senses.find("dog", "en")] == ["chase.v.01", "dog.n.01", "cad.n.01"]
 
 
 def test_only_the_most_general_synsets_are_units(wordnet: Path) -> None:
     """Senses under each: entity 12 (those of quick, speedy and quickly too), speed 4, animal 4, the others fewer."""
-    senses, dropped = wordnet_senses(wordnet, order=3, synsets=3)
+    senses, dropped = read_wordnet(wordnet, order=3, synsets=3)
     assert senses.find("dog", "en") == [("animal.n.01", "entity.n.01"), ("entity.n.01",)]
     assert senses.find("quickly", "en") == [("speed.n.01", "entity.n.01")]
     assert senses.find("alone", "en") == senses.find("chase", "en") == []
@@ -120,5 +120,5 @@ def test_other_folders(wordnet: Path, file: str, text: str | None, problem: str)
     if text is not None:
         (wordnet / file).write_text(text)
     with pytest.raises(SeeError, match=problem) as error:
-        wordnet_senses(wordnet)
+        read_wordnet(wordnet)
     assert "\n" not in str(error.value)
