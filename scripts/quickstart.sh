@@ -12,7 +12,7 @@ use_environment
 compressed=$folder/cells/compressed-10x-seed1
 if [[ ! -e $compressed/run.json ]]; then
     fairseq-see compress "$folder/cells/dense-seed1/checkpoints/checkpoint_best.pt" --data "$folder/prepared/data-bin" \
-        --output "$compressed" --ratio 10 --updates 200
+        --output "$compressed" --ratio 10 --updates 300 --max-tokens 1024
     "$root/scripts/score.sh" "$compressed" "$folder/prepared"
 fi
 python -m experiments report "$folder/cells"

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import re
 import runpy
 import shutil
 import subprocess
@@ -106,6 +107,12 @@ def write_beginning(folder: Path) -> None:
             lines = (ROOT / f"data/{name}.{side}").read_text("utf-8").splitlines(keepends=True)
             (folder / f"{name}.{side}").write_text("".join(lines[: 200 if name == "train" else 3]), encoding="utf-8")
     shutil.copy(ROOT / "data/senses.tsv", folder)
+
+
+def read_table(text: str) -> list[list[str]]:
+    """The cells of the Markdown table in a text, its header first, without the line below it."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in (lines[0], *lines[2:])]
 
 
 def refused(done: subprocess.CompletedProcess, *parts: str) -> bool:

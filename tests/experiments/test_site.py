@@ -10,7 +10,7 @@ import pytest
 from experiments import site
 from experiments.report.results import RESULTS
 from fairseq_see.errors import SeeError
-from tests.helpers import ROOT
+from tests.helpers import ROOT, read_table
 
 ROWS = [
     {
@@ -45,13 +45,12 @@ def test_a_table_has_means_over_seeds_and_empty_cells():
           MB: MB
         show: BLEU / perplexity
     """
-    assert site.render_results(block, ROWS).splitlines() == [
-        "| method | 20x | BLEU | MB |",
-        "| --- | ---: | ---: | ---: |",
-        "| SEE | 11.0 ± 1.4 / 20.5 | 11.0 ± 1.4 | 7.0 |",
-        "| dense |  | 9.0 | 7.0 |",
-        "| elsewhere | 1.0 / 20.5 | 1.0 | 7.0 |",
-        "| either | 1.0 / 20.5 | 5.0 ± 5.7 | 7.0 |",
+    assert read_table(site.render_results(block, ROWS)) == [
+        ["method", "20x", "BLEU", "MB"],
+        ["SEE", "11.0 ± 1.4 / 20.5", "11.0 ± 1.4", "7.0"],
+        ["dense", "", "9.0", "7.0"],
+        ["elsewhere", "1.0 / 20.5", "1.0", "7.0"],
+        ["either", "1.0 / 20.5", "5.0 ± 5.7", "7.0"],
     ]
 
 
@@ -64,7 +63,7 @@ def test_a_chart_has_its_labels_and_lengths(tmp_path):
     block = "chart: BLEU!\nbars: [BLEU]\nwhere: {folder: a}\nrows: {SEE: {method: see}}\ncolumns: {BLEU: BLEU}"
     drawing, table = site.render_results(block, ROWS).split("\n\n")
     assert drawing.startswith("<figure") and ">SEE</text>" in drawing and ">11.0</text>" in drawing
-    assert table.splitlines()[2] == "| SEE | 11.0 ± 1.4 |"
+    assert read_table(table)[1] == ["SEE", "11.0 ± 1.4"]
 
     (tmp_path / "m.csv").write_text('# made by hand\nname,ms\n`fast`,1.5 (1-2)\nslow,"1,200"\n', encoding="utf-8")
     drawing, *_ = site.render_csv("m.csv\nms\n", tmp_path).split("\n\n")
@@ -73,9 +72,9 @@ def test_a_chart_has_its_labels_and_lengths(tmp_path):
 
 def test_a_file_of_measurements_is_a_table_with_what_made_it(tmp_path):
     (tmp_path / "m.csv").write_text("# python x.py; commit abc\nname,ms\nfast,1.5\n", encoding="utf-8")
-    assert site.render_csv("m.csv\n", tmp_path) == (
-        "| name | ms |\n| --- | ---: |\n| fast | 1.5 |\n\n<small>python x.py; commit abc [CSV](m.csv)</small>"
-    )
+    table, note = site.render_csv("m.csv\n", tmp_path).split("\n\n")
+    assert read_table(table) == [["name", "ms"], ["fast", "1.5"]]
+    assert note == "<small>python x.py; commit abc [CSV](m.csv)</small>"
 
 
 def test_a_command_is_a_table_of_its_options(monkeypatch):
@@ -84,11 +83,10 @@ def test_a_command_is_a_table_of_its_options(monkeypatch):
         parser.add_argument("-n", "--number", type=int, default=3, help="how many | all (default: %(default)s)")
 
     monkeypatch.setitem(sys.modules, "some_command", SimpleNamespace(HELP="do it", add_arguments=add_arguments))
-    assert site.describe_command("program", "name", "some_command").splitlines()[4:] == [
-        "| option | meaning |",
-        "| --- | --- |",
-        "| `DATA` | a folder |",
-        "| `--number NUMBER` | how many \\| all (default: 3) |",
+    assert read_table(site.describe_command("program", "name", "some_command")) == [
+        ["option", "meaning"],
+        ["`DATA`", "a folder"],
+        ["`--number NUMBER`", "how many \\| all (default: 3)"],
     ]
 
 

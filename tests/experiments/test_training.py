@@ -12,10 +12,12 @@ import torch
 import yaml
 
 from experiments import progress, recording, training
+from experiments.__main__ import main as laboratory
 from experiments.corpus import unpack
 from experiments.corpus.formats import read_segments
 from experiments.run_record import RunRecord, read, write
-from experiments.scoring import arrange, choose_tests, pass_on
+from experiments.scoring import arrange, choose_tests, pass_on, record_scores
+from fairseq_see.embeddings import build
 from fairseq_see.errors import SeeError
 from tests.helpers import ROOT
 
@@ -149,6 +151,28 @@ def test_another_checkpoint_is_known_by_its_content_whatever_its_date(tmp_path):
     assert replaced.config == {"method": "see"} and replaced.checksums != json.loads(before)["checksums"]
 
 
+def test_a_model_that_another_command_trained_is_described_when_it_is_scored(tmp_path):
+    embedding = build("matrix", 60, 27, 1, rank=4)
+    model = {"_name": "see_transformer", "see_method": "matrix", "see_ratio": 5.0}
+    model["see_resolved"] = json.dumps({"ratio": 5.0, "encoder": embedding.describe()})
+    state = {f"encoder.embed_tokens.{name}": value for name, value in embedding.state_dict().items()}
+    run, data = tmp_path / "run", tmp_path / "prepared"
+    for folder in (run / "checkpoints", data / "data-bin"):
+        folder.mkdir(parents=True)
+    cfg = {"model": model, "common": {"seed": 3}, "task": {"target_lang": "en"}}
+    torch.save({"cfg": cfg, "model": state}, run / "checkpoints/checkpoint_best.pt")
+    (data / "data-bin/dict.en.txt").write_text("the 1\n")
+    (data / "tests.txt").write_text("test\tnews\n")
+    score = {"name": "any", "score": 7.5, "signature": "tok:13a"}
+    (run / "news.sacrebleu.json").write_text(json.dumps([score, score]))
+    (run / "news.tokenised.json").write_text(json.dumps(score))
+    record_scores(run, data, [])
+    record = read(run)
+    assert record.config == {"method": "matrix", "ratio": 5.0, "seed": 3, "architecture": "see_transformer"}
+    assert record.embedding_parameters == 4 * (60 + 27) and record.metrics["news"]["bleu"] == 7.5
+    assert {"dict.en.txt", "checkpoint"} == record.checksums.keys() and not (run / "train.json").exists()
+
+
 def test_names_in_a_foreign_list_are_not_written_outside_of_the_run(tmp_path):
     for line in ("test\t../../elsewhere", "test\t/etc/x", "test\t.hidden", "../test\tx", "test"):
         (tmp_path / "tests.txt").write_text(line + "\n")
@@ -183,7 +207,7 @@ def test_a_broken_pipe_is_no_success(tmp_path):
         assert (process.stderr.read(), process.wait()) == (b"", 141)
 
 
-def test_progress_of_a_training(tmp_path):
+def test_progress_of_a_training(tmp_path, capsys):
     run = tmp_path / "run"
     run.mkdir()
     assert str(progress.read_progress(run)) == "waiting"
@@ -201,3 +225,10 @@ def test_progress_of_a_training(tmp_path):
     )
     write(run, RunRecord("run"), "train.json")
     assert str(progress.read_progress(run)).startswith("trained, 150/400 updates")
+    (tmp_path / "next").mkdir()
+    (tmp_path / "next/cell.json").touch()
+    assert laboratory(["progress", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "run: trained, 150/400 updates, dev perplexity 12.35",
+        "1 of 2 runs have ended",
+    ]

@@ -1,12 +1,11 @@
 """Trials: read from their records, chosen among."""
 
-import re
-
 import pytest
 
 from experiments.paper_tables import read_hyperparameters
 from experiments.run_record import RunRecord, write
 from experiments.tune import main
+from tests.helpers import read_table
 
 
 def make(folder, method, rate, *perplexities, **fields):
@@ -29,9 +28,7 @@ def test_the_best_of_each_method_becomes_its_hyperparameters(tmp_path, capsys):
     ]
     main(str(tmp_path / "out"), *map(str, paths))
     printed = capsys.readouterr().out
-    rows = [
-        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in printed.splitlines() if "|" in line
-    ]
+    rows = read_table(printed)
     assert ["dense", "0.002", "10", "80", "7", "", "best"] in rows
     assert ["see", "0.002", "10", "80", "", "", "diverged: gradients are Nan/Inf"] in rows
     assert "- see: rate 0.001 is the lowest of those tried; the best may lie beyond it" in printed
