@@ -20,7 +20,7 @@ import yaml
 
 from experiments.__main__ import COMMANDS
 from experiments.report.plots import plot_bars
-from experiments.report.results import RESULTS
+from experiments.report.results import RESULTS, read_results
 from experiments.report.tables import format_table
 from fairseq_see.cli.main import subcommands
 from fairseq_see.errors import SeeError
@@ -232,8 +232,7 @@ def on_files(files: Any, config: Any) -> Any:
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Replace the blocks of a page."""
-    with RESULTS.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_results(RESULTS).to_dict("records")
     folder = (Path(config["docs_dir"]) / page.file.src_path).parent
 
     def render(block: re.Match[str]) -> str:

@@ -24,18 +24,12 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for split, pairs in (("train", 400), ("dev", 40), ("test", 40)):
         write_toy_corpus(folder / split, pairs, seed=len(split))
     write_toy_senses(folder / "senses.tsv")
+    sets = [
+        f"--{name}pref={folder / text}/toy" for name, text in (("train", "train"), ("valid", "dev"), ("test", "test"))
+    ]
     for name, extra in (("data-bin", ()), ("joined", ("--joined-dictionary",))):
-        run_command(
-            *("fairseq-preprocess", "--source-lang", "zh", "--target-lang", "en", "--destdir", folder / name, *extra),
-            *(
-                "--trainpref",
-                folder / "train/toy",
-                "--validpref",
-                folder / "dev/toy",
-                "--testpref",
-                folder / "test/toy",
-            ),
-        )
+        words = ("fairseq-preprocess", "--source-lang", "zh", "--target-lang", "en", "--destdir", folder / name)
+        run_command(*words, *sets, *extra)
         for lang in ("zh", "en"):
             run_command(
                 *("fairseq-see", "index", folder / name / f"dict.{lang}.txt", "--senses", folder / "senses.tsv"),

@@ -62,7 +62,7 @@ def full_disk(room: int = 8192) -> Iterator[None]:
 
 
 def write_toy_corpus(folder: Path, pairs: int, seed: int) -> None:
-    """Sentences of a toy language: the English side says the Chinese side's words in reverse order."""
+    """Sentences of a toy language: the English side has the Chinese side's words in reverse order."""
     rng = random.Random(seed)
     zh = [f"{a}{b}" for a in "山水火木金土日月" for b in "人口手足目耳心门"]
     en = [f"{a}{b}" for a in ("ba", "de", "fi", "go", "ku", "la", "me", "no") for b in ("lan", "rit", "sol", "tem") * 2]

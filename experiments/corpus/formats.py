@@ -71,7 +71,7 @@ def pair_segments(zh: str, en: str, where: str) -> list[Pair]:
 
 
 def pair_talks(zh: str, en: str, where: str) -> list[Pair]:
-    """The pairs of IWSLT's ``train.tags``: plain lines, between lines of tags that tell about the talk.
+    """The pairs of IWSLT's ``train.tags``: plain lines, between lines of tags that describe the talk.
 
     Raises:
         SeeError: the numbers of lines differ, or a tag stands beside a sentence or another tag.

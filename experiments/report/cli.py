@@ -11,7 +11,7 @@ HELP = "compare runs: parameters, true ratio, bytes with the index, scores; as a
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folders of runs, or folders of such folders")
-    parser.add_argument("--over-seeds", action="store_true", help="one row for runs that differ in the seed alone")
+    parser.add_argument("--over-seeds", action="store_true", help="average runs that differ in the seed alone")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON instead of a table")
     form.add_argument("--markdown", action="store_true", help="print Markdown, with what made the results")

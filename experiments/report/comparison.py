@@ -166,7 +166,7 @@ def arrange_runs(entries: Sequence[Entry]) -> pandas.DataFrame:
         if members.key.nunique() > 1:
             options = [flatten(each.config) | each.overrides | {"kind": each.kind} for each in members.record]
             frame = pandas.DataFrame(options, members.index, dtype=object)
-            names = [name for name in sorted(frame) if frame[name].astype(str).nunique() > 1]
+            names = [name for name in sorted(frame) if len({str(value) for value in frame[name]}) > 1]
             names = [name for name in names if name not in ("seed", "ratio") and not name.startswith("see_args.")]
             for number, values in frame[names].iterrows():
                 notes = [f"{name.rpartition('.')[2]} {value}" for name, value in values.dropna().items()]

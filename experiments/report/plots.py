@@ -15,7 +15,7 @@ from experiments.report.tables import label_metric
 
 # Stands for the colour of the page's text until the plot is written.
 INK = "#010203"
-# Okabe and Ito's colours, which colour-blind readers tell apart, without black (a dark page); yellow and purple last.
+# Okabe and Ito's colours, which colour-blind readers distinguish, without black (a dark page); yellow and purple last.
 COLOURS = ("#2b83c6", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d46", "#999999", "#b3a500", "#7b4fa3")
 MARKERS = "os^Dv<>P"
 LINES = ("-", "--", "-.", ":")
@@ -115,7 +115,7 @@ def plot_grids(section: Section) -> Iterator[tuple[str, str]]:
             axes.grid(False)
             axes.set_xticks([x + 0.5 for x in range(means.shape[1])], [f"{value:g}" for value in means.columns])
             axes.set_yticks([y + 0.5 for y in range(means.shape[0])], [f"{value:g}" for value in means.index])
-            # Colour-blind readers and black and white tell its colours apart. All maps have one scale.
+            # A colour map for colour-blind readers and for black and white. All maps have one scale.
             mesh = axes.pcolormesh(means, cmap="cividis", vmin=joint["mean"].min(), vmax=joint["mean"].max())
             for point in group.itertuples():
                 red, green, blue, _ = mesh.to_rgba(point.mean)

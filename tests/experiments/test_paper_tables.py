@@ -66,9 +66,10 @@ def test_a_distillation_needs_its_teacher_and_the_fit():
         *("dense-seed1", "see-10x-fit-seed1", "see-10x-distilled-seed1", "see-10x-unstaged-seed1"),
         "see-10x-scratch-seed1",
     ]
-    taught = found["see-10x-distilled-seed1"]
-    assert taught.needs == ("dense-seed1", "see-10x-fit-seed1") and taught.overrides["criterion.start_updates"] == "40"
-    assert taught.overrides["criterion.teacher"] == "'{cells}/dense-seed1/checkpoints/checkpoint_best.pt'"
+    student = found["see-10x-distilled-seed1"]
+    assert student.needs == ("dense-seed1", "see-10x-fit-seed1")
+    assert student.overrides["criterion.start_updates"] == "40"
+    assert student.overrides["criterion.teacher"] == "'{cells}/dense-seed1/checkpoints/checkpoint_best.pt'"
     assert found["see-10x-unstaged-seed1"].overrides["criterion.start_updates"] == "0"
     assert not any(key.startswith("criterion") for key in found["see-10x-scratch-seed1"].overrides)
 

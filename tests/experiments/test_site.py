@@ -1,14 +1,13 @@
 """What the documentation's blocks become: tables and charts of results, tables of options."""
 
 import argparse
-import csv
 import sys
 from types import SimpleNamespace
 
 import pytest
 
 from experiments import site
-from experiments.report.results import RESULTS
+from experiments.report.results import RESULTS, read_results
 from fairseq_see.errors import SeeError
 from tests.helpers import ROOT, read_table
 
@@ -103,6 +102,5 @@ def test_every_block_of_the_pages_is_filled(page):
 
 def test_all_published_folders_of_results_are_named_in_the_pages():
     text = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md"))
-    with RESULTS.open(encoding="utf-8", newline="") as file:
-        folders = {row["folder"] for row in csv.DictReader(file)}
+    folders = {*read_results(RESULTS).folder}
     assert not {folder for folder in folders if not folder.startswith("search-") and folder not in text}

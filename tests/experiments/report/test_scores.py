@@ -30,7 +30,7 @@ def test_paired_bootstrap_is_that_of_the_sacrebleu_command(tmp_path, monkeypatch
     command = [sys.executable, "-m", *words, "--format", "json", "-w", "6"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     first, second = (row["BLEU"] for row in json.loads(done.stdout))
-    # Whatever the environment says.
+    # Whatever the environment has.
     monkeypatch.setenv("SACREBLEU_SEED", "7")
     difference, p_value = scores.bootstrap(systems["a"], systems["b"], references, BLEU())
     assert difference == pytest.approx(second["score"] - first["score"], abs=1e-5)
