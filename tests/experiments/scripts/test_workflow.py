@@ -220,6 +220,22 @@ def test_scripts_are_good_bash_and_print_their_use(path):
         assert done.returncode == 0 and done.stdout.startswith(f"scripts/{path.name}")
 
 
+def test_each_training_takes_a_gpu_of_its_own(tmp_path):
+    command = 'source "$1/scripts/common.sh"; take_gpu; echo "$CUDA_VISIBLE_DEVICES"; read -r || true'
+    env = {**os.environ, "SEE_GPUS": "5,7", "TMPDIR": str(tmp_path)}
+
+    def begin() -> subprocess.Popen:
+        words = ["bash", "-c", command, "bash", ROOT]
+        return subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    with begin() as first, begin() as second:
+        gpu = first.stdout.readline()
+        assert {gpu, second.stdout.readline()} == {"5\n", "7\n"}
+        with begin() as third:
+            first.communicate()
+            assert third.stdout.readline() == gpu
+
+
 def test_what_is_missing_is_printed_for_every_table(tmp_path):
     more = ("table3", "table5", "figure5", "grid", "ablation", "practitioner", "distillation", "language_model")
     options = (*more, "classification", "bert", "llm", "report", "-n", "--cores", "1", "--quiet", "reason")
