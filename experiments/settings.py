@@ -106,15 +106,13 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     folder = text.get("text") or (f"runs/{folder}/text" if corpus in CORPORA else folder)
     name = corpus if corpus in CORPORA else Path(corpus).resolve().name
     scale = text.get("scale", "paper")
-    if scale not in SCALES:
-        raise SeeError(f"--config scale={scale}: choose {', '.join(SCALES)}")
-    sizes = SCALES[scale]
-    subwords = text.get("subwords", "bpe")
-    if subwords not in ("bpe", "sentencepiece"):
-        raise SeeError(f"--config subwords={subwords}: choose bpe or sentencepiece")
+    sizes = SCALES.get(scale, SCALES["paper"])
+    subwords, joined = text.get("subwords", "bpe"), text.get("joined", str(sizes.joined)).lower()
+    choices = {"scale": (scale, SCALES), "subwords": (subwords, ("bpe", "sentencepiece"))}
+    for key, (value, known) in (choices | {"joined": (joined, ("true", "false"))}).items():
+        if value not in known:
+            raise SeeError(f"--config {key}={value}: choose {', '.join(known)}")
     out = text.get("out", f"runs/{name}-{scale}")
-    if (joined := text.get("joined", str(sizes.joined)).lower()) not in ("true", "false"):
-        raise SeeError(f"--config joined={joined}: write true or false")
     size = _parse_number("size", given.get("size", sizes.size), int)
     tests = dict(_parse_pair(item) for item in text["tests"].split()) if "tests" in text else {test: f"{folder}/test"}
     if wrong := [name for name in tests if not re.fullmatch(r"(?!(train|dev)$)[A-Za-z0-9_][A-Za-z0-9_.-]*", name)]:

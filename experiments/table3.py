@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from experiments.report.tables import format_table
-from fairseq_see.errors import SeeError, ends_in_one_line
+from fairseq_see.errors import ends_in_one_line
 
 
 def count_sizes(data: Path, config: str) -> dict[str, float]:
@@ -34,10 +34,7 @@ def count_sizes(data: Path, config: str) -> dict[str, float]:
 
     found: dict[str, float] = {}
     for side in ("zh", "en"):
-        path = data / f"dict.{side}.see"
-        if not path.is_file():
-            raise SeeError(f"no unit index at {path}; scripts/index.sh makes it")
-        vocabulary, index = Vocabulary.load(data / f"dict.{side}.txt"), UnitIndex.load(path)
+        vocabulary, index = Vocabulary.load(data / f"dict.{side}.txt"), UnitIndex.load(data / f"dict.{side}.see")
         index.check_dictionary(vocabulary)
         found |= {
             f"|V| {side}": len(vocabulary),

@@ -58,8 +58,6 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _make_wordnet(args: argparse.Namespace) -> Senses:
-    if args.synsets < 1:
-        raise SeeError(f"--synsets {args.synsets}: at least 1")
     senses, dropped = read_wordnet(args.wordnet, args.order, args.synsets)
     print(f"{dropped:,} senses fall under none of the {args.synsets:,} synsets and are left out")
     return senses
@@ -75,8 +73,6 @@ def _make_kmeans(args: argparse.Namespace) -> Senses:
 
 def _read_matrix(args: argparse.Namespace) -> NDArray[np.float32]:
     if args.table.suffix in (".npy", ".safetensors"):
-        if args.side:
-            raise SeeError("--side chooses a matrix of a checkpoint; leave it out")
         return read_matrix(args.table)
     # Here, not above: torch and fairseq take seconds to import.
     import torch

@@ -53,16 +53,12 @@ def cluster_words(
         seed: of k-means.
 
     Raises:
-        SeeError: the matrix is of another dictionary, not finite, or has fewer words than clusters; or the seed is out
-            of range.
+        SeeError: the matrix is of another dictionary, not finite, or has fewer words than clusters.
     """
     if len(matrix) != len(vocabulary):
         raise SeeError(f"the matrix has {len(matrix)} embeddings, the dictionary {len(vocabulary)} symbols")
     if not np.isfinite(matrix).all():
         raise SeeError("the matrix has values that are not finite; its training went wrong")
-    # Each level takes the next seed, and scikit-learn takes 32 bits.
-    if not 0 <= seed <= 2**32 - order:
-        raise SeeError(f"seed {seed} is out of range; choose 0 to {2**32 - order}")
     languages = parse_languages(language)
     words: dict[str, int] = {}
     for number, symbol in enumerate(vocabulary.symbols):

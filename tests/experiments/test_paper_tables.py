@@ -144,7 +144,7 @@ def test_a_cell_is_described_by_what_was_chosen():
         ({"scale": "huge"}, "choose paper, small, tiny"),
         ({"ratios": "ten"}, "not a number above 0"),
         ({"size": "-5"}, "not an integer above 0"),
-        ({"joined": "perhaps"}, "write true or false"),
+        ({"joined": "perhaps"}, "choose true, false"),
         ({"overrides": "x"}, "x should be NAME=VALUE"),
         ({"source": "../x"}, "is not a language code"),
         ({"tests": "../x=data/test"}, "of letters, digits"),

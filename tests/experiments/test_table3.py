@@ -19,8 +19,8 @@ def test_the_papers_transformer(toy):
     assert found["S"] == found["E"] + layers and found["P"] == found["E"] / found["S"]
 
 
-def test_a_missing_index_is_told(toy, tmp_path):
+def test_a_missing_index_is_named(toy, tmp_path):
     for side in ("zh", "en"):
         (tmp_path / f"dict.{side}.txt").write_bytes((toy / f"data-bin/dict.{side}.txt").read_bytes())
-    with pytest.raises(SeeError, match="no unit index"):
+    with pytest.raises(SeeError, match=r"dict\.zh\.see"):
         count_sizes(tmp_path, "iwslt17_zh_en")
