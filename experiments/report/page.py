@@ -68,8 +68,8 @@ def _make_part(section: Section, missing: Sequence[Entry], training_words: Path 
             except SeeError as error:
                 unread.append(str(error))
     if unread:
-        others = f" (and {len(unread) - 1} other runs)" if len(unread) > 1 else ""
-        section.problems.append(f"Neither bootstrap nor F1 by frequency{others}: {unread[0]}")
+        runs = f"{len(unread)} run{'s' * (len(unread) > 1)}"
+        section.problems.append(f"Neither bootstrap nor F1 by frequency of {runs}: {unread[0]}")
     shown = [
         tables.compare_sizes(section),
         tables.compare_with_paper(section, missing) if is_bleu else None,

@@ -16,8 +16,6 @@ from experiments.run_record import RunRecord
 from fairseq_see.embeddings import find_class
 from fairseq_see.embeddings.registry import ALIASES
 
-# Of values that differ between runs.
-SHOWN = 4
 # Translations by setting and seed.
 Texts = Mapping[str, Mapping[str, scores.Texts]]
 
@@ -202,20 +200,19 @@ def list_provenance(entries: Sequence[Entry]) -> Table:
 def describe_data(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     """Training text, scale and architecture, a line each."""
     texts = [(record.config.get("corpus", ""), record.data.get("training_pairs")) for _, record in entries]
+    data = (f"{name}, {pairs:,} training pairs" if pairs else str(name) for name, pairs in texts)
     scales = ([record.config.get("scale"), record.config.get("architecture")] for _, record in entries)
-    return [
-        ("Data", count_values(f"{name}, {pairs:,} training pairs" if pairs else str(name) for name, pairs in texts)),
-        ("Scale", count_values(", ".join(str(value) for value in values if value) for values in scales)),
-    ]
+    scale = (", ".join(str(value) for value in values if value) for values in scales)
+    return [("Data", count_values(data, 3)), ("Scale", count_values(scale, 3))]
 
 
-def count_values(values: Iterable[str]) -> str:
-    """The most frequent values, each once, with the number of runs where they differ."""
+def count_values(values: Iterable[str], most: int | None = None) -> str:
+    """The values, or so many of the ``most`` frequent ones, each once, with the number of runs where they differ."""
     counts = Counter(value or "not recorded" for value in values)
     if len(counts) == 1:
         return next(iter(counts))
-    shown = [f"{value} ({count} run{'s' * (count > 1)})" for value, count in counts.most_common(SHOWN)]
-    return "; ".join(shown) + (f"; {len(counts) - SHOWN} others" if len(counts) > SHOWN else "")
+    shown = [f"{value} ({count} run{'s' * (count > 1)})" for value, count in counts.most_common(most)]
+    return "; ".join(shown) + (f"; {len(counts) - len(shown)} others" if len(counts) > len(shown) else "")
 
 
 def describe_making(record: RunRecord) -> str:
