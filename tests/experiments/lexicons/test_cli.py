@@ -61,9 +61,7 @@ def test_kmeans_of_a_file_and_of_a_checkpoint(folder, capsys):
         ((*KMEANS, "{folder}/model.pt"), "has matrices of the encoder and the decoder; choose one with --side"),
         ((*KMEANS, "{folder}/table.npy", "--output", "{folder}/table.npy"), "is one of the inputs"),
         ((*KMEANS, "{folder}/table.npy", "--output", "{folder}"), "is a folder; write a file"),
-        ((*KMEANS, "{folder}/table.npy", "--clusters", "56"), "56 clusters of 55 words"),
         ((*KMEANS, "{folder}/dict.en.txt"), "not a whole checkpoint"),
-        ((*KMEANS, "{folder}/none.npy"), "cannot read"),
         (("kmeans", "{folder}/other.txt", *KMEANS[2:], "{folder}/table.npy"), "has no language code"),
     ],
 )

@@ -61,18 +61,6 @@ def test_train_and_index(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert morphemes(UnitIndex.load(folder / "dict.see")) == [["walk", "ing"], ["中", "国"]]
 
 
-def test_corpus_without_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "empty").write_text("\n\n", encoding="utf-8")
-    options = ["--lang", "en", "--output", str(folder / "models")]
-    assert laboratory(["morphology", "--corpus", str(folder / "empty"), *options]) == 2
-    assert laboratory(["morphology", "--corpus", str(folder / "missing"), *options]) == 2
-    printed = capsys.readouterr()
-    assert "error: no words" in printed.err
-    assert "error: cannot read" in printed.err
-    assert printed.out == ""
-    assert not [path for path in folder.rglob("models/*")]
-
-
 def test_an_archive_of_the_same_words_has_the_same_bytes(tmp_path: Path) -> None:
     written = write_model(WORDS, tmp_path / "a", "en")
     assert written == tmp_path / "a/polyglot_data/morph2/en/morph2.en.tar.bz2"
