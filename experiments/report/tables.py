@@ -199,8 +199,9 @@ def list_provenance(entries: Sequence[Entry]) -> Table:
 
 def describe_data(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     """Training text, scale and architecture, a line each."""
-    texts = [(record.config.get("corpus", ""), record.data.get("training_pairs")) for _, record in entries]
-    data = (f"{name}, {pairs:,} training pairs" if pairs else str(name) for name, pairs in texts)
+    names = [str(record.config.get("corpus") or record.data.get("name", "")) for _, record in entries]
+    pairs = [record.data.get("training_pairs") for _, record in entries]
+    data = (f"{name}, {n:,} training pairs" if n else name for name, n in zip(names, pairs, strict=True))
     scales = ([record.config.get("scale"), record.config.get("architecture")] for _, record in entries)
     scale = (", ".join(str(value) for value in values if value) for values in scales)
     return [("Data", count_values(data, 3)), ("Scale", count_values(scale, 3))]
