@@ -1,7 +1,7 @@
 """What ``--config NAME=VALUE ...`` of experiments/Snakefile may choose, checked."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,8 +108,11 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     scale = text.get("scale", "paper")
     sizes = SCALES.get(scale, SCALES["paper"])
     subwords, joined = text.get("subwords", "bpe"), text.get("joined", str(sizes.joined)).lower()
-    choices = {"scale": (scale, SCALES), "subwords": (subwords, ("bpe", "sentencepiece"))}
-    for key, (value, known) in (choices | {"joined": (joined, ("true", "false"))}).items():
+    choices: dict[str, tuple[str, Collection[str]]] = {
+        **{"scale": (scale, SCALES), "subwords": (subwords, ("bpe", "sentencepiece"))},
+        "joined": (joined, ("true", "false")),
+    }
+    for key, (value, known) in choices.items():
         if value not in known:
             raise SeeError(f"--config {key}={value}: choose {', '.join(known)}")
     out = text.get("out", f"runs/{name}-{scale}")
