@@ -78,7 +78,8 @@ def update_results(path: Path, rows: Sequence[dict[str, str]]) -> None:
 
 def _order_columns(frame: pandas.DataFrame) -> pandas.DataFrame:
     """COLUMNS, of which earlier files lack some, before those of the test sets."""
-    return frame.reindex(columns=[*COLUMNS, *(name for name in frame if name not in COLUMNS)]).fillna("")
+    columns = [*COLUMNS, *(name for name in frame if name not in COLUMNS)]
+    return frame.reindex(columns=columns, fill_value="").fillna("")
 
 
 def _format_value(value: Any) -> str:

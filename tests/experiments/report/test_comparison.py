@@ -63,7 +63,7 @@ def test_who_is_compared_with_whom(tmp_path):
     make_run(tmp_path, "small", "matrix", 8)
     (section,) = make_sections(read_entries([tmp_path]))
     names = {name: record.name for name, record in section.settings.record.items()}
-    assert {(names[one], role, names[other]) for one, role, other in section.comparisons()} == {
+    assert {(names[one], role, names[other]) for one, role, other in section.list_comparisons()} == {
         # The best dense model of its dictionaries is compared with the best of any.
         ("dense", "dense", "other-text"),
         *((name, "dense", "dense") for name in ("see", "control", "matrix", "small")),
@@ -79,4 +79,4 @@ def test_perplexity_is_better_where_it_is_lower(tmp_path):
         metrics = {"text": {"perplexity": value}}
         make_run(tmp_path, name, config={"variant": name}, kind="language_model", metrics=metrics)
     (section,) = make_sections(read_entries([tmp_path]))
-    assert section.best(section.settings).record.name == "b"
+    assert section.find_best(section.settings).record.name == "b"
