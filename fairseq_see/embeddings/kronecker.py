@@ -117,7 +117,12 @@ def _(units: Tensor, extra: Tensor | None, index: Tensor, vectors: int, dim: int
     return units.new_empty(len(index), dim)
 
 
-@torch.library.custom_op("fairseq_see::kronecker_sum_backward", mutates_args=())
+# Written out, because torch 2.6 cannot infer it from list[Tensor].
+@torch.library.custom_op(
+    "fairseq_see::kronecker_sum_backward",
+    mutates_args=(),
+    schema="(Tensor grad_out, Tensor units, Tensor? extra, Tensor index, SymInt vectors, float scale) -> Tensor[]",
+)
 def _gradients(
     grad_out: Tensor, units: Tensor, extra: Tensor | None, index: Tensor, vectors: int, scale: float
 ) -> list[Tensor]:
