@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,11 +20,23 @@ class ReadOnlyMatrix(Tensor):
         """Call ``func``, unless it writes."""
         name, kwargs = func.__name__, kwargs or {}
         writes = name in ("__setitem__", "__set__") or (name[-1] == "_" and name[-2] != "_")
-        if writes and isinstance([*args, *kwargs.values()][0], cls):
+        first = [*args, *kwargs.values()][0]
+        if (writes and isinstance(first, cls)) or isinstance(kwargs.get("out"), cls):
             raise SeeError(
                 "the matrix of a compressed embedding is reconstructed, so a change to it is lost; change the "
                 "parameters that it is made of, or fit them to the matrix you want"
             )
         with torch._C.DisableTorchFunctionSubclass():
             out = func(*args, **kwargs)
-        return out.as_subclass(cls) if name in ("__get__", "__getitem__", "detach") and isinstance(out, Tensor) else out
+            return _protect(out, first) if isinstance(first, cls) else out
+
+
+def _protect(out: Any, matrix: ReadOnlyMatrix) -> Any:
+    """What an operation returns, read-only where it is the matrix's memory."""
+    if type(out) is tuple:
+        return tuple(_protect(each, matrix) for each in out)
+    if isinstance(out, np.ndarray):
+        out.flags.writeable = False
+    elif isinstance(out, Tensor) and out.untyped_storage()._cdata == matrix.untyped_storage()._cdata:
+        return out.as_subclass(ReadOnlyMatrix)
+    return out

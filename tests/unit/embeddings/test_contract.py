@@ -151,8 +151,11 @@ def test_weight_is_the_matrix_as_code_written_for_nn_embedding_reads_it(embeddin
         lambda weight: weight.data.__setitem__(0, 1.0),
         lambda weight: torch.nn.init.normal_(weight),
         lambda weight: setattr(weight, "data", weight + 1),
+        lambda weight: weight.view(-1)[:3].zero_(),
+        lambda weight: weight.split(3)[1].t().fill_(1),
+        lambda weight: torch.add(weight, 1, out=weight),
     ],
-    ids=["view", "item", "data", "init", "exchange"],
+    ids=["row", "item", "data", "init", "exchange", "view", "split", "out"],
 )
 def test_what_is_written_into_the_weight_is_not_lost_in_silence(write):
     embedding = build("low_rank", 7, 4, rank=2).eval()
@@ -160,6 +163,8 @@ def test_what_is_written_into_the_weight_is_not_lost_in_silence(write):
         before = embedding.table()
         with pytest.raises(SeeError, match="a change to it is lost"):
             write(embedding.weight)
+        with pytest.raises(ValueError, match="read-only"):
+            embedding.weight.numpy()[0] = 1.0
         assert torch.zeros(7, 4).copy_(embedding.weight).equal(before)
 
 
