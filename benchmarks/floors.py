@@ -6,7 +6,7 @@ python benchmarks/floors.py     milliseconds by the data sheets
 from dataclasses import dataclass
 
 from layers import BEAM
-from measure import markdown
+from measure import print_table
 
 from fairseq_see.embeddings import Embedding
 
@@ -35,11 +35,6 @@ class Size:
     def matrix(self) -> int:
         return self.words * self.dim
 
-    def overrides(self) -> list[str]:
-        """Of the configuration of a whole model."""
-        sizes = {"embed_dim": self.dim, "ffn_embed_dim": self.ffn, "layers": self.layers}
-        return [f"model.{side}_{name}={value}" for side in ("encoder", "decoder") for name, value in sizes.items()]
-
 
 TINY = Size(3000, 64, 64, 1, 2, 256, (32, 64), 64, 2**16, 64, 1, 20)
 
@@ -66,22 +61,22 @@ def count_parameters(embedding: Embedding) -> int:
     return sum(parameter.numel() for parameter in embedding.parameters())
 
 
-def floor(work: tuple[float, float], rates: tuple[float, float]) -> float:
+def find_floor(work: tuple[float, float], rates: tuple[float, float]) -> float:
     """Seconds below which no program does the work."""
     return max(amount / rate for amount, rate in zip(work, rates, strict=True))
 
 
-def main() -> int:
+def main() -> None:
     """Print milliseconds by the data sheets, of a dense embedding and of one that is 20 times smaller."""
-    size = Size()
-    works = [count_work(size, parameters) for parameters in (size.matrix, size.matrix // 20)]
-    rows = [
-        [figure, *(f"{floor(work[figure], rates) * 1e3:.3f}" for rates in DATA_SHEETS.values() for work in works)]
-        for figure in works[0]
-    ]
-    print(markdown(["floor in ms", *(f"{name}, {kind}" for name in DATA_SHEETS for kind in ("dense", "20x"))], rows))
-    return 0
+    works = {kind: count_work(Size(), Size().matrix // ratio) for kind, ratio in (("dense", 1), ("20x", 20))}
+    rows = [{"floor in ms": figure} for figure in works["dense"]]
+    for row in rows:
+        for name, rates in DATA_SHEETS.items():
+            row |= {
+                f"{name}, {kind}": 1e3 * find_floor(work[row["floor in ms"]], rates) for kind, work in works.items()
+            }
+    print_table(rows, *5 * [".3f"])
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -1,40 +1,39 @@
 """What a GPU must answer, in one run: checks, figures beside dense, two short trainings (docs/gpu.md).
 
-python benchmarks/gpu.py OUT [--data DATA-BIN] [--budget SECONDS] [--methods NAME ...]
+python benchmarks/gpu.py OUT [--data DATA-BIN] [--budget SECONDS] [--methods NAME ...] [--parts NAME ...]
 
-Each part writes OUT/PART.json when it ends, those worth most first. What the budget does not suffice for is skipped.
+Each part writes OUT/PART.json, those worth most first. What the budget does not suffice for is skipped. Status 1 means
+that a part in OUT has failed.
 """
 
 import argparse
 import copy
 import gc
+import json
 import os
 import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from floors import DATA_SHEETS, TINY, Size, count_parameters, count_work, floor
-from indexes import like_real
-from inference import MODES, measure_steps
-from layers import BEAM, build_embeddings, decoding_steps, draw_tokens, lookups, tied_steps
-from measure import describe_machine, in_turn, markdown, measure
-from training import measure_updates
-from translator import CONFIG, ON_CPU, build_model, configure, make_task
+from floors import DATA_SHEETS, TINY, Size, count_parameters, count_work, find_floor
+from indexes import make_realistic_index
+from layers import BEAM, build_embeddings, draw_tokens, make_decoding_steps, make_lookups, make_tied_steps
+from measure import Results, describe_machine, measure, print_table, time_in_turn
 
-from experiments.progress import read_log
-from experiments.run_record import read_curve
-from experiments.training import begin
+from experiments.run_record import read_curve, read_log
 from fairseq_see.embeddings import Embedding
 from fairseq_see.io import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
+TRAIN = "from fairseq_cli.hydra_train import cli_main; cli_main()"
 
 
 @dataclass
@@ -47,8 +46,10 @@ class Run:
     methods: list[str]
     data: Path | None
     deadline: float
-    rates: tuple[float, float] = DATA_SHEETS["H200"]
-    embeddings: dict[str, Embedding] = field(default_factory=dict)
+
+    @property
+    def seconds_left(self) -> float:
+        return self.deadline - time.monotonic()
 
     @property
     def dtype(self) -> torch.dtype:
@@ -62,27 +63,39 @@ class Run:
         """Half precisions, without bfloat16 where the GPU has none."""
         return (torch.float16,) if self.dtype == torch.float16 else (torch.bfloat16, torch.float16)
 
+    @property
     def overrides(self) -> list[str]:
-        """Of the configuration of a whole model, with its precision."""
-        half = ["common.fp16=false", "common.bf16=true"] if self.dtype == torch.bfloat16 else []
-        return [*self.size.overrides(), *(ON_CPU if self.device == "cpu" else half)]
+        """Of the configuration of a whole model: its size and precision."""
+        sizes = {"embed_dim": self.size.dim, "ffn_embed_dim": self.size.ffn, "layers": self.size.layers}
+        given = [f"model.{side}_{name}={value}" for side in ("encoder", "decoder") for name, value in sizes.items()]
+        kinds = {torch.float32: ["common.cpu=true"], torch.bfloat16: ["common.bf16=true"]}
+        return [*given, f"common.fp16={str(self.dtype == torch.float16).lower()}", *kinds.get(self.dtype, [])]
 
-    def on_device(self, dtype: torch.dtype) -> dict[str, Embedding]:
+    @cached_property
+    def rates(self) -> tuple[float, float]:
+        """Bytes and operations a second, as the part ``floors`` measured them."""
+        known = self.out / "floors.json"
+        figures = json.loads(known.read_text())["figures"] if known.is_file() else {}
+        return (figures["rates"]["bytes"], figures["rates"]["operations"]) if figures else DATA_SHEETS["H200"]
+
+    @cached_property
+    def embeddings(self) -> dict[str, Embedding]:
+        return build_embeddings(self.methods, make_realistic_index(self.size.words), self.size.dim, self.size.ratio)
+
+    def copy_embeddings(self, dtype: torch.dtype) -> dict[str, Embedding]:
         return {name: copy.deepcopy(each).to(self.device, dtype) for name, each in self.embeddings.items()}
 
-    def compare(self, figure: str, dtype: torch.dtype, results: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    def compare(self, figure: str, dtype: torch.dtype, results: Results) -> Results:
         """Add the times of dense, and of the floor, to figures by method; ``NAME, cached`` reads a whole matrix."""
-        dense = results["dense"]["seconds"]
+        dense, rows = results["dense"]["seconds"], []
         for name, of in results.items():
             embedding = self.embeddings.get(name.removesuffix(", factored"))
             parameters = count_parameters(embedding) if embedding else self.size.matrix
-            least = floor(count_work(self.size, parameters)[figure], self.rates)
+            least = find_floor(count_work(self.size, parameters)[figure], self.rates)
             of |= {"of_dense": of["seconds"] / dense, "floor": least, "of_floor": of["seconds"] / least}
-        rows = [
-            [name, f"{of['seconds'] * 1e3:.3f}", f"{of['of_dense']:.2f}x", f"{of['of_floor']:.1f}x"]
-            for name, of in results.items()
-        ]
-        print("\n" + markdown([f"{figure}, {dtype}", "ms", "of dense", "of floor"], rows), flush=True)
+            rows.append({f"{figure}, {dtype}": name, "ms": of["seconds"] * 1e3})
+            rows[-1] |= {"of dense": of["of_dense"], "of floor": of["of_floor"]}
+        print_table(rows, "", ".3f", ".2f", ".1f")
         return results
 
 
@@ -90,38 +103,38 @@ Figures = Iterator[tuple[str, dict[str, Any]]]
 
 
 def check(run: Run) -> Figures:
-    """The embeddings' contract on this device, each precision against float64 on the CPU."""
+    """The embeddings' contract on this device, each precision against float64 on the CPU; in a third of the time."""
     chosen = ("-m", "gpu") if run.device != "cpu" else ("-k", "test_precisions and see")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", *chosen]
     command.append("tests/unit/embeddings/test_contract.py")
     env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    options = {"capture_output": True, "text": True, "check": False, "timeout": max(run.seconds_left, 0) / 3}
+    done = subprocess.run(command, cwd=ROOT, env=env, **options)
     lines = (done.stdout + done.stderr).strip().splitlines()
     yield "contract", {"status": done.returncode, "output": lines[-60:] if done.returncode else lines[-1:]}
     if done.returncode:
         raise RuntimeError("the contract is broken on this device")
 
 
-def write_floors(run: Run) -> Figures:
+def measure_rates(run: Run) -> Figures:
     """The device's rates, and the floor of every figure at these rates: before anything else is measured."""
     size = run.size
     block = torch.zeros(size.block, dtype=torch.uint8, device=run.device)
     other, square = block.clone(), torch.randn(size.side, size.side, device=run.device).to(run.dtype)
     actions = {"copy": lambda: other.copy_(block), "product": lambda: square @ square}
-    seconds = in_turn(actions, size.rounds, run.device)
+    seconds = time_in_turn(actions, size.rounds, run.device)
     run.rates = 2 * size.block / seconds["copy"], 2 * size.side**3 / seconds["product"]
-    yield "rates", {"bytes a second": run.rates[0], "operations a second": run.rates[1], "precision": str(run.dtype)}
-    run.embeddings = build_embeddings(run.methods, like_real(size.words), size.dim, size.ratio)
+    yield "rates", {"bytes": run.rates[0], "operations": run.rates[1], "precision": str(run.dtype)}
     for name, each in run.embeddings.items():
         work = count_work(size, count_parameters(each))
-        yield name, {figure: {"work": of, "seconds": floor(of, run.rates)} for figure, of in work.items()}
+        yield name, {figure: {"work": of, "seconds": find_floor(of, run.rates)} for figure, of in work.items()}
 
 
 def time_updates(run: Run) -> Figures:
-    with TemporaryDirectory() as folder:
-        ratios = {name: each.ratio if each.compresses else None for name, each in run.embeddings.items()}
-        given = Path(folder), ratios, run.size.batch, run.overrides(), run.size.rounds, run.device
-        figures = measure_updates(make_task(run.size.words), *given)
+    from training import measure_updates
+
+    ratios = {name: each.ratio if each.compresses else None for name, each in run.embeddings.items()}
+    figures = measure_updates(run.size.words, ratios, run.size.batch, run.overrides, run.size.rounds, run.device)
     yield str(run.dtype), run.compare("update", run.dtype, figures)
 
 
@@ -129,30 +142,33 @@ def time_steps(run: Run) -> Figures:
     for dtype in run.halves:
         for positions in run.size.positions:
             tokens = draw_tokens(run.size.words, positions).to(run.device)
-            figures = measure(tied_steps(run.on_device(dtype), tokens), run.size.rounds, run.device)
+            figures = measure(make_tied_steps(run.copy_embeddings(dtype), tokens), run.size.rounds, run.device)
             yield f"{positions} positions, {dtype}", run.compare(f"step {positions}", dtype, figures)
 
 
 def time_embeddings(run: Run) -> Figures:
     for dtype in run.halves:
         with torch.no_grad():
-            actions = {name: each.table for name, each in run.on_device(dtype).items()}
+            actions = {name: each.table for name, each in run.copy_embeddings(dtype).items()}
             figures = measure(actions, run.size.rounds, run.device)
         yield f"matrix, {dtype}", run.compare("matrix", dtype, figures)
     tokens = draw_tokens(run.size.words, run.size.tokens).to(run.device)
-    figures = measure(lookups(run.on_device(torch.float32), tokens), run.size.rounds, run.device)
+    figures = measure(make_lookups(run.copy_embeddings(torch.float32), tokens), run.size.rounds, run.device)
     yield "lookup, torch.float32", run.compare("lookup", torch.float32, figures)
 
 
 def time_decoding(run: Run) -> Figures:
-    steps = decoding_steps(run.on_device(run.dtype), draw_tokens(run.size.words, BEAM).to(run.device))
+    steps = make_decoding_steps(run.copy_embeddings(run.dtype), draw_tokens(run.size.words, BEAM).to(run.device))
     yield "embedding", run.compare("decoding", run.dtype, measure(steps, run.size.rounds, run.device))
+    from inference import MODES, measure_steps
+    from translator import build_model, configure, make_task
+
     task, names = make_task(run.size.words), ("dense", "see, cached", "see, factored")
     with TemporaryDirectory() as folder, torch.no_grad():
         models = {}
         for name, (method, *options) in zip(names, MODES.values(), strict=True):
             ratio = [f"model.see_ratio={run.size.ratio}"] if options else []
-            cfg = configure(task, Path(folder), method, *options, *ratio, *run.overrides())
+            cfg = configure(task, Path(folder), method, *options, *ratio, *run.overrides)
             models[name] = build_model(cfg, task).eval().to(run.device, run.dtype)
         figures = measure_steps(models, task, run.size.rounds, run.device)
     results = {name: of | {"seconds": of.pop("step")} for name, of in figures.items()}
@@ -162,41 +178,46 @@ def time_decoding(run: Run) -> Figures:
 def train(run: Run) -> Figures:
     """Dense and SEE side by side until the budget ends: curves of the loss, and of the perplexity on the dev set."""
     # Half a minute goes to beginning and ending.
-    if run.data is None or run.deadline - time.monotonic() < 60:
+    if run.data is None or run.seconds_left < 60:
         yield "skipped", {"reason": "no --data" if run.data is None else "the budget is used up"}
         return
-    overrides = [*run.overrides(), f"optimization.max_update={run.size.updates}", "checkpoint.no_save=true"]
+    from translator import CONFIG
+
+    from experiments.training import begin
+
+    overrides = [*run.overrides, f"optimization.max_update={run.size.updates}", "checkpoint.no_save=true"]
     overrides += ["lr_scheduler.warmup_updates=500", "dataset.validate_interval_updates=200", "common.log_interval=20"]
-    code = "from fairseq_cli.hydra_train import cli_main; cli_main()"
-    with TemporaryDirectory() as name:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as name:
         cells = {Path(name) / "dense": [], Path(name) / "see": [f"model.see_ratio={run.size.ratio}"]}
         for cell, given in cells.items():
-            ends = time.time() + run.deadline - time.monotonic()
-            begin(CONFIG, run.data, cell, [*overrides, f"model.see_method={cell.name}", *given], ends)
+            given = [*overrides, f"model.see_method={cell.name}", *given]
+            begin(CONFIG, run.data, cell, given, time.time() + run.seconds_left)
         trainers = {}
         for cell in cells:
-            command = [sys.executable, "-c", code, "--config-dir", cell, "--config-name", "training"]
+            command = [sys.executable, "-c", TRAIN, "--config-dir", cell, "--config-name", "training"]
             with (cell / "fairseq.log").open("w") as log:
                 trainers[cell] = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        found = {"overrides": overrides}
         for cell, trainer in trainers.items():
             try:
-                trainer.wait(max(5, run.deadline - time.monotonic()))
+                status = trainer.wait(max(1, run.seconds_left))
             except subprocess.TimeoutExpired:
                 trainer.kill()
-            if trainer.wait():
-                print((cell / "fairseq.log").read_text()[-3000:], file=sys.stderr)
+                status = trainer.wait()
             log = cell / "train.log"
             log.touch()
             steps = [line for line in read_log(log) if "num_updates" in line]
-            yield cell.name, {"status": trainer.returncode, "curve": read_curve(log), "steps": steps}
-        if any(trainer.returncode for trainer in trainers.values()):
-            raise RuntimeError("a training failed")
-    yield "overrides", {"overrides": overrides}
+            found[cell.name] = {"status": status, "curve": read_curve(log), "steps": steps}
+            if status:
+                found[cell.name]["output"] = (cell / "fairseq.log").read_text()[-3000:].splitlines()
+    yield "curves", found
+    if any(found[cell.name]["status"] for cell in cells):
+        raise RuntimeError("a training failed, or was stopped when the budget was used up")
 
 
 PARTS: dict[str, Callable[[Run], Figures]] = {
     "checks": check,
-    "floors": write_floors,
+    "floors": measure_rates,
     "updates": time_updates,
     "steps": time_steps,
     "embeddings": time_embeddings,
@@ -205,30 +226,23 @@ PARTS: dict[str, Callable[[Run], Figures]] = {
 }
 
 
-def perform(run: Run) -> list[str]:
-    """Run all parts, each figure written as soon as it is there; return the names of parts that failed."""
-    failed = []
-    for name, part in PARTS.items():
-        start, results = time.monotonic(), {**describe_machine(), "figures": {}}
-        try:
-            if start > run.deadline:
-                results["skipped"] = "the budget is used up"
-            else:
-                for figure, found in part(run):
-                    results["figures"][figure] = found
-                    write_json(run.out / f"{name}.json", results)
-                    if time.monotonic() > run.deadline:
-                        results["stopped"] = "the budget is used up"
-                        break
-        except Exception:  # Whatever a part fails of, the others are worth having.
-            failed.append(name)
-            results["error"] = traceback.format_exc()
-            print(results["error"], file=sys.stderr)
-        gc.collect()
-        torch.cuda.empty_cache()
-        write_json(run.out / f"{name}.json", results | {"part's seconds": time.monotonic() - start})
-        print(f"{name}: {results.get('skipped', 'written')}", flush=True)
-    return failed
+def perform(run: Run, name: str) -> bool:
+    """Run a part, each figure written as soon as it is there; return whether it succeeded."""
+    begun, file, results = time.monotonic(), run.out / f"{name}.json", {**describe_machine(), "figures": {}}
+    try:
+        for figure, found in PARTS[name](run) if run.seconds_left > 0 else ():
+            results["figures"][figure] = found
+            write_json(file, results)
+            if run.seconds_left < 0:
+                break
+    except Exception:  # Whatever a part fails of, the others are worth having.
+        results["error"] = traceback.format_exc()
+        print(results["error"], file=sys.stderr)
+    if run.seconds_left < 0:
+        results["stopped"] = "the budget is used up"
+    write_json(file, results | {"part's seconds": time.monotonic() - begun})
+    print(f"{name}: {len(results['figures'])} figures written", flush=True)
+    return "error" not in results
 
 
 def main() -> int:
@@ -237,13 +251,23 @@ def main() -> int:
     parser.add_argument("--data", type=Path, metavar="DATA-BIN", help="prepared corpus with unit indexes, to train on")
     parser.add_argument("--budget", type=float, default=480, help="seconds that all may take (default: 480)")
     parser.add_argument("--methods", nargs="*", default=["see", "dpq"], help="beside dense (default: see dpq)")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="default: all")
     parser.add_argument("--device", default="cuda", help="cuda or cpu")
     parser.add_argument("--tiny", action="store_true", help="smallest sizes: a trial of this script")
     args = parser.parse_args()
+    if args.device != "cpu" and not torch.cuda.is_available():
+        parser.error(f"torch {torch.__version__} finds no GPU (CUDA_VISIBLE_DEVICES, driver, a build without CUDA?)")
     args.out.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + args.budget
     run = Run(args.out, TINY if args.tiny else Size(), args.device, args.methods, args.data, deadline)
-    return bool(perform(run))
+    for number, name in enumerate(args.parts, 1):
+        if not perform(run, name) and (left := args.parts[number:]):
+            # In a new process: an error of CUDA stays with the one in which it happened.
+            budget = f"--budget={run.seconds_left}"
+            os.execv(sys.executable, [sys.executable, *sys.argv, budget, "--parts", *left])
+        gc.collect()
+        torch.cuda.empty_cache()
+    return any("error" in json.loads(path.read_text()) for path in args.out.glob("*.json"))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ set -euo pipefail
 unset PYTHONSAFEPATH # the benchmarks import one another, as scripts of a folder do
 (($#)) || { sed -n '2,/^set/s/^# \?//p' "$0" >&2 && exit 2; }
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-python=$(command -v -- "${PYTHON:-python3}")
+python=$(command -v -- "${PYTHON:-python3}") || { echo "error: no ${PYTHON:-python3}; name one by PYTHON" >&2 && exit 2; }
 out=$1 packages='' options=()
 shift
 while (($#)); do
@@ -22,16 +22,19 @@ while (($#)); do
 done
 export PYTHONPATH=$root${packages:+:$packages}${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
 # fairseq would spread trainings over all GPUs.
-export CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES-0}
+CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES-0}
+export CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES%%,*}
 
-# The one extension of fairseq that trainings need; without it, everything else is measured.
-fast=$packages/fairseq/data/data_utils_fast
-if [[ -f $fast.cpp ]]; then
+# The one extension of fairseq that trainings need, compiled while the other parts run, which do not.
+compile() {
     {
         read -r suffix && read -r headers && read -r arrays
     } < <("$python" -c 'import numpy, sysconfig
 print(sysconfig.get_config_var("EXT_SUFFIX"), sysconfig.get_path("include"), numpy.get_include(), sep="\n")')
-    [[ -f $fast$suffix ]] || g++ -O2 -w -shared -fPIC "-I$headers" "-I$arrays" "$fast.cpp" -o "$fast$suffix" ||
-        echo "fairseq's data_utils_fast could not be compiled: nothing is trained" >&2
-fi
-exec "$python" "$root/benchmarks/gpu.py" "$out" "${options[@]}"
+    [[ -f $1$suffix ]] || {
+        g++ -O2 -w -shared -fPIC "-I$headers" "-I$arrays" "$1.cpp" -o "$1.new" && mv "$1.new" "$1$suffix"
+    } || echo "fairseq's data_utils_fast cannot be compiled: nothing is trained" >&2
+}
+fast=$packages/fairseq/data/data_utils_fast
+[[ ! -f $fast.cpp ]] || compile "$fast" &
+exec "$python" "$root/benchmarks/gpu.py" "$out" ${options[@]+"${options[@]}"}

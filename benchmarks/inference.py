@@ -8,16 +8,17 @@ each batch is translated once, without a warm-up: 64 sentences of 256 tokens tak
 """
 
 import sys
-import tempfile
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from fairseq.sequence_generator import SequenceGenerator
 from fairseq.tasks.translation import TranslationTask
-from measure import finish, in_turn, markdown, measure, options, repeat
+from measure import Results, finish, make_parser, measure, print_table, repeat, time_in_turn
 from omegaconf import DictConfig
 from translator import build_model, configure, make_sentences, make_task
 
@@ -29,7 +30,7 @@ BEAM = 5
 LOOKUPS = 200
 
 
-def translate(model: Any, task: TranslationTask, batch: int, length: int, device: str) -> Callable[[], Any]:
+def make_translation(model: Any, task: TranslationTask, batch: int, length: int, device: str) -> Callable[[], Any]:
     """Beam search over ``batch`` sentences of ``length`` tokens, into as many."""
     generator = SequenceGenerator([model], task.target_dictionary, beam_size=BEAM, max_len_b=length, min_len=length)
     source = make_sentences(batch, length, len(task.source_dictionary)).to(device)
@@ -37,12 +38,11 @@ def translate(model: Any, task: TranslationTask, batch: int, length: int, device
     return lambda: generator.generate([model], {"net_input": {"src_tokens": source, "src_lengths": lengths}})
 
 
-def decode(model: Any, task: TranslationTask, device: str) -> Callable[[], Any]:
+def make_step(model: Any, task: TranslationTask, device: str) -> Callable[[], Any]:
     """One step of the decoder for one sentence, five hypotheses, that have ten tokens."""
     source = make_sentences(1, 16, len(task.source_dictionary)).to(device)
     encoded = model.encoder(source, torch.tensor([16], device=device))
-    order = torch.zeros(BEAM, dtype=torch.long, device=device)
-    encoded = model.encoder.reorder_encoder_out(encoded, order)
+    encoded = model.encoder.reorder_encoder_out(encoded, torch.zeros(BEAM, dtype=torch.long, device=device))
     target = make_sentences(BEAM, 11, len(task.target_dictionary)).to(device)
     state: dict[str, Any] = {}
     for end in range(1, 11):
@@ -53,7 +53,7 @@ def decode(model: Any, task: TranslationTask, device: str) -> Callable[[], Any]:
     )
 
 
-def held(embedding: Embedding) -> int:
+def count_held_bytes(embedding: Embedding) -> int:
     """Bytes of an embedding in half precision, as in memory: with its index, and the matrix that it caches."""
     cached = embedding.compresses and embedding.inference == "cached"
     parameters = sum(parameter.numel() for parameter in embedding.parameters())
@@ -61,12 +61,12 @@ def held(embedding: Embedding) -> int:
     return 2 * parameters + sum(buffer.nbytes for buffer in embedding.buffers())
 
 
-def measure_steps(models: dict[str, Any], task: TranslationTask, rounds: int, device: str) -> dict[str, dict[str, Any]]:
+def measure_steps(models: dict[str, Any], task: TranslationTask, rounds: int, device: str) -> Results:
     """By mode: seconds of a decoder's ``step`` and of a ``lookup`` of 32 tokens, bytes on disk and in memory."""
-    steps = in_turn({mode: decode(model, task, device) for mode, model in models.items()}, rounds, device)
+    steps = time_in_turn({mode: make_step(model, task, device) for mode, model in models.items()}, rounds, device)
     few = torch.randint(4, len(task.source_dictionary), (32,), device=device)
     lookups = {mode: repeat(partial(model.encoder.embed_tokens, few), LOOKUPS) for mode, model in models.items()}
-    seconds = in_turn(lookups, rounds, device)
+    seconds = time_in_turn(lookups, rounds, device)
     results = {}
     for mode, model in models.items():
         embeddings = model.encoder.embed_tokens, model.decoder.embed_tokens
@@ -75,7 +75,7 @@ def measure_steps(models: dict[str, Any], task: TranslationTask, rounds: int, de
             "lookup": seconds[mode] / LOOKUPS,
             # In half precision, in which the footprint is counted.
             "footprint": sum(each.footprint().bytes for each in embeddings),
-            "resident": sum(map(held, embeddings)),
+            "resident": sum(map(count_held_bytes, embeddings)),
         }
     return results
 
@@ -85,13 +85,14 @@ def load(cfg: DictConfig, task: TranslationTask, path: Path) -> None:
     build_model(cfg, task).load_state_dict(torch.load(path, weights_only=True))
 
 
-def main() -> int:
-    parser = options(__doc__)
+@torch.no_grad()
+def main() -> None:
+    parser = make_parser(__doc__)
     parser.add_argument("--batches", type=int, nargs="*", default=[1, 8, 64], help="sentences at once")
     parser.add_argument("--lengths", type=int, nargs="*", default=[16, 64, 256], help="tokens of a sentence")
     args = parser.parse_args()
     task = make_task(args.words)
-    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+    with TemporaryDirectory() as folder:
         configs = {mode: configure(task, Path(folder), *given) for mode, given in MODES.items()}
         # What is built is written into its configuration, as in a checkpoint's.
         models = {mode: build_model(cfg, task).eval().to(args.device) for mode, cfg in configs.items()}
@@ -100,42 +101,31 @@ def main() -> int:
         for mode, model in models.items():
             torch.save(model.state_dict(), path := Path(folder) / f"{mode}.pt")
             loads[mode] = partial(load, configs[mode], task, path)
-        for mode, seconds in in_turn(loads, max(1, args.rounds)).items():
+        for mode, seconds in time_in_turn(loads, max(1, args.rounds)).items():
             results[mode]["load"] = seconds
-    rows = [
-        [
-            mode,
-            f"{of['step'] * 1e3:.1f}",
-            f"{of['step'] / results['cached']['step']:.2f}x",
-            f"{of['lookup'] * 1e6:.0f}",
-            f"{of['load']:.2f}",
-            f"{of['resident']:,.0f}",
-            f"{of['resident'] / of['footprint']:.3f}x",
-        ]
-        for mode, of in results.items()
-    ]
-    columns = ["", "beam-5 step ms", "of cached", "lookup of 32 us", "load s", "embeddings in memory (fp16)"]
-    print(markdown([*columns, "of those on disk"], rows) + "\n")
+    rows: list[dict[str, Any]] = []
+    for mode, of in results.items():
+        rows.append({"": mode, "beam-5 step ms": of["step"] * 1e3, "of cached": of["step"] / results["cached"]["step"]})
+        rows[-1] |= {"lookup of 32 us": of["lookup"] * 1e6, "load s": of["load"]}
+        rows[-1]["embeddings in memory (fp16)"] = of["resident"]
+        rows[-1]["of those on disk"] = of["resident"] / of["footprint"]
+    print_table(rows, "", ".1f", ".2f", ".0f", ".2f", "", ".3f")
     rows = []
-    with torch.no_grad():
-        for batch, length in [(batch, length) for batch in args.batches for length in args.lengths]:
-            actions = {mode: translate(model, task, batch, length, args.device) for mode, model in models.items()}
-            # No warm-up: the largest batches take minutes.
-            measured = measure(actions, args.rounds, args.device, warm_up=False)
-            seconds, memory = ({mode: of[kind] for mode, of in measured.items()} for kind in ("seconds", "memory"))
-            for mode, of in measured.items():
-                results[mode] |= {f"{batch} x {length}": of["seconds"], f"memory {batch} x {length}": of["memory"]}
-            rows.append([f"{batch} x {length}"])
-            rows[-1] += [f"{seconds[mode]:.2f}" for mode in MODES]
-            rows[-1] += [f"{seconds[mode] / seconds['dense']:.3f}x" for mode in ("cached", "factored")]
-            rows[-1] += [f"{memory[mode] / 2**20:.0f}" for mode in MODES]
-            print(rows[-1], file=sys.stderr, flush=True)
+    for batch, length in product(args.batches, args.lengths):
+        actions = {mode: make_translation(model, task, batch, length, args.device) for mode, model in models.items()}
+        # No warm-up: the largest batches take minutes.
+        measured = measure(actions, args.rounds, args.device, warm_up=False)
+        seconds, memory = ({mode: of[kind] for mode, of in measured.items()} for kind in ("seconds", "memory"))
+        for mode in MODES:
+            results[mode] |= {f"{batch} x {length}": seconds[mode], f"memory {batch} x {length}": memory[mode]}
+        rows.append({"sentences x tokens": f"{batch} x {length}"} | {f"{mode} s": seconds[mode] for mode in MODES})
+        rows[-1] |= {f"{mode} of dense": seconds[mode] / seconds["dense"] for mode in ("cached", "factored")}
+        rows[-1] |= {f"{mode} MiB more": memory[mode] / 2**20 for mode in MODES}
+        print(rows[-1], file=sys.stderr, flush=True)
     if rows:
-        columns = ["sentences x tokens", *(f"{mode} s" for mode in MODES), "cached", "factored"]
-        print(markdown([*columns, *(f"{mode} MiB more" for mode in MODES)], rows))
+        print_table(rows, "", *3 * [".2f"], *2 * [".3f"], *3 * [".0f"])
     finish({"results": results}, args.json)
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

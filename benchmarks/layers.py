@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from indexes import histogram, like_real, worst
-from measure import finish, markdown, measure, options, repeat
+from indexes import describe_index, make_realistic_index, make_worst_index
+from measure import finish, make_parser, measure, print_table, repeat
 from torch import Tensor, nn
 
 from fairseq_see.embeddings import REGISTRY, Embedding, SEEEmbedding, build
@@ -21,11 +21,13 @@ from fairseq_see.errors import InfeasibleRatio
 from fairseq_see.units import UnitIndex
 
 TOKENS, DISTINCT = 4096, 2170
-BEAM = 5
+BEAM, DECODING_STEPS = 5, 20
 
 # Times of a dense embedding that a lookup and a tied step of SEE may take at so many positions.
 PROMISED = {"lookup": 1.0, f"step {TOKENS}": 1.1, f"step {TOKENS // 4}": 1.3}
 SLACK = 1.5
+
+Actions = dict[str, Callable[[], None]]
 
 
 def draw_tokens(vocabulary: int, number: int = TOKENS) -> Tensor:
@@ -49,7 +51,8 @@ def build_embeddings(methods: Sequence[str], index: UnitIndex, dim: int, ratio: 
     embeddings = {}
     for name in dict.fromkeys(("dense", *methods)):
         method, _, bad = name.partition(", worst case")
-        make = partial(build, method, index.num_words, dim, 1, index=worst(index.num_words) if bad else index)
+        of = make_worst_index(index.num_words) if bad else index
+        make = partial(build, method, index.num_words, dim, 1, index=of)
         torch.manual_seed(1)
         try:
             embeddings[name] = make(ratio=ratio if REGISTRY[method].compresses else None)
@@ -58,54 +61,48 @@ def build_embeddings(methods: Sequence[str], index: UnitIndex, dim: int, ratio: 
     return embeddings
 
 
-def lookups(embeddings: dict[str, Embedding], tokens: Tensor) -> dict[str, Callable[[], None]]:
+def make_lookups(embeddings: dict[str, Embedding], tokens: Tensor) -> Actions:
     """A training step of an input embedding: lookup, backward, Adam."""
-
-    def step(embedding: Embedding, optimizer: torch.optim.Optimizer, slope: Tensor) -> None:
-        embedding(tokens).backward(slope)
-        optimizer.step()
-        optimizer.zero_grad()
-
-    slopes = {name: torch.randn_like(embedding(tokens)) for name, embedding in embeddings.items()}
-    return {name: partial(step, each, _adam(each), slopes[name]) for name, each in embeddings.items()}
+    slope = torch.randn_like(embeddings["dense"](tokens))
+    return _make_updates(embeddings, lambda embedding: embedding(tokens).backward(slope))
 
 
-def tied_steps(embeddings: dict[str, Embedding], tokens: Tensor) -> dict[str, Callable[[], None]]:
+def make_tied_steps(embeddings: dict[str, Embedding], tokens: Tensor) -> Actions:
     """A training step of a decoder that is nothing but its embedding: lookup, scores, log-softmax, loss, Adam."""
-    targets = tokens.roll(1)
 
-    def step(embedding: Embedding, optimizer: torch.optim.Optimizer) -> None:
+    def step(embedding: Embedding) -> None:
         with embedding.hold_table():
             scores = embedding.project(embedding(tokens))
-            F.nll_loss(F.log_softmax(scores, -1), targets).backward()
+            F.nll_loss(F.log_softmax(scores, -1), tokens.roll(1)).backward()
+
+    return _make_updates(embeddings, step)
+
+
+def _make_updates(embeddings: dict[str, Embedding], backward: Callable[[Embedding], None]) -> Actions:
+    def update(embedding: Embedding, optimizer: torch.optim.Optimizer) -> None:
+        backward(embedding)
         optimizer.step()
         optimizer.zero_grad()
 
-    return {name: partial(step, each, _adam(each)) for name, each in embeddings.items()}
+    # Adam's usual epsilon is 0 in half precision.
+    adams = {name: torch.optim.Adam(each.parameters(), lr=1e-5, eps=1e-4) for name, each in embeddings.items()}
+    return {name: partial(update, each, adams[name]) for name, each in embeddings.items()}
 
 
-def decoding_steps(embeddings: dict[str, Embedding], tokens: Tensor) -> dict[str, Callable[[], None]]:
+def make_decoding_steps(embeddings: dict[str, Embedding], tokens: Tensor) -> Actions:
     """Lookup and scores of a beam's tokens in eval mode, ``NAME, cached`` and ``NAME, factored``."""
 
     @torch.no_grad()
     def step(embedding: Embedding, inference: str) -> None:
-        embedding.inference = inference
+        embedding.eval().inference = inference
         embedding.project(embedding(tokens[:BEAM]))
 
-    actions = {"dense": partial(step, embeddings["dense"].eval(), "cached")}
-    for name, embedding in embeddings.items():
-        if name != "dense":
-            embedding.eval()
-            actions |= {f"{name}, {mode}": partial(step, embedding, mode) for mode in ("cached", "factored")}
-    return actions
+    modes = ((name, mode) for name in embeddings if name != "dense" for mode in ("cached", "factored"))
+    steps = {f"{name}, {mode}": partial(step, embeddings[name], mode) for name, mode in modes}
+    return {"dense": partial(step, embeddings["dense"], "cached"), **steps}
 
 
-def _adam(embedding: Embedding) -> torch.optim.Optimizer:
-    # Its usual epsilon is 0 in half precision.
-    return torch.optim.Adam(embedding.parameters(), lr=1e-5, eps=1e-4)
-
-
-def published(embedding: SEEEmbedding, index: UnitIndex) -> Callable[[Tensor], Tensor]:
+def make_published_lookup(embedding: SEEEmbedding, index: UnitIndex) -> Callable[[Tensor], Tensor]:
     """Embeddings as published code of this family makes them: rank x V x d parameters for every batch.
 
     Missing senses are made of padding units there, so that all words have equally many products.
@@ -115,72 +112,70 @@ def published(embedding: SEEEmbedding, index: UnitIndex) -> Callable[[Tensor], T
         slots[word, : end - first] = torch.from_numpy(index.groups[index.sense_groups[first:end]])
     morphemes = torch.from_numpy(index.word_morphemes).long()
 
-    def products(units: nn.Module, ids: Tensor) -> Tensor:
+    def multiply(units: nn.Module, ids: Tensor) -> Tensor:
         vectors = units.vectors.view(len(units.vectors), units.whole, -1)
         factors = F.embedding(ids, vectors.flatten(1)).unflatten(-1, vectors.shape[1:])
         first, second, third = factors.unbind(-3)
         return torch.einsum("...i,...j,...k->...ijk", first, second, third).flatten(-3)
 
     def lookup(tokens: Tensor) -> Tensor:
-        sememes = products(embedding.sememes, slots).flatten(1, 2)
-        ranks = torch.cat((sememes, products(embedding.morphemes, morphemes)), 1)
+        sememes = multiply(embedding.sememes, slots).flatten(1, 2)
+        ranks = torch.cat((sememes, multiply(embedding.morphemes, morphemes)), 1)
         return F.embedding(tokens, ranks.sum(1)[:, : embedding.embedding_dim])
 
     return lookup
 
 
 def main() -> int:
-    parser = options(__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--index", type=Path, help="a unit index (default: a random one like a real dictionary's)")
     parser.add_argument("--dim", type=int, default=512, help="d (default: 512)")
     parser.add_argument("--ratio", type=float, default=20, help="compression (default: 20)")
     parser.add_argument("--methods", nargs="*", default=sorted(REGISTRY), help="besides dense and see (default: all)")
     args = parser.parse_args()
-    index = UnitIndex.load(args.index) if args.index else like_real(args.words)
-    print(f"index: {histogram(index)}\nworst case: {histogram(worst(index.num_words))}\n")
+    index = UnitIndex.load(args.index) if args.index else make_realistic_index(args.words)
+    print(f"index: {describe_index(index)}\nworst case: {describe_index(make_worst_index(index.num_words))}")
     embeddings = build_embeddings([*args.methods, "see", "see, worst case"], index, args.dim, args.ratio)
     tokens = draw_tokens(index.num_words).to(args.device)
     for embedding in embeddings.values():
         embedding.to(args.device)
-    parts = {"lookup": measure(lookups(embeddings, tokens), args.rounds, args.device)}
+    parts = {"lookup": measure(make_lookups(embeddings, tokens), args.rounds, args.device)}
     for positions in (TOKENS, TOKENS // 4):
-        parts[f"step {positions}"] = measure(tied_steps(embeddings, tokens[:positions]), args.rounds, args.device)
+        parts[f"step {positions}"] = measure(make_tied_steps(embeddings, tokens[:positions]), args.rounds, args.device)
     dense = {part: of["dense"]["seconds"] for part, of in parts.items()}
-    columns = ["method", "parameters", "ratio"]
-    columns += [f"{part} {column}" for part in parts for column in ("ms", "of dense", "MB")]
     rows = []
     for name, embedding in embeddings.items():
-        rows.append([f"`{name}`", f"{embedding.footprint().parameters:,}", f"{embedding.ratio:.1f}x"])
+        rows.append({"method": f"`{name}`", "parameters": embedding.footprint().parameters, "ratio": embedding.ratio})
         for part, of in parts.items():
             seconds, memory = of[name]["seconds"], of[name]["memory"]
-            rows[-1] += [f"{seconds * 1e3:.1f}", f"{seconds / dense[part]:.2f}x", f"{memory / 1e6:.0f}"]
-    print(markdown(columns, rows))
+            rows[-1] |= {
+                f"{part} ms": seconds * 1e3,
+                f"{part} of dense": seconds / dense[part],
+                f"{part} MB": memory / 1e6,
+            }
+    print_table(rows, "", "", ".1f", *3 * [".1f", ".2f", ".0f"])
 
-    times = 20
-    steps = {name: repeat(action, times) for name, action in decoding_steps(embeddings, tokens).items()}
-    parts["decoding"] = measure(steps, args.rounds, args.device)
+    steps = {name: repeat(step, DECODING_STEPS) for name, step in make_decoding_steps(embeddings, tokens).items()}
+    parts["decoding"] = decoding = measure(steps, args.rounds, args.device)
     rows = []
-    for name, of in parts["decoding"].items():
-        of["seconds"] /= times
-        cached = parts["decoding"][name.replace(", factored", ", cached")]["seconds"]
-        rows.append([name, f"{of['seconds'] * 1e3:.2f}", f"{of['seconds'] / cached:.2f}x", f"{of['memory'] / 1e6:.0f}"])
-    print("\n" + markdown(["decoding step of beam 5", "ms", "of cached", "MB"], rows))
+    for name, of in decoding.items():
+        of["seconds"] /= DECODING_STEPS
+        cached = of["seconds"] / decoding[name.replace(", factored", ", cached")]["seconds"]
+        memory = of["memory"] / 1e6
+        rows.append({"decoding step of beam 5": name, "ms": of["seconds"] * 1e3, "of cached": cached, "MB": memory})
+    print_table(rows, "", ".2f", ".2f", ".0f")
 
     see = embeddings["see"].train()
     if args.device == "cpu" and index.order == 3:
-        assert isinstance(see, SEEEmbedding)
-        reference, slope = published(see, index), torch.randn(TOKENS, args.dim)
-        both = {
-            "published": lambda: reference(tokens).backward(slope),
-            "see": lambda: see(tokens).backward(slope),
-        }
+        reference, slope = make_published_lookup(see, index), torch.randn(TOKENS, args.dim)
+        both = {"published": lambda: reference(tokens).backward(slope), "see": lambda: see(tokens).backward(slope)}
         parts["reconstruction"] = measure(both, args.rounds)
-        figures = ", ".join(
-            f"{name} {of['seconds'] * 1e3:.1f} ms and {of['memory'] / 1e6:.0f} MB"
-            for name, of in parts["reconstruction"].items()
+        named = "lookup by a rank x V x d reconstruction, forward and backward"
+        found = parts["reconstruction"].items()
+        print_table(
+            [{named: name, "ms": of["seconds"] * 1e3, "MB": of["memory"] / 1e6} for name, of in found], "", ".1f", ".0f"
         )
-        print(f"\nlookup by a rank x V x d reconstruction, forward and backward: {figures}")
-    finish({"index": histogram(index), "results": parts}, args.json)
+    finish({"index": describe_index(index), "results": parts}, args.json)
     late = [part for part, most in PROMISED.items() if parts[part]["see"]["seconds"] > SLACK * most * dense[part]]
     for part in late:
         print(f"{part} of see takes {parts[part]['see']['seconds'] / dense[part]:.2f} times as long as dense")

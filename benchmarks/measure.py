@@ -1,4 +1,4 @@
-"""What all benchmarks share: timing in turn, peak memory, the machine, results as JSON and Markdown."""
+"""What all benchmarks share: timing in turn, peak memory, the machine, results as JSON and as tables in Markdown."""
 
 import argparse
 import ctypes
@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from tabulate import tabulate
 
 from experiments.run_record import collect_machine, collect_versions, find_commit
 from fairseq_see.io import write_json
@@ -16,9 +17,10 @@ from fairseq_see.io import write_json
 STATUS = Path("/proc/self/status")
 
 Actions = Mapping[str, Callable[[], Any]]
+Results = dict[str, dict[str, float]]
 
 
-def in_turn(actions: Actions, rounds: int, device: str = "cpu", warm_up: bool = True) -> dict[str, float]:
+def time_in_turn(actions: Actions, rounds: int, device: str = "cpu", warm_up: bool = True) -> dict[str, float]:
     """Median seconds of each action, run A B C A B C ... after a warm-up, so that a drifting machine is fair to all."""
     times: dict[str, list[float]] = {name: [] for name in actions}
     for turn in range(rounds + warm_up):
@@ -44,7 +46,7 @@ def _time(action: Callable[[], Any], device: str) -> float:
     return begin.elapsed_time(end) / 1e3
 
 
-def extra_memory(action: Callable[[], Any], device: str = "cpu") -> int:
+def measure_memory(action: Callable[[], Any], device: str = "cpu") -> int:
     """Bytes by which an action raises what is in use at its peak: a GPU's memory, or the process's (Linux only)."""
     if device != "cpu":
         torch.cuda.synchronize()
@@ -57,18 +59,18 @@ def extra_memory(action: Callable[[], Any], device: str = "cpu") -> int:
     # What C's allocator keeps of earlier actions would hide what this one needs.
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
-    before = _resident("VmRSS")
+    before = _read_status("VmRSS")
     action()
-    return max(0, _resident("VmHWM") - before)
+    return max(0, _read_status("VmHWM") - before)
 
 
-def _resident(field: str) -> int:
+def _read_status(field: str) -> int:
     """Bytes of this process in memory: now (VmRSS), or at the highest (VmHWM)."""
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(field))
     return int(line.split()[1]) * 1024
 
 
-def measure(actions: Actions, rounds: int, device: str = "cpu", warm_up: bool = True) -> dict[str, dict[str, float]]:
+def measure(actions: Actions, rounds: int, device: str = "cpu", warm_up: bool = True) -> Results:
     """Median ``seconds`` of each action, and its extra ``memory`` in bytes.
 
     The memory is that of a call by itself, without ``warm_up`` the first; with no rounds its time counts, too.
@@ -78,36 +80,26 @@ def measure(actions: Actions, rounds: int, device: str = "cpu", warm_up: bool = 
         if warm_up:
             action()
         times: list[float] = []
-        memory = extra_memory(lambda action=action, times=times: times.append(_time(action, device)), device)
+        memory = measure_memory(lambda action=action, times=times: times.append(_time(action, device)), device)
         results[name] = {"seconds": times[0], "memory": memory}
     if rounds:
-        for name, seconds in in_turn(actions, rounds, device, warm_up=False).items():
+        for name, seconds in time_in_turn(actions, rounds, device, warm_up=False).items():
             results[name]["seconds"] = seconds
     return results
 
 
-def repeat(action: Callable[[], Any], times: int) -> Callable[[], None]:
+def repeat(action: Callable[[], Any], times: int) -> Callable[[], Any]:
     """An action that is too short to be timed alone, so many times."""
-
-    def run() -> None:
-        for _ in range(times):
-            action()
-
-    return run
+    return lambda: [action() for _ in range(times)]
 
 
 def describe_machine() -> dict[str, str]:
     """What a reader needs to judge the figures."""
-    versions = collect_versions()
-    return {
-        "machine": collect_machine(),
-        "threads": str(torch.get_num_threads()),
-        **{name: versions[name] for name in ("torch", "python")},
-        "commit": find_commit(),
-    }
+    versions = {name: collect_versions()[name] for name in ("torch", "python")}
+    return {"machine": collect_machine(), "threads": str(torch.get_num_threads()), **versions, "commit": find_commit()}
 
 
-def options(about: str | None, words: bool = True) -> argparse.ArgumentParser:
+def make_parser(about: str | None, words: bool = True) -> argparse.ArgumentParser:
     """The options of every benchmark."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="timed rounds, of which the median counts (default: 5)")
@@ -118,16 +110,14 @@ def options(about: str | None, words: bool = True) -> argparse.ArgumentParser:
     return parser
 
 
-def markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table; the first column is text, the others are figures."""
-    lines = ["| " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(columns) - 1)]
-    lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
-    return "\n".join(lines)
+def print_table(rows: Sequence[Mapping[str, Any]], *formats: str) -> None:
+    """Print rows, by column, as Markdown; ``formats`` are those of the columns' figures."""
+    print("\n" + tabulate(rows, headers="keys", tablefmt="pipe", intfmt=",", floatfmt=formats), flush=True)
 
 
 def finish(results: dict[str, Any], path: Path | None) -> None:
     """Print what made the figures, and write all of them if asked to."""
-    results = {**results, **describe_machine()}
-    print("\n" + "; ".join(f"{name} {results[name]}" for name in ("machine", "threads", "torch", "python", "commit")))
+    made = describe_machine()
+    print("\n" + "; ".join(f"{name} {value}" for name, value in made.items()))
     if path:
-        write_json(path, results)
+        write_json(path, results | made)

@@ -6,13 +6,16 @@ One of the four changes at a time, the others stay V = 40,000, d = 512, 20x and 
 ratio changes too, so that the vectors of a unit, and with them all parameters, stay the same.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
-from indexes import like_real
+from indexes import make_realistic_index
 from layers import draw_tokens
-from measure import finish, markdown, measure, options
+from matplotlib.figure import Figure
+from measure import finish, make_parser, measure, print_table
 
 from fairseq_see.embeddings import build
 from fairseq_see.errors import InfeasibleRatio
@@ -32,7 +35,7 @@ LABELS = {"lookup": "lookup", "matrix": "whole matrix", "copy": "copying V x d p
 def measure_see(setting: dict[str, Any], rounds: int, device: str) -> dict[str, float]:
     """Seconds of a lookup and of a whole matrix, forward and backward, and the memory of the latter beside V x d."""
     torch.manual_seed(1)
-    index = like_real(setting["V"])
+    index = make_realistic_index(setting["V"])
     embedding = build("see", setting["V"], setting["d"], 1, ratio=setting["ratio"], index=index).to(device)
     tokens = draw_tokens(setting["V"], setting["tokens"]).to(device)
     slope = torch.randn(setting["V"], setting["d"], device=device)
@@ -49,49 +52,41 @@ def measure_see(setting: dict[str, Any], rounds: int, device: str) -> dict[str, 
 
 def draw(results: dict[str, dict[int, dict[str, float]]], path: Path) -> None:
     """Time against each of the four, on logarithmic axes."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(14, 3.4), layout="constrained")
     axes = figure.subplots(1, len(results), sharey=True)
     for axis, (name, points) in zip(axes, results.items(), strict=True):
-        for action, label in LABELS.items():
-            axis.plot(points.keys(), [point[action] * 1e3 for point in points.values()], marker="o", label=label)
-        axis.set(xscale="log", yscale="log", xlabel=name)
+        times = pd.DataFrame(points).T[list(LABELS)].rename(columns=LABELS) * 1e3
+        times.plot(ax=axis, marker="o", loglog=True, xlabel=name, grid=True, legend=axis is axes[0])
         axis.set_xticks(list(points), [f"{value:,}" for value in points], rotation=30)
         axis.minorticks_off()
-        axis.grid(alpha=0.3)
     axes[0].set_ylabel("milliseconds, forward and backward")
-    axes[0].legend()
     with replacing(path) as new:
         figure.savefig(new, format="png", dpi=110)
 
 
-def main() -> int:
-    parser = options(__doc__, words=False)
+def main() -> None:
+    parser = make_parser(__doc__, words=False)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="a picture of the table, as PNG")
     args = parser.parse_args()
-    results: dict[str, dict[int, dict[str, float]]] = {}
-    rows: list[list[Any]] = []
-    for name, values in VALUES.items():
-        results[name] = {}
-        for value in values:
-            ratio = USUAL["ratio"] * value / USUAL["V"] if name == "V" else USUAL["ratio"]
-            try:
-                point = measure_see({**USUAL, "ratio": ratio, name: value}, args.rounds, args.device)
-            except InfeasibleRatio as error:
-                print(f"left out, {name} = {value}: {error}")
-                continue
-            results[name][value] = point
-            times = [f"{point[action] * 1e3:.1f}" for action in LABELS]
-            rows.append([f"{name} = {value:,}", f"{point['m']:.2f}", *times, f"{point['memory'] / 1e6:.0f}"])
-            print(*rows[-1], flush=True)
-    columns = ["", "m", *(f"{label} ms" for label in LABELS.values()), "whole matrix: MB beside V x d"]
-    print("\n" + markdown(columns, rows))
+    results: dict[str, dict[int, dict[str, float]]] = {name: {} for name in VALUES}
+    rows: list[dict[str, Any]] = []
+    for name, value in [(name, value) for name, values in VALUES.items() for value in values]:
+        ratio = USUAL["ratio"] * value / USUAL["V"] if name == "V" else USUAL["ratio"]
+        try:
+            point = measure_see({**USUAL, "ratio": ratio, name: value}, args.rounds, args.device)
+        except InfeasibleRatio as error:
+            print(f"left out, {name} = {value}: {error}")
+            continue
+        results[name][value] = point
+        rows.append({"": f"{name} = {value:,}", "m": point["m"]})
+        rows[-1] |= {f"{label} ms": point[action] * 1e3 for action, label in LABELS.items()}
+        rows[-1]["whole matrix: MB beside V x d"] = point["memory"] / 1e6
+        print(rows[-1], file=sys.stderr, flush=True)
+    print_table(rows, "", ".2f", *3 * [".1f"], ".0f")
     if args.plot:
         draw(results, args.plot)
     finish({"results": results}, args.json)
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

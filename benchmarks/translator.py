@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from fairseq.data import Dictionary
 from fairseq.tasks.translation import TranslationConfig, TranslationTask
-from indexes import like_real, worst
+from indexes import make_realistic_index, make_worst_index
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
@@ -19,18 +19,12 @@ CONFIG = "iwslt17_zh_en"
 ON_CPU = ("common.cpu=true", "common.fp16=false")
 
 
-def make_dictionary(words: int) -> Dictionary:
-    """fairseq's special symbols, and made-up ones up to ``words``."""
-    result = Dictionary()
-    for number in range(words - len(result)):
-        result.add_symbol(f"w{number}")
-    return result
-
-
 def make_task(words: int) -> TranslationTask:
-    """A translation task whose two languages have the same made-up symbols."""
-    config = TranslationConfig(data="", source_lang="zh", target_lang="en")
-    return TranslationTask(config, make_dictionary(words), make_dictionary(words))
+    """A translation task of two languages with the same symbols: fairseq's special ones, and made-up ones."""
+    dictionary = Dictionary()
+    for number in range(words - len(dictionary)):
+        dictionary.add_symbol(f"w{number}")
+    return TranslationTask(TranslationConfig(data="", source_lang="zh", target_lang="en"), dictionary, dictionary)
 
 
 def configure(task: TranslationTask, folder: Path, method: str, *overrides: str) -> DictConfig:
@@ -46,7 +40,7 @@ def configure(task: TranslationTask, folder: Path, method: str, *overrides: str)
     method, _, bad = method.partition(", worst case")
     index = (folder / f"{'worst' if bad else 'real'}.see").resolve()
     if not index.exists():
-        (worst if bad else like_real)(len(words), dictionary=words.hash).save(index)
+        (make_worst_index if bad else make_realistic_index)(len(words), words.hash).save(index)
     places = ("task.data=none", f"checkpoint.save_dir='{folder}'", f"+model.see_index='{index}'")
     given = (f"model.see_method={method}", *places, "optimization.max_update=100000", *overrides)
     return OmegaConf.create(compose(CONFIG, given))

@@ -80,9 +80,9 @@ def pack(archive: Path, python: str, platform: str, prepared: Path, words: list[
     with TemporaryDirectory() as scratch:
         stage = Path(scratch)
         for name, version in sorted(versions.items()):
-            _download(f"{name}=={version}", stage / "wheels", python, platform)
+            download_wheel(f"{name}=={version}", stage / "wheels", python, platform)
         options = ("--no-deps", "--no-build-isolation", "--no-binary=:all:")
-        _run_pip("download", *options, "-d", str(stage / "fairseq"), fairseq)
+        run_pip("download", *options, "-d", str(stage / "fairseq"), fairseq)
         (stage / "source").mkdir()
         for name in SOURCE:
             source, copy = ROOT / name, stage / "source" / name
@@ -97,15 +97,15 @@ def pack(archive: Path, python: str, platform: str, prepared: Path, words: list[
                 file.add(part, part.name, filter=lambda item: None if "__pycache__" in item.name else item)
 
 
-def _download(requirement: str, folder: Path, python: str, platform: str) -> None:
+def download_wheel(requirement: str, folder: Path, python: str, platform: str) -> None:
     """A wheel for the other machine; one of plain Python is made here where none is published."""
     tags = [f"--platform={tag}" for tag in list_platforms(platform)]
     only = ("--only-binary=:all:", "--implementation=cp", f"--python-version={python}", *tags)
     try:
-        _run_pip("download", "--no-deps", "-d", str(folder), *only, requirement)
+        run_pip("download", "--no-deps", "-d", str(folder), *only, requirement)
     except SeeError:
         with TemporaryDirectory() as scratch:
-            _run_pip("wheel", "--no-deps", "-w", scratch, requirement)
+            run_pip("wheel", "--no-deps", "-w", scratch, requirement)
             (wheel,) = Path(scratch).iterdir()
             if not wheel.name.endswith("-none-any.whl"):
                 raise SeeError(f"there is no wheel of {requirement} for Python {python} on {platform}") from None
@@ -113,7 +113,8 @@ def _download(requirement: str, folder: Path, python: str, platform: str) -> Non
             shutil.copy(wheel, folder)
 
 
-def _run_pip(*words: str) -> None:
+def run_pip(*words: str) -> None:
+    """Run pip; SeeError if it fails."""
     command = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check", "--no-input", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
