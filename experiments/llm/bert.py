@@ -33,11 +33,11 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from experiments.llm import glue, squad
-from experiments.llm.cached_step import check_settings, once
+from experiments.llm.cached_step import check_settings, load_or_make
 from experiments.llm.hub import load_model, load_split
 from fairseq_see.errors import InfeasibleRatio, SeeError, ends_in_one_line
 from fairseq_see.fitting import PRESETS, FitConfig, FitPreset, measure
-from fairseq_see.hf import compress_embeddings, compressed_embeddings, surgery
+from fairseq_see.hf import compress_embeddings, get_compressed_embeddings, surgery
 from fairseq_see.io import read_lines, replacing_folder
 
 WIKITEXT = ("Salesforce/wikitext", "wikitext-2-raw-v1", "test")
@@ -81,14 +81,14 @@ def compress(model: Any, tokenizer: Any, name: str, ratio: float, seed: int, **u
         compress_embeddings(model, tokenizer, method, ratio, **options)
     except InfeasibleRatio as error:
         compress_embeddings(model, tokenizer, method, error.nearest, **options)
-    embedding = compressed_embeddings(model)["input"]
+    embedding = get_compressed_embeddings(model)["input"]
     size = embedding.footprint()._asdict() | {"ratio": embedding.ratio, "settings": embedding.config.to_json()}
     with torch.no_grad():
         return size | measure(embedding.table(), matrix, torch.ones(len(matrix)))[0]
 
 
 @torch.no_grad()
-def perplexity(model: Any, tokenizer: Any, lines: Sequence[str], length: int, seed: int) -> float:
+def measure_perplexity(model: Any, tokenizer: Any, lines: Sequence[str], length: int, seed: int) -> float:
     """exp of the mean cross-entropy, in nats, of 15% of all tokens, drawn and masked as for pretraining.
 
     Each line is a sequence of at most ``length`` tokens. The same lines and seed give the same draw for any model.
@@ -177,13 +177,13 @@ class Row:
         self.folder = args.out / (f"{method}-{ratio:g}x" if method else "dense")
         self.source = self.folder / "model" if method else args.model
 
-    def cells(self) -> dict[str, str]:
+    def make_cells(self) -> dict[str, str]:
         """Do what has not been done yet; a step's results are in a file with its settings."""
         args = self.args
         origin, sizes = {"model": args.model, "seed": args.seed}, {"parameters": "", "ratio": "1x"}
         if self.method:
             lexicon = {"lexicon": args.lexicon and str(args.lexicon)} if self.method == "see" else {}
-            size = self._once("table", origin | lexicon, self._compress)
+            size = self._load_or_make("table", origin | lexicon, self._compress)
             sizes = {"parameters": f"{size['parameters']:,}", "ratio": f"{size['ratio']:.2f}x"}
         cells = {"table": self.folder.name.replace("-", " "), **sizes}
         given = {name: value for name in Schedule._fields if (value := getattr(args, name)) is not None}
@@ -191,13 +191,13 @@ class Row:
             schedule = SCHEDULES.get(task, Schedule())._replace(**given)
             settings = {**origin, "data": args.data and str(args.data), **schedule._asdict()}
             work = self._read_perplexity if task == "mlm" else self._fine_tune
-            scores = self._once(task, settings, work, task, schedule)
+            scores = self._load_or_make(task, settings, work, task, schedule)
             cells |= {f"{task} {name}": "" if score is None else f"{score:.2f}" for name, score in scores.items()}
         return cells
 
-    def _once(self, name: str, settings: dict[str, Any], work: Any, *args: Any) -> dict[str, Any]:
+    def _load_or_make(self, name: str, settings: dict[str, Any], work: Any, *args: Any) -> dict[str, Any]:
         path = self.folder / f"{name}.json"
-        known = once(path, lambda: {"results": work(*args), "settings": settings})
+        known = load_or_make(path, lambda: {"results": work(*args), "settings": settings})
         check_settings(path, known["settings"], settings)
         return known["results"]
 
@@ -219,14 +219,14 @@ class Row:
 
         def read(model: Any) -> float:
             model.to("cuda" if torch.cuda.is_available() else "cpu")
-            return perplexity(model, self.tokenizer, lines, schedule.length, schedule.seed)
+            return measure_perplexity(model, self.tokenizer, lines, schedule.length, schedule.seed)
 
         stock = load_model(AutoModelForMaskedLM, self.args.model)
         if not self.method:
             return dict.fromkeys(("input", "tied"), read(stock))
         model = load_model(AutoModelForMaskedLM, self.source)
         tied = read(model) if model.config.quantization_config.output == "tied" else None
-        surgery.put(stock, compressed_embeddings(model)["input"], "dense")
+        surgery.put(stock, get_compressed_embeddings(model)["input"], "dense")
         return {"input": read(stock), "tied": tied}
 
     def _fine_tune(self, task: str, schedule: Schedule) -> dict[str, Any]:
@@ -268,7 +268,7 @@ def main(words: list[str] | None = None) -> None:
         with redirect_stdout(sys.stderr):  # trainers print their losses
             tokenizer = load_model(AutoTokenizer, args.model)
             rows = [Row(args, tokenizer), *(Row(args, tokenizer, m, r) for r in args.ratio for m in args.method)]
-            cells = [row.cells() for row in rows]
+            cells = [row.make_cells() for row in rows]
         print(pd.DataFrame(cells).fillna("").to_markdown(index=False, disable_numparse=True))
 
 

@@ -9,7 +9,7 @@ from fairseq_see.errors import SeeError
 from fairseq_see.io import write_json
 
 
-def once(path: Path, make: Callable[[], Any]) -> Any:
+def load_or_make(path: Path, make: Callable[[], Any]) -> Any:
     """The content of the JSON file ``path``; made and written first if there is none."""
     if not path.is_file():
         write_json(path, make())

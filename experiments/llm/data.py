@@ -44,7 +44,7 @@ def read(path: Path, tokenizer: Any, length: int) -> list[Example]:
 def split_blocks(lines: Iterable[str], tokenizer: Any, length: int) -> list[Example]:
     """Lines, each followed by the end-of-sequence token, as one stream split into blocks of ``length`` tokens."""
     kept = [line for line in lines if line.strip()]
-    stream = [token for ids in tokenizer(kept)["input_ids"] for token in _end(ids, tokenizer)] if kept else []
+    stream = [token for ids in tokenizer(kept)["input_ids"] for token in _append_end(ids, tokenizer)] if kept else []
     blocks = [stream[start : start + length] for start in range(0, len(stream), length)]
     # A block of one token has nothing to predict.
     return [{"input_ids": ids, "labels": list(ids)} for ids in blocks if len(ids) > 1]
@@ -53,10 +53,10 @@ def split_blocks(lines: Iterable[str], tokenizer: Any, length: int) -> list[Exam
 def read_arc(tokenizer: Any, length: int) -> list[Example]:
     """The training questions of ARC (Clark et al. 2018), from the hub or its cache."""
     questions = [question for name in ARC for question in load_split("allenai/ai2_arc", name, "train")]
-    return [_tokenize(*prompt_and_answer(question), tokenizer, length) for question in questions]
+    return [_tokenize(*split_record(question), tokenizer, length) for question in questions]
 
 
-def prompt_and_answer(record: Mapping[str, Any]) -> tuple[str, str]:
+def split_record(record: Mapping[str, Any]) -> tuple[str, str]:
     """What is given and what is learned; a question of ARC is asked as lm-eval's task ``arc_easy`` does."""
     if "text" in record:
         return "", record["text"]
@@ -79,7 +79,7 @@ def collate(examples: Sequence[Example]) -> dict[str, Tensor]:
 
 def _parse(line: str, where: str, tokenizer: Any, length: int) -> Example:
     try:
-        prompt, text = prompt_and_answer(json.loads(line))
+        prompt, text = split_record(json.loads(line))
         return _tokenize(prompt + "", text + "", tokenizer, length)
     except (ValueError, TypeError, LookupError) as error:
         what = "no text, no prompt with a completion, and no question of ARC (see docs/hugging-face.md)"
@@ -88,13 +88,13 @@ def _parse(line: str, where: str, tokenizer: Any, length: int) -> Example:
 
 def _tokenize(prompt: str, text: str, tokenizer: Any, length: int) -> Example:
     """At most ``length`` tokens, and their labels, which leave out the prompt."""
-    ids = _end(tokenizer(prompt + text)["input_ids"], tokenizer)
+    ids = _append_end(tokenizer(prompt + text)["input_ids"], tokenizer)
     alike = zip(ids, tokenizer(prompt)["input_ids"] if prompt else [], strict=False)
     given = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], alike))
     return {"input_ids": ids[:length], "labels": ([IGNORED] * given + ids[given:])[:length]}
 
 
-def _end(ids: list[int], tokenizer: Any) -> list[int]:
+def _append_end(ids: list[int], tokenizer: Any) -> list[int]:
     """Tokens followed by the one that ends a sequence, which some tokenizers add and others do not."""
     end = tokenizer.eos_token_id
     return ids if end is None or ids[-1:] == [end] else [*ids, end]

@@ -17,7 +17,7 @@ MEASURES = ("acc", "acc_norm")
 
 
 @torch.no_grad()
-def perplexity(model: Any, examples: Sequence[Example], batch: int = 16) -> float:
+def measure_perplexity(model: Any, examples: Sequence[Example], batch: int = 16) -> float:
     """exp of the mean negative log likelihood of all target tokens, each counted once; sets eval mode."""
     model.eval()
     total, tokens = 0.0, 0

@@ -25,7 +25,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, T
 from transformers.trainer_utils import get_last_checkpoint
 
 from experiments.llm import data, evaluate, tokens
-from experiments.llm.cached_step import check_settings, once
+from experiments.llm.cached_step import check_settings, load_or_make
 from experiments.llm.hub import load_model
 from experiments.run_record import collect_machine, collect_versions, find_commit
 from fairseq_see.distillation.stages import Stages, Weights, parse_side
@@ -33,7 +33,7 @@ from fairseq_see.embeddings import find_class
 from fairseq_see.embeddings.config import parse_options
 from fairseq_see.errors import SeeError
 from fairseq_see.fitting import FitConfig
-from fairseq_see.hf import build_index, compress_embeddings, compressed_embeddings, ship
+from fairseq_see.hf import build_index, compress_embeddings, get_compressed_embeddings, ship
 from fairseq_see.hf.distillation import DistillationTrainer
 from fairseq_see.io import replacing_folder, write_json
 
@@ -71,7 +71,7 @@ class Experiment:
         path = self.folder / "settings.json"
         if not (self.folder / "compressed").exists():
             write_json(path, settings)
-        check_settings(self.folder, once(path, lambda: settings), settings)
+        check_settings(self.folder, load_or_make(path, lambda: settings), settings)
 
     def run(self) -> None:
         """Do what is not done yet, and print the results."""
@@ -86,9 +86,10 @@ class Experiment:
                     self.tokenizer.save_pretrained(folder)
         sources = {"original": args.model, **{name: self.folder / name for name in ("compressed", "distilled")}}
         results = {
-            name: once(self.folder / f"{name}.json", partial(self._measure, source)) for name, source in sources.items()
+            name: load_or_make(self.folder / f"{name}.json", partial(self._measure, source))
+            for name, source in sources.items()
         }
-        seen = once(self.folder / "tokens.json", partial(self._count_tokens, sources.values()))
+        seen = load_or_make(self.folder / "tokens.json", partial(self._count_tokens, sources.values()))
         made = {"commit": find_commit(), "machine": collect_machine(), **collect_versions()}
         write_json(self.folder / "results.json", {"models": results, "tokens": seen, "made": made})
         _print(results, seen)
@@ -111,7 +112,7 @@ class Experiment:
         args, model, training = self.args, self._load(self.folder / "compressed"), self.folder / "training"
         if args.train == "tables":
             model.requires_grad_(False)
-            for embedding in compressed_embeddings(model).values():
+            for embedding in get_compressed_embeddings(model).values():
                 embedding.requires_grad_(True)
         valid = self._read(args.valid) if args.valid and args.every else None
         arguments = TrainingArguments(
@@ -155,7 +156,7 @@ class Experiment:
     def _measure(self, source: str | Path) -> dict[str, Any]:
         args, model = self.args, self._load(source)
         if hasattr(model.config, "quantization_config"):
-            footprints = [embedding.footprint() for embedding in compressed_embeddings(model).values()]
+            footprints = [embedding.footprint() for embedding in get_compressed_embeddings(model).values()]
             tables = {unit: sum(getattr(each, unit) for each in footprints) for unit in ("parameters", "bytes")}
         else:
             number = model.get_input_embeddings().weight.numel() * (2 if args.see_output == "untied" else 1)
@@ -163,7 +164,7 @@ class Experiment:
         measures: dict[str, Any] = {"parameters": model.num_parameters(), "tables": tables}
         model.to("cuda" if torch.cuda.is_available() else "cpu")
         if args.valid is not None:
-            measures["perplexity"] = evaluate.perplexity(model, self._read(args.valid))
+            measures["perplexity"] = evaluate.measure_perplexity(model, self._read(args.valid))
         if tasks := [*TASKS.get(args.task, ()), *args.tasks]:
             measures["tasks"] = evaluate.run_tasks(model, self.tokenizer, tasks, args.task_folder, limit=args.limit)
         return measures

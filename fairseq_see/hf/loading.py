@@ -53,7 +53,7 @@ class Loader(HfQuantizer):
         _check_not_offloaded(model, kwargs.get("device_map"))
         self._contents = {}
         for side, embedding in self._embeddings.items():
-            name = surgery.name_of(model, embedding)
+            name = surgery.find_name(model, embedding)
             self._contents[side] = nn.Module()
             _exchange_contents(embedding, self._contents[side])
             # For models that initialise ``shared.weight`` by name.
@@ -77,7 +77,7 @@ class Loader(HfQuantizer):
             except (KeyError, RuntimeError, SeeError) as error:
                 problem = str(error).splitlines()[-1].strip()
                 raise SeeError(f"config.json and weights are of different models, or damaged ({problem})") from error
-            embedding.to(device=_device_of(surgery.name_of(model, embedding), devices), dtype=self._dtype)
+            embedding.to(device=_find_device(surgery.find_name(model, embedding), devices), dtype=self._dtype)
 
     def is_serializable(self) -> bool:
         """It can be saved."""
@@ -109,7 +109,7 @@ def _exchange_contents(module: nn.Module, other: nn.Module) -> None:
         module.__dict__[part], other.__dict__[part] = other.__dict__[part], module.__dict__[part]
 
 
-def _device_of(name: str, device_map: dict[str, Any]) -> Any:
+def _find_device(name: str, device_map: dict[str, Any]) -> Any:
     """The device of a module."""
     parts = name.split(".")
     prefixes = [".".join(parts[:end]) for end in range(len(parts), -1, -1)]
@@ -122,5 +122,5 @@ def _check_not_offloaded(model: PreTrainedModel, device_map: Any) -> None:
         return
     offloaded = {"disk", "cpu"} if set(device_map.values()) - {"cpu", "disk"} else {"disk"}
     for name, module in model.named_modules(remove_duplicate=False):
-        if isinstance(module, Embedding) and (device := _device_of(name, device_map)) in offloaded:
+        if isinstance(module, Embedding) and (device := _find_device(name, device_map)) in offloaded:
             raise SeeError(f"the compressed embedding {name} cannot be offloaded to {device}; give it another device")

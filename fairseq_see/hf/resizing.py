@@ -20,7 +20,7 @@ def resize(
     index: UnitIndex | None = None,
 ) -> Embedding:
     """transformers' method of this name; ``index`` is the model's, extended (vocabulary.py)."""
-    embeddings = surgery.compressed_embeddings(model)
+    embeddings = surgery.get_compressed_embeddings(model)
     embedding = embeddings["input"]
     rows = embedding.num_embeddings
     wanted = rows if new_num_tokens is None else new_num_tokens

@@ -83,11 +83,11 @@ class CompressionConfig(QuantizationConfigMixin):
         self.version, self.quant_method = version, quant_method
 
     @classmethod
-    def of(cls, model: PreTrainedModel) -> CompressionConfig:
+    def describe(cls, model: PreTrainedModel) -> CompressionConfig:
         """The record of a compressed model as it is now; SeeError if none describes it."""
-        embeddings = surgery.compressed_embeddings(model)
+        embeddings = surgery.get_compressed_embeddings(model)
         described = {side: each.describe() | {"inference": each.inference} for side, each in embeddings.items()}
-        return cls(described, surgery.output_of(model), surgery.scale_of(embeddings["input"]))
+        return cls(described, surgery.detect_output(model), surgery.find_scale(embeddings["input"]))
 
     def build(self, rows: int, columns: int) -> dict[str, Embedding]:
         """Embeddings by side, of V x d, whose weights are about to be loaded; SeeError if the record is of others."""
@@ -114,12 +114,12 @@ def save(model: PreTrainedModel, folder: str | Path, *args: Any, **kwargs: Any) 
         # Of adapters alone.
         type(model).save_pretrained(model, folder, *args, **kwargs)
         return
-    record = CompressionConfig.of(model)
+    record = CompressionConfig.describe(model)
     given = kwargs.pop("state_dict", None)
     state = dict(model.state_dict() if given is None else given)
     rows = []
-    for side, embedding in surgery.compressed_embeddings(model).items():
-        prefix = f"{surgery.name_of(model, embedding)}."
+    for side, embedding in surgery.get_compressed_embeddings(model).items():
+        prefix = f"{surgery.find_name(model, embedding)}."
         own = {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
         # Values as they were given, which may have been gathered from several processes.
         stored = {name: own.get(name, tensor) for name, tensor in _pack(embedding).items()}
@@ -128,7 +128,7 @@ def save(model: PreTrainedModel, folder: str | Path, *args: Any, **kwargs: Any) 
     if not getattr(model.config, "tie_word_embeddings", True):
         # PEFT sets this without undoing other ties, of BERT's biases, which are then looked for when loading.
         state |= {name: state[name].clone() for name in model.all_tied_weights_keys if name in state}
-    weight = f"{surgery.name_of(model, model.get_input_embeddings())}.weight"
+    weight = f"{surgery.find_name(model, model.get_input_embeddings())}.weight"
     state[weight] = torch.empty(0, dtype=torch.uint8)
     model.config.quantization_config = record
     type(model).save_pretrained(model, folder, *args, state_dict=state, **kwargs)

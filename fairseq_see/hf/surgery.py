@@ -46,11 +46,11 @@ class ScaleOutput:
         self.factor = factor
 
     def __call__(self, module: nn.Module, args: Any, rows: Tensor) -> Tensor:
-        """The rows, scaled in their own precision."""
+        """The embeddings, scaled in their own precision."""
         return rows * torch.full((), self.factor, dtype=rows.dtype, device=rows.device)
 
 
-def input_embedding(model: PreTrainedModel) -> nn.Embedding:
+def find_dense_embedding(model: PreTrainedModel) -> nn.Embedding:
     """The dense embedding that tokens are looked up in; SeeError if there is none, or one that does more."""
     name = type(model).__name__
     try:
@@ -59,13 +59,13 @@ def input_embedding(model: PreTrainedModel) -> nn.Embedding:
         raise SeeError(f"{name} does not name its input embedding (get_input_embeddings)") from error
     if isinstance(dense, Embedding):
         raise SeeError("the embeddings of this model are compressed already; materialise(model) undoes it")
-    plain = type(dense).forward is nn.Embedding.forward or scale_of(dense) is not None
+    plain = type(dense).forward is nn.Embedding.forward or find_scale(dense) is not None
     if not isinstance(dense, nn.Embedding) or not plain:
         raise SeeError(f"the input embedding of {name}, a {type(dense).__name__}, does more than look up embeddings")
     return dense
 
 
-def scale_of(embedding: nn.Module) -> float | None:
+def find_scale(embedding: nn.Module) -> float | None:
     """What a dense or a compressed embedding multiplies what is looked up by; None if by nothing."""
     if isinstance(embedding, Embedding):
         return next((hook.factor for hook in embedding._forward_hooks.values() if isinstance(hook, ScaleOutput)), None)
@@ -73,7 +73,7 @@ def scale_of(embedding: nn.Module) -> float | None:
     return None if scale is None else float(scale)
 
 
-def compressed_embeddings(model: PreTrainedModel) -> dict[str, Embedding]:
+def get_compressed_embeddings(model: PreTrainedModel) -> dict[str, Embedding]:
     """The embeddings of a compressed model: ``input``, and ``output`` where the output layer has one of its own.
 
     Raises:
@@ -92,7 +92,7 @@ def compressed_embeddings(model: PreTrainedModel) -> dict[str, Embedding]:
     return {"input": embedding} | ({"output": head.embedding} if own else {})
 
 
-def output_of(model: PreTrainedModel) -> str:
+def detect_output(model: PreTrainedModel) -> str:
     """What the output layer of a compressed model is now: ``tied``, ``untied`` or ``dense``; its config then agrees."""
     head, record = model.get_output_embeddings(), getattr(model.config, "quantization_config", None)
     if isinstance(head, ProjectionHead):
@@ -106,7 +106,7 @@ def output_of(model: PreTrainedModel) -> str:
     return "tied" if head is None and record is not None and record.output == "tied" else "dense"
 
 
-def places_of(model: PreTrainedModel) -> list[str]:
+def find_places(model: PreTrainedModel) -> list[str]:
     """Names of the modules that use the input matrix, its own first: by identity, and by what is declared tied."""
     dense = model.get_input_embeddings()
     modules = dict(model.named_modules(remove_duplicate=False))
@@ -128,13 +128,13 @@ def put(
     The output layer projects by it (``tied``), by its ``own`` (``untied``) or stays (``dense``). What is looked up is
     multiplied by ``scale``.
     """
-    places, head = places_of(model), model.get_output_embeddings()
-    head_name = None if head is None else name_of(model, head)
+    places, head = find_places(model), model.get_output_embeddings()
+    head_name = None if head is None else find_name(model, head)
     for name in places:
         if not isinstance(model.get_submodule(name), (nn.Embedding, nn.Linear)):
             kind = type(model.get_submodule(name)).__name__
             raise SeeError(f"{name}, a {kind}, uses the embedding matrix in a way that is not known here")
-    ties = {sub: submodel.get_expanded_tied_weights_keys() for sub, submodel in _submodels(model)}
+    ties = {sub: submodel.get_expanded_tied_weights_keys() for sub, submodel in _list_submodels(model)}
     for module in [*embedding.modules(), *(own.modules() if own is not None else ())]:
         # Or transformers' init_weights would reset its norms.
         module._is_hf_initialized = True
@@ -163,7 +163,7 @@ def put(
 
 def replace(model: PreTrainedModel, embedding: Embedding, other: Embedding) -> None:
     """Put another compressed embedding in all places of one."""
-    scale = scale_of(embedding)
+    scale = find_scale(embedding)
     for name in [name for name, each in model.named_modules(remove_duplicate=False) if each is embedding]:
         model.set_submodule(name, other)
     if scale is not None:
@@ -172,7 +172,7 @@ def replace(model: PreTrainedModel, embedding: Embedding, other: Embedding) -> N
 
 def take_out(model: PreTrainedModel, stock: PreTrainedModel) -> None:
     """Undo what :func:`put` did to the model besides its modules; ``stock`` is another of its class and config."""
-    for name, submodel in _submodels(model):
+    for name, submodel in _list_submodels(model):
         submodel.__dict__.pop("_tied_weights_keys", None)
         # Marian's instances have their own.
         own = stock.get_submodule(name).__dict__
@@ -188,12 +188,12 @@ def take_out(model: PreTrainedModel, stock: PreTrainedModel) -> None:
     recompute_ties(model)
 
 
-def name_of(model: nn.Module, wanted: nn.Module) -> str:
+def find_name(model: nn.Module, wanted: nn.Module) -> str:
     """The first name of a module in a model."""
     return next(name for name, module in model.named_modules(remove_duplicate=False) if module is wanted)
 
 
-def _submodels(model: PreTrainedModel) -> list[tuple[str, PreTrainedModel]]:
+def _list_submodels(model: PreTrainedModel) -> list[tuple[str, PreTrainedModel]]:
     """The model and those inside it, each of which declares ties of its own."""
     modules = model.named_modules(remove_duplicate=False)
     return [(name, module) for name, module in modules if isinstance(module, PreTrainedModel)]
@@ -212,11 +212,11 @@ def _declare_ties(model: PreTrainedModel, places: list[str], ties: dict[str, dic
 
 def recompute_ties(model: PreTrainedModel) -> None:
     """Have the models inside a model find anew what is tied."""
-    for _, submodel in _submodels(model):
+    for _, submodel in _list_submodels(model):
         submodel.all_tied_weights_keys = submodel.get_expanded_tied_weights_keys(all_submodels=True)
 
 
-def _aliases(model: PreTrainedModel) -> dict[str, str]:
+def _list_aliases(model: PreTrainedModel) -> dict[str, str]:
     """Further names of the input embedding's tensors -> their first names."""
     embedding = model.get_input_embeddings()
     names = [name for name, module in model.named_modules(remove_duplicate=False) if module is embedding]
@@ -239,7 +239,7 @@ def _release_table(model: PreTrainedModel, args: Any, output: Any) -> None:
 
 def _drop_aliases(model: PreTrainedModel, state: dict[str, Any], prefix: str, metadata: Any) -> None:
     """A state dict has each tensor of the embedding under its first name alone."""
-    for alias in _aliases(model):
+    for alias in _list_aliases(model):
         state.pop(prefix + alias, None)
 
 
@@ -247,7 +247,7 @@ def _add_aliases(model: PreTrainedModel, state: dict[str, Any], prefix: str, *ar
     """Torch, which wants every name, finds them again when it loads one, also from a file (saving.py)."""
     saved = [name for name in state if name.endswith((PACKED, PACKED_CODES))]
     state |= unpack_state({name: state.pop(name) for name in saved})
-    state.pop(f"{prefix}{name_of(model, model.get_input_embeddings())}.weight", None)
-    for alias, name in _aliases(model).items():
+    state.pop(f"{prefix}{find_name(model, model.get_input_embeddings())}.weight", None)
+    for alias, name in _list_aliases(model).items():
         if prefix + name in state:
             state.setdefault(prefix + alias, state[prefix + name])

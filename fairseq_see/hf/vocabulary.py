@@ -63,7 +63,7 @@ def read_vocabulary(
         raise SeeError(f"there are counts for {len(counts)} ids, but the matrix has {rows} embeddings")
     special = {*tokenizer.all_special_ids, *(i for i, t in tokenizer.added_tokens_decoder.items() if t.special)}
     added = set(tokenizer.added_tokens_decoder)
-    scheme = _scheme(token for token_id, token in tokens.items() if token_id not in added)
+    scheme = _find_scheme(token for token_id, token in tokens.items() if token_id not in added)
     kinds: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
     symbols = []
     for row in range(rows):
@@ -71,10 +71,10 @@ def read_vocabulary(
         if token is None or _UNUSED.fullmatch(token):
             kind, symbol = "unused", f"madeupword{row:04d}"
         elif row in special and not _BYTE.fullmatch(token):
-            kind, symbol = "special", _as_special(token)
+            kind, symbol = "special", _mark_special(token)
         else:
             # Tokens added by a user are written as they are.
-            kind, symbol = _symbol(token, "plain" if row in added else scheme)
+            kind, symbol = _read_token(token, "plain" if row in added else scheme)
         kinds[kind] += 1
         symbols.append(symbol)
     return Vocabulary(tuple(symbols), (1,) * rows if counts is None else tuple(map(int, counts))), kinds
@@ -140,14 +140,14 @@ def extend_index(
     return extension.extend_index(index, longer, filled)
 
 
-def _scheme(tokens: Any) -> str:
+def _find_scheme(tokens: Any) -> str:
     """The mark that most tokens begin with, or ``plain``."""
     marks = (BYTE_LEVEL_SPACE, SENTENCEPIECE_MARK, CONTINUATION_MARK)
     begins = Counter(mark for token in tokens for mark in marks if token.startswith(mark))
     return max(begins, key=lambda mark: begins[mark], default="plain")
 
 
-def _symbol(token: str, scheme: str) -> tuple[str, str]:
+def _read_token(token: str, scheme: str) -> tuple[str, str]:
     """The kind of an ordinary token, and its symbol in sentencepiece's marks."""
     if _BYTE.fullmatch(token):
         return "byte", token
@@ -170,6 +170,6 @@ def _symbol(token: str, scheme: str) -> tuple[str, str]:
     return "word" if token.removeprefix(SENTENCEPIECE_MARK) not in (token, "") else "subword", token
 
 
-def _as_special(token: str) -> str:
+def _mark_special(token: str) -> str:
     """The token as ``Vocabulary`` knows special symbols: ``<...>``."""
     return token if re.fullmatch(r"<[^<>\s]+>", token) else "<" + re.sub(r"[<>\s]", "_", token) + ">"

@@ -65,14 +65,14 @@ MODELS = {
 SMALL = {"ratio": None, "vectors": 2}
 
 
-def byte_level() -> PreTrainedTokenizerFast:
+def train_byte_level() -> PreTrainedTokenizerFast:
     """As GPT-2's."""
     made, end = ByteLevelBPETokenizer(), "<|endoftext|>"
     made.train_from_iterator(TEXT * 3, 400, special_tokens=[end], show_progress=False)
     return PreTrainedTokenizerFast(tokenizer_object=made._tokenizer, bos_token=end, eos_token=end, pad_token=end)
 
 
-def unigram() -> PreTrainedTokenizerFast:
+def train_unigram() -> PreTrainedTokenizerFast:
     """As T5's, which sentencepiece trains."""
     made, special = SentencePieceUnigramTokenizer(), ["<pad>", "</s>", "<unk>"]
     made.train_from_iterator(TEXT * 3, 120, special_tokens=special, unk_token="<unk>", show_progress=False)
@@ -80,7 +80,7 @@ def unigram() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=made._tokenizer, **names)
 
 
-def byte_fallback() -> PreTrainedTokenizerFast:
+def train_byte_fallback() -> PreTrainedTokenizerFast:
     """As Llama 2's and Phi-3's: BPE over words that begin with a mark, and bytes for what it does not know."""
     made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
@@ -92,7 +92,7 @@ def byte_fallback() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=made, **names)
 
 
-def word_piece() -> PreTrainedTokenizerFast:
+def train_word_piece() -> PreTrainedTokenizerFast:
     """As BERT's."""
     made = BertWordPieceTokenizer()
     special = ["[PAD]", "[unused0]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -101,11 +101,11 @@ def word_piece() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=made._tokenizer, **names)
 
 
-TOKENIZERS = {"phi3": byte_fallback, "llama": byte_level, "llama-tied": byte_level, "gpt2": byte_level}
-TOKENIZERS |= {"bert": word_piece, "t5": unigram}
+TOKENIZERS = dict.fromkeys(("llama", "llama-tied", "gpt2"), train_byte_level)
+TOKENIZERS |= {"phi3": train_byte_fallback, "bert": train_word_piece, "t5": train_unigram}
 
 
-def tiny(family: str, rows: int = 408) -> torch.nn.Module:
+def make_tiny(family: str, rows: int = 408) -> torch.nn.Module:
     """A model of a family with random weights, in eval mode: two layers, d = 32, ``rows`` tokens."""
     kind, sizes = MODELS[family]
     torch.manual_seed(0)
@@ -115,18 +115,18 @@ def tiny(family: str, rows: int = 408) -> torch.nn.Module:
     return model.eval()
 
 
-def logits(model: torch.nn.Module, batch: dict) -> torch.Tensor:
+def compute_logits(model: torch.nn.Module, batch: dict) -> torch.Tensor:
     with torch.no_grad():
         return model(**batch).logits
 
 
-def batch_for(tokenizer: PreTrainedTokenizerFast) -> dict:
+def make_batch(tokenizer: PreTrainedTokenizerFast) -> dict:
     """Inputs of two sentences, and labels."""
     made = tokenizer(TEXT[:2], return_tensors="pt", padding=True, return_token_type_ids=False)
     return {**made, "labels": made["input_ids"].clone()}
 
 
-def rows_for(tokenizer: PreTrainedTokenizerFast) -> int:
+def count_rows(tokenizer: PreTrainedTokenizerFast) -> int:
     """Embeddings of a model, padded as models pad theirs to a multiple."""
     return -(-(len(tokenizer) + 1) // 8) * 8
 
@@ -146,10 +146,9 @@ def tokenizers() -> dict:
 @pytest.fixture(scope="session")
 def indexes(tokenizers, senses) -> dict:
     """Family -> its unit index, which has some embeddings more than the tokenizer has tokens."""
-    made = {}
-    for tokenizer in {id(t): t for t in tokenizers.values()}.values():
-        made[id(tokenizer)] = build_index(tokenizer, rows_for(tokenizer), senses, language="en", order=2, rank=3)
-    return {family: made[id(tokenizer)] for family, tokenizer in tokenizers.items()}
+    options = {"language": "en", "order": 2, "rank": 3}
+    made = {each: build_index(each, count_rows(each), senses, **options) for each in set(tokenizers.values())}
+    return {family: made[tokenizer] for family, tokenizer in tokenizers.items()}
 
 
 @pytest.fixture(params=MODELS)
@@ -160,12 +159,12 @@ def family(request) -> str:
 @pytest.fixture
 def model(family, tokenizers):
     """A tiny stock model."""
-    return tiny(family, rows_for(tokenizers[family]))
+    return make_tiny(family, count_rows(tokenizers[family]))
 
 
 @pytest.fixture
 def batch(family, tokenizers) -> dict:
-    return batch_for(tokenizers[family])
+    return make_batch(tokenizers[family])
 
 
 @pytest.fixture
@@ -174,6 +173,6 @@ def small(indexes):
 
     def make(family: str, **options) -> torch.nn.Module:
         index = indexes[family]
-        return compress_embeddings(tiny(family, index.num_words), index=index, **SMALL, **options)
+        return compress_embeddings(make_tiny(family, index.num_words), index=index, **SMALL, **options)
 
     return make

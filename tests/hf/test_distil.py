@@ -17,14 +17,14 @@ from fairseq_see.errors import SeeError
 from fairseq_see.hf import compress_embeddings
 from fairseq_see.hf.distillation import IGNORED, PAPER, DistillationTrainer
 from tests.helpers import ROOT
-from tests.hf.conftest import rows_for, tiny
+from tests.hf.conftest import count_rows, make_tiny
 
 STAGES = Stages(
     start=Weights(embedding=5.0, hidden=0.4), formal=Weights(kl=0.7, embedding=3.0, hidden=0.2, ce=1.0), updates=1
 )
 
 
-def examples(rows, count=12, seed=0):
+def make_examples(rows, count=12, seed=0):
     """Sequences of 4 to 9 tokens; of every other one the beginning is not to be learned."""
     generator = torch.Generator().manual_seed(seed)
     made = []
@@ -35,7 +35,7 @@ def examples(rows, count=12, seed=0):
     return made
 
 
-def arguments(folder: Path, **options) -> TrainingArguments:
+def make_arguments(folder: Path, **options) -> TrainingArguments:
     options = {"per_device_train_batch_size": 2, "logging_steps": 1, "save_strategy": "no", **options}
     options = {"learning_rate": 1e-2, "lr_scheduler_type": "constant", "max_grad_norm": 0.0, **options}
     return TrainingArguments(str(folder), use_cpu=True, report_to="none", disable_tqdm=True, **options)
@@ -43,7 +43,7 @@ def arguments(folder: Path, **options) -> TrainingArguments:
 
 def make(folder, teacher, student, data=None, stages=STAGES, layers="all", temperature=1.0, **options):
     return DistillationTrainer(
-        *(student, arguments(folder, **options)),
+        *(student, make_arguments(folder, **options)),
         teacher=teacher,
         stages=stages,
         layers=layers,
@@ -55,19 +55,19 @@ def make(folder, teacher, student, data=None, stages=STAGES, layers="all", tempe
 
 @pytest.fixture(scope="module")
 def models(tokenizers, indexes):
-    """Family -> a teacher, and a student that was it before its tables were compressed."""
+    """Family -> a teacher, and a student that was it before its embeddings were compressed."""
 
     def build(family):
-        teacher = tiny(family, rows_for(tokenizers[family]))
+        teacher = make_tiny(family, count_rows(tokenizers[family]))
         return teacher, compress_embeddings(copy.deepcopy(teacher), ratio=2, index=indexes[family])
 
     return build
 
 
-def sentence_by_sentence(student, teacher, data, temperature):
-    """Eq. 5 to 8 without a mask, a batch or a hook: each sentence alone, only real tokens, tables in full."""
+def sum_losses_by_sentence(student, teacher, data, temperature):
+    """Eq. 5 to 8 without a mask, a batch or a hook: each sentence alone, no padding, matrices in full."""
     total = dict.fromkeys(("ce", "kl", "embedding", "hidden"), 0.0)
-    tables = [model.get_input_embeddings().weight for model in (student, teacher)]
+    matrices = [model.get_input_embeddings().weight for model in (student, teacher)]
     for example in data:
         ids, labels = example["input_ids"], example["labels"]
         outputs = [model(torch.tensor([ids]), output_hidden_states=True) for model in (student, teacher)]
@@ -80,30 +80,30 @@ def sentence_by_sentence(student, teacher, data, temperature):
         states = list(zip(*(output.hidden_states for output in outputs), strict=True))
         for ours, theirs in states:
             total["hidden"] += sum(float(d.square().mean()) for d in (ours - theirs)[0]) / len(states)
-        total["embedding"] += sum(float((tables[0][i] - tables[1][i]).square().mean()) for i in ids)
+        total["embedding"] += sum(float((matrices[0][i] - matrices[1][i]).square().mean()) for i in ids)
     return total
 
 
 @pytest.mark.parametrize("family", ["phi3", "gpt2"])
 @pytest.mark.parametrize("stage", ["start", "formal"])
 def test_losses_are_the_papers(tmp_path, models, family, stage):
-    """Rows are those of the table also where, as in GPT-2, layer 0 is a row and a position."""
+    """Embeddings are those of the matrix also where, as in GPT-2, layer 0 adds a position to them."""
     teacher, student = (model.double() for model in models(family))
     for module in student.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    data = examples(teacher.config.vocab_size, 4)
+    data = make_examples(teacher.config.vocab_size, 4)
     trainer = make(tmp_path, teacher, student, temperature=2.0)
     trainer.state.global_step = int(stage == "formal")
     tokens = sum(label != IGNORED for example in data for label in example["labels"][1:])
     with torch.no_grad():
-        expected = sentence_by_sentence(student, teacher, data, 2.0)
+        expected = sum_losses_by_sentence(student, teacher, data, 2.0)
     weights = STAGES.choose(trainer.state.global_step, 1)
     loss = trainer.compute_loss(student.train(), collate(data), num_items_in_batch=3 * tokens)
     for name, weight in weights._asdict().items():
         assert (name in trainer._logged) == (weight > 0)
         if weight:
-            # Compressed tables compute in single precision.
+            # Compressed embeddings compute in single precision.
             found = float(trainer._logged[name][0]) * 3 * tokens
             assert found == pytest.approx(expected[name], rel=1e-5), name
     total = sum(weight * expected[name] for name, weight in weights._asdict().items())
@@ -112,7 +112,7 @@ def test_losses_are_the_papers(tmp_path, models, family, stage):
 
 def test_chosen_layers_are_compared(tmp_path, models):
     teacher, student = models("phi3")
-    batch = collate(examples(teacher.config.vocab_size, 2))
+    batch = collate(make_examples(teacher.config.vocab_size, 2))
     stages = Stages(Weights(), Weights(hidden=1.0))
     trainer = make(tmp_path, teacher, student, stages=stages, layers="0,2:1")
     loss = trainer.compute_loss(student.train(), batch, num_items_in_batch=1)
@@ -126,7 +126,7 @@ def test_chosen_layers_are_compared(tmp_path, models):
 @pytest.mark.parametrize("updates", [0, 1])
 def test_an_update_may_be_split_into_batches(tmp_path, models, updates):
     teacher, student = models("llama-tied")
-    data, weights, logs = examples(teacher.config.vocab_size, 4), [], []
+    data, weights, logs = make_examples(teacher.config.vocab_size, 4), [], []
     for batch in (4, 1):
         model = copy.deepcopy(student)
         options = {"per_device_train_batch_size": batch, "gradient_accumulation_steps": 4 // batch}
@@ -166,7 +166,7 @@ def test_two_processes_make_the_update_of_one(tmp_path):
 
 def test_terms_are_logged_and_the_stage_changes_after_its_epochs(tmp_path, models):
     teacher, student = models("phi3")
-    original, data = copy.deepcopy(teacher.state_dict()), examples(teacher.config.vocab_size, 6)
+    original, data = copy.deepcopy(teacher.state_dict()), make_examples(teacher.config.vocab_size, 6)
     stages = STAGES._replace(updates=0, epochs=2)
     trainer = make(tmp_path, teacher, student, data, stages, num_train_epochs=3, save_strategy="epoch")
     trainer.train()
@@ -186,7 +186,7 @@ def test_terms_are_logged_and_the_stage_changes_after_its_epochs(tmp_path, model
 
 def test_a_log_of_several_updates_has_their_means(tmp_path, models):
     teacher, student = models("phi3")
-    data, means = examples(teacher.config.vocab_size, 8), []
+    data, means = make_examples(teacher.config.vocab_size, 8), []
     for every in (1, 4):
         trainer = make(tmp_path, teacher, copy.deepcopy(student), data, max_steps=4, logging_steps=every)
         trainer.train()
@@ -202,7 +202,7 @@ def test_a_log_of_several_updates_has_their_means(tmp_path, models):
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, models, step):
     """GPT-2, whose dropout draws random numbers; resumed in the middle of the start stage and of an epoch after it."""
     teacher, student = models("gpt2")
-    data, ends = examples(teacher.config.vocab_size, 6), []
+    data, ends = make_examples(teacher.config.vocab_size, 6), []
     stages = STAGES._replace(updates=0, epochs=1)
     for resume in (None, str(tmp_path / f"checkpoint-{step}")):
         model = copy.deepcopy(student)
@@ -217,7 +217,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, models, step):
 def test_half_precision_and_checkpointing(tmp_path, models):
     """The teacher in bfloat16, the student's forward in autocast, activations computed again."""
     teacher, student = models("phi3")
-    data, logs = examples(teacher.config.vocab_size, 8), []
+    data, logs = make_examples(teacher.config.vocab_size, 8), []
     for half in (False, True):
         taught_by = copy.deepcopy(teacher).bfloat16() if half else teacher
         options = {"num_train_epochs": 2, "bf16": half, "activation_checkpointing": half}
@@ -232,7 +232,7 @@ def test_half_precision_and_checkpointing(tmp_path, models):
 
 def test_labels_are_smoothed_as_transformers_does(tmp_path, models):
     teacher, student = models("llama")
-    batch = collate(examples(teacher.config.vocab_size, 3))
+    batch = collate(make_examples(teacher.config.vocab_size, 3))
     trainer = make(tmp_path, teacher, student, stages=Stages(Weights(), Weights(ce=1.0), 0), label_smoothing_factor=0.2)
     loss = trainer.compute_loss(student.train(), batch)
     expected = trainer.label_smoother(student(**batch), batch["labels"], shift_labels=True)
@@ -241,7 +241,7 @@ def test_labels_are_smoothed_as_transformers_does(tmp_path, models):
 
 def test_evaluation_is_cross_entropy(tmp_path, models):
     teacher, student = models("llama")
-    data = examples(teacher.config.vocab_size, 2)
+    data = make_examples(teacher.config.vocab_size, 2)
     trainer = make(tmp_path, teacher, student, label_smoothing_factor=0.1, per_device_eval_batch_size=2)
     found = trainer.evaluate(data)["eval_loss"]
     with torch.no_grad():
@@ -254,9 +254,9 @@ def test_what_cannot_be_compared_is_refused(tmp_path, models):
     rows = teacher.config.vocab_size
     for other, message in (
         (student, "teacher is the student itself"),
-        (tiny("bert", rows), "the teacher, a BertForMaskedLM, is no causal language model"),
-        (tiny("t5", rows), "the teacher, a T5ForConditionalGeneration, is no causal language model"),
-        (tiny("llama", rows + 8), f"teacher has {rows + 8} tokens, the student {rows}"),
+        (make_tiny("bert", rows), "the teacher, a BertForMaskedLM, is no causal language model"),
+        (make_tiny("t5", rows), "the teacher, a T5ForConditionalGeneration, is no causal language model"),
+        (make_tiny("llama", rows + 8), f"teacher has {rows + 8} tokens, the student {rows}"),
     ):
         with pytest.raises(SeeError, match=message):
             make(tmp_path, other, student)

@@ -42,7 +42,7 @@ KINDS = {
 }
 
 
-def model_of(kind: str) -> torch.nn.Module:
+def build_model(kind: str) -> torch.nn.Module:
     """A tiny model of a family, in eval mode, its embeddings and biases random."""
     family, (suffix, others) = kind.split()[0], KINDS[kind]
     config = getattr(transformers, "Gemma3TextConfig" if family == "Gemma3" else f"{family}Config")
@@ -54,7 +54,7 @@ def model_of(kind: str) -> torch.nn.Module:
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_round_trips(kind, tmp_path):
-    model = model_of(kind)
+    model = build_model(kind)
     batch = {"input_ids": torch.tensor([[5, 6, 7, 8, 9, 10]])}
     if model.config.is_encoder_decoder:
         batch["decoder_input_ids"] = torch.tensor([[2, 6, 7]])

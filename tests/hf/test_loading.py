@@ -21,8 +21,8 @@ from transformers.quantizers import auto
 from fairseq_see.embeddings import REGISTRY
 from fairseq_see.embeddings.buffers import CodeBuffer
 from fairseq_see.errors import SeeError
-from fairseq_see.hf import compress_embeddings, compressed_embeddings, materialise, ship
-from tests.hf.conftest import batch_for, logits, tiny
+from fairseq_see.hf import compress_embeddings, get_compressed_embeddings, materialise, ship, surgery
+from tests.hf.conftest import compute_logits, make_batch, make_tiny
 from tests.hf.test_compress import OPTIONS, TIED
 
 
@@ -40,15 +40,16 @@ def saved(small, tmp_path):
 
 def test_round_trip_without_a_dense_copy(family, compressed, batch, tmp_path):
     compressed.save_pretrained(tmp_path)
-    tensors = load_file(tmp_path / "model.safetensors")
-    dense = [name for name, tensor in tensors.items() if tensor.shape == compressed.get_input_embeddings().weight.shape]
-    assert dense == ([] if compressed.config.quantization_config.output == "tied" else ["lm_head.weight"])
+    tensors, embedding = load_file(tmp_path / "model.safetensors"), compressed.get_input_embeddings()
+    dense = [name for name, tensor in tensors.items() if tensor.shape == embedding.weight.shape]
+    assert dense == ([] if family in TIED else ["lm_head.weight"])
+    assert family not in TIED or compressed.get_output_embeddings().embedding is embedding
     # Each tensor is stored once.
     parameters = sum(tensor.numel() for name, tensor in tensors.items() if "version" not in name)
     assert parameters == sum(parameter.numel() for parameter in compressed.parameters())
     again, info = type(compressed).from_pretrained(tmp_path, output_loading_info=True)
     assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"]
-    assert logits(again, batch).equal(logits(compressed, batch))
+    assert compute_logits(again, batch).equal(compute_logits(compressed, batch))
     again.save_pretrained(tmp_path / "again")
     for name in ("model.safetensors", "config.json"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / name).read_bytes()
@@ -58,7 +59,7 @@ def test_round_trip_without_a_dense_copy(family, compressed, batch, tmp_path):
 def test_files_take_the_bytes_of_the_footprint(method, indexes, tmp_path):
     """In half precision; beside them are a header for codes, and the number that binds config and weights."""
     index, options = indexes["llama-tied"], OPTIONS.get(method, {})
-    model = compress_embeddings(tiny("llama-tied"), method=method, index=index, ratio=None, **options)
+    model = compress_embeddings(make_tiny("llama-tied"), method=method, index=index, ratio=None, **options)
     embedding = ship(model.to(torch.float16)).get_input_embeddings()
     wanted = embedding.table()
     model.save_pretrained(tmp_path)
@@ -78,20 +79,14 @@ def test_files_take_the_bytes_of_the_footprint(method, indexes, tmp_path):
     assert (tmp_path / "README.md").read_text() == "mine"
 
 
-def exchange(model, name: str) -> None:
-    """What PEFT's modules_to_save leaves of a module: a copy of its own, trained."""
-    copied = copy.deepcopy(model.get_submodule(name))
-    with torch.no_grad():
-        for parameter in copied.parameters():
-            parameter.mul_(1.5)
-    model.set_submodule(name, copied)
-
-
 @pytest.mark.parametrize("side", ["input", "output"])
 def test_an_untied_model_is_saved_as_it_is(family, model, batch, side, tmp_path):
+    """PEFT's modules_to_save leaves a trained copy in the place of a module."""
     compress_embeddings(model, method="low_rank", ratio=4)
-    names = {module: name for name, module in model.named_modules()}
-    exchange(model, names[model.get_input_embeddings() if side == "input" else model.get_output_embeddings()])
+    module = model.get_input_embeddings() if side == "input" else model.get_output_embeddings()
+    model.set_submodule(surgery.find_name(model, module), copied := copy.deepcopy(module))
+    for parameter in copied.parameters():
+        parameter.data.mul_(1.5)
     if family == "t5" and side == "input":
         with pytest.raises(SeeError, match=r"encoder\.embed_tokens had the input embedding and now has another"):
             model.save_pretrained(tmp_path)
@@ -100,47 +95,47 @@ def test_an_untied_model_is_saved_as_it_is(family, model, batch, side, tmp_path)
     if family == "bert":
         # PEFT declares the embeddings untied; the biases stay tied.
         model.config.tie_word_embeddings = False
-    wanted = logits(model, batch)
+    wanted = compute_logits(model, batch)
     model.save_pretrained(tmp_path)
     again, info = type(model).from_pretrained(tmp_path, output_loading_info=True)
-    assert not info["missing_keys"] and logits(again, batch).equal(wanted)
-    torch.testing.assert_close(logits(materialise(again), batch), wanted)
-    torch.testing.assert_close(logits(materialise(model), batch), wanted)
+    assert not info["missing_keys"] and compute_logits(again, batch).equal(wanted)
+    torch.testing.assert_close(compute_logits(materialise(again), batch), wanted)
+    torch.testing.assert_close(compute_logits(materialise(model), batch), wanted)
 
 
 @pytest.mark.parametrize("family", TIED)
 def test_a_tied_model_that_is_declared_untied(family, compressed, batch, tmp_path):
     """As PEFT leaves it when it merges an adapter."""
-    wanted = logits(compressed, batch)
+    wanted = compute_logits(compressed, batch)
     compressed.config.tie_word_embeddings = False
     compressed.save_pretrained(tmp_path / "small")
     again = type(compressed).from_pretrained(tmp_path / "small")
-    assert logits(again, batch).equal(wanted)
+    assert compute_logits(again, batch).equal(wanted)
     again.config.tie_word_embeddings = False
     materialise(again).save_pretrained(tmp_path / "stock")
-    torch.testing.assert_close(logits(type(again).from_pretrained(tmp_path / "stock"), batch), wanted)
+    torch.testing.assert_close(compute_logits(type(again).from_pretrained(tmp_path / "stock"), batch), wanted)
 
 
 def test_a_replaced_output_layer_is_saved_as_it_is(family, model, batch, tmp_path):
     compress_embeddings(model, method="low_rank", ratio=4)
     bias = getattr(model.get_output_embeddings(), "bias", None) is not None
     model.set_output_embeddings(torch.nn.Linear(32, model.config.vocab_size, bias=bias))
-    wanted = logits(model, batch)
+    wanted = compute_logits(model, batch)
     model.save_pretrained(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["quantization_config"]["output"] == "dense"
-    assert logits(type(model).from_pretrained(tmp_path), batch).equal(wanted)
+    assert compute_logits(type(model).from_pretrained(tmp_path), batch).equal(wanted)
 
 
 def test_a_changed_inference_mode_is_saved(tmp_path):
-    model = compress_embeddings(tiny("llama"), method="low_rank", ratio=4, output="untied")
+    model = compress_embeddings(make_tiny("llama"), method="low_rank", ratio=4, output="untied")
     model.get_input_embeddings().inference = "factored"
     model.save_pretrained(tmp_path)
-    again = compressed_embeddings(AutoModelForCausalLM.from_pretrained(tmp_path))
+    again = get_compressed_embeddings(AutoModelForCausalLM.from_pretrained(tmp_path))
     assert {side: embedding.inference for side, embedding in again.items()} == {"input": "factored", "output": "cached"}
 
 
 def test_an_exchanged_input_embedding_is_refused(tmp_path):
-    model = compress_embeddings(tiny("llama"), method="low_rank", ratio=4)
+    model = compress_embeddings(make_tiny("llama"), method="low_rank", ratio=4)
     model.set_input_embeddings(torch.nn.Embedding(408, 32))
     with pytest.raises(SeeError, match="has no compressed embeddings"):
         model.save_pretrained(tmp_path)
@@ -204,9 +199,9 @@ def test_damaged_files(saved):
 def test_state_dict_round_trip(family, compressed, small, batch):
     """torch's own way, strictly, as trainers go back to their best checkpoint."""
     other = small(family, seed=9)
-    assert not logits(other, batch).equal(logits(compressed, batch))
+    assert not compute_logits(other, batch).equal(compute_logits(compressed, batch))
     other.load_state_dict(compressed.state_dict())
-    assert logits(other, batch).equal(logits(compressed, batch))
+    assert compute_logits(other, batch).equal(compute_logits(compressed, batch))
 
 
 @pytest.mark.parametrize(
@@ -222,12 +217,12 @@ def test_loading_options(family, compressed, batch, tmp_path, asked):
     assert again.get_input_embeddings().table().equal(table)
     # A bias is added after scores are rounded, where a linear layer adds it before.
     stock = materialise(copy.deepcopy(again))
-    torch.testing.assert_close(logits(again, batch), logits(stock, batch), atol=0.02, rtol=0.02)
+    torch.testing.assert_close(compute_logits(again, batch), compute_logits(stock, batch), atol=0.02, rtol=0.02)
 
 
 def test_auto_classes_and_other_heads(small, tokenizers, tmp_path):
     """A classifier, and the bare encoder, of a masked language model."""
-    batch, model = batch_for(tokenizers["bert"]), small("bert")
+    batch, model = make_batch(tokenizers["bert"]), small("bert")
     del batch["labels"]
     model.save_pretrained(tmp_path)
     classifier = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
@@ -238,14 +233,14 @@ def test_auto_classes_and_other_heads(small, tokenizers, tmp_path):
         assert classifier.bert(**batch).last_hidden_state.equal(wanted)
     classifier.save_pretrained(tmp_path / "classifier")
     again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "classifier")
-    assert logits(again, batch).equal(logits(classifier, batch))
+    assert compute_logits(again, batch).equal(compute_logits(classifier, batch))
     back = BertForMaskedLM.from_pretrained(tmp_path / "classifier")
     assert back.get_output_embeddings().embedding is back.get_input_embeddings()
 
 
 def test_the_trainer(saved, tokenizers):
     """It trains a loaded model, saves, resumes and takes the best checkpoint back."""
-    batch = batch_for(tokenizers["gpt2"])
+    batch = make_batch(tokenizers["gpt2"])
     data = [{name: value[i] for name, value in batch.items()} for i in range(2)] * 4
     model = AutoModelForCausalLM.from_pretrained(saved)
     start = model.get_input_embeddings().table().detach().clone()
@@ -256,19 +251,19 @@ def test_the_trainer(saved, tokenizers):
     trainer.train()
     assert not model.get_input_embeddings().table().equal(start)
     best = AutoModelForCausalLM.from_pretrained(trainer.state.best_model_checkpoint)
-    assert logits(best, batch).equal(logits(model.eval(), batch))
+    assert compute_logits(best, batch).equal(compute_logits(model.eval(), batch))
     trainer.train(resume_from_checkpoint=True)
 
 
 def test_layers_are_offloaded_and_embeddings_are_not(small, tokenizers, tmp_path):
-    batch, model = batch_for(tokenizers["llama-tied"]), small("llama-tied")
+    batch, model = make_batch(tokenizers["llama-tied"]), small("llama-tied")
     model.save_pretrained(tmp_path)
     parts = ("model.embed_tokens", "model.layers.0", "model.layers.1", "model.norm", "model.rotary_emb", "lm_head")
     places = dict.fromkeys(parts, "cpu")
     again = AutoModelForCausalLM.from_pretrained(
         tmp_path, device_map={**places, "model.layers.0": "disk"}, offload_folder=tmp_path / "disk"
     )
-    assert logits(again, batch).equal(logits(model, batch))
+    assert compute_logits(again, batch).equal(compute_logits(model, batch))
     for part, name in (("model.embed_tokens", "model.embed_tokens"), ("lm_head", r"lm_head\.embedding")):
         with pytest.raises(SeeError, match=f"embedding {name} cannot be offloaded to disk"):
             AutoModelForCausalLM.from_pretrained(tmp_path, device_map={**places, part: "disk"})
@@ -276,15 +271,15 @@ def test_layers_are_offloaded_and_embeddings_are_not(small, tokenizers, tmp_path
 
 def test_copies_and_pickles(small, tokenizers):
     """What is put on the model itself belongs to the copy."""
-    batch, model = batch_for(tokenizers["t5"]), small("t5")
+    batch, model = make_batch(tokenizers["t5"]), small("t5")
     rows = model.config.vocab_size
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        assert logits(other, batch).equal(logits(model, batch))
+        assert compute_logits(other, batch).equal(compute_logits(model, batch))
         assert other.resize_token_embeddings(rows) is other.get_input_embeddings() is other.encoder.embed_tokens
         other.load_state_dict(model.state_dict())
 
 
 def test_compressing_while_loading_is_refused(small, tmp_path):
-    tiny("gpt2").save_pretrained(tmp_path)
+    make_tiny("gpt2").save_pretrained(tmp_path)
     with pytest.raises(SeeError, match="load the stock model without"):
         AutoModelForCausalLM.from_pretrained(tmp_path, quantization_config=small("gpt2").config.quantization_config)

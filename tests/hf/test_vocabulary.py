@@ -9,7 +9,7 @@ from fairseq_see.errors import SeeError
 from fairseq_see.hf import build_index, read_vocabulary
 
 
-def tokenizer_of(tokens: list[str], model=models.BPE, **special: str) -> PreTrainedTokenizerFast:
+def make_tokenizer(tokens: list[str], model=models.BPE, **special: str) -> PreTrainedTokenizerFast:
     """A tokenizer whose vocabulary is a list."""
     vocabulary = {token: i for i, token in enumerate(tokens)}
     made = Tokenizer(model(vocabulary, []) if model is models.BPE else model(vocabulary, unk_token="[UNK]"))
@@ -17,7 +17,7 @@ def tokenizer_of(tokens: list[str], model=models.BPE, **special: str) -> PreTrai
     return PreTrainedTokenizerFast(tokenizer_object=made, **special)
 
 
-def units(index, row: int) -> tuple[list[list[str]], list[str]]:
+def name_units(index, row: int) -> tuple[list[list[str]], list[str]]:
     """Names of a row's sememes, sense by sense, and of its morphemes; padding left out."""
     slots = index.sense_groups[index.sense_offsets[row] : index.sense_offsets[row + 1]]
     senses = [[index.sememes[i] for i in index.groups[slot]] for slot in slots]
@@ -57,7 +57,7 @@ WORDS = ["[PAD]", "[unused0]", "bank", "##bank", "the", "##ing", "##", "[UNK]"]
 )
 def test_symbols(tokens, special, symbols, kinds):
     model = models.WordPiece if "[UNK]" in tokens else models.BPE
-    vocabulary, counted = read_vocabulary(tokenizer_of(tokens, model, **special), len(tokens) + 1)
+    vocabulary, counted = read_vocabulary(make_tokenizer(tokens, model, **special), len(tokens) + 1)
     last = f"madeupword{len(tokens):04d}"
     assert [*symbols, last] == list(vocabulary.symbols)
     assert counted == kinds
@@ -65,21 +65,21 @@ def test_symbols(tokens, special, symbols, kinds):
 
 def test_words_take_senses_and_other_subwords_do_not(senses):
     for tokens, model in ((BYTES, models.BPE), (PIECES, models.BPE), (WORDS, models.WordPiece)):
-        tokenizer = tokenizer_of(tokens, model, **({"unk_token": "[UNK]"} if model is models.WordPiece else {}))
+        tokenizer = make_tokenizer(tokens, model, **({"unk_token": "[UNK]"} if model is models.WordPiece else {}))
         options = {"language": "en", "morphology": {"en": "characters"}}
         index = build_index(tokenizer, len(tokens), senses, **options)
         subword = "##bank" if model is models.WordPiece else "bank"
         word = tokens[[token.strip("Ġ▁") == "bank" for token in tokens].index(True)]
-        assert units(index, tokens.index(word))[0] == [["institution", "finance"], ["land", "water", "edge"]]
-        assert units(index, tokens.index(subword))[0] == []
+        assert name_units(index, tokens.index(word))[0] == [["institution", "finance"], ["land", "water", "edge"]]
+        assert name_units(index, tokens.index(subword))[0] == []
         # The mark distinguishes the subword from the word, and both share the rest.
-        assert units(index, tokens.index(word))[1] != units(index, tokens.index(subword))[1]
+        assert name_units(index, tokens.index(word))[1] != name_units(index, tokens.index(subword))[1]
         index = build_index(tokenizer, len(tokens), senses, piece_senses=True, **options)
-        assert len(units(index, tokens.index(subword))[0]) == 2
+        assert len(name_units(index, tokens.index(subword))[0]) == 2
 
 
 def test_added_tokens_are_words_as_they_are_written(senses):
-    tokenizer = tokenizer_of(BYTES, eos_token="<|end|>")
+    tokenizer = make_tokenizer(BYTES, eos_token="<|end|>")
     tokenizer.add_tokens(["garden"])
     tokenizer.add_special_tokens({"additional_special_tokens": ["[tool call]"]})
     vocabulary, _ = read_vocabulary(tokenizer)

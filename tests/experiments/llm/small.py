@@ -14,7 +14,7 @@ GOOD, BAD = ["wonderful", "friendly", "delightful"], ["terrible", "unfriendly", 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def sentences(number: int, seed: int) -> list[tuple[str, int]]:
+def make_sentences(number: int, seed: int) -> list[tuple[str, int]]:
     """Opinions, and whether they are good."""
     rng = random.Random(seed)
     labels = [i % 2 for i in range(number)]
@@ -24,7 +24,7 @@ def sentences(number: int, seed: int) -> list[tuple[str, int]]:
     ]
 
 
-def articles(number: int, seed: int) -> list[dict]:
+def make_articles(number: int, seed: int) -> list[dict]:
     """Contexts of several sentences with questions about them, as SQuAD is published."""
     rng = random.Random(seed)
     paragraphs = []
@@ -43,28 +43,31 @@ def write_data(folder: Path) -> None:
     """``mlm.txt``, ``sst2`` and ``squad`` of a data folder."""
     for name in ("sst2", "squad"):
         (folder / name).mkdir(parents=True)
-    lines = [text for text, _ in sentences(30, seed=3)]
+    lines = [text for text, _ in make_sentences(30, seed=3)]
     (folder / "mlm.txt").write_text("\n\n".join(lines) + "\n", encoding="utf-8")
     for name, number in (("train", 64), ("validation", 32)):
         rows = [
-            {"sentence": text, "label": label, "idx": i} for i, (text, label) in enumerate(sentences(number, number))
+            {"sentence": text, "label": label, "idx": i}
+            for i, (text, label) in enumerate(make_sentences(number, number))
         ]
         (folder / f"sst2/{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     for name, number in (("train", 16), ("dev", 8)):
-        content = {"version": "1.1", "data": articles(number, number)}
+        content = {"version": "1.1", "data": make_articles(number, number)}
         (folder / f"squad/{name}-v1.1.json").write_text(json.dumps(content), encoding="utf-8")
 
 
-def tokenizer() -> BertTokenizerFast:
+def train_tokenizer() -> BertTokenizerFast:
     """WordPiece, trained on the sentences."""
     made = BertWordPieceTokenizer()
-    text = [text for text, _ in sentences(200, seed=5)] + [p["context"] for p in articles(50, 5)[0]["paragraphs"]]
+    text = [text for text, _ in make_sentences(200, seed=5)] + [
+        p["context"] for p in make_articles(50, 5)[0]["paragraphs"]
+    ]
     made.train_from_iterator([*text, "Who has the?"], 120, special_tokens=SPECIAL, show_progress=False)
     made.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     return BertTokenizerFast(tokenizer_object=made._tokenizer)
 
 
-def model(rows: int, seed: int = 1) -> BertForMaskedLM:
+def build_model(rows: int, seed: int = 1) -> BertForMaskedLM:
     """Two layers, d = 64, random."""
     torch.manual_seed(seed)
     shape = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}

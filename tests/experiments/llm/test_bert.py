@@ -10,7 +10,7 @@ from datasets import Dataset
 from transformers import AutoModelForSequenceClassification
 
 from experiments.llm import bert, glue, minilm
-from experiments.llm.bert import Schedule, classify, perplexity
+from experiments.llm.bert import Schedule, classify, measure_perplexity
 from fairseq_see.errors import SeeError
 from tests.experiments.llm import small
 from tests.helpers import contents, script
@@ -20,7 +20,7 @@ LEXICON = "en\tteacher\t1\thuman teach\nen\tgarden\t1\tland plant\nen\tgood\t1\t
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return small.tokenizer()
+    return small.train_tokenizer()
 
 
 @pytest.fixture(scope="module")
@@ -28,25 +28,27 @@ def folder(tmp_path_factory, tokenizer):
     """A model and data, in a folder whose path has a space."""
     folder = tmp_path_factory.mktemp("with a space")
     small.write_data(folder / "data")
-    small.model(len(tokenizer)).save_pretrained(folder / "model")
+    small.build_model(len(tokenizer)).save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     (folder / "senses.tsv").write_text(LEXICON, encoding="utf-8")
     return folder
 
 
 def test_perplexity_of_a_model_that_knows_nothing_is_the_size_of_its_vocabulary(tokenizer):
-    model = small.model(len(tokenizer))
+    model = small.build_model(len(tokenizer))
     for parameter in model.parameters():
         torch.nn.init.zeros_(parameter)
-    lines = [text for text, _ in small.sentences(20, seed=7)]
-    assert perplexity(model, tokenizer, lines, 64, seed=1) == pytest.approx(len(tokenizer))
+    lines = [text for text, _ in small.make_sentences(20, seed=7)]
+    assert measure_perplexity(model, tokenizer, lines, 64, seed=1) == pytest.approx(len(tokenizer))
     # One that knows how frequent tokens are is better, and the draw depends on nothing but the seed.
     ids = torch.tensor([i for line in tokenizer(lines)["input_ids"] for i in line])
     model.cls.predictions.bias.data = torch.bincount(ids, minlength=len(tokenizer)).add(0.1).log()
-    assert perplexity(model, tokenizer, lines, 64, seed=1) < len(tokenizer) / 3
-    assert perplexity(model, tokenizer, lines, 64, seed=1) != perplexity(model, tokenizer, lines, 64, seed=2)
+    assert measure_perplexity(model, tokenizer, lines, 64, seed=1) < len(tokenizer) / 3
+    assert measure_perplexity(model, tokenizer, lines, 64, seed=1) != measure_perplexity(
+        model, tokenizer, lines, 64, seed=2
+    )
     with pytest.raises(SeeError, match="too short"):
-        perplexity(model, tokenizer, [""], 64, seed=1)
+        measure_perplexity(model, tokenizer, [""], 64, seed=1)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +58,11 @@ def test_perplexity_of_a_model_that_knows_nothing_is_the_size_of_its_vocabulary(
         ("mnli", [0, 1, 2, 0], {"matched accuracy", "mismatched accuracy"}),
     ],
 )
-def test_numbers_are_predicted_and_all_validation_sets_are_scored(tokenizer, tmp_path, name, labels, metrics):
+def test_regression_is_trained_and_all_validation_sets_are_scored(tokenizer, tmp_path, name, labels, metrics):
     task = glue.TASKS[name]
-    texts = [text for text, _ in small.sentences(4, seed=9)]
+    texts = [text for text, _ in small.make_sentences(4, seed=9)]
     rows = Dataset.from_dict({**dict.fromkeys(task.columns, texts), "label": labels})
-    small.model(len(tokenizer)).save_pretrained(tmp_path / "model")
+    small.build_model(len(tokenizer)).save_pretrained(tmp_path / "model")
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model", num_labels=task.labels)
     sets = dict.fromkeys(("train", *task.validation), rows)
     schedule = Schedule(epochs=1, batch_size=4, length=32)
@@ -98,7 +100,7 @@ def test_script_compresses_scores_and_goes_on_from_what_is_there(folder, tmp_pat
         assert row is dense or 2 <= float(row["ratio"].strip("x")) <= 2.06
     table = json.loads((out / "svd-2x/table.json").read_text())["results"]
     assert 0.5 < table["cosine"] < 1
-    # No dense table is stored, and no checkpoint is left.
+    # No dense matrix is stored, and no checkpoint is left.
     size = (out / "svd-2x/model/model.safetensors").stat().st_size
     assert size < (folder / "model/model.safetensors").stat().st_size and not [*out.rglob("*.training")]
     before = contents(out)
@@ -124,17 +126,17 @@ def test_minilm_measures_a_model_of_any_folder(folder, tmp_path, capsys, monkeyp
 
 
 def test_wrong_input_is_one_line(folder, tmp_path, capsys):
-    def error(*words):
+    def read_error(*words):
         with pytest.raises(SystemExit) as end:
             bert.main(["--out", str(tmp_path), *map(str, words)])
         assert end.value.code == 2
         return capsys.readouterr().err.strip().splitlines()[-1]
 
-    assert re.fullmatch(r"error: cannot load .*/none: .*; give a name.*", error("--model", tmp_path / "none"))
+    assert re.fullmatch(r"error: cannot load .*/none: .*; give a name.*", read_error("--model", tmp_path / "none"))
     there = ("--model", folder / "model", "--data", folder / "data")
-    assert "error: cannot read" in error(*there, "--task", "cola")
-    assert "error: cannot get wikitext-2-raw-v1 of Salesforce/wikitext" in error(*there[:2], "--task", "mlm")
-    assert "no token has a sense" in error(*there, "--task", "mlm", "--method", "see", "--ratio", "2")
+    assert "error: cannot read" in read_error(*there, "--task", "cola")
+    assert "error: cannot get wikitext-2-raw-v1 of Salesforce/wikitext" in read_error(*there[:2], "--task", "mlm")
+    assert "no token has a sense" in read_error(*there, "--task", "mlm", "--method", "see", "--ratio", "2")
 
 
 def test_a_line_that_is_no_example_is_named(tmp_path):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments.llm.data import collate, prompt_and_answer, read, split_blocks
+from experiments.llm.data import collate, read, split_blocks, split_record
 from fairseq_see.errors import SeeError
 from fairseq_see.hf.distillation import IGNORED
 
@@ -51,7 +51,7 @@ def test_only_completions_are_learned(tmp_path, tokenizer):
 
 
 def test_questions_are_asked_as_lm_eval_does():
-    assert prompt_and_answer(QUESTION) == ("Question: What lends money?\nAnswer:", " a bank")
+    assert split_record(QUESTION) == ("Question: What lends money?\nAnswer:", " a bank")
 
 
 def test_a_batch_is_padded_behind_its_tokens():

@@ -9,16 +9,16 @@ import pytest
 from safetensors.torch import load_file
 
 from experiments.__main__ import main as laboratory
-from tests.experiments.llm.test_lm_eval import attempts, questions, write_task  # noqa: F401
+from tests.experiments.llm.test_lm_eval import attempts, make_questions, write_task  # noqa: F401
 from tests.helpers import script
-from tests.hf.conftest import TEXT, rows_for, tiny
+from tests.hf.conftest import TEXT, count_rows, make_tiny
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, tokenizers, senses) -> Path:
     """A folder with a model, a text, senses and a task."""
     folder = tmp_path_factory.mktemp("distil")
-    tiny("phi3", rows_for(tokenizers["phi3"])).save_pretrained(folder / "model")
+    make_tiny("phi3", count_rows(tokenizers["phi3"])).save_pretrained(folder / "model")
     tokenizers["phi3"].save_pretrained(folder / "model")
     (folder / "text.txt").write_text("\n".join(TEXT * 4) + "\n", encoding="utf-8")
     senses.save(folder / "senses.tsv")
@@ -26,7 +26,7 @@ def place(tmp_path_factory, tokenizers, senses) -> Path:
     return folder
 
 
-def settings(place: Path, output: Path, **changes) -> list[str | Path]:
+def write_words(place: Path, output: Path, **changes) -> list[str | Path]:
     options = {
         **{"model": place / "model", "data": place / "text.txt", "valid": place / "text.txt", "output": output},
         **{"senses": place / "senses.tsv", "see-ratio": 2, "order": 2, "rank": 3, "length": 32},
@@ -40,7 +40,7 @@ def settings(place: Path, output: Path, **changes) -> list[str | Path]:
 @pytest.fixture(scope="module")
 def done(place) -> tuple[Path, str]:
     """A finished experiment, and what the script printed."""
-    run = script("distil_llm.sh", *settings(place, place / "run"))
+    run = script("distil_llm.sh", *write_words(place, place / "run"))
     assert not run.returncode, run.stderr[-3000:]
     return place / "run", run.stdout
 
@@ -56,7 +56,7 @@ def test_results(done, place):
     assert models["distilled"]["parameters"] == models["compressed"]["parameters"] < models["original"]["parameters"]
     assert models["distilled"]["perplexity"] < 0.5 * models["compressed"]["perplexity"]
     for name, measures in models.items():
-        assert measures["tasks"]["endings"]["questions"] == len(questions())
+        assert measures["tasks"]["endings"]["questions"] == len(make_questions())
         assert f"{measures['perplexity']:.2f}" in printed and name in printed
     assert tokens["dense"]["parameters"] == pytest.approx(tokens["dense"]["share"])
     assert tokens["compressed"]["vocabulary"] == rows == sum(group["rows"] for group in tokens["rows"].values())
@@ -70,17 +70,17 @@ def test_results(done, place):
 def test_what_is_done_is_not_done_again(done, place, attempts):  # noqa: F811
     folder, _ = done
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.*") if path.name != "results.json"}
-    assert laboratory(["distil_llm", *settings(place, folder)]) == 0
+    assert laboratory(["distil_llm", *write_words(place, folder)]) == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert not attempts
 
 
 def test_other_settings_need_another_folder(done, place, capsys):
-    assert laboratory(["distil_llm", *settings(place, done[0], lr=0.1)]) == 2
+    assert laboratory(["distil_llm", *write_words(place, done[0], lr=0.1)]) == 2
     assert "was made with --lr 0.01, not 0.1; choose another folder" in capsys.readouterr().err
     text = (place / "text.txt").read_text()
     (place / "text.txt").write_text(text + "More.\n")
-    assert laboratory(["distil_llm", *settings(place, done[0])]) == 2
+    assert laboratory(["distil_llm", *write_words(place, done[0])]) == 2
     assert re.search(r"--data .*text\.txt \(sha256 \w+\), not .*text\.txt \(sha256 ", capsys.readouterr().err)
     (place / "text.txt").write_text(text)
 
@@ -94,7 +94,7 @@ def test_an_interrupted_training_goes_on(done, place, tmp_path):
     for name in ("distilled.json", "log.json", "tokens.json", "results.json"):
         (folder / name).unlink()
     shutil.rmtree(folder / "training/checkpoint-21")
-    assert laboratory(["distil_llm", *settings(place, folder)]) == 0
+    assert laboratory(["distil_llm", *write_words(place, folder)]) == 0
     found = load_file(folder / "distilled" / "model.safetensors")
     assert found.keys() == expected.keys() and all(found[name].equal(expected[name]) for name in expected)
     results = [json.loads((path / "results.json").read_text())["models"] for path in (folder, done[0])]
@@ -104,7 +104,7 @@ def test_an_interrupted_training_goes_on(done, place, tmp_path):
 def test_embeddings_alone_may_be_trained(place, tmp_path):
     changes = {"train": "tables", "see-args": "vectors=1", "epochs": 1}
     changes |= dict.fromkeys(("see-ratio", "tasks", "task-folder"))
-    assert laboratory(["distil_llm", *settings(place, tmp_path / "run", **changes)]) == 0
+    assert laboratory(["distil_llm", *write_words(place, tmp_path / "run", **changes)]) == 0
     before, after = (load_file(tmp_path / "run" / name / "model.safetensors") for name in ("compressed", "distilled"))
     changed = {name for name, value in after.items() if not value.equal(before[name])}
     assert changed and all(".embed_tokens." in name for name in changed)
@@ -130,7 +130,7 @@ def test_embeddings_alone_may_be_trained(place, tmp_path):
 )
 def test_bad_input_ends_in_one_line(place, tmp_path, capfd, attempts, changes, message):  # noqa: F811
     changes = {"tasks": None, "task-folder": None, "valid": None, **changes}
-    assert laboratory(["distil_llm", *settings(place, tmp_path / "run", **changes)]) == 2
+    assert laboratory(["distil_llm", *write_words(place, tmp_path / "run", **changes)]) == 2
     errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and re.search(message, errors[0]), errors
     assert not (tmp_path / "run" / "results.json").exists()

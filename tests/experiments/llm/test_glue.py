@@ -6,20 +6,20 @@ import pytest
 from experiments.llm.glue import METRICS, TASKS, score
 
 
-def logits(*labels: int) -> np.ndarray:
+def make_logits(*labels: int) -> np.ndarray:
     return np.eye(3)[list(labels)]
 
 
 def test_accuracy_and_f1():
     # 2 of 3 found are right, 2 of 4 right ones are found: F1 = 2 * 2 / (3 + 4).
-    found = score(TASKS["mrpc"], logits(1, 1, 1, 0, 0, 0), np.array([1, 1, 0, 1, 1, 0]))
+    found = score(TASKS["mrpc"], make_logits(1, 1, 1, 0, 0, 0), np.array([1, 1, 0, 1, 1, 0]))
     assert found == pytest.approx({"f1": 400 / 7, "accuracy": 50})
-    assert score(TASKS["mnli"], logits(0, 1, 2, 2), np.array([0, 1, 1, 2])) == {"accuracy": 75}
+    assert score(TASKS["mnli"], make_logits(0, 1, 2, 2), np.array([0, 1, 1, 2])) == {"accuracy": 75}
 
 
 def test_matthews():
     # tp = 2, tn = 1, fp = 1, fn = 1: (2 * 1 - 1 * 1) / sqrt(3 * 3 * 2 * 2)
-    found = score(TASKS["cola"], logits(1, 1, 0, 1, 0), np.array([1, 1, 1, 0, 0]))
+    found = score(TASKS["cola"], make_logits(1, 1, 0, 1, 0), np.array([1, 1, 1, 0, 0]))
     assert found == pytest.approx({"matthews": 100 / 6})
 
 

@@ -16,7 +16,7 @@ from experiments.llm.evaluate import run_tasks
 from experiments.llm.experiment import TASKS
 from fairseq_see.errors import SeeError
 from fairseq_see.hf import compress_embeddings
-from tests.hf.conftest import TEXT, rows_for, tiny
+from tests.hf.conftest import TEXT, count_rows, make_tiny
 
 TASK = """task: {name}
 dataset_path: {path}
@@ -32,7 +32,7 @@ metric_list:
 """
 
 
-def questions() -> list[dict]:
+def make_questions() -> list[dict]:
     """One on each sentence: how does it go on?"""
     words = [line.split() for line in TEXT]
     made = []
@@ -48,7 +48,7 @@ def questions() -> list[dict]:
 
 def write_task(folder: Path) -> None:
     """The task ``endings``, whose questions are beside it; and one whose questions are out of reach."""
-    (folder / "endings.jsonl").write_text("".join(f"{json.dumps(question)}\n" for question in questions()))
+    (folder / "endings.jsonl").write_text("".join(f"{json.dumps(question)}\n" for question in make_questions()))
     kwargs = json.dumps({"data_files": {"test": str(folder / "endings.jsonl")}})
     (folder / "endings.yaml").write_text(TASK.format(name="endings", path="json", kwargs=kwargs))
     (folder / "far.yaml").write_text(TASK.format(name="far_away", path="allenai/ai2_arc", kwargs="{}"))
@@ -69,10 +69,10 @@ def attempts(monkeypatch, tmp_path):
     return made
 
 
-def by_hand(model, tokenizer) -> tuple[float, float]:
+def score_by_hand(model, tokenizer) -> tuple[float, float]:
     """acc and acc_norm: each answer by itself, log probabilities added up token by token."""
     right = [0, 0]
-    for question in questions():
+    for question in make_questions():
         prompt = tokenizer(f"Question: {question['question']}\nAnswer:")["input_ids"]
         scores = []
         for answer in question["choices"]["text"]:
@@ -85,19 +85,19 @@ def by_hand(model, tokenizer) -> tuple[float, float]:
         normed = [score / length for score, length in zip(scores, lengths, strict=True)]
         for i, values in enumerate((scores, normed)):
             right[i] += values.index(max(values)) == gold
-    return right[0] / len(questions()), right[1] / len(questions())
+    return right[0] / len(make_questions()), right[1] / len(make_questions())
 
 
 def test_a_compressed_model_answers_questions(tmp_path, tokenizers, indexes, attempts):
     write_task(tmp_path)
     tokenizer, index = tokenizers["llama-tied"], indexes["llama-tied"]
-    model = compress_embeddings(tiny("llama-tied", rows_for(tokenizer)), ratio=2, index=index)
+    model = compress_embeddings(make_tiny("llama-tied", count_rows(tokenizer)), ratio=2, index=index)
     found = run_tasks(model, tokenizer, ["endings"], tmp_path, batch=3)["endings"]
-    assert (found["acc"], found["acc_norm"]) == pytest.approx(by_hand(model, tokenizer))
+    assert (found["acc"], found["acc_norm"]) == pytest.approx(score_by_hand(model, tokenizer))
     assert found["questions"] == len(TEXT) and 0 < found["acc"] < 1
     variance = found["acc"] * (1 - found["acc"]) / (len(TEXT) - 1)
     assert found["acc_stderr"] == pytest.approx(math.sqrt(variance))
-    # What was saved is the same model to lm-eval, as is one that never holds a table.
+    # What was saved is the same model to lm-eval, as is one that never holds a matrix.
     model.save_pretrained(tmp_path / "saved")
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "saved")
     loaded.get_input_embeddings().inference = "factored"
@@ -120,12 +120,12 @@ def test_questions_that_are_out_of_reach(tmp_path, tokenizers, attempts):
     write_task(tmp_path)
     tokenizer = tokenizers["llama"]
     with pytest.raises(SeeError, match=r"lm-eval cannot do far_away: .*allenai/ai2_arc") as error:
-        run_tasks(tiny("llama", rows_for(tokenizer)), tokenizer, ["far_away"], tmp_path)
+        run_tasks(make_tiny("llama", count_rows(tokenizer)), tokenizer, ["far_away"], tmp_path)
     assert "\n" not in str(error.value) and not attempts
 
 
 def test_lm_eval_has_arc_under_our_names(tokenizers, attempts):
     tokenizer, folder = tokenizers["llama"], Path(lm_eval.__file__).parent / "tasks/arc"
     with pytest.raises(SeeError, match="lm-eval cannot do arc_challenge, arc_easy"):
-        run_tasks(tiny("llama", rows_for(tokenizer)), tokenizer, TASKS["arc"], folder)
+        run_tasks(make_tiny("llama", count_rows(tokenizer)), tokenizer, TASKS["arc"], folder)
     assert not attempts

@@ -13,30 +13,30 @@ from tests.experiments.llm import small
 
 @pytest.fixture(scope="module")
 def tokenizer() -> BertTokenizerFast:
-    return small.tokenizer()
+    return small.train_tokenizer()
 
 
-def questions(number: int) -> list[dict]:
+def make_questions(number: int) -> list[dict]:
     rows = []
-    for paragraph in small.articles(number, seed=number)[0]["paragraphs"]:
+    for paragraph in small.make_articles(number, seed=number)[0]["paragraphs"]:
         (question,) = paragraph["qas"]
         answers = {name: [answer[name] for answer in question["answers"]] for name in ("text", "answer_start")}
         rows.append({"question": question["question"], "context": paragraph["context"], "answers": answers})
     return rows
 
 
-def columns(rows: list[dict]) -> dict:
+def make_columns(rows: list[dict]) -> dict:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def as_rows(table: dict) -> list[dict]:
+def make_rows(table: dict) -> list[dict]:
     return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
 
 
 @pytest.mark.parametrize("length", [20, 64])
 def test_scores_that_know_the_answer_find_it(tokenizer, length):
-    rows = questions(12)
-    windows = as_rows(squad.split_windows(columns(rows), tokenizer, length))
+    rows = make_questions(12)
+    windows = make_rows(squad.split_windows(make_columns(rows), tokenizer, length))
     assert (len(windows) == len(rows)) == (length == 64)
     assert all(len(window["input_ids"]) <= length for window in windows)
     tokens = max(len(window["input_ids"]) for window in windows)
@@ -50,7 +50,7 @@ def test_scores_that_know_the_answer_find_it(tokenizer, length):
 def test_an_answer_is_in_the_context_and_no_longer_than_thirty_tokens(tokenizer):
     context = " ".join(["piano"] * 40)
     row = {"question": "Who has the piano?", "context": context, "answers": {"text": ["piano"], "answer_start": [0]}}
-    (window,) = as_rows(squad.split_windows(columns([row]), tokenizer, 64))
+    (window,) = make_rows(squad.split_windows(make_columns([row]), tokenizer, 64))
     tokens = len(window["input_ids"])
     first = next(token for token, (_, end) in enumerate(window["characters"]) if end)
     starts, ends = np.zeros((2, 1, tokens + 3))
