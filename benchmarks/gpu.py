@@ -76,7 +76,7 @@ class Run:
         """Bytes and operations a second, as the part ``floors`` measured them."""
         known = self.out / "floors.json"
         figures = json.loads(known.read_text())["figures"] if known.is_file() else {}
-        return (figures["rates"]["bytes"], figures["rates"]["operations"]) if figures else DATA_SHEETS["H200"]
+        return tuple(figures["rates"].values())[:2] if figures else DATA_SHEETS["H200"]
 
     @cached_property
     def embeddings(self) -> dict[str, Embedding]:
@@ -124,7 +124,7 @@ def measure_rates(run: Run) -> Figures:
     actions = {"copy": lambda: other.copy_(block), "product": lambda: square @ square}
     seconds = time_in_turn(actions, size.rounds, run.device)
     run.rates = 2 * size.block / seconds["copy"], 2 * size.side**3 / seconds["product"]
-    yield "rates", {"bytes": run.rates[0], "operations": run.rates[1], "precision": str(run.dtype)}
+    yield "rates", {"bytes a second": run.rates[0], "operations a second": run.rates[1], "precision": str(run.dtype)}
     for name, each in run.embeddings.items():
         work = count_work(size, count_parameters(each))
         yield name, {figure: {"work": of, "seconds": find_floor(of, run.rates)} for figure, of in work.items()}
