@@ -23,7 +23,7 @@ def asked(monkeypatch) -> list[tuple[str, ...]]:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}-1-py3-none-any.whl").touch()
 
-    monkeypatch.setattr(offline, "_run_pip", run_pip)
+    monkeypatch.setattr(offline, "run_pip", run_pip)
     monkeypatch.setattr(offline, "find_versions", lambda names: dict.fromkeys(("fairseq-fixed", "sacremoses"), "1"))
     return words
 
