@@ -19,7 +19,7 @@ from measure import finish, make_parser, measure, print_table
 
 from fairseq_see.embeddings import build
 from fairseq_see.errors import InfeasibleRatio
-from fairseq_see.io import replacing
+from fairseq_see.io import replace_file
 
 USUAL = {"V": 40_000, "d": 512, "ratio": 20, "tokens": 4096}
 VALUES = {
@@ -60,7 +60,7 @@ def draw(results: dict[str, dict[int, dict[str, float]]], path: Path) -> None:
         axis.set_xticks(list(points), [f"{value:,}" for value in points], rotation=30)
         axis.minorticks_off()
     axes[0].set_ylabel("milliseconds, forward and backward")
-    with replacing(path) as new:
+    with replace_file(path) as new:
         figure.savefig(new, format="png", dpi=110)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from fairseq_see.errors import SeeError
-from fairseq_see.io import replacing
+from fairseq_see.io import replace_file
 
 
 def identify(checkpoint: Path) -> str:
@@ -25,12 +25,12 @@ def read_facts(checkpoint: Path) -> dict[str, Any]:
     Raises:
         SeeError: it is damaged.
     """
-    from fairseq_see.models.checkpoint import load_checkpoint, updates_of
+    from fairseq_see.models.checkpoint import count_updates, load_checkpoint
 
     state = load_checkpoint(checkpoint)
     extra = state.get("extra_state") or {}
     return {
-        "updates": updates_of(state),
+        "updates": count_updates(state),
         # At the end of an epoch fairseq stores the next one, at its beginning.
         "whole_epochs": (extra.get("train_iterator") or {}).get("epoch", 1) - 1,
         "hours": extra.get("previous_training_time", 0.0) / 3600,
@@ -52,7 +52,7 @@ def repair(checkpoints: Path) -> dict[str, Any]:
     last, newest = checkpoints / "checkpoint_last.pt", find_newest(checkpoints)
     if newest and newest["path"] != last:
         print(f"{last} is incomplete; resuming from {newest['path'].name}", file=sys.stderr)
-        with replacing(last) as temporary:
+        with replace_file(last) as temporary:
             shutil.copyfile(newest["path"], temporary)
     elif not newest:
         for path in checkpoints.glob("checkpoint*.pt"):

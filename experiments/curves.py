@@ -5,7 +5,7 @@ from pathlib import Path
 
 from experiments.run_record import read, read_curve
 from fairseq_see.errors import SeeError
-from fairseq_see.io import replacing, shown_name
+from fairseq_see.io import decode_name, replace_file
 
 HELP = "draw the perplexity of runs on the dev set over their updates"
 
@@ -43,9 +43,9 @@ def run(args: argparse.Namespace) -> None:
     axes.grid(which="both", linewidth=0.4, alpha=0.4)
     axes.spines[["top", "right"]].set_visible(False)
     # Not as labels of the lines, of which matplotlib leaves out those that begin with _.
-    legend = axes.legend(lines, map(shown_name, curves), frameon=False)
+    legend = axes.legend(lines, map(decode_name, curves), frameon=False)
     for text in legend.get_texts():
         # A $ in a name begins no formula.
         text.set_parse_math(False)
-    with replacing(args.output) as temporary:
+    with replace_file(args.output) as temporary:
         figure.savefig(temporary, format=form, dpi=150)

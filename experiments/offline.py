@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 from experiments.run_record import find_commit
 from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.io import replacing
+from fairseq_see.io import replace_file
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ("LICENSE", "pyproject.toml", "configs", "experiments", "fairseq_see", "scripts")
@@ -92,7 +92,7 @@ def pack(archive: Path, python: str, platform: str, prepared: Path, words: list[
         shutil.copytree(prepared, stage / "prepared", ignore=shutil.ignore_patterns("openhownet-*.tsv", ".*"))
         (stage / "target").write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
         shutil.copy(ROOT / "experiments/run_offline.sh", stage / "run.sh")
-        with replacing(archive) as temporary, tarfile.open(temporary, "w:gz") as file:
+        with replace_file(archive) as temporary, tarfile.open(temporary, "w:gz") as file:
             for part in sorted(stage.iterdir()):
                 file.add(part, part.name, filter=lambda item: None if "__pycache__" in item.name else item)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from experiments.run_record import read, read_log
-from fairseq_see.io import shown_name
+from fairseq_see.io import decode_name
 
 HELP = "show how far trainings are: updates, tokens/s, dev perplexity, time left"
 
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
     runs = [path for path in runs if (path / "training.yaml").is_file() or (path / "cell.json").is_file()]
     found = {path: read_progress(path) for path in runs}
     for path, progress in found.items():
-        print(f"{shown_name(path)}: {progress}")
+        print(f"{decode_name(path)}: {progress}")
     ended = sum((path / "train.json").is_file() for path in runs)
     left = [progress.seconds_left for progress in found.values() if progress.seconds_left]
     total = f", {_format_duration(sum(left))} of training left in those that have begun" if left else ""
@@ -104,5 +104,5 @@ def _follow(run: Path) -> None:
         now = read_progress(run)
         if now.updates and (now.updates, now.perplexity) != shown:
             shown = now.updates, now.perplexity
-            print(f"[{shown_name(run)}] {now}", file=sys.stderr, flush=True)
+            print(f"[{decode_name(run)}] {now}", file=sys.stderr, flush=True)
         time.sleep(SECONDS)

@@ -187,10 +187,10 @@ def _begin_record(run: Path, kind: str, config: Mapping[str, Any]) -> RunRecord:
 
 def _read_options(run: Path) -> dict[str, dict[str, Any]]:
     """The options in a run's best checkpoint, by section."""
-    from fairseq_see.models.checkpoint import load_checkpoint, options_in
+    from fairseq_see.models.checkpoint import load_checkpoint, read_section
 
     cfg = load_checkpoint(run / "checkpoints/checkpoint_best.pt")["cfg"]
-    return {name: options_in(cfg[name]) for name in ("model", "common", "task")}
+    return {name: read_section(cfg[name]) for name in ("model", "common", "task")}
 
 
 def _describe_text(run: Path, folder: Path, target: str | None) -> dict[str, Any]:

@@ -46,12 +46,12 @@ def check(run: Path, folder: Path) -> tuple[str, str, str]:
     Raises:
         SeeError: the run has no checkpoint, other dictionaries, or other languages.
     """
-    from fairseq_see.models.checkpoint import load_checkpoint, options_in
+    from fairseq_see.models.checkpoint import load_checkpoint, read_section
 
     checkpoint = run / "checkpoints/checkpoint_best.pt"
     if not checkpoint.is_file():
         raise SeeError(f"no {checkpoint}; scripts/train.sh makes it")
-    task = options_in((load_checkpoint(checkpoint).get("cfg") or {}).get("task"))
+    task = read_section((load_checkpoint(checkpoint).get("cfg") or {}).get("task"))
     source, target = task.get("source_lang"), task.get("target_lang")
     for language in (source, target):
         own, other = run / f"dict.{language}.txt", folder / f"data-bin/dict.{language}.txt"

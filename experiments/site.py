@@ -22,7 +22,7 @@ from experiments.__main__ import COMMANDS
 from experiments.report.plots import plot_bars
 from experiments.report.results import RESULTS, read_results
 from experiments.report.tables import format_table
-from fairseq_see.cli.main import subcommands
+from fairseq_see.cli.main import list_subcommands
 from fairseq_see.errors import SeeError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -164,7 +164,7 @@ def make_command_page() -> str:
     from fairseq_see.criterions.see_distillation import DistillationConfig
     from fairseq_see.models.options import EmbeddingOptions
 
-    library = [describe_command("fairseq-see", name, path) for name, path in subcommands().items()]
+    library = [describe_command("fairseq-see", name, path) for name, path in list_subcommands().items()]
     laboratory = [describe_command("python -m experiments", name, path) for name, path in COMMANDS.items()]
     training = (
         "## fairseq-train\n\nWith `--user-dir fairseq_see`, every `see_...` architecture has these options, in a YAML "

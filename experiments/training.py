@@ -23,7 +23,7 @@ from experiments.recording import TRAINED, read_cell, record_end, write_record
 from experiments.run_record import RunRecord, flatten, hash_file
 from fairseq_see.embeddings import find_class
 from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.io import replacing, write_json
+from fairseq_see.io import replace_file, write_json
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 NOTHING_LEFT = 3
@@ -148,7 +148,7 @@ def _write_config(run: Path, composed: dict[str, Any]) -> None:
             "root": {"handlers": ["console"]},
         },
     }
-    with replacing(run / "training.yaml") as temporary:
+    with replace_file(run / "training.yaml") as temporary:
         temporary.write_text(yaml.safe_dump(composed | {"hydra": hydra}, sort_keys=False), encoding="utf-8")
 
 

@@ -17,7 +17,7 @@ from experiments.paper_tables import make_trial
 from experiments.report.tables import format_table
 from experiments.run_record import read
 from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.io import replacing
+from fairseq_see.io import replace_file
 
 COLUMNS = ["method", "rate", "warm-up", "updates", "dev perplexity", "seconds", ""]
 
@@ -70,14 +70,14 @@ def main(out: str, *paths: str) -> None:
     cells = shown.map(lambda value: "" if pandas.isna(value) else f"{value:g}" if isinstance(value, float) else value)
     table = format_table(COLUMNS, cells.to_numpy())
     text = "\n".join(["# Learning rate and warm-up", "", table, "", *(f"- {note}" for note in notes)])
-    with replacing(Path(out, "trials.md")) as temporary:
+    with replace_file(Path(out, "trials.md")) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     print(text)
     if best.empty:
         raise SeeError(f"no trial finished; {Path(out, 'trials.md')} has the reasons")
     chosen = {row.method: make_trial(row.rate, row["warm-up"]) for _, row in best.iterrows()}
     remarks = "".join(f"# {note}\n" for note in ["The best of each method on the dev set.", *notes])
-    with replacing(Path(out, "hyperparameters.yaml")) as temporary:
+    with replace_file(Path(out, "hyperparameters.yaml")) as temporary:
         temporary.write_text(remarks + yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
 
 

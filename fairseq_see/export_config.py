@@ -32,7 +32,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     Raises:
         SeeError: there is none, or it is another file or of a newer version.
     """
-    path = folder_of(path) / CONFIG
+    path = find_folder(path) / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"), object_hook=_revive)
     except OSError as error:
@@ -52,20 +52,20 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
     Raises:
         OSError: the folder is not writable or full.
     """
-    text = json.dumps({"format": FORMAT, "version": VERSION, **config}, default=_plain, ensure_ascii=False, indent=1)
+    text = json.dumps({"format": FORMAT, "version": VERSION, **config}, default=_to_plain, ensure_ascii=False, indent=1)
     path = folder / CONFIG
     path.write_text(f"{text}\n", encoding="utf-8")
     if path.read_text(encoding="utf-8") != f"{text}\n":
         raise OSError(f"{CONFIG} does not read back as it was written; check the disk")
 
 
-def folder_of(path: str | Path) -> Path:
+def find_folder(path: str | Path) -> Path:
     """The folder of an exported model, of which ``path`` is that or its weights."""
     path = Path(path)
     return path.parent if path.name == WEIGHTS else path
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     """What JSON has no word for, among what fairseq's checkpoints may hold."""
     if isinstance(value, Namespace):
         return {NAMESPACE: vars(value)}

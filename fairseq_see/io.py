@@ -32,7 +32,7 @@ def check_outputs(outputs: Mapping[str, str | Path | None], inputs: Iterable[str
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replace_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` if the block succeeds, remove it if not.
 
     Raises:
@@ -59,7 +59,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: str | Path) -> Iterator[Path]:
+def replace_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``; it takes the place of ``path`` if the block succeeds.
 
     Where the system can swap two folders in one step (Linux), a process that is killed leaves the old or the new one.
@@ -110,7 +110,7 @@ def write_json(path: str | Path, value: Any) -> None:
     Raises:
         SeeError: the folder is missing, not writable or full.
     """
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -122,13 +122,13 @@ def check_finite(tensors: Mapping[str, Any]) -> None:
 
 
 def check_written(path: Path, tensors: Mapping[str, Any], written: Mapping[str, Any]) -> None:
-    """Raise OSError, within ``replacing``, if tensors do not read back as they were written."""
+    """Raise OSError, within ``replace_file``, if tensors do not read back as they were written."""
     if tensors.keys() != written.keys() or not all(value.equal(written[name]) for name, value in tensors.items()):
         raise OSError(f"{path.name} does not read back as it was written; check the disk")
 
 
 def write_tensors(path: Path, tensors: dict[str, Any], metadata: dict[str, str]) -> None:
-    """Write a safetensors file, within ``replacing`` or ``replacing_folder``.
+    """Write a safetensors file, within ``replace_file`` or ``replace_folder``.
 
     Raises:
         OSError: the folder is not writable or full, for which safetensors has an error of its own.
@@ -142,7 +142,7 @@ def write_tensors(path: Path, tensors: dict[str, Any], metadata: dict[str, str])
         raise OSError(str(error)) from error
 
 
-def shown_name(path: str | Path) -> str:
+def decode_name(path: str | Path) -> str:
     """The name of a file or folder as text; what is not UTF-8 in it becomes a replacement character."""
     return os.fsencode(Path(path).name).decode("utf-8", "replace")
 

@@ -66,7 +66,7 @@ def detokenise(line: str, code: str) -> str:
     return get_language(code).join(line.split())
 
 
-def segmenter_version(code: str) -> str:
+def name_segmenter(code: str) -> str:
     """The package that segments a language here, as ``jieba 0.42.1``."""
     package = {"jieba": "jieba", "moses": "sacremoses"}.get(get_language(code).segmenter)
     return f"{package} {version(package)}" if package else get_language(code).segmenter

@@ -13,7 +13,7 @@ from typing import Any
 
 from fairseq_see.errors import SeeError, needs_extra
 from fairseq_see.export_config import CTRANSLATE2, WEIGHTS, read_config
-from fairseq_see.text import decode, encode, keep_whole, load_subwords, segmenter_version
+from fairseq_see.text import decode, encode, keep_whole, load_subwords, name_segmenter
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Translator:
         subwords = load_subwords(folder / self._source["subwords"], self._source["scheme"])
         self._subwords = keep_whole(subwords, self._words, self._source["scheme"])
         self._batch_size = batch_size
-        here = segmenter_version(self._source["language"])
+        here = name_segmenter(self._source["language"])
         if here != self._source["segmenter"]:
             logger.warning(f"the model was trained on text segmented by {self._source['segmenter']}, this is {here}")
 

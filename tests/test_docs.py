@@ -11,7 +11,7 @@ import pytest
 
 from experiments.__main__ import COMMANDS
 from experiments.settings import NAMES
-from fairseq_see.cli.main import subcommands
+from fairseq_see.cli.main import list_subcommands
 from tests.helpers import ROOT
 
 PAGES = [
@@ -100,7 +100,7 @@ def list_commands() -> list[str]:
     return found
 
 
-PARSERS = {("fairseq-see", name): path for name, path in subcommands().items()}
+PARSERS = {("fairseq-see", name): path for name, path in list_subcommands().items()}
 PARSERS |= {("experiments", name): path for name, path in COMMANDS.items()}
 TARGETS = {
     *re.findall(r"^rule (\w+):", "".join(path.read_text() for path in (ROOT / "experiments").glob("*.smk")), re.M),

@@ -16,7 +16,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from fairseq_see.errors import SeeError
-from fairseq_see.io import check_outputs, replacing, write_json
+from fairseq_see.io import check_outputs, replace_file, write_json
 from fairseq_see.text import IDEOGRAPHS, RUN, normalise, truncate_words
 from fairseq_see.units.languages import MAX_WORD, get_language
 
@@ -141,7 +141,7 @@ def clean(
     missing = object()
     counts = [0, 0]
     with ExitStack() as stack:
-        paths = [stack.enter_context(replacing(path)) for path in files.values()]
+        paths = [stack.enter_context(replace_file(path)) for path in files.values()]
         new = [stack.enter_context(open(path, "w", encoding="utf-8", newline="\n")) for path in paths]
         for raw in zip_longest(iterate_lines(source), iterate_lines(target), fillvalue=missing):
             counts = [count + (line is not missing) for count, line in zip(counts, raw, strict=True)]

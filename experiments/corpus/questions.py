@@ -16,7 +16,7 @@ from pathlib import Path
 
 from experiments.corpus.clean import iterate_lines
 from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.io import replacing
+from fairseq_see.io import replace_file
 from fairseq_see.units.vocabulary import SENTENCEPIECE_MARK
 
 LABELS = {"?": "question", ".": "statement"}
@@ -65,7 +65,7 @@ def main(text: str, folder: str) -> None:
     sets = {"test": drawn[:tenth], "valid": drawn[tenth : 2 * tenth], "train": drawn[2 * tenth :]}
     for name, rows in sets.items():
         for column, kind in enumerate(("input", "label")):
-            with replacing(Path(folder, f"{name}.{kind}")) as temporary:
+            with replace_file(Path(folder, f"{name}.{kind}")) as temporary:
                 temporary.write_text("".join(f"{row[column]}\n" for row in rows), encoding="utf-8")
     print(", ".join(f"{name} {len(rows):,}" for name, rows in sets.items()))
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from experiments.corpus.formats import Pair, pair_columns, pair_lines, pair_segments, pair_talks
 from fairseq_see.errors import SeeError, ends_in_one_line
-from fairseq_see.io import replacing_folder
+from fairseq_see.io import replace_folder
 
 # A reader, and the names of the files it takes, Chinese before English. Archives keep them in folders of varying names.
 Split = tuple[Callable[..., list[Pair]], list[str]]
@@ -82,7 +82,7 @@ def unpack(corpus: str, folder: Path, output: Path) -> dict[str, dict[str, int]]
         splits["test"] = [pair for name in IWSLT17_TESTS for pair in splits[name]]
         counts["test"] = {"read": len(splits["test"]), "kept": len(splits["test"])}
     hashes = {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(names)}
-    with replacing_folder(output) as new:
+    with replace_folder(output) as new:
         for split, pairs in splits.items():
             for side, lines in zip(("zh", "en"), zip(*pairs, strict=True), strict=True):
                 (new / f"{split}.{side}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

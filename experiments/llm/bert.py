@@ -38,7 +38,7 @@ from experiments.llm.hub import load_model, load_split
 from fairseq_see.errors import InfeasibleRatio, SeeError, ends_in_one_line
 from fairseq_see.fitting import PRESETS, FitConfig, FitPreset, measure
 from fairseq_see.hf import compress_embeddings, get_compressed_embeddings, surgery
-from fairseq_see.io import read_lines, replacing_folder
+from fairseq_see.io import read_lines, replace_folder
 
 WIKITEXT = ("Salesforce/wikitext", "wikitext-2-raw-v1", "test")
 
@@ -206,7 +206,7 @@ class Row:
         results = compress(
             model, self.tokenizer, str(self.method), self.ratio, self.args.seed, senses=self.args.lexicon
         )
-        with replacing_folder(self.folder / "model") as folder:
+        with replace_folder(self.folder / "model") as folder:
             model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
         return results

@@ -35,7 +35,7 @@ from fairseq_see.errors import SeeError
 from fairseq_see.fitting import FitConfig
 from fairseq_see.hf import build_index, compress_embeddings, get_compressed_embeddings, ship
 from fairseq_see.hf.distillation import DistillationTrainer
-from fairseq_see.io import replacing_folder, write_json
+from fairseq_see.io import replace_folder, write_json
 
 # Tasks of lm-eval that belong to a task of ours.
 TASKS = {"arc": ("arc_challenge", "arc_easy")}
@@ -81,7 +81,7 @@ class Experiment:
         for name, step in (("compressed", self._compress), ("distilled", self._distil)):
             if not (self.folder / name).exists():
                 model = step()
-                with replacing_folder(self.folder / name) as folder:
+                with replace_folder(self.folder / name) as folder:
                     model.save_pretrained(folder)
                     self.tokenizer.save_pretrained(folder)
         sources = {"original": args.model, **{name: self.folder / name for name in ("compressed", "distilled")}}

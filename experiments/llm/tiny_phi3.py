@@ -31,7 +31,7 @@ from experiments.__main__ import main as run_experiment
 from experiments.llm.data import collate, split_blocks
 from experiments.llm.tokens import count_tokens
 from fairseq_see.errors import ends_in_one_line
-from fairseq_see.io import read_lines, replacing, replacing_folder, write_json
+from fairseq_see.io import read_lines, replace_file, replace_folder, write_json
 
 matplotlib.use("Agg")
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -64,7 +64,7 @@ def train_teacher(args: argparse.Namespace, folder: Path) -> None:
     counts = count_tokens(train, len(tokenizer)).double() + 1
     targets = torch.tensor([token for example in valid for token in example["labels"][1:]])
     unigram = math.exp(-(counts / counts.sum()).log()[targets].mean().item())
-    with replacing_folder(folder) as temporary:
+    with replace_folder(folder) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
         write_json(temporary / "unigram.json", unigram)
@@ -124,7 +124,7 @@ def main() -> None:
     axes = curves.plot(figsize=(7, 4), marker=".", logy=True, xlabel="updates", ylabel="validation perplexity")
     axes.axhline(original["perplexity"], color="black", linestyle=":", label="teacher")
     axes.legend()
-    with replacing(args.folder / "curves.png") as temporary:
+    with replace_file(args.folder / "curves.png") as temporary:
         axes.figure.savefig(temporary, format="png", dpi=120)
     models = [("teacher", None, original)]
     models += [

@@ -14,7 +14,7 @@ from experiments.report.listing import make_frame
 from experiments.report.scores import Texts, read_texts
 from experiments.report.tables import Table
 from fairseq_see.errors import SeeError
-from fairseq_see.io import replacing
+from fairseq_see.io import replace_file
 
 # LaTeX's own characters.
 LATEX = str.maketrans(
@@ -51,7 +51,7 @@ def write_report(paths: Sequence[Path], out: Path, training_words: Path | None) 
         "csv": make_frame(scored).to_csv(index=False),
     }
     for form, text in texts.items():
-        with replacing(out / f"report.{form}") as temporary:
+        with replace_file(out / f"report.{form}") as temporary:
             temporary.write_text(text, encoding="utf-8")
     return [out / f"report.{form}" for form in texts]
 

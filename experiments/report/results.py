@@ -13,7 +13,7 @@ import pandas
 
 from experiments.run_record import RunRecord
 from fairseq_see.errors import SeeError
-from fairseq_see.io import replacing
+from fairseq_see.io import replace_file
 
 RESULTS = Path(__file__).resolve().parents[1] / "results.csv"
 
@@ -72,7 +72,7 @@ def update_results(path: Path, rows: Sequence[dict[str, str]]) -> None:
     """
     known = [read_results(path)] if path.exists() else []
     frame = _order_columns(pandas.concat([*known, pandas.DataFrame(rows)]))
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         frame.groupby(_IDENTITY, sort=False).last().reset_index()[[*frame]].to_csv(temporary, index=False)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas
 
 from experiments.report.results import RESULTS, read_results
-from fairseq_see.io import replacing
+from fairseq_see.io import replace_file
 
 # Folder, method and variant in results.csv: label, colour, marker.
 SERIES = {
@@ -59,7 +59,7 @@ def draw(output: Path) -> None:
     axes.grid(alpha=0.3)
     figure.legend(fontsize=9, loc="outside lower center", ncols=2)
     digest = hashlib.sha256("".join(points.round(4).to_csv() for points in drawn).encode()).hexdigest()[:16]
-    with replacing(output) as temporary:
+    with replace_file(output) as temporary:
         figure.savefig(temporary, format="png", dpi=110, metadata={"Description": digest})
 
 

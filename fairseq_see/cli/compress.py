@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     from fairseq_see.embeddings.config import parse_options
     from fairseq_see.fitting import FitConfig, fit, initialise
     from fairseq_see.models.compress import Exchange
-    from fairseq_see.models.distil import dev_perplexity, distil
+    from fairseq_see.models.distil import distil, measure_perplexity
 
     fitted = args.output / "fit.pt"
     if not fitted.is_file():
@@ -70,5 +70,5 @@ def run(args: argparse.Namespace) -> None:
     table.add_column("perplexity", justify="right")
     rows = {"trained": args.checkpoint, f"{args.see_method}, {args.ratio:g}x": fitted}
     for name, path in (rows | ({f"after {args.updates:,} updates": small} if args.updates else {})).items():
-        table.add_row(name, f"{dev_perplexity(path, args.data, args.max_tokens):.2f}")
+        table.add_row(name, f"{measure_perplexity(path, args.data, args.max_tokens):.2f}")
     Console(width=None if sys.stdout.isatty() else 120).print(table)

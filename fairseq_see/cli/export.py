@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     from fairseq_see.models.checkpoint import save_checkpoint
     from fairseq_see.models.ctranslate2 import QUANTIZATIONS, write_ctranslate2
     from fairseq_see.models.export import TrainedModel, check_replaceable
-    from fairseq_see.models.to_dense import dense_twin
+    from fairseq_see.models.to_dense import make_dense
 
     folders = [folder for folder in (args.output, args.to_ctranslate2) if folder]
     if not folders and not args.to_dense:
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
     for folder in folders:
         check_replaceable(folder)
     model = TrainedModel.load(args.checkpoint, args.data, args.subwords)
-    dense = dense_twin(model.state, model.embeddings) if args.to_dense else None
+    dense = make_dense(model.state, model.embeddings) if args.to_dense else None
     if args.to_ctranslate2:
         write_ctranslate2(args.to_ctranslate2, model, args.quantization)
     stored = model.write_folder(args.output, args.bits, args.layer_bits) if args.output else None

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fairseq_see.errors import SeeError
-from fairseq_see.io import check_outputs, read_lines, replacing
+from fairseq_see.io import check_outputs, read_lines, replace_file
 from fairseq_see.units import Senses, Vocabulary, build_index, openhownet
 from fairseq_see.units.controls import CONTROLS, check_control
 from fairseq_see.units.inspection import describe_provenance
@@ -98,8 +98,8 @@ def run(args: argparse.Namespace) -> None:
     words = {word for line in read_lines(args.corpus) for word in line.split()} if args.corpus else None
     # Opened before the work begins: a folder that cannot be written to is known at once, not after a minute's training.
     with ExitStack() as files:
-        index_file = files.enter_context(replacing(output))
-        json_file = files.enter_context(replacing(args.json)) if args.json else None
+        index_file = files.enter_context(replace_file(output))
+        json_file = files.enter_context(replace_file(args.json)) if args.json else None
         index, coverage = build_index(
             vocabulary,
             senses,

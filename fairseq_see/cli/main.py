@@ -16,7 +16,7 @@ import fairseq_see.cli
 from fairseq_see.errors import SeeError
 
 
-def subcommands() -> dict[str, str]:
+def list_subcommands() -> dict[str, str]:
     """The subcommands and their modules, which stand beside this one."""
     names = sorted(module.name for module in pkgutil.iter_modules(fairseq_see.cli.__path__) if module.name != "main")
     return {name.replace("_", "-"): f"fairseq_see.cli.{name}" for name in names}
@@ -36,7 +36,7 @@ class ImportUserDir(argparse.Action):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; bad input ends in one line on stderr and status 2."""
-    return run_command("fairseq-see", "Compressed embeddings for translation models.", subcommands(), argv)
+    return run_command("fairseq-see", "Compressed embeddings for translation models.", list_subcommands(), argv)
 
 
 def run_command(prog: str, description: str, modules: Mapping[str, str], argv: Sequence[str] | None) -> int:

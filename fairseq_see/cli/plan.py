@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     """Plan and print."""
     if args.dim < 1 or not all(0 < ratio < math.inf for ratio in args.ratios):
         raise SeeError("--dim and --ratios must be numbers above 0")
-    plans = list(_plans(args))
+    plans = list(_make_plans(args))
     if args.json:
         json.dump(plans, sys.stdout, indent=2, ensure_ascii=False)
         print()
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         if "refused" in plan:
             table.add_row(*head, plan["refused"], *"-----")
             continue
-        settings = ", ".join(_chosen(plan)) or "-"
+        settings = ", ".join(_list_chosen(plan)) or "-"
         ratios = [f"{plan['ratio']:.2f}x", f"{plan['ratio_over_used_rows']:.2f}x"]
         size = [f"{plan['shipped_bytes']:,}", f"{plan['bytes_ratio']:.2f}x"]
         table.add_row(*head, settings, f"{plan['parameters']:,}", *ratios, *size)
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def _make_plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     # Here, not above: torch takes seconds to import, and every subcommand's module is imported to build the parser.
     import torch
 
@@ -96,14 +96,14 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
     methods = args.methods or [method for method in sorted(REGISTRY) if REGISTRY[method].compresses]
     given = parse_options(args.see_args)
-    options = {method: _options_of(find_class(method), given) for method in methods}
+    options = {method: _select_options(find_class(method), given) for method in methods}
     if unused := [name for name in given if not any(name in own for own in options.values())]:
         raise SeeError(f"--see-args {unused[0]}: none of these methods has such a hyper-parameter")
-    for path in dictionaries(args.data):
+    for path in find_dictionaries(args.data):
         vocabulary = Vocabulary.load(path)
         index_path = (args.index or args.data) / path.with_suffix(".see").name
         language = path.name.split(".")[1]
-        used, rows = used_rows(args.data, language, vocabulary), len(vocabulary)
+        used, rows = count_used_rows(args.data, language, vocabulary), len(vocabulary)
         units: UnitIndex | None = None
         for method, ratio in ((method, ratio) for method in methods for ratio in args.ratios):
             uses_index = find_class(method).uses_index
@@ -128,7 +128,7 @@ def _plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
             shipped = embedding.footprint(args.bits).bytes
             plan |= {"config": config.to_json(), "parameters": parameters, "ratio": embedding.ratio}
             plan |= {"ratio_over_used_rows": embedding.ratio * used / rows, "bytes": size}
-            plan |= {"bits": args.bits, "shipped_bytes": shipped, "bytes_ratio": _bytes_ratio(embedding, args.bits)}
+            plan |= {"bits": args.bits, "shipped_bytes": shipped, "bytes_ratio": _measure_ratio(embedding, args.bits)}
             yield plan
 
 
@@ -149,7 +149,7 @@ def _meet_bytes(complete: Callable[[float], Any], make: "Callable[..., Embedding
                 raise
             config = complete(error.nearest)
         embedding = make(**config.to_json())
-        reached.append(_bytes_ratio(embedding, bits))
+        reached.append(_measure_ratio(embedding, bits))
         if meets(reached[-1], ratio) or reached[-1] in reached[:-1]:
             break
         asked *= ratio * math.sqrt(TOLERANCE) / reached[-1]
@@ -157,12 +157,12 @@ def _meet_bytes(complete: Callable[[float], Any], make: "Callable[..., Embedding
     return config
 
 
-def _bytes_ratio(embedding: "Embedding", bits: int) -> float:
+def _measure_ratio(embedding: "Embedding", bits: int) -> float:
     """Bytes of a dense matrix in half precision by those of an export."""
     return 2 * embedding.num_embeddings * embedding.embedding_dim / embedding.footprint(bits).bytes
 
 
-def _options_of(cls: Any, given: dict[str, Any]) -> dict[str, Any]:
+def _select_options(cls: Any, given: dict[str, Any]) -> dict[str, Any]:
     """Those that a method has."""
     from fairseq_see.embeddings.config import describe_options
 
@@ -170,7 +170,7 @@ def _options_of(cls: Any, given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name in names}
 
 
-def _chosen(plan: dict[str, Any]) -> list[str]:
+def _list_chosen(plan: dict[str, Any]) -> list[str]:
     """The hyper-parameters that differ from their defaults."""
     from fairseq_see.embeddings import find_class
 
@@ -178,7 +178,7 @@ def _chosen(plan: dict[str, Any]) -> list[str]:
     return [f"{name}={value}" for name, value in plan["config"].items() if value != defaults[name]]
 
 
-def dictionaries(data: Path) -> list[Path]:
+def find_dictionaries(data: Path) -> list[Path]:
     """The ``dict.LANG.txt`` of a data folder."""
     found = sorted(data.glob("dict.*.txt"))
     if not found:
@@ -186,9 +186,9 @@ def dictionaries(data: Path) -> list[Path]:
     return found
 
 
-def used_rows(data: Path, language: str, vocabulary: Any) -> int:
+def count_used_rows(data: Path, language: str, vocabulary: Any) -> int:
     """Rows that one side's training text uses; only with a joined dictionary are they fewer than the counted ones."""
-    others = [path for path in dictionaries(data) if path.name != f"dict.{language}.txt"]
+    others = [path for path in find_dictionaries(data) if path.name != f"dict.{language}.txt"]
     binaries = sorted(data.glob(f"train.*.{language}.bin"))
     joined = any(path.read_bytes() == (data / f"dict.{language}.txt").read_bytes() for path in others)
     if not joined or not binaries:

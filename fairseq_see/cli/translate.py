@@ -18,11 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
     add("folder", metavar="FOLDER", type=Path, help="what fairseq-see export wrote")
-    add("--beam", type=_positive, default=5, metavar="N", help="beam size (default: %(default)s)")
+    add("--beam", type=_parse_positive, default=5, metavar="N", help="beam size (default: %(default)s)")
     batches = "source tokens of a batch, padding included (default: %(default)s)"
-    add("--batch-size", type=_positive, default=4096, metavar="N", help=batches)
+    add("--batch-size", type=_parse_positive, default=4096, metavar="N", help=batches)
     add("--device", choices=("cpu", "cuda"), help="default: a GPU if there is one")
-    add("--threads", type=_positive, metavar="N", help="threads of a CPU (default: the engine's)")
+    add("--threads", type=_parse_positive, metavar="N", help="threads of a CPU (default: the engine's)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -65,7 +65,7 @@ def _decode(line: bytes, number: int) -> str:
         raise SeeError(f"line {number} of the input is not UTF-8; convert it, for example with iconv") from error
 
 
-def _positive(text: str) -> int:
+def _parse_positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")

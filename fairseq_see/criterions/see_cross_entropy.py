@@ -28,12 +28,12 @@ class CrossEntropyCriterion(LabelSmoothedCrossEntropyCriterion):
 
         By fairseq's own code where they are asked for one by one, or probabilities are no plain softmax of the output.
         """
-        if not reduce or self.ignore_prefix_size or not _plain_softmax(model):
+        if not reduce or self.ignore_prefix_size or not _has_plain_softmax(model):
             return super().compute_loss(model, net_output, sample, reduce)
         return cross_entropy(net_output[0], model.get_targets(sample, net_output), self.eps, self.padding_idx)
 
 
-def _plain_softmax(model: Any) -> bool:
+def _has_plain_softmax(model: Any) -> bool:
     """Whether a model, wrapped for several GPUs or not, has probabilities as fairseq's decoders have them."""
     decoder = getattr(model, "decoder", None)
     return (

@@ -25,8 +25,8 @@ from fairseq_see.distillation.stages import Stages, Weights, parse_layers, squar
 from fairseq_see.errors import SeeError
 from fairseq_see.losses.chunked import kl_divergence
 from fairseq_see.models.checkpoint import exit_on_error
-from fairseq_see.models.options import option
-from fairseq_see.models.teacher import Pass, Teacher, check_tables, check_transformer, layer_pairs, observed_forward
+from fairseq_see.models.options import declare
+from fairseq_see.models.teacher import Pass, Teacher, check_embeddings, check_transformer, observe_forward, pair_layers
 
 logger = logging.getLogger(__name__)
 
@@ -38,28 +38,28 @@ START_EPOCHS = 2
 class DistillationConfig(FairseqDataclass):
     """Options of the criterion; alpha, beta and gamma as in eq. 9."""
 
-    teacher: Optional[str] = option(None, "checkpoint of the teacher, or its export")
-    teacher_data: Optional[str] = option(
+    teacher: Optional[str] = declare(None, "checkpoint of the teacher, or its export")
+    teacher_data: Optional[str] = declare(
         None, "folder of the teacher's dictionaries (default: its checkpoint's, or the data it was trained on)"
     )
-    teacher_fp16: bool = option(False, "run the teacher in half precision")
-    teacher_cache: Optional[str] = option(None, "folder for the teacher's largest outputs; needs --distil-gamma 0")
-    teacher_top_k: int = option(32, "with --teacher-cache, how many of the teacher's outputs at a position are kept")
-    start_updates: Optional[int] = option(None, "length of the start stage in updates")
-    start_epochs: Optional[int] = option(None, f"or in epochs (default: {START_EPOCHS} epochs; 0: no start stage)")
-    start_beta: float = option(1.0, "weight of the embeddings' MSE in the start stage")
-    start_gamma: float = option(1.0, "weight of the hidden states' MSE in the start stage")
-    distil_alpha: float = option(1.0, "weight of the KL divergence from the teacher")
-    distil_beta: float = option(1.0, "weight of the embeddings' MSE in the formal stage")
-    distil_gamma: float = option(1.0, "weight of the hidden states' MSE in the formal stage")
-    distil_temperature: float = option(1.0, "T of the KL divergence")
-    distil_t_squared: bool = option(False, "multiply the KL divergence by T^2 (the paper does not)")
-    distil_layers: str = option(
+    teacher_fp16: bool = declare(False, "run the teacher in half precision")
+    teacher_cache: Optional[str] = declare(None, "folder for the teacher's largest outputs; needs --distil-gamma 0")
+    teacher_top_k: int = declare(32, "with --teacher-cache, how many of the teacher's outputs at a position are kept")
+    start_updates: Optional[int] = declare(None, "length of the start stage in updates")
+    start_epochs: Optional[int] = declare(None, f"or in epochs (default: {START_EPOCHS} epochs; 0: no start stage)")
+    start_beta: float = declare(1.0, "weight of the embeddings' MSE in the start stage")
+    start_gamma: float = declare(1.0, "weight of the hidden states' MSE in the start stage")
+    distil_alpha: float = declare(1.0, "weight of the KL divergence from the teacher")
+    distil_beta: float = declare(1.0, "weight of the embeddings' MSE in the formal stage")
+    distil_gamma: float = declare(1.0, "weight of the hidden states' MSE in the formal stage")
+    distil_temperature: float = declare(1.0, "T of the KL divergence")
+    distil_t_squared: bool = declare(False, "multiply the KL divergence by T^2 (the paper does not)")
+    distil_layers: str = declare(
         "all",
         "layers whose states are compared: all, last, or LAYER,STUDENT:TEACHER,... with 0 for the embedding's output; "
         "for encoder and decoder apart: ENCODER/DECODER",
     )
-    label_smoothing: float = option(0.0, "epsilon for label smoothing, 0 means none")
+    label_smoothing: float = declare(0.0, "epsilon for label smoothing, 0 means none")
     sentence_avg: bool = II("optimization.sentence_avg")
 
 
@@ -74,7 +74,7 @@ class DistillationCriterion(CrossEntropyCriterion):
         super().__init__(task, cfg.sentence_avg, cfg.label_smoothing)
         self.cfg = cfg
         with exit_on_error():
-            self._stages, self._layers = _stages(cfg), parse_layers(cfg.distil_layers)
+            self._stages, self._layers = _make_stages(cfg), parse_layers(cfg.distil_layers)
             _check(cfg, self._stages, task)
         self._updates, self._epoch = 0, 1
         self._stage: Weights | None = None
@@ -88,8 +88,8 @@ class DistillationCriterion(CrossEntropyCriterion):
         if not model.training:
             return super().forward(model, sample, reduce)
         with exit_on_error():
-            weights = self._weights()
-            losses, nll = self._losses(model, self._prepared(model), sample, weights)
+            weights = self._choose_weights()
+            losses, nll = self._compute_losses(model, self._prepare(model), sample, weights)
         loss = weights.combine(losses)
         if not weights.ce:
             loss = loss + zero_gradients(model)
@@ -104,7 +104,7 @@ class DistillationCriterion(CrossEntropyCriterion):
         }
         return loss, sample_size, logged
 
-    def _losses(
+    def _compute_losses(
         self, model: Any, teacher: Teacher, sample: dict[str, Any], weights: Weights
     ) -> tuple[dict[str, Tensor], Tensor | None]:
         """Those losses that count, by name, and the negative log likelihood where outputs are computed."""
@@ -116,20 +116,20 @@ class DistillationCriterion(CrossEntropyCriterion):
         run = None
         if weights.hidden or (weights.kl and self._cache is None):
             run = teacher.forward(inputs, features_only=not weights.kl)
-        student = observed_forward(model, inputs, features_only=not weights.ce)
+        student = observe_forward(model, inputs, features_only=not weights.ce)
         losses, nll = {}, None
         if weights.ce:
             losses["ce"], nll = self.compute_loss(model, student.output, sample)
         if weights.kl:
-            losses["kl"] = self._kl(student, teacher, run, sample)
+            losses["kl"] = self._compute_kl(student, teacher, run, sample)
         if weights.embedding:
-            losses["embedding"] = _embedding_loss(student, run.embeddings if run else teacher.embeddings(inputs), real)
+            losses["embedding"] = _compare_embeddings(student, run.embeddings if run else teacher.look_up(inputs), real)
         if weights.hidden:
             assert run is not None
-            losses["hidden"] = _hidden_loss(student, run, real, self._pairs)
+            losses["hidden"] = _compare_states(student, run, real, self._pairs)
         return losses, nll
 
-    def _kl(self, student: Pass, teacher: Teacher, run: Pass | None, sample: dict[str, Any]) -> Tensor:
+    def _compute_kl(self, student: Pass, teacher: Teacher, run: Pass | None, sample: dict[str, Any]) -> Tensor:
         real = sample["target"].ne(self.padding_idx)
         if run is not None:
             tokens, logits = None, run.output[0]
@@ -146,14 +146,14 @@ class DistillationCriterion(CrossEntropyCriterion):
         cfg = self.cfg
         return kl_divergence(student.output[0], logits, tokens, cfg.distil_temperature, cfg.distil_t_squared, real)
 
-    def _weights(self) -> Weights:
+    def _choose_weights(self) -> Weights:
         weights = self._stages.choose(self._updates, self._epoch)
         if weights is not self._stage:
             logger.info(self._stages.announce(weights, self._updates))
             self._stage = weights
         return weights
 
-    def _prepared(self, model: Any) -> Teacher:
+    def _prepare(self, model: Any) -> Teacher:
         """The teacher, loaded and compared with the student when it is first asked for."""
         if self._teacher is not None:
             return self._teacher
@@ -162,12 +162,12 @@ class DistillationCriterion(CrossEntropyCriterion):
         assert cfg.teacher is not None
         teacher = Teacher(cfg.teacher, self.task, cfg.teacher_data, cfg.teacher_fp16)
         if any(weights.embedding for weights in stages):
-            check_tables(model, teacher.model)
+            check_embeddings(model, teacher.model)
         if any(weights.hidden for weights in stages):
-            self._pairs = layer_pairs(model, teacher.model, self._layers)
+            self._pairs = pair_layers(model, teacher.model, self._layers)
         if cfg.teacher_cache is not None:
             k = min(cfg.teacher_top_k, len(self.task.target_dictionary))
-            self._cache = OutputCache(cfg.teacher_cache, {"teacher": teacher.content_hash()}, k)
+            self._cache = OutputCache(cfg.teacher_cache, {"teacher": teacher.hash_weights()}, k)
         self._teacher = teacher
         return teacher
 
@@ -176,19 +176,19 @@ class DistillationCriterion(CrossEntropyCriterion):
         train_step, begin_epoch = task.train_step, task.begin_epoch
 
         @wraps(train_step)
-        def heard_step(sample: Any, model: Any, criterion: Any, optimizer: Any, update_num: int, **options: Any) -> Any:
+        def note_step(sample: Any, model: Any, criterion: Any, optimizer: Any, update_num: int, **options: Any) -> Any:
             self._updates = update_num
             return train_step(sample, model, criterion, optimizer, update_num, **options)
 
         @wraps(begin_epoch)
-        def heard_epoch(epoch: int, model: Any) -> Any:
+        def note_epoch(epoch: int, model: Any) -> Any:
             self._epoch = epoch
             # Bad input should end the program now: later on, fairseq's threads that fetch batches are in the way.
             with exit_on_error():
-                self._prepared(model)
+                self._prepare(model)
             return begin_epoch(epoch, model)
 
-        task.train_step, task.begin_epoch = heard_step, heard_epoch
+        task.train_step, task.begin_epoch = note_step, note_epoch
 
     def train(self, mode: bool = True) -> "DistillationCriterion":
         """Set training mode. Before a validation, and so before most checkpoints, the teacher's outputs are written."""
@@ -213,7 +213,7 @@ class DistillationCriterion(CrossEntropyCriterion):
                 metrics.log_scalar(name, utils.item(value), sample_size, round=5)
 
 
-def _embedding_loss(student: Pass, teacher: tuple[Tensor, Tensor], real: dict[str, Tensor]) -> Tensor:
+def _compare_embeddings(student: Pass, teacher: tuple[Tensor, Tensor], real: dict[str, Tensor]) -> Tensor:
     """Eq. 5 on the embeddings of the batch's tokens, each as often as it occurs; the mean of both sides.
 
     So it is a sum over positions as every loss is, which it would not be over distinct tokens, whose number is not the
@@ -223,7 +223,7 @@ def _embedding_loss(student: Pass, teacher: tuple[Tensor, Tensor], real: dict[st
     return torch.stack([squared_error([(ours, theirs)], real[side]) for side, ours, theirs in sides]).mean()
 
 
-def _hidden_loss(
+def _compare_states(
     student: Pass, teacher: Pass, real: dict[str, Tensor], layers: dict[str, tuple[tuple[int, int], ...]]
 ) -> Tensor:
     """Eq. 6 on the states of the layers compared: the mean over the layers of both sides."""
@@ -235,7 +235,7 @@ def _hidden_loss(
     return torch.stack(sums).sum() / sum(map(len, layers.values()))
 
 
-def _stages(cfg: DistillationConfig) -> Stages:
+def _make_stages(cfg: DistillationConfig) -> Stages:
     if cfg.start_updates is not None and cfg.start_epochs is not None:
         raise SeeError("the start stage lasts either --start-updates or --start-epochs; leave one out")
     epochs = START_EPOCHS if cfg.start_updates is None and cfg.start_epochs is None else cfg.start_epochs

@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from fairseq_see.errors import SeeError
-from fairseq_see.io import replacing, write_tensors
+from fairseq_see.io import replace_file, write_tensors
 
 # Samples of a file. So many outputs may be lost when a run is interrupted.
 FILE_SAMPLES = 4096
@@ -104,7 +104,7 @@ class OutputCache:
             "logits": torch.cat([kept.logits for kept in new]),
         }
         name = hashlib.sha256(tensors["ids"].numpy().tobytes()).hexdigest()[:16]
-        with replacing(self.folder / f"{name}.safetensors") as temporary:
+        with replace_file(self.folder / f"{name}.safetensors") as temporary:
             write_tensors(temporary, tensors, self._key)
         self._new = {}
         self._read_new_files()

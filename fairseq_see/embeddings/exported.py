@@ -29,7 +29,7 @@ from fairseq_see.embeddings.buffers import PACKED_CODES, SCALES, unpack_state
 from fairseq_see.embeddings.packing import count_rounded_bytes, pack_codes, round_rows
 from fairseq_see.embeddings.registry import restore, upgrade
 from fairseq_see.errors import SeeError
-from fairseq_see.export_config import CONFIG, WEIGHTS, folder_of, read_config, write_config
+from fairseq_see.export_config import CONFIG, WEIGHTS, find_folder, read_config, write_config
 from fairseq_see.io import check_finite, check_written, write_tensors
 
 
@@ -92,7 +92,7 @@ def read_weights(path: str | Path, prefix: str = "") -> dict[str, Tensor]:
     Raises:
         SeeError: no such file, another kind of file, truncated or damaged.
     """
-    path = folder_of(path) / WEIGHTS
+    path = find_folder(path) / WEIGHTS
     try:
         with safe_open(path, "pt") as file:
             names = {name: name for name in file.keys()}  # noqa: SIM118 - not a mapping

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from fairseq_see.embeddings.indexed import IndexedEmbedding
 from fairseq_see.errors import SeeError, needs_extra
 from fairseq_see.export_config import read_config
-from fairseq_see.models.checkpoint import options_in
+from fairseq_see.models.checkpoint import read_section
 from fairseq_see.models.export import TrainedModel
 from fairseq_see.text import mark_word, normalise, segment
 from fairseq_see.units import Senses, UnitIndex, Vocabulary, build_index
@@ -84,7 +84,7 @@ def add_words(
         raise SeeError(f"no word can be added{reasons}")
     longer = extend_vocabulary(vocabulary, found.added)
     embedding.extend(extend_index(index, index_longer(index, vocabulary, longer, senses)))
-    options = options_in(model.state["cfg"]["model"])
+    options = read_section(model.state["cfg"]["model"])
     described = {each: model.embeddings[each].describe() for each in model.embeddings}
     options["see_resolved"] = json.dumps(json.loads(options["see_resolved"]) | described)
     if model.text and side == "source":
@@ -116,8 +116,8 @@ def index_longer(index: UnitIndex, vocabulary: Vocabulary, longer: Vocabulary, s
 
 def _find_index(model: TrainedModel, side: str, code: str) -> Path:
     """Where fairseq-train read the unit index."""
-    data = str(options_in(model.state["cfg"]["task"])["data"]).split(os.pathsep)[0]
-    given = options_in(model.state["cfg"]["model"]).get("see_index")
+    data = str(read_section(model.state["cfg"]["task"])["data"]).split(os.pathsep)[0]
+    given = read_section(model.state["cfg"]["model"]).get("see_index")
     if not given:
         return Path(data, f"dict.{code}.see")
     path = Path(given.split(os.pathsep)[0 if side == "source" else -1])

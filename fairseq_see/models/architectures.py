@@ -18,7 +18,7 @@ COMPUTES_OTHERWISE = ("cross_self_attention", "encoder_xformers_att_config", "de
 INITIALISATION = {"encoder_embed_path", "decoder_embed_path"}
 
 
-def _shares(options: Mapping[str, Any]) -> bool:
+def _is_tied(options: Mapping[str, Any]) -> bool:
     return bool(options.get("share_all_embeddings") or options.get("share_decoder_input_output_embed"))
 
 
@@ -40,10 +40,10 @@ class Host(NamedTuple):
     mark: str
     matrices: Mapping[str, str]
     output: str = "decoder.output_projection.weight"
-    tied: Callable[[Mapping[str, Any]], bool] = _shares
+    tied: Callable[[Mapping[str, Any]], bool] = _is_tied
     untied: Mapping[str, Any] = {"share_decoder_input_output_embed": False}
 
-    def options(self, old: Mapping[str, Any]) -> dict[str, Any]:
+    def convert(self, old: Mapping[str, Any]) -> dict[str, Any]:
         """The options of the family's new model, without embeddings, from those of an old one."""
         chosen = {name: value for name, value in old.items() if value is not None and not name.startswith("see_")}
         if self.name not in MODEL_DATACLASS_REGISTRY:
@@ -79,7 +79,7 @@ HOSTS = (
 )
 
 
-def host_of(model: Mapping[str, Any], checkpoint: Path) -> Host:
+def find_host(model: Mapping[str, Any], checkpoint: Path) -> Host:
     """The family of a state dict.
 
     Raises:

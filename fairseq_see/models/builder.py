@@ -74,7 +74,7 @@ class EmbeddingBuilder:
         method, index = self.cfg.see_method, None
         cls = find_class(method)
         if cls.uses_index:
-            path = self._index_path(side)
+            path = self._find_index(side)
             if not path.is_file():
                 raise SeeError(f"no unit index at {path}; build it with fairseq-see index, or give --see-index")
             vocabulary = Vocabulary(tuple(dictionary.symbols), tuple(dictionary.count))
@@ -96,23 +96,25 @@ class EmbeddingBuilder:
             )
         return restore(trained)
 
-    def _index_path(self, side: str) -> Path:
+    def _find_index(self, side: str) -> Path:
         given = self.cfg.see_index
-        paths = [Path(path) for path in given.split(os.pathsep)] if given else [Path(self._data_folder())]
+        paths = [Path(path) for path in given.split(os.pathsep)] if given else [Path(self._data_folder)]
         if len(paths) > 2:
             raise SeeError(f"--see-index takes at most two files, SOURCE{os.pathsep}TARGET, not {len(paths)}")
         path = paths[-1 if side == "decoder" else 0]
         # Lists of runs name indexes so: data and list can be moved, to another machine too.
-        if not path.exists() and (beside := Path(self._data_folder()) / path).exists():
+        if not path.exists() and (beside := Path(self._data_folder) / path).exists():
             path = beside
         if path.is_dir():
-            language = getattr(self._task_options(), "source_lang" if side == "encoder" else "target_lang", None)
+            language = getattr(self._task_options, "source_lang" if side == "encoder" else "target_lang", None)
             return path / (f"dict.{language}.see" if language else "dict.see")
         return path
 
+    @property
     def _data_folder(self) -> str:
-        return str(self._task_options().data).split(os.pathsep)[0]
+        return str(self._task_options.data).split(os.pathsep)[0]
 
+    @property
     def _task_options(self) -> Any:
         # language_modeling, a task of fairseq's older kind, has its options elsewhere.
         return self.task.cfg or self.task.args

@@ -15,7 +15,7 @@ import torch
 from fairseq_see.embeddings import Embedding, exported, restore
 from fairseq_see.errors import SeeError
 from fairseq_see.export_config import is_export, read_config
-from fairseq_see.io import check_finite, check_written, replacing
+from fairseq_see.io import check_finite, check_written, replace_file
 
 # torch >= 2.6 loads checkpoints with weights_only=True. Stock fairseq checkpoints hold an argparse namespace, and
 # numbers (the best validation loss, say) that numpy made: harmless data, named here one by one instead of switching
@@ -73,7 +73,7 @@ def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None)
 
 def read_record(state: dict[str, Any]) -> dict[str, Any] | None:
     """What a checkpoint records of its embeddings, or None."""
-    text = options_in((state.get("cfg") or {}).get("model")).get("see_resolved")
+    text = read_section((state.get("cfg") or {}).get("model")).get("see_resolved")
     return json.loads(text) if text else None
 
 
@@ -85,8 +85,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     if is_export(path):
         config = read_config(path)
-        options_in(config["cfg"]["model"])["see_resolved"] = json.dumps(config["embeddings"], sort_keys=True)
-        return slim_state(config["cfg"], exported.read_weights(path), config["num_updates"])
+        read_section(config["cfg"]["model"])["see_resolved"] = json.dumps(config["embeddings"], sort_keys=True)
+        return make_state(config["cfg"], exported.read_weights(path), config["num_updates"])
     try:
         with open(path, "rb"):
             pass
@@ -109,7 +109,7 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
         SeeError: the folder is missing, not writable or full; a weight of ``state["model"]`` is NaN or infinite.
     """
     check_finite(state["model"])
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         try:
             torch.save(state, temporary)
         except RuntimeError as error:
@@ -119,7 +119,7 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
         check_written(Path(path), state["model"], written["model"])
 
 
-def options_in(section: Any) -> dict[str, Any]:
+def read_section(section: Any) -> dict[str, Any]:
     """A section of a checkpoint's configuration, to be read and changed.
 
     It is a dictionary, or a namespace of all options where a model has no dataclass; one that is missing is empty.
@@ -127,7 +127,7 @@ def options_in(section: Any) -> dict[str, Any]:
     return vars(section) if isinstance(section, argparse.Namespace) else section or {}
 
 
-def slim_state(cfg: dict[str, Any], model: dict[str, torch.Tensor], updates: int) -> dict[str, Any]:
+def make_state(cfg: dict[str, Any], model: dict[str, torch.Tensor], updates: int) -> dict[str, Any]:
     """A checkpoint with nothing for resuming in it, in the form that fairseq loads."""
     return {
         "args": None,
@@ -138,7 +138,7 @@ def slim_state(cfg: dict[str, Any], model: dict[str, torch.Tensor], updates: int
     }
 
 
-def updates_of(state: dict[str, Any]) -> int:
+def count_updates(state: dict[str, Any]) -> int:
     """Updates that a model had seen when its checkpoint was saved."""
     history = state.get("optimizer_history") or [{}]
     return history[-1].get("num_updates", 0)

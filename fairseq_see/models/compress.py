@@ -14,8 +14,8 @@ from torch import Tensor
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
-from fairseq_see.models.architectures import host_of
-from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings, options_in, save_checkpoint
+from fairseq_see.models.architectures import find_host
+from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings, read_section, save_checkpoint
 
 
 class Side(NamedTuple):
@@ -56,14 +56,19 @@ class Exchange:
         self, checkpoint: Path, options: Mapping[str, Any], data: Path | None = None, input_only: bool = False
     ) -> None:
         self._checkpoint, self._state = checkpoint, load_checkpoint(checkpoint)
-        self._host = host = host_of(self._state["model"], checkpoint)
+        self._host = host = find_host(self._state["model"], checkpoint)
         task_options, old = _read_options(self._state, checkpoint)
         shared, tied = bool(old.get("share_all_embeddings")), host.tied(old)
         if shared and input_only:
             raise SeeError(f"{checkpoint} shares one matrix between encoder, decoder and output; fit it whole")
         if data:
             task_options = {**task_options, "data": str(data)}
-        model_options = {**host.options(old), **(host.untied if input_only else {}), **options, "_name": host.name}
+        model_options = {
+            **host.convert(old),
+            **(host.untied if input_only else {}),
+            **options,
+            "_name": host.name,
+        }
         self._cfg = OmegaConf.create({"task": task_options, "model": model_options}, flags={"allow_objects": True})
         task = self._set_up_task()
         matrices = self._read_matrices(resolved=bool(old.get("see_resolved")))
@@ -152,7 +157,7 @@ class Exchange:
 def _read_options(state: dict[str, Any], checkpoint: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Of the task and the model, those of nested configurations flattened."""
     cfg = state.get("cfg") or {}
-    task, model = options_in(cfg.get("task")), dict(options_in(cfg.get("model")))
+    task, model = read_section(cfg.get("task")), dict(read_section(cfg.get("model")))
     if not task or not model:
         raise SeeError(f"{checkpoint} does not name its task and model; only fairseq 0.12's can be read")
     for side in ("encoder", "decoder"):

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 
 from fairseq_see.errors import SeeError, needs_extra
 from fairseq_see.export_config import CONFIG, write_config
-from fairseq_see.io import replacing_folder
+from fairseq_see.io import replace_folder
 from fairseq_see.models.checkpoint import save_checkpoint
 from fairseq_see.models.export import TrainedModel, check_replaceable, copy_files
-from fairseq_see.models.to_dense import dense_twin
+from fairseq_see.models.to_dense import make_dense
 
 QUANTIZATIONS = ("int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32")
 
@@ -34,8 +34,8 @@ def write_ctranslate2(folder: Path, model: TrainedModel, quantization: str | Non
     check_replaceable(folder)
     if not model.files:
         raise SeeError("a model for CTranslate2 needs its dictionaries; --data is the folder that has them")
-    state = dense_twin(model.state, model.embeddings)
-    with replacing_folder(folder) as new, TemporaryDirectory(dir=new.parent) as scratch:
+    state = make_dense(model.state, model.embeddings)
+    with replace_folder(folder) as new, TemporaryDirectory(dir=new.parent) as scratch:
         checkpoint = Path(scratch, "dense.pt")
         save_checkpoint(checkpoint, state)
         copy_files(model.files, Path(scratch))

@@ -13,7 +13,7 @@ from fairseq.dataclass.initialize import add_defaults
 from omegaconf import OmegaConf
 
 from fairseq_see.errors import SeeError
-from fairseq_see.models.checkpoint import load_checkpoint, options_in
+from fairseq_see.models.checkpoint import load_checkpoint, read_section
 
 # Of all updates, those in which the learning rate rises.
 WARMUP = 1 / 6
@@ -59,15 +59,15 @@ def distil(
     }
     cfg: Any = OmegaConf.merge(OmegaConf.structured(FairseqConfig), chosen)
     OmegaConf.set_struct(cfg, False)
-    cfg.task = OmegaConf.create({**options_in(old["task"]), "data": str(data)})
-    cfg.model = OmegaConf.create(dict(options_in(old["model"])), flags={"allow_objects": True})
+    cfg.task = OmegaConf.create({**read_section(old["task"]), "data": str(data)})
+    cfg.model = OmegaConf.create(dict(read_section(old["model"])), flags={"allow_objects": True})
     add_defaults(cfg)
     main(cfg)
     return folder / "checkpoint_last.pt"
 
 
 @torch.no_grad()
-def dev_perplexity(checkpoint: Path, data: Path, max_tokens: int) -> float:
+def measure_perplexity(checkpoint: Path, data: Path, max_tokens: int) -> float:
     """Perplexity of a translation model on the validation set, without label smoothing.
 
     Raises:

@@ -19,10 +19,10 @@ from torch import Tensor
 from fairseq_see.embeddings import Embedding, exported
 from fairseq_see.embeddings.buffers import pack_state
 from fairseq_see.errors import SeeError, needs_extra
-from fairseq_see.export_config import CONFIG, CTRANSLATE2, WEIGHTS, folder_of, is_export, read_config
-from fairseq_see.io import replacing_folder
-from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings, options_in, updates_of
-from fairseq_see.text import CODES, load_subwords, segmenter_version
+from fairseq_see.export_config import CONFIG, CTRANSLATE2, WEIGHTS, find_folder, is_export, read_config
+from fairseq_see.io import replace_folder
+from fairseq_see.models.checkpoint import count_updates, load_checkpoint, load_embeddings, read_section
+from fairseq_see.text import CODES, load_subwords, name_segmenter
 from fairseq_see.units.vocabulary import MASK, Vocabulary
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class TrainedModel:
         model = cls({**state, "cfg": copy.deepcopy(state["cfg"])}, embeddings, {}, None)
         trained = Path(str(model._task["data"]).split(os.pathsep)[0])
         if is_export(checkpoint):
-            trained = folder_of(checkpoint)
+            trained = find_folder(checkpoint)
         folder = data or trained
         if problem := model._find_dictionaries(folder, trained):
             if data:
@@ -88,7 +88,7 @@ class TrainedModel:
 
     @property
     def _task(self) -> dict[str, Any]:
-        return options_in(self.state["cfg"]["task"])
+        return read_section(self.state["cfg"]["task"])
 
     def write_folder(self, folder: Path, bits: int, layer_bits: int) -> dict[str, Tensor]:
         """Write the small model in place of an earlier export.
@@ -106,7 +106,7 @@ class TrainedModel:
         """
         check_replaceable(folder)
         cfg = copy.deepcopy(self.state["cfg"])
-        resolved = json.loads(options_in(cfg["model"]).pop("see_resolved"))
+        resolved = json.loads(read_section(cfg["model"]).pop("see_resolved"))
         weights = dict(self.state["model"])
         # Of a matrix that encoder and decoder share, both names are in a state dict.
         for side in ("encoder", "decoder"):
@@ -120,8 +120,8 @@ class TrainedModel:
                 weights = others | {prefix + name: value for name, value in pack_state(embedding).items()}
         # As a checkpoint orders it, so that an export of an export has the same bytes.
         resolved = json.loads(json.dumps(resolved, sort_keys=True))
-        config = {"embeddings": resolved, "cfg": cfg, "num_updates": updates_of(self.state), "text": self.text}
-        with replacing_folder(folder) as new:
+        config = {"embeddings": resolved, "cfg": cfg, "num_updates": count_updates(self.state), "text": self.text}
+        with replace_folder(folder) as new:
             stored = exported.write(new, weights, config, bits, layer_bits)
             copy_files(self.files, new)
         return stored
@@ -163,8 +163,8 @@ class TrainedModel:
             return f"has no {name}"
         with needs_extra("translate"):
             load_subwords(folder / name, schemes[0])
-            segmenter = segmenter_version(source)
-        options = [options_in(self.state["cfg"][section]) for section in ("model", "task")]
+            segmenter = name_segmenter(source)
+        options = [read_section(self.state["cfg"][section]) for section in ("model", "task")]
         self.files[name] = folder / name
         self.text = {
             "source": {

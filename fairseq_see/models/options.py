@@ -13,7 +13,7 @@ from fairseq_see.embeddings.base import INFERENCE_MODES
 from fairseq_see.errors import SeeError
 
 
-def option(default: Any, help: str) -> Any:
+def declare(default: Any, help: str) -> Any:
     """A field of a dataclass of options."""
     return field(default=default, metadata={"help": help})
 
@@ -23,22 +23,22 @@ class EmbeddingOptions(FairseqDataclass):
     """Options of the embedding; None leaves the choice to the method."""
 
     # A string, so that methods of a user's own are known; fairseq's OmegaConf reads Optional[...], not X | None.
-    see_method: str = option("see", f"embedding method: {', '.join(sorted(REGISTRY))}")
-    see_ratio: Optional[float] = option(None, "compress each embedding matrix this many times, by at most 3% more")
-    see_args: Any = option(  # noqa: RUF009
+    see_method: str = declare("see", f"embedding method: {', '.join(sorted(REGISTRY))}")
+    see_ratio: Optional[float] = declare(None, "compress each embedding matrix this many times, by at most 3% more")
+    see_args: Any = declare(  # noqa: RUF009
         None,
         "hyper-parameters of the method: NAME=VALUE,... (a mapping in YAML), for example layernorm=false,vectors=9; "
         "fairseq-see plan --list-options names them",
     )
-    see_index: Optional[str] = option(
+    see_index: Optional[str] = declare(
         None,
         "unit index: a folder with dict.LANG.see of both languages (default: the data folder), a file for both sides, "
         "or SOURCE.see:TARGET.see; looked for in the data folder too",
     )
-    see_inference: ChoiceEnum(list(INFERENCE_MODES)) = option(  # type: ignore[valid-type]  # noqa: RUF009
+    see_inference: ChoiceEnum(list(INFERENCE_MODES)) = declare(  # type: ignore[valid-type]  # noqa: RUF009
         "cached", "in eval mode keep the whole matrix (fast), or only its factors (small)"
     )
-    see_resolved: Optional[str] = option(None, "written by the model itself: its embeddings, as JSON")
+    see_resolved: Optional[str] = declare(None, "written by the model itself: its embeddings, as JSON")
 
 
 def set_defaults(args: Any, options: type[FairseqDataclass], preset: Mapping[str, Any] | None = None) -> None:

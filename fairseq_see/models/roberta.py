@@ -99,7 +99,7 @@ register_model_architecture("see_roberta", "see_roberta")(base_architecture)
 
 
 @register_model_architecture("see_roberta", "see_roberta_tiny")
-def tiny_architecture(args: Namespace) -> None:
+def preset_tiny(args: Namespace) -> None:
     """For tests."""
     for name, value in TINY.items():
         setattr(args, name, getattr(args, name, value))

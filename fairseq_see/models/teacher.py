@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fairseq_see.distillation.stages import Layers
 from fairseq_see.errors import SeeError
-from fairseq_see.models.checkpoint import load_checkpoint, options_in
+from fairseq_see.models.checkpoint import load_checkpoint, read_section
 
 
 class Pass(NamedTuple):
@@ -37,7 +37,7 @@ class Pass(NamedTuple):
     decoder: list[Tensor]
 
 
-def observed_forward(model: Any, inputs: Mapping[str, Tensor], features_only: bool = False) -> Pass:
+def observe_forward(model: Any, inputs: Mapping[str, Tensor], features_only: bool = False) -> Pass:
     """Run fairseq's Transformer, wrapped for distributed training or not, and keep what it computes inside.
 
     Args:
@@ -66,14 +66,14 @@ def check_transformer(model: Any, what: str) -> None:
         raise SeeError(f"{what} is not fairseq's Transformer, the one architecture that see_distillation knows")
 
 
-def check_tables(student: Any, teacher: Any) -> None:
+def check_embeddings(student: Any, teacher: Any) -> None:
     """Raise SeeError if the embeddings of student and teacher have other dimensions."""
     for side in ("encoder", "decoder"):
         ours, theirs = (getattr(model, side).embed_tokens.embedding_dim for model in (student, teacher))
         _check_dimensions(ours, theirs, f"embeddings of the {side}", "--distil-beta and --start-beta")
 
 
-def layer_pairs(student: Any, teacher: Any, layers: Sequence[Layers]) -> dict[str, tuple[tuple[int, int], ...]]:
+def pair_layers(student: Any, teacher: Any, layers: Sequence[Layers]) -> dict[str, tuple[tuple[int, int], ...]]:
     """The layers whose states are compared, by side.
 
     Raises:
@@ -118,7 +118,7 @@ class Teacher:
         cfg = state.get("cfg") or {}
         if not cfg.get("model"):
             raise SeeError(f"the teacher {path} does not name its model; only fairseq 0.12's can be read")
-        _check_dictionaries(Path(path), options_in(cfg.get("task")), task, data)
+        _check_dictionaries(Path(path), read_section(cfg.get("task")), task, data)
         self.model = _build(path, state, task).eval().requires_grad_(False)
         self._device = torch.device("cpu")
         if half:
@@ -127,16 +127,16 @@ class Teacher:
     def forward(self, inputs: Mapping[str, Tensor], features_only: bool = False) -> Pass:
         """One pass, on the device that the inputs are on."""
         with torch.no_grad():
-            return observed_forward(self._on(inputs), inputs, features_only)
+            return observe_forward(self._move_to(inputs), inputs, features_only)
 
-    def embeddings(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def look_up(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The embeddings, (B, S, d) and (B, T, d), without a pass."""
-        model = self._on(inputs)
+        model = self._move_to(inputs)
         with torch.no_grad():
             source = model.encoder.embed_tokens(inputs["src_tokens"])
             return source, model.decoder.embed_tokens(inputs["prev_output_tokens"])
 
-    def content_hash(self) -> str:
+    def hash_weights(self) -> str:
         """Of all weights, in the precision in which they compute."""
         digest = hashlib.sha256()
         for name, value in self.model.state_dict().items():
@@ -144,7 +144,7 @@ class Teacher:
             digest.update(value.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def _on(self, inputs: Mapping[str, Tensor]) -> Any:
+    def _move_to(self, inputs: Mapping[str, Tensor]) -> Any:
         device = inputs["src_tokens"].device
         if device != self._device:
             self.model, self._device = self.model.to(device), device
@@ -153,7 +153,7 @@ class Teacher:
 
 def _build(path: str | Path, state: dict[str, Any], task: Any) -> Any:
     section = state["cfg"]["model"]
-    name = options_in(section).get("_name") or options_in(section).get("arch")
+    name = read_section(section).get("_name") or read_section(section).get("arch")
     if name not in models.ARCH_MODEL_REGISTRY:
         raise SeeError(f"the teacher {path} is of the architecture {name!r}, which neither fairseq nor a plugin has")
     cfg = section if isinstance(section, Namespace) else OmegaConf.create({"model": section}).model

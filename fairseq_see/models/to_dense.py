@@ -14,12 +14,12 @@ from fairseq.models import ARCH_MODEL_REGISTRY
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_finite
-from fairseq_see.models.checkpoint import slim_state, updates_of
+from fairseq_see.models.checkpoint import count_updates, make_state
 from fairseq_see.models.options import EmbeddingOptions
 from fairseq_see.models.transformer import SEETransformerModel
 
 
-def dense_twin(state: dict[str, Any], embeddings: dict[str, Embedding]) -> dict[str, Any]:
+def make_dense(state: dict[str, Any], embeddings: dict[str, Embedding]) -> dict[str, Any]:
     """A checkpoint of fairseq's ``transformer`` with the matrices of ``embeddings``, which loads without this package.
 
     Args:
@@ -39,8 +39,8 @@ def dense_twin(state: dict[str, Any], embeddings: dict[str, Embedding]) -> dict[
     ours = {option.name for option in fields(EmbeddingOptions)}
     transformer = {key: value for key, value in options.items() if key not in ours} | {"_name": "transformer"}
     # What is left may hold a namespace or numpy's numbers too.
-    cfg = json.loads(json.dumps({**state["cfg"], "model": transformer}, default=_plain))
-    cfg["model"] = _with_attributes(cfg["model"], cfg["task"])
+    cfg = json.loads(json.dumps({**state["cfg"], "model": transformer}, default=_to_plain))
+    cfg["model"] = _add_attributes(cfg["model"], cfg["task"])
     cfg["common"]["user_dir"] = None
     criterion = cfg.get("criterion") or {}
     if str(criterion.get("_name")).startswith("see_"):
@@ -55,10 +55,10 @@ def dense_twin(state: dict[str, Any], embeddings: dict[str, Embedding]) -> dict[
         model[f"{side}.embed_tokens.weight"] = matrices.get(side, matrices["encoder"])
     model.setdefault("decoder.output_projection.weight", model["decoder.embed_tokens.weight"])
     check_finite(model)
-    return slim_state(cfg, model, updates_of(state))
+    return make_state(cfg, model, count_updates(state))
 
 
-def _with_attributes(options: dict[str, Any], task: dict[str, Any]) -> OrderedDict[str, Any]:
+def _add_attributes(options: dict[str, Any], task: dict[str, Any]) -> OrderedDict[str, Any]:
     """Options to be read by key, as fairseq does, and as attributes, as CTranslate2's converter does.
 
     fairseq would save a namespace, which PyTorch's safe loading refuses; an ordered dictionary may have attributes.
@@ -68,5 +68,5 @@ def _with_attributes(options: dict[str, Any], task: dict[str, Any]) -> OrderedDi
     return model
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     return vars(value) if hasattr(value, "__dict__") else value.item()

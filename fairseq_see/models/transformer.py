@@ -100,7 +100,7 @@ class SEETransformerModel(TransformerModelBase):
         if not cfg.share_all_embeddings:
             target = builder.build("decoder", task.target_dictionary, cfg.decoder_embed_dim)
         builder.record()
-        config = _transformer_config(cfg, task)
+        config = _make_config(cfg, task)
         encoder = TransformerEncoderBase(config, task.source_dictionary, source)
         return cls(config, encoder, SEETransformerDecoder(config, task.target_dictionary, target))
 
@@ -117,7 +117,7 @@ def _check(cfg: Any, task: Any) -> None:
         raise SeeError("--see-inference factored saves nothing beside an untied output matrix; tie the decoder")
 
 
-def _transformer_config(cfg: Any, task: Any) -> TransformerConfig:
+def _make_config(cfg: Any, task: Any) -> TransformerConfig:
     """fairseq's nested configuration from the flat one."""
     options: Any = OmegaConf.to_container(cfg, resolve=True) if isinstance(cfg, DictConfig) else vars(cfg)
     config = TransformerConfig.from_namespace(Namespace(**options))
@@ -128,15 +128,15 @@ def _transformer_config(cfg: Any, task: Any) -> TransformerConfig:
     return config
 
 
-def _both(**options: Any) -> dict[str, Any]:
+def _repeat(**options: Any) -> dict[str, Any]:
     return {f"{side}_{name}": value for side in ("encoder", "decoder") for name, value in options.items()}
 
 
 TIED = {"share_decoder_input_output_embed": True}
 # The same for both corpora; what differs is how much dropout their sizes ask for.
-PAPER = {**_both(embed_dim=512, ffn_embed_dim=1024, layers=6, attention_heads=4), **TIED}
+PAPER = {**_repeat(embed_dim=512, ffn_embed_dim=1024, layers=6, attention_heads=4), **TIED}
 PRESETS: dict[str, dict[str, Any]] = {
-    "see_transformer_tiny": {**_both(embed_dim=64, ffn_embed_dim=128, layers=2, attention_heads=2), **TIED},
+    "see_transformer_tiny": {**_repeat(embed_dim=64, ffn_embed_dim=128, layers=2, attention_heads=2), **TIED},
     "see_transformer_iwslt_zh_en": {**PAPER, "dropout": 0.3},
     "see_transformer_wmt_zh_en": {**PAPER, "dropout": 0.1},
 }

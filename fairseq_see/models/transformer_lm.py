@@ -14,7 +14,7 @@ from fairseq.models.transformer_lm import TransformerLanguageModel, TransformerL
 from fairseq_see.errors import SeeError
 from fairseq_see.models.builder import EmbeddingBuilder
 from fairseq_see.models.checkpoint import exit_on_error
-from fairseq_see.models.options import EmbeddingOptions, option, refuse_options, register_presets
+from fairseq_see.models.options import EmbeddingOptions, declare, refuse_options, register_presets
 from fairseq_see.models.transformer import SEETransformerDecoder
 
 UNSUPPORTED = (
@@ -29,8 +29,8 @@ class SEETransformerLanguageModelConfig(TransformerLanguageModelConfig, Embeddin
     """fairseq's options under their usual names, and ours."""
 
     # fairseq's default is 512, whatever --decoder-embed-dim is.
-    decoder_input_dim: Optional[int] = option(None, "dimension of an embedding (default: --decoder-embed-dim)")
-    decoder_output_dim: Optional[int] = option(None, "dimension before the output layer (default: the same)")
+    decoder_input_dim: Optional[int] = declare(None, "dimension of an embedding (default: --decoder-embed-dim)")
+    decoder_output_dim: Optional[int] = declare(None, "dimension before the output layer (default: the same)")
 
 
 @register_model("see_transformer_lm", dataclass=SEETransformerLanguageModelConfig)

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from fairseq_see.errors import SeeError
-from fairseq_see.io import replacing
+from fairseq_see.io import replace_file
 from fairseq_see.units.vocabulary import SPECIALS, Vocabulary
 
 ARRAYS = ("groups", "sense_offsets", "sense_groups", "word_morphemes")
@@ -221,7 +221,7 @@ class UnitIndex:
         header |= {"provenance": dict(self.provenance), "fingerprint": self.fingerprint}
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in ARRAYS}
         content = save(arrays, {_HEADER: json.dumps(header, ensure_ascii=False)})
-        with replacing(path) as temporary:
+        with replace_file(path) as temporary:
             temporary.write_bytes(content)
 
     @classmethod

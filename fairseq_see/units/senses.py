@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fairseq_see.errors import SeeError
-from fairseq_see.io import read_lines, replacing, shown_name
+from fairseq_see.io import decode_name, read_lines, replace_file
 from fairseq_see.units.languages import get_language
 
 Sense = tuple[str, ...]
@@ -62,11 +62,11 @@ class Senses:
         if not lines:
             raise SeeError(f"{path} is empty; expected lines of language, word, sense number and sememes")
         digest = hashlib.sha256("".join(f"{line}\n" for line in lines).encode("utf-8")).hexdigest()
-        return cls(entries, f"{shown_name(path)} (sha256 {digest[:12]})")
+        return cls(entries, f"{decode_name(path)} (sha256 {digest[:12]})")
 
     def save(self, path: str | Path) -> None:
         """Write the lines that ``load`` reads."""
-        with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        with replace_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
             for code, words in self._entries.items():
                 for word, senses in words.items():
                     for number, sense in enumerate(senses, 1):

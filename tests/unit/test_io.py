@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from fairseq_see.io import _swap, replacing, replacing_folder
+from fairseq_see.io import _swap, replace_file, replace_folder
 
 
 @pytest.fixture
@@ -18,9 +18,9 @@ def umask():
 
 @pytest.mark.usefixtures("umask")
 def test_what_is_written_is_as_readable_as_any_file_of_the_user(tmp_path):
-    with replacing(tmp_path / "file") as temporary:
+    with replace_file(tmp_path / "file") as temporary:
         temporary.write_text("x")
-    with replacing_folder(tmp_path / "folder") as new:
+    with replace_folder(tmp_path / "folder") as new:
         (new / "private").touch(mode=0o600)
     for path in (tmp_path / "file", tmp_path / "folder/private"):
         assert path.stat().st_mode & 0o777 == 0o640
@@ -32,7 +32,7 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path, monkeypatch, swaps):
     if not swaps:
         monkeypatch.setattr("fairseq_see.io._swap", lambda first, second: False)
     for name in ("first", "second"):
-        with replacing_folder(tmp_path / "folder") as new:
+        with replace_folder(tmp_path / "folder") as new:
             (new / name).touch()
         assert [path.name for path in tmp_path.iterdir()] == ["folder"]
         assert [path.name for path in (tmp_path / "folder").iterdir()] == [name]

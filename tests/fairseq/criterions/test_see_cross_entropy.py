@@ -63,7 +63,7 @@ def test_what_is_no_plain_softmax_is_left_to_fairseq(task, monkeypatch):
         )
         torch.testing.assert_close(found, expected)
     adaptive = {"adaptive_softmax_cutoff": "20,40", "share_decoder_input_output_embed": False}
-    assert not see_cross_entropy._plain_softmax(build(task, "transformer", **adaptive)[0])
+    assert not see_cross_entropy._has_plain_softmax(build(task, "transformer", **adaptive)[0])
 
 
 def test_one_by_one_is_left_to_fairseq(task):

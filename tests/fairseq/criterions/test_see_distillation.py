@@ -11,7 +11,7 @@ from fairseq.logging import metrics
 
 from fairseq_see.cli.main import main
 from fairseq_see.models.checkpoint import load_checkpoint
-from fairseq_see.models.teacher import Teacher, observed_forward
+from fairseq_see.models.teacher import Teacher, observe_forward
 from tests.fairseq.criterions.small import (
     WORDS,
     Optimizer,
@@ -73,7 +73,7 @@ def test_losses_are_the_papers(task, teacher, stage):
     options = {"distil_alpha": 0.7, "distil_beta": 3.0, "distil_gamma": 0.2, "start_beta": 5.0, "start_gamma": 0.4}
     criterion = make_criterion(task, teacher, **options, start_updates=1, distil_temperature=2.0, label_smoothing=0.1)
     update, sample = int(stage == "formal"), make_samples(task)(0, 1, 2, 3)
-    criterion._prepared(student).model.double()
+    criterion._prepare(student).model.double()
     loss, sample_size, logged = task.train_step(sample, student, criterion, Optimizer(), update)
     with torch.no_grad():
         expected = position_by_position(student, criterion._teacher.model, sample, 2.0)
@@ -193,7 +193,7 @@ def test_teachers_of_stock_fairseq_and_of_ours(tmp_path, task):
         with torch.no_grad():
             torch.testing.assert_close(run.output[0], model(**inputs)[0])
         assert len(run.encoder) == len(run.decoder) == 3
-        torch.testing.assert_close(run.embeddings, Teacher(tmp_path / "teacher.pt", task).embeddings(inputs))
+        torch.testing.assert_close(run.embeddings, Teacher(tmp_path / "teacher.pt", task).look_up(inputs))
     assert main(["export", str(tmp_path / "teacher.pt"), "--bits", "16", "--output", str(tmp_path / "small")]) == 0
     found = Teacher(tmp_path / "small", task).forward(inputs).output[0]
     torch.testing.assert_close(found, run.output[0], rtol=0.02, atol=0.02)
@@ -205,7 +205,7 @@ def test_shared_matrices_are_seen_on_both_sides(tmp_path):
     task = type(task).setup_task(task.cfg)
     save_teacher(tmp_path / "teacher.pt", task, share_all_embeddings=True)
     student, sample = build(task, share_all_embeddings=True)[0], make_samples(task)(0, 1)
-    found = observed_forward(student, sample["net_input"]).embeddings
+    found = observe_forward(student, sample["net_input"]).embeddings
     for embeddings, tokens in zip(found, ("src_tokens", "prev_output_tokens"), strict=True):
         torch.testing.assert_close(embeddings, student.encoder.embed_tokens.table()[sample["net_input"][tokens]])
     gradients(student, task, make_criterion(task, tmp_path / "teacher.pt"), sample)

@@ -22,7 +22,7 @@ from tests.fairseq.training import generate, train
 @pytest.mark.parametrize("option", [{"cross_self_attention": True}, {"decoder_xformers_att_config": "{}"}])
 def test_what_would_compute_another_thing_is_refused(option):
     with pytest.raises(SeeError, match=f"trained with {next(iter(option))}, which see_transformer does not have"):
-        HOSTS[0].options({"encoder_layers": 2, **option})
+        HOSTS[0].convert({"encoder_layers": 2, **option})
 
 
 def fitted(checkpoint, output, *words):

@@ -8,7 +8,7 @@ import torch
 from fairseq_see.cli.main import main
 from fairseq_see.embeddings import load
 from fairseq_see.models.checkpoint import load_checkpoint
-from fairseq_see.models.distil import dev_perplexity
+from fairseq_see.models.distil import measure_perplexity
 
 
 @pytest.mark.parametrize("method", ["product_quantised", "dpq"])
@@ -33,7 +33,7 @@ def test_fit_distil_export(toy, trained, tmp_path, capsys, method):
     embedding = load(tmp_path / "small/model", "encoder")
     assert embedding.method == "product_quantised" and embedding.ratio >= 2
     # The table's figure is that of the folder, too.
-    assert dev_perplexity(tmp_path / "small/model/model.safetensors", toy / "data-bin", 400) == pytest.approx(
+    assert measure_perplexity(tmp_path / "small/model/model.safetensors", toy / "data-bin", 400) == pytest.approx(
         distilled, rel=0.01
     )
     # Once more: nothing is done again.
@@ -55,4 +55,4 @@ def test_perplexity_is_the_mean_over_tokens(toy, trained):
             logits = models[0].eval()(**sample["net_input"])[0][0]
             loss += torch.nn.functional.cross_entropy(logits.double(), sample["target"][0], reduction="sum").item()
             tokens += sample["target"].numel()
-    assert dev_perplexity(teacher, data, 300) == pytest.approx(torch.tensor(loss / tokens).exp().item(), rel=1e-4)
+    assert measure_perplexity(teacher, data, 300) == pytest.approx(torch.tensor(loss / tokens).exp().item(), rel=1e-4)
