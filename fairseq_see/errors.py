@@ -1,4 +1,4 @@
-"""The one error a user can cause: it says in one line what is wrong, where, and what to do."""
+"""The one error a user can cause: one line that names what is wrong, where, and what to do."""
 
 import sys
 from collections.abc import Iterator

@@ -11,9 +11,9 @@ FORMAT = "fairseq-see export"
 # What is written, and what is read; version 1 had no rounded parameters.
 VERSION, VERSIONS = 2, (1, 2)
 WEIGHTS, CONFIG, CTRANSLATE2 = "model.safetensors", "config.json", "model.bin"
-# Precisions of parameters. The default is the smallest that changes the perplexity of the demonstration model by less
-# than 0.5%.
-BITS, DEFAULT_BITS = (16, 8, 6, 4), 8
+# Precisions of parameters. The embeddings' default is the smallest that changes the perplexity of the demonstration
+# model by less than 0.5%.
+BITS, DEFAULT_BITS, LAYER_BITS = (16, 8, 6, 4), 8, 16
 # How JSON names an argparse namespace, which is what fairseq keeps a model's options in that has no dataclass.
 NAMESPACE = "argparse.Namespace"
 

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 # From a batch of sentences, as tokens, to their translations, as tokens.
 Engine = Callable[[list[list[str]]], list[list[str]]]
 
-# fairseq-generate's default: so many tokens at most in a translation.
+# fairseq-generate's default: so many tokens at most in a translation. A model may allow fewer.
 MAX_LENGTH = 200
 
 
@@ -73,8 +73,9 @@ class Translator:
         if not text:
             raise SeeError(f"{folder} has no subwords for raw text; export the model again, with --subwords")
         load_engine = _load_ctranslate2 if (folder / CTRANSLATE2).exists() else _load_fairseq
+        longest = min(MAX_LENGTH, text["target"].get("max_tokens", MAX_LENGTH))
         with needs_extra("translate"):
-            return cls(load_engine(folder, beam, device, threads), text, folder, batch_size)
+            return cls(load_engine(folder, beam, longest, device, threads), text, folder, batch_size)
 
     def translate(self, lines: Sequence[str]) -> list[str]:
         """The translations of lines, as many as there are lines.
@@ -108,7 +109,7 @@ def _batch_by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
         yield batch
 
 
-def _load_fairseq(folder: Path, beam: int, device: str | None, threads: int | None) -> Engine:
+def _load_fairseq(folder: Path, beam: int, longest: int, device: str | None, threads: int | None) -> Engine:
     import torch
     from fairseq import checkpoint_utils, utils
     from fairseq.dataclass.configs import GenerationConfig
@@ -123,11 +124,11 @@ def _load_fairseq(folder: Path, beam: int, device: str | None, threads: int | No
             [str(folder / WEIGHTS)], arg_overrides={"data": str(folder)}
         )
         model = model.to(device).eval()
-    # The first is how the plugin ends fairseq's commands.
-    except (SystemExit, OSError, RuntimeError) as error:
-        raise SeeError(f"cannot load {folder}: {str(error).removeprefix('error: ')}") from error
+    # The first is how the plugin ends fairseq's commands, the last how torch refuses a GPU that it is not built for.
+    except (SystemExit, OSError, RuntimeError, AssertionError) as error:
+        raise SeeError(f"cannot load {folder}: {' '.join(str(error).split()).removeprefix('error: ')}") from error
     model.prepare_for_inference_(cfg)
-    generator = task.build_generator([model], GenerationConfig(beam=beam, max_len_b=MAX_LENGTH))
+    generator = task.build_generator([model], GenerationConfig(beam=beam, max_len_b=longest))
     source, target = task.source_dictionary, task.target_dictionary
 
     @torch.inference_mode()
@@ -145,7 +146,7 @@ def _load_fairseq(folder: Path, beam: int, device: str | None, threads: int | No
     return translate
 
 
-def _load_ctranslate2(folder: Path, beam: int, device: str | None, threads: int | None) -> Engine:
+def _load_ctranslate2(folder: Path, beam: int, longest: int, device: str | None, threads: int | None) -> Engine:
     import ctranslate2
 
     try:
@@ -154,7 +155,7 @@ def _load_ctranslate2(folder: Path, beam: int, device: str | None, threads: int 
         raise SeeError(f"cannot load {folder}: {' '.join(str(error).split())}") from error
 
     def translate(batch: list[list[str]]) -> list[list[str]]:
-        results = translator.translate_batch(batch, beam_size=beam, max_input_length=0, max_decoding_length=MAX_LENGTH)
+        results = translator.translate_batch(batch, beam_size=beam, max_input_length=0, max_decoding_length=longest)
         return [result.hypotheses[0] for result in results]
 
     return translate

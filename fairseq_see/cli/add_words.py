@@ -15,27 +15,16 @@ SHOWN = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="what fairseq-see export wrote")
-    parser.add_argument("--words", metavar="FILE", type=Path, required=True, help="the words, one a line")
-    parser.add_argument(
-        "--senses",
-        metavar="TSV",
-        type=Path,
-        help="language, word, sense number, sememes; of the words at least (without it: morphemes alone)",
-    )
-    parser.add_argument(
-        "--side",
-        choices=("source", "target"),
-        default="source",
-        help="which dictionary takes the words (default: %(default)s; a joined one takes them for both)",
-    )
-    parser.add_argument(
-        "--index",
-        metavar="FILE",
-        type=Path,
-        help="the unit index that the model was trained with (default: where it was at the training)",
-    )
-    parser.add_argument("--output", "-o", metavar="FOLDER", type=Path, help="the new model (default: replace FOLDER)")
+    add = parser.add_argument
+    add("folder", metavar="FOLDER", type=Path, help="what fairseq-see export wrote")
+    add("--words", metavar="FILE", type=Path, required=True, help="the words, one a line")
+    senses = "language, word, sense number, sememes; of the words at least (without it: morphemes alone)"
+    add("--senses", metavar="TSV", type=Path, help=senses)
+    side = "which dictionary takes the words (default: %(default)s; a joined one takes them for both)"
+    add("--side", choices=("source", "target"), default="source", help=side)
+    index = "the unit index that the model was trained with (default: where it was at the training)"
+    add("--index", metavar="FILE", type=Path, help=index)
+    add("--output", "-o", metavar="FOLDER", type=Path, help="the new model (default: replace FOLDER)")
 
 
 def run(args: argparse.Namespace) -> None:

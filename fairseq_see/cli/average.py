@@ -1,16 +1,11 @@
 """``fairseq-see average``: the mean of several checkpoints' weights (the fairseq wheel ships no such script)."""
 
 import argparse
-import hashlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 HELP = "average the weights of checkpoints of one run into a new checkpoint"
 
@@ -27,16 +22,16 @@ def run(args: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.progress import track
 
-    from fairseq_see.models.checkpoint import AVERAGED, load_checkpoint, save_checkpoint
+    from fairseq_see.models.checkpoint import AVERAGED, hash_weights, load_checkpoint, save_checkpoint
 
     first = load_checkpoint(args.checkpoints[0])
     sums = {name: value.double() if value.is_floating_point() else value for name, value in first["model"].items()}
-    seen = {_hash_weights(first["model"]): args.checkpoints[0]}
+    seen = {hash_weights(first["model"]): args.checkpoints[0]}
     for path in track(args.checkpoints[1:], "averaging", console=Console(stderr=True)):
         model = load_checkpoint(path)["model"]
         if model.keys() != sums.keys() or any(model[name].shape != sums[name].shape for name in sums):
             raise SeeError(f"{path} is of another model than {args.checkpoints[0]}")
-        same = seen.setdefault(_hash_weights(model), path)
+        same = seen.setdefault(hash_weights(model), path)
         if same != path:
             print(f"{path} has the weights of {same}: counted once", file=sys.stderr)
             continue
@@ -54,13 +49,3 @@ def run(args: argparse.Namespace) -> None:
     mean.pop("last_optimizer_state", None)
     save_checkpoint(args.output, mean)
     print(f"{args.output}: mean of {len(seen)} checkpoints")
-
-
-def _hash_weights(model: dict[str, "Tensor"]) -> bytes:
-    """One value for all weights: checkpoint_best.pt and checkpoint_last.pt are copies of numbered ones."""
-    import torch
-
-    digest = hashlib.sha256()
-    for value in model.values():
-        digest.update(value.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.digest()

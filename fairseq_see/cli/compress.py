@@ -14,18 +14,18 @@ HELP = "compress a trained model: fit its matrices, distil the result, export it
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="fairseq's Transformer, or ours")
-    parser.add_argument("--output", "-o", metavar="FOLDER", type=Path, required=True, help="the work's folder")
-    parser.add_argument("--data", metavar="DATA-BIN", type=Path, required=True, help="its training data, binarised")
-    parser.add_argument("--ratio", type=float, default=10, metavar="R", help="of each matrix (default: %(default)g)")
-    parser.add_argument(
-        "--see-method", default="product_quantised", metavar="METHOD", help="embedding method (default: %(default)s)"
-    )
-    parser.add_argument("--see-args", metavar="NAME=VALUE,...", help="hyper-parameters of the method")
-    parser.add_argument("--updates", type=int, default=1200, help="of distillation; 0: none (default: %(default)s)")
-    parser.add_argument("--lr", type=float, default=0.001, help="peak learning rate (default: %(default)s)")
-    parser.add_argument("--max-tokens", type=int, default=4096, help="of a batch (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+    add = parser.add_argument
+    add("checkpoint", metavar="CHECKPOINT", type=Path, help="fairseq's Transformer, or ours")
+    add("--output", "-o", metavar="FOLDER", type=Path, required=True, help="the work's folder")
+    add("--data", metavar="DATA-BIN", type=Path, required=True, help="its training data, binarised")
+    add("--ratio", type=float, default=10, metavar="R", help="of each matrix (default: %(default)g)")
+    method = "embedding method (default: %(default)s)"
+    add("--see-method", default="product_quantised", metavar="METHOD", help=method)
+    add("--see-args", metavar="NAME=VALUE,...", help="hyper-parameters of the method")
+    add("--updates", type=int, default=1200, help="of distillation; 0: none (default: %(default)s)")
+    add("--lr", type=float, default=0.001, help="peak learning rate (default: %(default)s)")
+    add("--max-tokens", type=int, default=4096, help="of a batch (default: %(default)s)")
+    add("--seed", type=int, default=1, help="default: %(default)s")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -46,16 +46,12 @@ def run(args: argparse.Namespace) -> None:
     fitted = args.output / "fit.pt"
     if not fitted.is_file():
         torch.manual_seed(args.seed)
-        options = {
-            "see_method": args.see_method,
-            "see_ratio": args.ratio,
-            "see_args": parse_options(args.see_args),
-        }
+        options = {"see_method": args.see_method, "see_ratio": args.ratio, "see_args": parse_options(args.see_args)}
         exchange = Exchange(args.checkpoint, options, args.data)
         for name, side in exchange.sides.items():
             # Where there is a closed form, distillation goes on better than any fit of the matrix.
-            if not initialise(side.embedding, side.table, side.counts + 1):
-                fit(side.embedding, side.table, FitConfig(seed=args.seed), side.counts + 1, name)
+            if not initialise(side.embedding, side.matrix, side.counts + 1):
+                fit(side.embedding, side.matrix, FitConfig(seed=args.seed), side.counts + 1, name)
         exchange.save(fitted, "weighted by frequency")
     small = fitted
     if args.updates:

@@ -10,45 +10,33 @@ from rich.table import Table
 
 from fairseq_see.cli.main import ImportUserDir
 from fairseq_see.errors import SeeError
-from fairseq_see.export_config import BITS, DEFAULT_BITS
+from fairseq_see.export_config import BITS, DEFAULT_BITS, LAYER_BITS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fairseq_see.embeddings import Embedding
+    from fairseq_see.models.export import TrainedModel
 
 HELP = "write a trained model small, as safetensors of few bits, for stock fairseq, or for CTranslate2"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="checkpoint, or an exported model's folder")
-    parser.add_argument("--output", "-o", metavar="FOLDER", type=Path, help="folder of the small model")
-    parser.add_argument(
-        "--bits", type=int, choices=BITS, default=DEFAULT_BITS, help="of the embeddings there (default: %(default)s)"
+    add = parser.add_argument
+    add("checkpoint", metavar="CHECKPOINT", type=Path, help="checkpoint, or an exported model's folder")
+    add("--output", "-o", metavar="FOLDER", type=Path, help="folder of the small model")
+    kept = "or as the exported model has them"
+    add("--bits", type=int, choices=BITS, help=f"of the embeddings there (default: {DEFAULT_BITS}, {kept})")
+    add("--layer-bits", type=int, choices=BITS[:2], help=f"of all other weights (default: {LAYER_BITS}, {kept})")
+    add("--to-dense", metavar="FILE.pt", type=Path, help="checkpoint for fairseq without this package, full matrices")
+    add("--to-ctranslate2", metavar="FOLDER", type=Path, help="folder of a model for CTranslate2, full matrices")
+    add("--quantization", help="with --to-ctranslate2: int8, float16 or another of its types (default: keep)")
+    add("--user-dir", metavar="FOLDER", action=ImportUserDir, help="package with methods of your own")
+    add("--data", metavar="FOLDER", type=Path, help="the dictionaries' (default: where the model was trained)")
+    subwords = (
+        "where codes.LANG or spm.LANG.model is, which raw text needs (default: the folder above the dictionaries)"
     )
-    parser.add_argument(
-        "--layer-bits", type=int, choices=BITS[:2], default=16, help="of all other weights (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--to-dense", metavar="FILE.pt", type=Path, help="checkpoint for fairseq without this package, full matrices"
-    )
-    parser.add_argument(
-        "--to-ctranslate2", metavar="FOLDER", type=Path, help="folder of a model for CTranslate2, full matrices"
-    )
-    parser.add_argument(
-        "--quantization", help="with --to-ctranslate2: int8, float16 or another of its types (default: keep)"
-    )
-    parser.add_argument("--user-dir", metavar="FOLDER", action=ImportUserDir, help="package with methods of your own")
-    parser.add_argument(
-        "--data", metavar="FOLDER", type=Path, help="where the dictionaries are (default: where the model was trained)"
-    )
-    parser.add_argument(
-        "--subwords",
-        metavar="FOLDER",
-        type=Path,
-        help="where codes.LANG or spm.LANG.model is, which raw text needs (default: the folder above the dictionaries)",
-    )
+    add("--subwords", metavar="FOLDER", type=Path, help=subwords)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -60,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
 
     folders = [folder for folder in (args.output, args.to_ctranslate2) if folder]
     if not folders and not args.to_dense:
-        raise SeeError("say what to write: --output FOLDER, --to-dense FILE.pt, --to-ctranslate2 FOLDER")
+        raise SeeError("name what to write: --output FOLDER, --to-dense FILE.pt, --to-ctranslate2 FOLDER")
     if args.quantization and (not args.to_ctranslate2 or args.quantization not in QUANTIZATIONS):
         raise SeeError(f"--quantization is for --to-ctranslate2, and one of {', '.join(QUANTIZATIONS)}")
     if args.to_dense and args.to_dense.exists():
@@ -74,13 +62,13 @@ def run(args: argparse.Namespace) -> None:
     dense = make_dense(model.state, model.embeddings) if args.to_dense else None
     if args.to_ctranslate2:
         write_ctranslate2(args.to_ctranslate2, model, args.quantization)
-    stored = model.write_folder(args.output, args.bits, args.layer_bits) if args.output else None
+    model.bits, model.layer_bits = args.bits or model.bits, args.layer_bits or model.layer_bits
+    stored = model.write_folder(args.output) if args.output else None
     if dense:
         save_checkpoint(args.to_dense, dense)
     # Last: who reads what is printed may go before the end.
     if stored is not None:
-        bits = f"{args.bits} bits, layers {args.layer_bits}"
-        _print_sizes(args.output, bits, stored, model.embeddings)
+        _print_sizes(args.output, model, stored)
     if args.to_ctranslate2:
         size = sum(path.stat().st_size for path in args.to_ctranslate2.iterdir())
         print(f"{args.to_ctranslate2}: {size:,} bytes; a model for CTranslate2")
@@ -89,14 +77,14 @@ def run(args: argparse.Namespace) -> None:
         print(f"{args.to_dense}: {size:,} bytes; fairseq's transformer, for fairseq without --user-dir")
 
 
-def _print_sizes(folder: Path, bits: str, stored: dict[str, "Tensor"], embeddings: dict[str, "Embedding"]) -> None:
+def _print_sizes(folder: Path, model: "TrainedModel", stored: dict[str, "Tensor"]) -> None:
     """A line for each part: bytes, those of a dense model in half precision, and the ratio."""
     from fairseq_see.embeddings import exported
     from fairseq_see.embeddings.buffers import unpack_state
 
     lines: list[tuple[str, int, int]] = []
     rest = dict(stored)
-    for side, embedding in embeddings.items():
+    for side, embedding in model.embeddings.items():
         own = {f"{exported.find_embedding(side, stored)}.{name}" for name in exported.select_weights(side, stored)}
         size = sum(rest.pop(name).nbytes for name in own)
         lines.append((f"{side} embedding", size, 2 * embedding.num_embeddings * embedding.embedding_dim))
@@ -108,7 +96,7 @@ def _print_sizes(folder: Path, bits: str, stored: dict[str, "Tensor"], embedding
     lines.append(("names, configuration", names, names))
     lines += [("dictionaries, subwords", tokens, tokens)] if tokens else []
     lines.append(("in all", sum(line[1] for line in lines), sum(line[2] for line in lines)))
-    table = Table(title=f"{folder}: {bits}")
+    table = Table(title=f"{folder}: {model.bits} bits, layers {model.layer_bits}")
     for column in ("part", "bytes", "dense, fp16", "ratio"):
         table.add_column(column, justify="left" if column == "part" else "right")
     for name, size, dense in lines:

@@ -20,9 +20,8 @@ HELP = "build the unit index (senses and morphemes) of a fairseq dictionary"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument(
-        "dictionary", metavar="DICT", type=Path, help="fairseq dictionary, such as data-bin/dict.zh.txt"
-    )
+    add = parser.add_argument
+    add("dictionary", metavar="DICT", type=Path, help="fairseq dictionary, such as data-bin/dict.zh.txt")
     senses = parser.add_mutually_exclusive_group()
     senses.add_argument(
         "--senses",
@@ -40,43 +39,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="HowNet's own files, read by the package OpenHowNet (they are pickles, which can run code: use only those "
         "you trust); default FOLDER: ~/.openhownet. What was read is kept beside the index as a TSV",
     )
-    parser.add_argument("--download", action="store_true", help="with --openhownet: fetch HowNet, if FOLDER has none")
-    parser.add_argument(
-        "--lang",
-        metavar="CODE[,CODE]",
-        help="language, such as de, or those of a joined dictionary, such as zh,en (default: from the name "
-        "dict.LANG.txt)",
-    )
-    parser.add_argument("--order", type=int, default=3, help="units in a group (default: 3)")
-    parser.add_argument(
-        "--rank", type=int, default=5, help="groups in a word: RANK-1 senses and its morphemes (default: 5)"
-    )
-    parser.add_argument(
+    add("--download", action="store_true", help="with --openhownet: fetch HowNet, if FOLDER has none")
+    lang = "language, such as de, or those of a joined dictionary, such as zh,en (default: from the name dict.LANG.txt)"
+    add("--lang", metavar="CODE[,CODE]", help=lang)
+    add("--order", type=int, default=3, help="units in a group (default: 3)")
+    add("--rank", type=int, default=5, help="groups in a word: RANK-1 senses and its morphemes (default: 5)")
+    add(
         "--morphology",
         metavar="NAME",
         help=f"how words are segmented: {', '.join(SEGMENTERS)}, or LANG=NAME,... (default: characters for Chinese and "
         "Japanese, else morfessor); polyglot needs a model, which python -m experiments morphology trains",
     )
-    parser.add_argument(
-        "--corpus",
-        metavar="FILE",
-        type=Path,
-        help="tokenized text, before BPE, whose words Morfessor learns from (default: the dictionary's unmarked words)",
-    )
-    parser.add_argument(
-        "--piece-senses",
-        action="store_true",
-        help="give subwords (power@@; of sentencepiece all without ▁) the senses of the word they spell",
-    )
-    parser.add_argument("--max-morphemes", metavar="N", type=int, help="the rarest beyond N share hashed units")
-    parser.add_argument(
-        "--control",
-        choices=CONTROLS,
-        help="take something away from the index, to compare the real one with it (docs/results/sememes.md)",
-    )
-    parser.add_argument("--seed", type=int, default=1, help="of a control that is random (default: 1)")
-    parser.add_argument("--output", metavar="FILE", type=Path, help="default: DICT with .see for .txt")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the coverage there as JSON")
+    corpus = "tokenized text, before BPE, whose words Morfessor learns from (default: the dictionary's unmarked words)"
+    add("--corpus", metavar="FILE", type=Path, help=corpus)
+    subwords = "give subwords (power@@; of sentencepiece all without ▁) the senses of the word they spell"
+    add("--piece-senses", action="store_true", help=subwords)
+    add("--max-morphemes", metavar="N", type=int, help="the rarest beyond N share hashed units")
+    control = "take something away from the index, to compare the real one with it (docs/results/sememes.md)"
+    add("--control", choices=CONTROLS, help=control)
+    add("--seed", type=int, default=1, help="of a control that is random (default: 1)")
+    add("--output", metavar="FILE", type=Path, help="default: DICT with .see for .txt")
+    add("--json", metavar="FILE", type=Path, help="write the coverage there as JSON")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -23,20 +23,15 @@ _FOUND = {"case": "in lower case as", "lemma": "by its lemma"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("words", metavar="WORD", nargs="+")
-    parser.add_argument(
-        "--senses", metavar="TSV", type=Path, required=True, help="language, word, sense number, sememes"
-    )
-    parser.add_argument(
-        "--lang",
-        metavar="CODE[,CODE]",
-        default="zh,en",
-        help="language, or several, of which each word's script shows one (default: %(default)s)",
-    )
-    parser.add_argument("--order", type=int, help="units in a group (default: the index's, or 3)")
-    parser.add_argument("--rank", type=int, help="groups in a word (default: the index's, or 5)")
-    parser.add_argument("--index", metavar="FILE", type=Path, help="unit index: shows what it holds; needs --dict")
-    parser.add_argument("--dict", metavar="DICT", type=Path, help="the fairseq dictionary of the index")
+    add = parser.add_argument
+    add("words", metavar="WORD", nargs="+")
+    add("--senses", metavar="TSV", type=Path, required=True, help="language, word, sense number, sememes")
+    languages = "language, or several, of which each word's script shows one (default: %(default)s)"
+    add("--lang", metavar="CODE[,CODE]", default="zh,en", help=languages)
+    add("--order", type=int, help="units in a group (default: the index's, or 3)")
+    add("--rank", type=int, help="groups in a word (default: the index's, or 5)")
+    add("--index", metavar="FILE", type=Path, help="unit index: shows what it holds; needs --dict")
+    add("--dict", metavar="DICT", type=Path, help="the fairseq dictionary of the index")
 
 
 def run(args: argparse.Namespace) -> None:

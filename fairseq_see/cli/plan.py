@@ -27,23 +27,19 @@ HELP = "print hyper-parameters, parameters, true ratio and bytes of each method 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("data", metavar="DATA", type=Path, help="folder with dict.LANG.txt")
-    parser.add_argument("--index", metavar="FOLDER", type=Path, help="folder with dict.LANG.see (default: DATA)")
-    parser.add_argument("--dim", type=int, default=512, metavar="D", help="embedding dimension (default: %(default)s)")
-    parser.add_argument("--ratios", type=float, nargs="+", default=[10, 20, 40, 80], metavar="R", help="ratios to plan")
-    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="methods (default: every compressing one)")
-    parser.add_argument(
-        "--bytes-ratio", action="store_true", help="plan ratios of bytes: of an export against fp16, index included"
-    )
-    parser.add_argument(
-        "--bits", type=int, choices=BITS, default=DEFAULT_BITS, help="of an export (default: %(default)s)"
-    )
-    parser.add_argument("--see-args", metavar="NAME=VALUE,...", help="hyper-parameters, for the methods that have them")
-    parser.add_argument(
-        "--list-options", action=_ListOptions, nargs=0, help="print the hyper-parameters of every method, and exit"
-    )
-    parser.add_argument("--user-dir", metavar="FOLDER", action=ImportUserDir, help="package with methods of your own")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add = parser.add_argument
+    add("data", metavar="DATA", type=Path, help="folder with dict.LANG.txt")
+    add("--index", metavar="FOLDER", type=Path, help="folder with dict.LANG.see (default: DATA)")
+    add("--dim", type=int, default=512, metavar="D", help="embedding dimension (default: %(default)s)")
+    add("--ratios", type=float, nargs="+", default=[10, 20, 40, 80], metavar="R", help="ratios to plan")
+    add("--methods", nargs="+", metavar="METHOD", help="methods (default: every compressing one)")
+    bytes_ratio = "plan ratios of bytes: of an export against fp16, index included"
+    add("--bytes-ratio", action="store_true", help=bytes_ratio)
+    add("--bits", type=int, choices=BITS, default=DEFAULT_BITS, help="of an export (default: %(default)s)")
+    add("--see-args", metavar="NAME=VALUE,...", help="hyper-parameters, for the methods that have them")
+    add("--list-options", action=_ListOptions, nargs=0, help="print the hyper-parameters of every method, and exit")
+    add("--user-dir", metavar="FOLDER", action=ImportUserDir, help="package with methods of your own")
+    add("--json", action="store_true", help="print JSON instead of a table")
 
 
 class _ListOptions(argparse.Action):
@@ -91,12 +87,13 @@ def _make_plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     import torch
 
     from fairseq_see.embeddings import REGISTRY, build, complete_config, find_class
-    from fairseq_see.embeddings.config import parse_options
+    from fairseq_see.embeddings.config import describe_options, parse_options
     from fairseq_see.units import UnitIndex, Vocabulary
 
     methods = args.methods or [method for method in sorted(REGISTRY) if REGISTRY[method].compresses]
     given = parse_options(args.see_args)
-    options = {method: _select_options(find_class(method), given) for method in methods}
+    known = {method: [name for name, *_ in describe_options(find_class(method).Config)] for method in methods}
+    options = {method: {name: given[name] for name in given if name in known[method]} for method in methods}
     if unused := [name for name in given if not any(name in own for own in options.values())]:
         raise SeeError(f"--see-args {unused[0]}: none of these methods has such a hyper-parameter")
     for path in find_dictionaries(args.data):
@@ -133,11 +130,7 @@ def _make_plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def _meet_bytes(complete: Callable[[float], Any], make: "Callable[..., Embedding]", ratio: float, bits: int) -> Any:
-    """The config whose embedding has a ratio of bytes: planned again and again, the asked ratio changed in proportion.
-
-    Raises:
-        InfeasibleRatio: none is found; the message names the nearest ratio of bytes.
-    """
+    """The config whose embedding has a ratio of bytes: planned repeatedly, the asked ratio changed in proportion."""
     from fairseq_see.embeddings.config import TOLERANCE, check_ratio, meets
 
     asked, reached = ratio, []
@@ -160,14 +153,6 @@ def _meet_bytes(complete: Callable[[float], Any], make: "Callable[..., Embedding
 def _measure_ratio(embedding: "Embedding", bits: int) -> float:
     """Bytes of a dense matrix in half precision by those of an export."""
     return 2 * embedding.num_embeddings * embedding.embedding_dim / embedding.footprint(bits).bytes
-
-
-def _select_options(cls: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """Those that a method has."""
-    from fairseq_see.embeddings.config import describe_options
-
-    names = {name for name, *_ in describe_options(cls.Config)}
-    return {name: value for name, value in given.items() if name in names}
 
 
 def _list_chosen(plan: dict[str, Any]) -> list[str]:

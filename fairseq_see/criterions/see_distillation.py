@@ -24,7 +24,7 @@ from fairseq_see.distillation.output_cache import OutputCache, hash_contents
 from fairseq_see.distillation.stages import Stages, Weights, parse_layers, squared_error, zero_gradients
 from fairseq_see.errors import SeeError
 from fairseq_see.losses.chunked import kl_divergence
-from fairseq_see.models.checkpoint import exit_on_error
+from fairseq_see.models.checkpoint import exit_on_error, hash_weights
 from fairseq_see.models.options import declare
 from fairseq_see.models.teacher import Pass, Teacher, check_embeddings, check_transformer, observe_forward, pair_layers
 
@@ -167,7 +167,7 @@ class DistillationCriterion(CrossEntropyCriterion):
             self._pairs = pair_layers(model, teacher.model, self._layers)
         if cfg.teacher_cache is not None:
             k = min(cfg.teacher_top_k, len(self.task.target_dictionary))
-            self._cache = OutputCache(cfg.teacher_cache, {"teacher": teacher.hash_weights()}, k)
+            self._cache = OutputCache(cfg.teacher_cache, {"teacher": hash_weights(teacher.model.state_dict())}, k)
         self._teacher = teacher
         return teacher
 

@@ -11,10 +11,9 @@ from tempfile import TemporaryDirectory
 
 from fairseq_see.embeddings.indexed import IndexedEmbedding
 from fairseq_see.errors import SeeError, needs_extra
-from fairseq_see.export_config import read_config
 from fairseq_see.models.checkpoint import read_section
 from fairseq_see.models.export import TrainedModel
-from fairseq_see.text import mark_word, normalise, segment
+from fairseq_see.text import mark_word, normalise, segment, truncate_words
 from fairseq_see.units import Senses, UnitIndex, Vocabulary, build_index
 from fairseq_see.units.extension import extend_index, name_units, name_unspoken, restore_segmenters
 from fairseq_see.units.inspection import read_symbol
@@ -78,12 +77,15 @@ def add_words(
     before = model.text["source"].get("words", []) if model.text else []
     with needs_extra("translate"):
         candidates, refused = _check_words(words, vocabulary, code, before)
-    found = _choose_words(index, vocabulary, candidates, refused, senses)
+    built = index_longer(index, vocabulary, extend_vocabulary(vocabulary, candidates), senses)
+    found = _choose_words(index, built, candidates, refused)
     if not found.added:
         reasons = "".join(f"; {word}: {problem}" for word, problem in list(found.refused.items())[:3])
         raise SeeError(f"no word can be added{reasons}")
     longer = extend_vocabulary(vocabulary, found.added)
-    embedding.extend(extend_index(index, index_longer(index, vocabulary, longer, senses)))
+    if found.added != candidates:
+        built = index_longer(index, vocabulary, longer, senses)
+    embedding.extend(extend_index(index, built))
     options = read_section(model.state["cfg"]["model"])
     described = {each: model.embeddings[each].describe() for each in model.embeddings}
     options["see_resolved"] = json.dumps(json.loads(options["see_resolved"]) | described)
@@ -96,8 +98,7 @@ def add_words(
             text = model.files[dictionary.name].read_text(encoding="utf-8")
             dictionary.write_text(text + "\n" * (not text.endswith("\n")) + lines, encoding="utf-8", newline="\n")
             model.files[dictionary.name] = dictionary
-        config = read_config(folder)
-        model.write_folder(output, config.get("bits", 16), config.get("layer_bits", 16))
+        model.write_folder(output)
     return found
 
 
@@ -132,25 +133,22 @@ def _check_words(
     words = [word for word in dict.fromkeys(normalise(word, code) for word in words) if word]
     known, whole, refused = set(vocabulary.symbols), (*before, *words), {}
     for word in words:
-        parts, symbol = segment(word, code, whole).split(), mark_word(word, vocabulary.scheme)
+        parts, symbol = segment(truncate_words(word), code, whole).split(), mark_word(word, vocabulary.scheme)
         if symbol in known:
             refused[word] = "the dictionary has it"
-        elif len(parts) > 1:
+        elif parts != [word]:
             refused[word] = f"{get_language(code).segmenter} segments it into {' '.join(parts)}"
         elif vocabulary.is_special(word) or vocabulary.split(symbol)[1]:
             refused[word] = "it reads like a special symbol or a subword"
     return [word for word in words if word not in refused], refused
 
 
-def _choose_words(
-    index: UnitIndex, vocabulary: Vocabulary, words: list[str], refused: dict[str, str], senses: Senses | None
-) -> AddedWords:
-    """Those of ``words`` of which an index has a unit, padding and letter case aside."""
+def _choose_words(index: UnitIndex, built: UnitIndex, words: list[str], refused: dict[str, str]) -> AddedWords:
+    """Those of ``words``, the last of ``built``, of which ``index`` has a unit, padding and letter case aside."""
     found = AddedWords([], [], [], dict(refused))
-    built = index_longer(index, vocabulary, extend_vocabulary(vocabulary, words), senses)
     unspoken = name_unspoken(index.order)
     sememes, morphemes = set(index.sememes), set(index.morphemes)
-    for row, word in enumerate(words, len(vocabulary)):
+    for row, word in enumerate(words, built.num_words - len(words)):
         symbol = read_symbol(row, word, built)
         own = [name for name in symbol.morphemes if name not in unspoken and not name.startswith("<same:")]
         known_senses, known = sum(map(sememes.issuperset, symbol.senses)), sum(map(morphemes.__contains__, own))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,20 +62,14 @@ def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None)
         SeeError: not a readable checkpoint, or not one of a model of this package.
     """
     state = state or load_checkpoint(checkpoint)
-    record = read_record(state)
-    if record is None:
+    text = read_section((state.get("cfg") or {}).get("model")).get("see_resolved")
+    if not text:
         raise SeeError(f"{checkpoint} does not hold a model with an embedding of fairseq_see")
     embeddings = {}
-    for side, description in exported.read_descriptions(record).items():
+    for side, description in exported.read_descriptions(json.loads(text)).items():
         embeddings[side] = restore(description)
         embeddings[side].load_state_dict(exported.select_weights(side, state["model"]))
     return embeddings
-
-
-def read_record(state: dict[str, Any]) -> dict[str, Any] | None:
-    """What a checkpoint records of its embeddings, or None."""
-    text = read_section((state.get("cfg") or {}).get("model")).get("see_resolved")
-    return json.loads(text) if text else None
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -85,6 +80,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     if is_export(path):
         config = read_config(path)
+        if "embeddings" not in config:
+            raise SeeError(f"{path} is a model that was converted to CTranslate2; give the one that it was made of")
         read_section(config["cfg"]["model"])["see_resolved"] = json.dumps(config["embeddings"], sort_keys=True)
         return make_state(config["cfg"], exported.read_weights(path), config["num_updates"])
     try:
@@ -117,6 +114,15 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
             raise OSError(f"{str(error).splitlines()[0]}; is the disk full?") from error
         written = torch.load(temporary, map_location="cpu", weights_only=True, mmap=True)
         check_written(Path(path), state["model"], written["model"])
+
+
+def hash_weights(model: Mapping[str, torch.Tensor]) -> str:
+    """One value for all weights of a state dict, in the precision that they have."""
+    digest = hashlib.sha256()
+    for name, value in model.items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def read_section(section: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fairseq_see.embeddings import Embedding
 from fairseq_see.errors import SeeError
+from fairseq_see.io import check_finite
 from fairseq_see.models.architectures import find_host
 from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings, read_section, save_checkpoint
 
@@ -23,12 +24,12 @@ class Side(NamedTuple):
 
     Attributes:
         embedding: what replaces it, at its initialisation.
-        table: (V, d), float32, as trained.
+        matrix: (V, d), float32, as trained.
         counts: (V,), how often the dictionary saw each symbol.
     """
 
     embedding: Embedding
-    table: Tensor
+    matrix: Tensor
     counts: Tensor
 
 
@@ -49,13 +50,15 @@ class Exchange:
         sides: ``encoder``, ``decoder`` or both; the first alone if they share a matrix.
 
     Raises:
-        SeeError: not such a checkpoint, other dictionaries, or embeddings that cannot be built.
+        SeeError: not such a checkpoint, or one with NaN or infinite weights; other dictionaries; or embeddings that
+            cannot be built.
     """
 
     def __init__(
         self, checkpoint: Path, options: Mapping[str, Any], data: Path | None = None, input_only: bool = False
     ) -> None:
         self._checkpoint, self._state = checkpoint, load_checkpoint(checkpoint)
+        check_finite(self._state["model"])
         self._host = host = find_host(self._state["model"], checkpoint)
         task_options, old = _read_options(self._state, checkpoint)
         shared, tied = bool(old.get("share_all_embeddings")), host.tied(old)
@@ -63,12 +66,7 @@ class Exchange:
             raise SeeError(f"{checkpoint} shares one matrix between encoder, decoder and output; fit it whole")
         if data:
             task_options = {**task_options, "data": str(data)}
-        model_options = {
-            **host.convert(old),
-            **(host.untied if input_only else {}),
-            **options,
-            "_name": host.name,
-        }
+        model_options = {**host.convert(old), **(host.untied if input_only else {}), **options, "_name": host.name}
         self._cfg = OmegaConf.create({"task": task_options, "model": model_options}, flags={"allow_objects": True})
         task = self._set_up_task()
         matrices = self._read_matrices(resolved=bool(old.get("see_resolved")))
@@ -106,11 +104,7 @@ class Exchange:
         options: Any = OmegaConf.to_container(self._cfg.model, resolve=True, enum_to_str=True)
         record = {**json.loads(options["see_resolved"]), "fitted": {"to": str(self._checkpoint), "how": how}}
         options["see_resolved"] = json.dumps(record, sort_keys=True)
-        state = {
-            **self._state,
-            "cfg": {**self._state["cfg"], "model": options},
-            "model": {**self._rest, **embeddings},
-        }
+        state = {**self._state, "cfg": {**self._state["cfg"], "model": options}, "model": {**self._rest, **embeddings}}
         # Its moments are those of other parameters, and its hours those of another training.
         state.pop("last_optimizer_state", None)
         state["extra_state"] = {**(state.get("extra_state") or {}), "previous_training_time": 0}

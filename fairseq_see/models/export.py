@@ -19,7 +19,16 @@ from torch import Tensor
 from fairseq_see.embeddings import Embedding, exported
 from fairseq_see.embeddings.buffers import pack_state
 from fairseq_see.errors import SeeError, needs_extra
-from fairseq_see.export_config import CONFIG, CTRANSLATE2, WEIGHTS, find_folder, is_export, read_config
+from fairseq_see.export_config import (
+    CONFIG,
+    CTRANSLATE2,
+    DEFAULT_BITS,
+    LAYER_BITS,
+    WEIGHTS,
+    find_folder,
+    is_export,
+    read_config,
+)
 from fairseq_see.io import replace_folder
 from fairseq_see.models.checkpoint import count_updates, load_checkpoint, load_embeddings, read_section
 from fairseq_see.text import CODES, load_subwords, name_segmenter
@@ -27,6 +36,7 @@ from fairseq_see.units.vocabulary import MASK, Vocabulary
 
 logger = logging.getLogger(__name__)
 
+SIDES = ("source", "target")
 # What a folder that is written over may hold.
 OWN_FILES = (CONFIG, WEIGHTS, CTRANSLATE2, "*_vocabulary.json", "dict.txt", "dict.*.txt", "codes.*", "spm.*.model")
 
@@ -40,12 +50,16 @@ class TrainedModel:
         embeddings: its embeddings by side.
         files: what is copied into a folder, by the name it has there: dictionaries and subwords.
         text: how raw text becomes tokens, and tokens become text; None if that is not known.
+        bits: of the embeddings' parameters in a folder, one of :data:`~fairseq_see.export_config.BITS`.
+        layer_bits: of all other parameters there.
     """
 
     state: dict[str, Any]
     embeddings: dict[str, Embedding]
     files: dict[str, Path]
-    text: dict[str, Any] | None
+    text: dict[str, Any] | None = None
+    bits: int = DEFAULT_BITS
+    layer_bits: int = LAYER_BITS
 
     @classmethod
     def load(cls, checkpoint: Path, data: Path | None = None, subwords: Path | None = None) -> TrainedModel:
@@ -62,23 +76,25 @@ class TrainedModel:
         """
         state = load_checkpoint(checkpoint)
         embeddings = load_embeddings(checkpoint, state)
-        model = cls({**state, "cfg": copy.deepcopy(state["cfg"])}, embeddings, {}, None)
+        model = cls(state, embeddings, {})
         trained = Path(str(model._task["data"]).split(os.pathsep)[0])
+        config: dict[str, Any] = {}
         if is_export(checkpoint):
-            trained = find_folder(checkpoint)
+            trained, config = find_folder(checkpoint), read_config(checkpoint)
+            model.bits, model.layer_bits = config.get("bits", 16), config.get("layer_bits", 16)
         folder = data or trained
         if problem := model._find_dictionaries(folder, trained):
             if data:
                 raise SeeError(f"{folder} {problem}; --data is the folder of the model's dictionaries")
             logger.warning(f"{folder} {problem}, exporting without dictionaries (--data names their folder)")
         elif "source_lang" in model._task:
-            folder = subwords or (trained if is_export(checkpoint) else folder.parent)
+            folder = subwords or (trained if config else folder.parent)
             if problem := model._find_subwords(folder):
                 if subwords:
                     raise SeeError(f"{folder} {problem}; --subwords is the folder that has")
                 logger.warning(f"{folder} {problem}, exporting without: translate needs it (--subwords)")
-            elif is_export(checkpoint) and not subwords:
-                model.text = read_config(checkpoint).get("text")
+            elif config and not subwords:
+                model.text = config.get("text")
         return model
 
     @property
@@ -90,13 +106,8 @@ class TrainedModel:
     def _task(self) -> dict[str, Any]:
         return read_section(self.state["cfg"]["task"])
 
-    def write_folder(self, folder: Path, bits: int, layer_bits: int) -> dict[str, Tensor]:
-        """Write the small model in place of an earlier export.
-
-        Args:
-            folder: where.
-            bits: of the embeddings' parameters, one of :data:`~fairseq_see.export_config.BITS`.
-            layer_bits: of all other parameters.
+    def write_folder(self, folder: Path) -> dict[str, Tensor]:
+        """Write the small model, in place of an earlier export.
 
         Returns:
             the tensors as they are stored.
@@ -122,7 +133,7 @@ class TrainedModel:
         resolved = json.loads(json.dumps(resolved, sort_keys=True))
         config = {"embeddings": resolved, "cfg": cfg, "num_updates": count_updates(self.state), "text": self.text}
         with replace_folder(folder) as new:
-            stored = exported.write(new, weights, config, bits, layer_bits)
+            stored = exported.write(new, weights, config, self.bits, self.layer_bits)
             copy_files(self.files, new)
         return stored
 
@@ -165,6 +176,8 @@ class TrainedModel:
             load_subwords(folder / name, schemes[0])
             segmenter = name_segmenter(source)
         options = [read_section(self.state["cfg"][section]) for section in ("model", "task")]
+        # Without the end of the sentence.
+        longest = [min(each.get(f"max_{side}_positions") or 1024 for each in options) - 1 for side in SIDES]
         self.files[name] = folder / name
         self.text = {
             "source": {
@@ -172,10 +185,9 @@ class TrainedModel:
                 "segmenter": segmenter,
                 "scheme": schemes[0],
                 "subwords": name,
-                # Without the end of the sentence.
-                "max_tokens": min(section.get("max_source_positions") or 1024 for section in options) - 1,
+                "max_tokens": longest[0],
             },
-            "target": {"language": target, "scheme": schemes[1]},
+            "target": {"language": target, "scheme": schemes[1], "max_tokens": longest[1]},
         }
         return ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -120,7 +119,6 @@ class Teacher:
             raise SeeError(f"the teacher {path} does not name its model; only fairseq 0.12's can be read")
         _check_dictionaries(Path(path), read_section(cfg.get("task")), task, data)
         self.model = _build(path, state, task).eval().requires_grad_(False)
-        self._device = torch.device("cpu")
         if half:
             self.model.half()
 
@@ -136,19 +134,8 @@ class Teacher:
             source = model.encoder.embed_tokens(inputs["src_tokens"])
             return source, model.decoder.embed_tokens(inputs["prev_output_tokens"])
 
-    def hash_weights(self) -> str:
-        """Of all weights, in the precision in which they compute."""
-        digest = hashlib.sha256()
-        for name, value in self.model.state_dict().items():
-            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            digest.update(value.cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
-
     def _move_to(self, inputs: Mapping[str, Tensor]) -> Any:
-        device = inputs["src_tokens"].device
-        if device != self._device:
-            self.model, self._device = self.model.to(device), device
-        return self.model
+        return self.model.to(inputs["src_tokens"].device)
 
 
 def _build(path: str | Path, state: dict[str, Any], task: Any) -> Any:

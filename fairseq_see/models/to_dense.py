@@ -40,7 +40,10 @@ def make_dense(state: dict[str, Any], embeddings: dict[str, Embedding]) -> dict[
     transformer = {key: value for key, value in options.items() if key not in ours} | {"_name": "transformer"}
     # What is left may hold a namespace or numpy's numbers too.
     cfg = json.loads(json.dumps({**state["cfg"], "model": transformer}, default=_to_plain))
-    cfg["model"] = _add_attributes(cfg["model"], cfg["task"])
+    # Options are read by key, as fairseq does, and as attributes, as CTranslate2's converter does. fairseq would save a
+    # namespace, which safe loading refuses.
+    model_options = cfg["model"] = OrderedDict(cfg["model"])
+    vars(model_options).update(cfg["task"], **model_options, arch="transformer", task="translation")
     cfg["common"]["user_dir"] = None
     criterion = cfg.get("criterion") or {}
     if str(criterion.get("_name")).startswith("see_"):
@@ -56,16 +59,6 @@ def make_dense(state: dict[str, Any], embeddings: dict[str, Embedding]) -> dict[
     model.setdefault("decoder.output_projection.weight", model["decoder.embed_tokens.weight"])
     check_finite(model)
     return make_state(cfg, model, count_updates(state))
-
-
-def _add_attributes(options: dict[str, Any], task: dict[str, Any]) -> OrderedDict[str, Any]:
-    """Options to be read by key, as fairseq does, and as attributes, as CTranslate2's converter does.
-
-    fairseq would save a namespace, which PyTorch's safe loading refuses; an ordered dictionary may have attributes.
-    """
-    model = OrderedDict(options)
-    vars(model).update(task, **options, arch="transformer", task="translation")
-    return model
 
 
 def _to_plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """``see_transformer``: fairseq's Transformer with any registered embedding on either side.
 
 Encoder and decoder have a matrix each, as in the SEE paper, also where their dictionaries are the same; or they share
-it as fairseq's own options say. A decoder whose output is tied builds its matrix once a forward.
+it as fairseq's own options choose. A decoder whose output is tied builds its matrix once a forward.
 """
 
 from argparse import Namespace

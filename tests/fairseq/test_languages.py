@@ -1,16 +1,13 @@
 """A language pair without senses, German to English: from raw text to a score, by the scripts."""
 
 import json
-import os
 import random
-import subprocess
-import sys
 
 import pytest
 
 from fairseq_see.cli.main import main
 from fairseq_see.units import UnitIndex
-from tests.helpers import ROOT
+from tests.helpers import script
 
 FIRST = {"Haus": "house", "Garten": "garden", "Wald": "forest", "Stadt": "city", "Wasser": "water", "Schnee": "snow"}
 SECOND = {"hund": "dog", "weg": "path", "mann": "man", "vogel": "bird", "baum": "tree", "wagen": "cart"}
@@ -43,9 +40,7 @@ def test_german_morphemes_alone_from_text_to_score(tmp_path, capsys):
         ("train.sh", "demo_zh_en", data / "data-bin", run, *options, *shape, "lr_scheduler.warmup_updates=30"),
         ("score.sh", run, data),
     ):
-        env = {**os.environ, "FAIRSEQ_SEE_VENV": sys.prefix, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-        command = [str(ROOT / "scripts" / words[0]), *map(str, words[1:])]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        done = script(*words)
         assert not done.returncode, done.stderr[-3000:]
     index = UnitIndex.load(data / "data-bin/dict.de.see")
     assert index.provenance == {"senses": "none", "morphemes": "de: morfessor"}

@@ -27,7 +27,7 @@ SMALL = {
 SKIPPED = ("bash scripts/test.sh", "source .venv/bin/activate")
 
 
-def blocks(page: str, language: str = "bash") -> list[str]:
+def read_blocks(page: str, language: str = "bash") -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
 
 
@@ -52,22 +52,21 @@ def checkout(tmp_path_factory):
     return folder
 
 
-def run_block(code: str, checkout: Path) -> str:
-    for real, small in SMALL.items():
-        code = code.replace(real, small)
+def run_block(code: str, folder: Path, package: Path, small: dict[str, str]) -> None:
+    """Run a page's commands in a folder, with the package that lies in another one."""
+    for real, replacement in small.items():
+        code = code.replace(real, replacement)
     code = "".join(f"{line}\n" for line in code.splitlines() if not line.startswith(SKIPPED))
     env = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(checkout),
+        "PYTHONPATH": str(package),
         "FAIRSEQ_SEE_VENV": sys.prefix,
         "CUDA_VISIBLE_DEVICES": "",
         "SNAKEMAKE": "--cores 2",
     }
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", code], cwd=checkout, env=env, capture_output=True, text=True, check=False
-    )
+    command = ["bash", "-euo", "pipefail", "-c", code]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert not done.returncode, f"{code}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
-    return done.stdout
 
 
 @pytest.mark.slow
@@ -75,8 +74,8 @@ def run_block(code: str, checkout: Path) -> str:
 def test_the_readme_and_the_guides_work_in_order(checkout):
     for page in ("README.md", "docs/train.md", "docs/language-models.md", "docs/extend.md", "docs/compress.md"):
         ran = [
-            run_block(block, checkout)
-            for block in blocks(page)
+            run_block(block, checkout, checkout, SMALL)
+            for block in read_blocks(page)
             if not re.search(r" \.\.\.|\$DATA| checkpoint_best\.pt ", block)
         ]
         assert len(ran) >= {"README.md": 6, "docs/train.md": 3, "docs/language-models.md": 3}.get(page, 1), page
@@ -87,7 +86,11 @@ def test_the_readme_and_the_guides_work_in_order(checkout):
 
 def test_the_first_python_block_runs():
     done = subprocess.run(
-        [sys.executable, "-c", blocks("README.md", "python")[0]], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", read_blocks("README.md", "python")[0]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert not done.returncode and "torch.Size([2, 3, 216])" in done.stdout, done.stderr
 

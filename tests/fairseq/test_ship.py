@@ -1,15 +1,12 @@
 """The commands of docs/ship.md, and the fits of docs/compress.md, run as they stand, in order, on a toy model."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.fairseq.cli.test_translate import prepare
+from tests.fairseq.test_readme import run_block
 from tests.fairseq.training import train
 from tests.helpers import ROOT
 
@@ -34,19 +31,9 @@ def test_every_command_of_the_guide_runs(toy, tmp_path):
     (prepared / "subwords/toy.zh").rename(prepared / "subwords/test.zh")
     raw = (toy / "test/toy.zh").read_text(encoding="utf-8")
     (tmp_path / "raw.zh").write_text(raw, encoding="utf-8")
-    env = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "CUDA_VISIBLE_DEVICES": "",
-    }
     assert [language for language, _ in BLOCKS].count("bash") == 8
     for language, code in BLOCKS:
-        for real, small in TOY.items():
-            code = code.replace(real, small)
-        program = ["bash", "-euo", "pipefail", "-c"] if language == "bash" else [sys.executable, "-c"]
-        done = subprocess.run([*program, code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
-        assert not done.returncode, f"{code}\n{done.stderr[-3000:]}"
+        run_block(code if language == "bash" else f"python <<'END'\n{code}END\n", tmp_path, ROOT, TOY)
         if "translate" in code and language == "bash":
             assert (tmp_path / "raw.en").read_text(encoding="utf-8").count("\n") == raw.count("\n")
             (tmp_path / "raw.en").unlink()

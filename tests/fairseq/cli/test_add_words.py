@@ -16,7 +16,7 @@ from fairseq_see.embeddings import load
 from fairseq_see.text import encode, keep_whole, load_subwords
 from fairseq_see.translator import Translator
 from fairseq_see.units import UnitIndex, Vocabulary
-from tests.fairseq.cli.test_translate import prepare, words
+from tests.fairseq.cli.test_translate import prepare, segment
 from tests.fairseq.training import train
 from tests.helpers import run_command
 
@@ -97,7 +97,7 @@ def test_the_word_stays_whole_and_other_sentences_stay_the_same(shipped, toy, tm
     mark = "▁" * (text["scheme"] == "sentencepiece")
     tokens = encode(f"木足，{NEW}，火手", "zh", keep_whole(subwords, text["words"], text["scheme"]), text["words"])
     assert mark + NEW in tokens
-    assert tokens == [*subwords(words("木足，", "zh")), mark + NEW, *subwords(words("，火手", "zh"))]
+    assert tokens == [*subwords(segment("木足，", "zh")), mark + NEW, *subwords(segment("，火手", "zh"))]
     lines = (toy / "test/toy.zh").read_text(encoding="utf-8").splitlines()
     before = translate(shipped / "small", lines, monkeypatch, capsysbinary)
     assert len(set(before)) > 10
@@ -134,6 +134,7 @@ def test_further_words_target_words_and_in_place(shipped, tmp_path, capsys):
     [
         ((STRANGE,), (), "no word can be added; 鬼魅: the model has none of its units (鬼 魅)"),
         (("山人，",), (), "no word can be added; 山人，: jieba segments it into 山 人 ，"),
+        (("q" * 1001,), (), f"jieba segments it into {'q' * 1000}"),
         ((), (), "words has no words"),
         (
             (NEW,),
@@ -184,7 +185,7 @@ def test_the_experiment(shipped, toy, tmp_path, capsys):
     (tmp_path / "tok").mkdir()
     text = {language: (toy / f"train/toy.{language}").read_text("utf-8").splitlines() for language in ("zh", "en")}
     for language, lines in text.items():
-        tokenised = "".join(f"{words(line, language)}\n" for line in lines)
+        tokenised = "".join(f"{segment(line, language)}\n" for line in lines)
         (tmp_path / f"tok/train.{language}").write_text(tokenised, encoding="utf-8")
     options = ("--train", tmp_path / "tok/train", "--test", toy / "test/toy", "--senses", toy / "senses.tsv")
     results = tmp_path / "results"
@@ -199,7 +200,7 @@ def test_the_experiment(shipped, toy, tmp_path, capsys):
     code = {"source": "zh", "target": "en"}[side]
     old, new = (Vocabulary.load(folder / f"dict.{code}.txt") for folder in (shipped / "small", results / "added"))
     added = [symbol.removeprefix("▁") for symbol in new.symbols[len(old) :]]
-    tokenised = " ".join(words(line, code) for line in text[code]).split()
+    tokenised = " ".join(segment(line, code) for line in text[code]).split()
     assert len(added) == found["words"] and all(5 <= tokenised.count(word) <= 50 for word in added)
     columns = {name: [line[name] for line in found["translations"]] for name in found["translations"][0]}
     assert all(any(word in line for word in added) for line in columns["source" if side == "source" else "reference"])

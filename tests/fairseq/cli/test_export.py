@@ -12,8 +12,7 @@ from argparse import Namespace
 
 import pytest
 import torch
-from fairseq import checkpoint_utils, options, tasks
-from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq import checkpoint_utils
 from fairseq.models.transformer import TransformerModel
 from omegaconf import OmegaConf
 from safetensors.torch import load_file, save, save_file
@@ -21,9 +20,10 @@ from safetensors.torch import load_file, save, save_file
 from fairseq_see.cli.main import main
 from fairseq_see.embeddings import REGISTRY, find_class, load
 from fairseq_see.errors import SeeError
+from fairseq_see.export_config import write_config
 from fairseq_see.models.checkpoint import load_embeddings
 from tests.fairseq.cli.test_checkpoints import Exploding
-from tests.fairseq.training import OPTIONS
+from tests.fairseq.training import OPTIONS, build
 from tests.helpers import ROOT, full_disk, run_command
 
 # Bytes of the hyper-parameters' checksum, which the footprint leaves out.
@@ -49,7 +49,7 @@ def trained(toy, tmp_path_factory):
     return folder
 
 
-def translations(toy, data, *model):
+def translate(toy, data, *model):
     """Hypotheses and their scores of a test set, from fairseq-interactive."""
     text = "".join((toy / "test/toy.zh").read_text(encoding="utf-8").splitlines(keepends=True)[:20])
     words = (data, "-s", "zh", "-t", "en", "--path", *model, "--beam", "5")
@@ -62,12 +62,12 @@ def translations(toy, data, *model):
 @pytest.mark.slow
 def test_exported_and_dense_models_translate_as_the_checkpoint(trained, toy):
     """Each as the checkpoint of its precision: rounding to half may turn a near tie of hypotheses."""
-    full = translations(toy, toy / "data-bin", trained / "checkpoint_best.pt", *PLUGIN)
-    half = translations(toy, toy / "data-bin", trained / "half.pt", *PLUGIN)
+    full = translate(toy, toy / "data-bin", trained / "checkpoint_best.pt", *PLUGIN)
+    half = translate(toy, toy / "data-bin", trained / "half.pt", *PLUGIN)
     # The exported folder has its own dictionaries.
-    assert translations(toy, trained / "small", trained / "small/model.safetensors", *PLUGIN) == half
+    assert translate(toy, trained / "small", trained / "small/model.safetensors", *PLUGIN) == half
     # Without the plugin. Its products are added up in another order.
-    dense = translations(toy, toy / "data-bin", trained / "dense.pt")
+    dense = translate(toy, toy / "data-bin", trained / "dense.pt")
     assert [sentence for *_, sentence in dense] == [sentence for *_, sentence in full]
     for (_, score, _), (_, expected, _) in zip(dense, full, strict=True):
         assert float(score) == pytest.approx(float(expected), abs=1e-4)
@@ -94,20 +94,6 @@ def test_fairseqs_commands_take_an_export(trained, toy, tmp_path):
     torch.testing.assert_close(state["model"][name], exported.float(), atol=1e-6, rtol=0)
 
 
-def test_plain_pytorch_reads_an_export_without_fairseq(trained):
-    code = (
-        "import sys, torch\n"
-        "from fairseq_see.embeddings import load\n"
-        f"embedding = load({str(trained / 'small')!r}, side='decoder')\n"
-        "vectors = embedding(torch.tensor([[5, 6, 1]]))\n"
-        "assert vectors.shape == (1, 3, 64) and not vectors[0, 2].any()\n"
-        "assert embedding.project(vectors).argmax(-1)[0, :2].tolist() == [5, 6]\n"
-        "assert not [name for name in sys.modules if name.partition('.')[0] == 'fairseq']\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert not done.returncode, done.stderr
-
-
 def test_what_is_printed_is_what_lies_on_disk(trained):
     printed = (trained / "printed").read_text()
     rows = dict(re.findall(r"│ ([a-z, ]+?) +│ +([\d,]+) │", printed))
@@ -123,17 +109,11 @@ def test_what_is_printed_is_what_lies_on_disk(trained):
     assert {tensor.dtype for tensor in weights.values()} == {torch.float16, torch.uint8, torch.int64}
 
 
-def untrained(path, data, *words):
+def save_untrained(path, data, *words):
     """Save the checkpoint of a model as it was built, and return the model."""
-    cfg = convert_namespace_to_omegaconf(
-        options.parse_args_and_arch(options.get_training_parser(), [str(data), *OPTIONS, *words])
-    )
-    # Without the options of checkpoints, as fairseq-see fit builds a model.
-    built = OmegaConf.create({"task": cfg.task, "model": cfg.model}, flags={"allow_objects": True})
-    torch.manual_seed(1)
-    model = tasks.setup_task(cfg.task).build_model(built.model)
+    model, _, cfg = build(data, *words)
     state = {
-        "cfg": OmegaConf.to_container(OmegaConf.merge(cfg, built), resolve=True, enum_to_str=True),
+        "cfg": OmegaConf.to_container(cfg, resolve=True, enum_to_str=True),
         "model": model.state_dict(),
         "optimizer_history": [{"num_updates": 7}],
         "last_optimizer_state": {"moments": torch.ones(10_000)},
@@ -142,14 +122,14 @@ def untrained(path, data, *words):
     return model.eval()
 
 
-def scores(model):
+def score(model):
     """A model's outputs for two sentences."""
     tokens = torch.tensor([[5, 6, 7, 2], [8, 9, 10, 2]])
     with torch.no_grad():
         return model.eval()(tokens, torch.tensor([4, 4]), tokens)[0]
 
 
-def loaded(path, data):
+def load_model(path, data):
     """A model as fairseq's commands load it."""
     (model,), cfg, _ = checkpoint_utils.load_model_ensemble_and_task([str(path)], arg_overrides={"data": str(data)})
     return model, cfg
@@ -171,17 +151,17 @@ UNTIED = ("--arch", "see_transformer", "--encoder-normalize-before", "--layernor
 )
 def test_every_method_and_tying_comes_back(toy, tmp_path, capsys, method, data, words):
     ratio = ("--see-ratio", "2") if find_class(method).compresses else ()
-    model = untrained(tmp_path / "full.pt", toy / data, "--see-method", method, *ratio, *words, *SMALL)
+    model = save_untrained(tmp_path / "full.pt", toy / data, "--see-method", method, *ratio, *words, *SMALL)
     out = ("--bits", "16", "-o", str(tmp_path / "small"), "--to-dense", str(tmp_path / "dense.pt"))
     assert main(["export", str(tmp_path / "full.pt"), *out]) == 0
 
-    dense, cfg = loaded(tmp_path / "dense.pt", toy / data)
+    dense, cfg = load_model(tmp_path / "dense.pt", toy / data)
     assert type(dense) is TransformerModel and "see_method" not in cfg.model
-    torch.testing.assert_close(scores(dense), scores(model))
+    torch.testing.assert_close(score(dense), score(model))
 
     model.load_state_dict({name: x.half() if x.is_floating_point() else x for name, x in model.state_dict().items()})
-    small, _ = loaded(tmp_path / "small/model.safetensors", toy / data)
-    assert scores(small).equal(scores(model))
+    small, _ = load_model(tmp_path / "small/model.safetensors", toy / data)
+    assert score(small).equal(score(model))
     assert (small.encoder.embed_tokens is small.decoder.embed_tokens) == ("--share-all-embeddings" in words)
     for side in ("encoder", "decoder"):
         original, embedding = getattr(model, side).embed_tokens, load(tmp_path / "small", side)
@@ -192,15 +172,15 @@ def test_every_method_and_tying_comes_back(toy, tmp_path, capsys, method, data, 
         assert embedding.footprint() == original.footprint()
 
     # The small model is as good a source as the checkpoint, but for its precision.
-    again = ("--bits", "16", "-o", str(tmp_path / "again"), "--to-dense", str(tmp_path / "again.pt"))
+    again = ("-o", str(tmp_path / "again"), "--to-dense", str(tmp_path / "again.pt"))
     assert main(["export", str(tmp_path / "small"), *again]) == 0
     for file in (tmp_path / "small").iterdir():
         assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
-    torch.testing.assert_close(scores(loaded(tmp_path / "again.pt", toy / data)[0]), scores(small))
+    torch.testing.assert_close(score(load_model(tmp_path / "again.pt", toy / data)[0]), score(small))
 
 
 def test_bits_of_embeddings_and_layers(toy, tmp_path, capsys):
-    model = untrained(tmp_path / "full.pt", toy / "data-bin", "--see-ratio", "2", *SMALL)
+    model = save_untrained(tmp_path / "full.pt", toy / "data-bin", "--see-ratio", "2", *SMALL)
     words = ("--bits", "6", "--layer-bits", "8", "-o")
     assert main(["export", str(tmp_path / "full.pt"), *words, str(tmp_path / "small")]) == 0
     assert "6 bits, layers 8" in capsys.readouterr().out
@@ -209,7 +189,7 @@ def test_bits_of_embeddings_and_layers(toy, tmp_path, capsys):
     assert [config[name] for name in ("bits", "layer_bits")] == [6, 8]
     assert config["bytes"] == sum(tensor.nbytes for tensor in stored.values())
 
-    small, _ = loaded(tmp_path / "small/model.safetensors", toy / "data-bin")
+    small, _ = load_model(tmp_path / "small/model.safetensors", toy / "data-bin")
     before, after = dict(model.named_parameters()), dict(small.named_parameters())
     for name, value in before.items():
         bits = 6 if ".embed_tokens." in name else 8
@@ -223,16 +203,16 @@ def test_bits_of_embeddings_and_layers(toy, tmp_path, capsys):
         assert stored[f"{name}.packed"].nbytes == 16 + math.ceil(value.numel() * bits / 8), name
         assert stored[f"{name}.scales"].nbytes == 2 * len(value)
 
-    # An export of it has the same bytes; whatever is made of it computes the same.
-    again = (*words, str(tmp_path / "again"), "--to-dense", str(tmp_path / "dense.pt"))
+    # An export of it has its bits, and so the same bytes; whatever is made of it computes the same.
+    again = ("-o", str(tmp_path / "again"), "--to-dense", str(tmp_path / "dense.pt"))
     assert main(["export", str(tmp_path / "small"), *again]) == 0
     assert (tmp_path / "small/model.safetensors").read_bytes() == (tmp_path / "again/model.safetensors").read_bytes()
-    dense, _ = loaded(tmp_path / "dense.pt", toy / "data-bin")
-    torch.testing.assert_close(scores(dense), scores(small))
+    dense, _ = load_model(tmp_path / "dense.pt", toy / "data-bin")
+    torch.testing.assert_close(score(dense), score(small))
 
 
 def test_shared_matrices_are_stored_once_even_after_averaging(toy, tmp_path):
-    untrained(tmp_path / "full.pt", toy / "joined", "--see-ratio", "2", "--share-all-embeddings", *SMALL)
+    save_untrained(tmp_path / "full.pt", toy / "joined", "--see-ratio", "2", "--share-all-embeddings", *SMALL)
     state = torch.load(tmp_path / "full.pt", weights_only=True)
     state["model"] = {name: 2 * x if x.is_floating_point() else x for name, x in state["model"].items()}
     torch.save(state, tmp_path / "twice.pt")
@@ -246,14 +226,14 @@ def test_shared_matrices_are_stored_once_even_after_averaging(toy, tmp_path):
 
 @pytest.fixture
 def good(toy, tmp_path):
-    untrained(tmp_path / "GOOD", toy / "data-bin", "--see-ratio", "2", *SMALL)
+    save_untrained(tmp_path / "GOOD", toy / "data-bin", "--see-ratio", "2", *SMALL)
     return tmp_path / "GOOD"
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["GOOD"], "say what to write"),
+        (["GOOD"], "name what to write"),
         (["MISSING", "-o", "OUT"], "cannot read"),
         (["TRUNCATED", "-o", "OUT"], "not a whole checkpoint"),
         (["UNSAFE", "-o", "OUT", "--to-dense", "OUT.PT"], "loads safely"),
@@ -266,6 +246,7 @@ def good(toy, tmp_path):
         (["GOOD", "-o", "OUT", "--data", "FOLDER"], "has no dict.zh.txt; --data is the folder"),
         (["GOOD", "-o", "OUT", "--data", "WRONG"], "is not the dictionary of this model"),
         (["FOLDER", "--to-dense", "OUT"], "cannot read"),
+        (["CONVERTED", "-o", "OUT"], "was converted to CTranslate2; give the one that it was made of"),
     ],
 )
 def test_bad_input(good, tmp_path, capsys, words, message):
@@ -275,8 +256,9 @@ def test_bad_input(good, tmp_path, capsys, words, message):
     state = torch.load(good, weights_only=True)
     state["cfg"]["model"] = Namespace(arch="my_lstm", see_resolved=state["cfg"]["model"]["see_resolved"])
     torch.save(state, tmp_path / "OTHER")
-    for name in ("FOLDER", "FOREIGN", "WRONG"):
+    for name in ("FOLDER", "FOREIGN", "WRONG", "CONVERTED"):
         (tmp_path / name).mkdir()
+    write_config(tmp_path / "CONVERTED", {"text": None})
     (tmp_path / "FOLDER/notes.txt").touch()
     (tmp_path / "FOREIGN/config.json").write_text('{"model_type": "bert"}')
     for language in ("zh", "en"):
@@ -339,14 +321,14 @@ def test_killed_at_any_step_an_export_leaves_the_old_or_the_new_folder(good, tmp
     state["optimizer_history"][-1]["num_updates"] = 8
     torch.save(state, tmp_path / "OTHER")
 
-    def contents(name):
+    def read_files(name):
         return {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
 
     def export(checkpoint, name, step=0):
         return run_killed(step, tmp_path, ["export", str(checkpoint), option, str(tmp_path / name)])
 
     assert export(good, "old") == export(tmp_path / "OTHER", "new") == 0
-    old, new = contents("old"), contents("new")
+    old, new = read_files("old"), read_files("new")
     assert old != new
     found = []
     for step in range(1, 100):
@@ -354,7 +336,7 @@ def test_killed_at_any_step_an_export_leaves_the_old_or_the_new_folder(good, tmp
         shutil.copytree(tmp_path / "old", tmp_path / "out")
         status = export(tmp_path / "OTHER", "out", step)
         assert status in (0, -signal.SIGKILL)
-        found.append(contents("out"))
+        found.append(read_files("out"))
         assert found[-1] in (old, new)
         if not status:
             break
@@ -447,7 +429,7 @@ def test_damaged_exports(good, tmp_path, capsys):
         with pytest.raises(SeeError, match=message):
             load(tmp_path / "small")
         with pytest.raises(SystemExit, match=f"^error: .*{message}"):
-            loaded(weights, tmp_path)
+            load_model(weights, tmp_path)
     config.write_text(text)
     with pytest.raises(SeeError, match="no embedding of a side 'middle'"):
         load(tmp_path / "small", "middle")

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,12 +41,12 @@ ODD = {
 OTHER = {"zh": "en", "en": "zh"}
 
 
-def words(line: str, language: str) -> str:
+def segment(line: str, language: str) -> str:
     found = jieba.cut(line) if language == "zh" else MosesTokenizer("en").tokenize(line, escape=False)
     return " ".join(" ".join(found).split())
 
 
-def subwords(folder: Path, lines: list[str], language: str, scheme: str) -> str:
+def split(folder: Path, lines: list[str], language: str, scheme: str) -> str:
     """Lines of words as lines of subwords, by the packages' own ways."""
     if scheme == "bpe":
         text = "".join(f"{line}\n" for line in lines)
@@ -61,7 +62,7 @@ def prepare(folder: Path, toy: Path, source: str, scheme: str) -> None:
         lines = {}
         for split in ("train", "dev"):
             text = (toy / f"{split}/toy.{language}").read_text(encoding="utf-8")
-            lines[split] = [words(line, language) for line in text.splitlines()]
+            lines[split] = [segment(line, language) for line in text.splitlines()]
         if scheme == "bpe":
             learnt = run_command(
                 "subword-nmt", "learn-bpe", "-s", "40", input="".join(f"{x}\n" for x in lines["train"])
@@ -78,7 +79,7 @@ def prepare(folder: Path, toy: Path, source: str, scheme: str) -> None:
                 normalization_rule_name="identity",
             )
         for split, text in lines.items():
-            (folder / f"{split}.{language}").write_text(subwords(folder, text, language, scheme), encoding="utf-8")
+            (folder / f"{split}.{language}").write_text(split(folder, text, language, scheme), encoding="utf-8")
     run_command(
         *("fairseq-preprocess", "-s", source, "-t", OTHER[source], "--destdir", folder / "data-bin"),
         *("--trainpref", folder / "train", "--validpref", folder / "dev"),
@@ -107,7 +108,7 @@ def expected(shipped, toy):
     target = OTHER[source]
     toys = (toy / f"test/toy.{source}").read_text(encoding="utf-8").splitlines()
     normalised = [*toys, *(line for _, line in ODD[source])]
-    text = subwords(folder, [words(line, source) for line in normalised], source, scheme)
+    text = split(folder, [segment(line, source) for line in normalised], source, scheme)
     (folder / f"odd.{source}").write_text(text, encoding="utf-8")
     run_command(
         *("fairseq-preprocess", "-s", source, "-t", target, "--only-source", "--testpref", folder / "odd"),
@@ -187,13 +188,18 @@ def test_int8_is_smaller_and_translates(shipped, expected, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_export_of_an_export_translates(shipped, expected, tmp_path):
-    source, scheme, folder = shipped
-    lines, translations = expected
-    assert main(["export", str(folder / "small"), "-o", str(tmp_path / "again")]) == 0
-    name = f"codes.{source}" if scheme == "bpe" else f"spm.{source}.model"
-    assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
-    assert Translator.load(tmp_path / "again", device="cpu", beam=5).translate(lines[:2]) == translations[:2]
+def test_translations_are_no_longer_than_the_model_allows(shipped, expected, tmp_path):
+    found = []
+    for name in ("small", "ct2"):
+        shutil.copytree(shipped[2] / name, tmp_path / name)
+        config = json.loads((tmp_path / name / "config.json").read_text(encoding="utf-8"))
+        assert config["text"]["target"]["max_tokens"] == 1023
+        config["text"]["target"]["max_tokens"] = 1
+        (tmp_path / name / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        found.append(Translator.load(tmp_path / name, device="cpu").translate(expected[0][:5]))
+        with pytest.raises(SeeError, match=f"cannot load {tmp_path / name}: "):
+            Translator.load(tmp_path / name, device="cuda:99")
+    assert found[0] == found[1] and all(0 < len(line) < 8 for line in found[0])
 
 
 def test_batches_hold_every_sentence_once_and_no_more_tokens_than_allowed():

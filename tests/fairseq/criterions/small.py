@@ -71,13 +71,13 @@ def make_samples(task, count=6, seed=5):
     """A function from sentence numbers to the batch of these sentences."""
     rng = random.Random(seed)
 
-    def sentences(dictionary):
+    def draw_sentences(dictionary):
         return [
             torch.tensor([*(rng.randrange(4, len(dictionary)) for _ in range(rng.randint(1, 6))), dictionary.eos()])
             for _ in range(count)
         ]
 
-    source, target = sentences(task.source_dictionary), sentences(task.target_dictionary)
+    source, target = draw_sentences(task.source_dictionary), draw_sentences(task.target_dictionary)
     sizes = [[len(line) for line in lines] for lines in (source, target)]
     dataset = LanguagePairDataset(
         *(source, sizes[0], task.source_dictionary, target, sizes[1], task.target_dictionary), left_pad_source=True
@@ -86,13 +86,13 @@ def make_samples(task, count=6, seed=5):
 
 
 def make_criterion(task, teacher, **options) -> DistillationCriterion:
-    """The criterion; without a start stage unless told otherwise."""
+    """The criterion; without a start stage by default."""
     if "start_updates" not in options:
         options.setdefault("start_epochs", 0)
     return DistillationCriterion(DistillationConfig(teacher=str(teacher), sentence_avg=False, **options), task)
 
 
-def gradients(model, task, criterion, *samples, update=0):
+def derive(model, task, criterion, *samples, update=0):
     """Of the sum of the losses of some batches, and what is logged of each batch."""
     model.zero_grad()
     logged = [task.train_step(sample, model, criterion, Optimizer(), update)[2] for sample in samples]

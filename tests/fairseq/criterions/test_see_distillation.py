@@ -16,7 +16,7 @@ from tests.fairseq.criterions.small import (
     WORDS,
     Optimizer,
     build,
-    gradients,
+    derive,
     load_task,
     make_criterion,
     make_samples,
@@ -38,11 +38,11 @@ def teacher(tmp_path, task):
     return tmp_path / "teacher.pt"
 
 
-def close(found, expected):
+def assert_close(found, expected):
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
-def position_by_position(student, teacher, sample, temperature):
+def sum_by_position(student, teacher, sample, temperature):
     """Eq. 5 to 7 without a mask, a batch or a hook: sentence by sentence, only real tokens, whole matrices."""
     total = dict.fromkeys(("kl", "embedding", "hidden"), 0.0)
     inputs = sample["net_input"]
@@ -76,7 +76,7 @@ def test_losses_are_the_papers(task, teacher, stage):
     criterion._prepare(student).model.double()
     loss, sample_size, logged = task.train_step(sample, student, criterion, Optimizer(), update)
     with torch.no_grad():
-        expected = position_by_position(student, criterion._teacher.model, sample, 2.0)
+        expected = sum_by_position(student, criterion._teacher.model, sample, 2.0)
         plain = LabelSmoothedCrossEntropyCriterion(task, False, 0.1)
         cross_entropy, _, plain_log = plain(student, sample)
     # fairseq computes log probabilities in single precision.
@@ -99,9 +99,9 @@ def test_losses_are_the_papers(task, teacher, stage):
 def test_batches_add_up_to_a_large_one(task, teacher, update):
     student = build(task)[0]
     criterion, samples = make_criterion(task, teacher, start_updates=1, label_smoothing=0.1), make_samples(task)
-    whole, logged = gradients(student, task, criterion, samples(*range(6)), update=update)
-    parts, parts_logged = gradients(student, task, criterion, *(samples(*half) for half in HALVES), update=update)
-    close(parts, whole)
+    whole, logged = derive(student, task, criterion, samples(*range(6)), update=update)
+    parts, parts_logged = derive(student, task, criterion, *(samples(*half) for half in HALVES), update=update)
+    assert_close(parts, whole)
     for name, value in logged[0].items():
         assert float(sum(log[name] for log in parts_logged)) == pytest.approx(float(value), rel=1e-5)
 
@@ -123,7 +123,7 @@ def train_half(rank, folder):
     # As fairseq wraps it, which cannot itself on a CPU: it always names a GPU.
     model = ModuleProxyWrapper(torch.nn.parallel.DistributedDataParallel(build(task, **STUDENT)[0]))
     criterion, sample = make_criterion(task, folder / "teacher.pt", **OPTIONS), make_samples(task)(*HALVES[rank])
-    steps = [gradients(model, task, criterion, sample, update=update)[0] for update in range(4)]
+    steps = [derive(model, task, criterion, sample, update=update)[0] for update in range(4)]
     renamed = [{name.removeprefix("module.module."): value for name, value in step.items()} for step in steps]
     torch.save(renamed, folder / f"{rank}.pt")
     # The faster process must not take its connection away while the other still works.
@@ -138,11 +138,11 @@ def test_two_processes_have_the_gradient_of_one(tmp_path, task, teacher):
     sample = make_samples(task)(*range(6))
     unused = ("decoder.output_projection.weight", "decoder.layer_norm.weight")
     for update, *found in zip(range(4), *(torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)), strict=True):
-        expected = gradients(student, task, criterion, sample, update=update)[0]
+        expected = derive(student, task, criterion, sample, update=update)[0]
         assert all(expected[name].any() == (update >= 2) for name in unused)
         for rank in found:
             # DistributedDataParallel takes the mean, and fairseq multiplies by the number of processes.
-            close({name: 2 * gradient for name, gradient in rank.items()}, expected)
+            assert_close({name: 2 * gradient for name, gradient in rank.items()}, expected)
 
 
 def test_the_teacher_is_nobodys_parameter(task, teacher):
@@ -152,7 +152,7 @@ def test_the_teacher_is_nobodys_parameter(task, teacher):
     for _ in range(2):
         # The teacher is loaded in the first: the student's dropout must not notice, or a resumed run would differ.
         torch.manual_seed(7)
-        runs.append(gradients(student, task, criterion, sample)[0])
+        runs.append(derive(student, task, criterion, sample)[0])
     assert all(value.equal(runs[1][name]) for name, value in runs[0].items())
     found = criterion._teacher.model
     expected = load_checkpoint(teacher)["model"]
@@ -169,7 +169,7 @@ def test_half_precision(task, teacher):
     runs = []
     for fp16, student in ((False, build(task)[0]), (True, build(task)[0]), (False, build(task)[0].half())):
         criterion = make_criterion(task, teacher, teacher_fp16=fp16)
-        found, (logged,) = gradients(student, task, criterion, sample)
+        found, (logged,) = derive(student, task, criterion, sample)
         assert all(value.isfinite().all() for value in found.values())
         expected = torch.float16 if fp16 else torch.float32
         assert {weight.dtype for weight in criterion._teacher.model.parameters()} == {expected}
@@ -208,21 +208,21 @@ def test_shared_matrices_are_seen_on_both_sides(tmp_path):
     found = observe_forward(student, sample["net_input"]).embeddings
     for embeddings, tokens in zip(found, ("src_tokens", "prev_output_tokens"), strict=True):
         torch.testing.assert_close(embeddings, student.encoder.embed_tokens.table()[sample["net_input"][tokens]])
-    gradients(student, task, make_criterion(task, tmp_path / "teacher.pt"), sample)
+    derive(student, task, make_criterion(task, tmp_path / "teacher.pt"), sample)
 
 
 def test_stages_follow_updates_and_epochs(task, teacher):
     student, sample = build(task)[0], make_samples(task)(0)
 
-    def stage(criterion, update, epoch):
+    def train_stage(criterion, update, epoch):
         task.begin_epoch(epoch, student)
         logged = task.train_step(sample, student, criterion, Optimizer(), update)[2]
         return "formal" if "ce_loss" in logged else "start"
 
     criterion = make_criterion(task, teacher, start_updates=5)
-    assert [stage(criterion, update, 1) for update in (0, 4, 5, 6)] == ["start", "start", "formal", "formal"]
+    assert [train_stage(criterion, update, 1) for update in (0, 4, 5, 6)] == ["start", "start", "formal", "formal"]
     criterion = make_criterion(task, teacher, start_epochs=None)
-    assert [stage(criterion, 99, epoch) for epoch in (1, 2, 3)] == ["start", "start", "formal"]
+    assert [train_stage(criterion, 99, epoch) for epoch in (1, 2, 3)] == ["start", "start", "formal"]
     # By name, as fairseq's trainer calls it.
     keywords = {"sample": sample, "model": student, "criterion": criterion, "optimizer": Optimizer(), "update_num": 9}
     assert "ce_loss" in task.train_step(**keywords, ignore_grad=True)[2]
@@ -235,9 +235,9 @@ def test_the_students_matrix_is_built_once_a_step_and_not_at_all_in_the_start_st
     table = embedding.table
     monkeypatch.setattr(embedding, "table", lambda: calls.append(1) or table())
     monkeypatch.setattr(student.encoder.embed_tokens, "table", lambda: pytest.fail("the encoder needs no matrix"))
-    gradients(student, task, criterion, sample, update=0)
+    derive(student, task, criterion, sample, update=0)
     assert not calls
-    gradients(student, task, criterion, sample, update=1)
+    derive(student, task, criterion, sample, update=1)
     assert len(calls) == 1
 
 
@@ -257,7 +257,7 @@ def test_what_is_logged(task, teacher):
     criterion = make_criterion(task, teacher, start_updates=1, distil_alpha=0.5)
     assert criterion.logging_outputs_can_be_summed()
     for update in (0, 1):
-        logs = gradients(student, task, criterion, *(samples(*half) for half in HALVES), update=update)[1]
+        logs = derive(student, task, criterion, *(samples(*half) for half in HALVES), update=update)[1]
         with metrics.aggregate(new_root=True) as meters:
             criterion.reduce_metrics(logs)
         found = meters.get_smoothed_values()
@@ -278,8 +278,8 @@ def test_a_cache_of_all_outputs_changes_nothing(tmp_path, task, teacher, monkeyp
         make_criterion(task, teacher, teacher_cache=str(tmp_path / "kept"), teacher_top_k=99, **options)
         for _ in range(3)
     ]
-    expected = gradients(student, task, plain, sample, update=1)
-    first = gradients(student, task, cached[0], sample, update=1)
+    expected = derive(student, task, plain, sample, update=1)
+    first = derive(student, task, cached[0], sample, update=1)
     assert first[1][0]["kl_loss"].item() == pytest.approx(expected[1][0]["kl_loss"].item(), rel=1e-3)
     for name, value in expected[0].items():
         torch.testing.assert_close(first[0][name], value, rtol=1e-3, atol=1e-3)
@@ -287,30 +287,30 @@ def test_a_cache_of_all_outputs_changes_nothing(tmp_path, task, teacher, monkeyp
     assert not (tmp_path / "kept").exists()
     cached[0].eval()
     monkeypatch.setattr(Teacher, "forward", lambda *args, **options: pytest.fail("the teacher was run"))
-    again = gradients(student, task, cached[1], sample, update=1)
+    again = derive(student, task, cached[1], sample, update=1)
     assert all(value.equal(again[0][name]) for name, value in first[0].items())
     # What depends on it is refused: another teacher, other data under the same numbers.
     save_teacher(teacher, task, seed=8)
     with pytest.raises(SystemExit, match=r"error: .* holds outputs of another teacher"):
-        gradients(student, task, cached[2], sample, update=1)
+        derive(student, task, cached[2], sample, update=1)
     with pytest.raises(SystemExit, match=r"error: .* holds a teacher's outputs for other data"):
-        gradients(student, task, cached[1], make_samples(task, seed=6)(0, 1, 2), update=1)
+        derive(student, task, cached[1], make_samples(task, seed=6)(0, 1, 2), update=1)
 
 
 def test_fewer_outputs_are_kept_if_asked(tmp_path, task, teacher):
     student, sample = build(task)[0], make_samples(task)(0, 1, 2)
 
-    def kl(k):
+    def compute_kl(k):
         options = {"distil_gamma": 0.0, "teacher_cache": str(tmp_path / str(k)), "teacher_top_k": k}
-        return gradients(student, task, make_criterion(task, teacher, **options), sample)[1][0]["kl_loss"].item()
+        return derive(student, task, make_criterion(task, teacher, **options), sample)[1][0]["kl_loss"].item()
 
     run = Teacher(teacher, task).forward(sample["net_input"])
     real = sample["target"].ne(1)
     with torch.no_grad():
         scores = student(**sample["net_input"])[0][real].log_softmax(-1)
     # Of the largest alone: minus the log of the student's probability of it.
-    assert kl(1) == pytest.approx(-scores.gather(1, run.output[0][real].argmax(1, True)).sum().item(), rel=1e-4)
-    assert kl(1) > kl(5) > kl(60)
+    assert compute_kl(1) == pytest.approx(-scores.gather(1, run.output[0][real].argmax(1, True)).sum().item(), rel=1e-4)
+    assert compute_kl(1) > compute_kl(5) > compute_kl(60)
 
 
 @pytest.mark.parametrize(
@@ -378,9 +378,9 @@ def test_teachers_of_another_shape_by_choice(tmp_path, task):
     """A deeper one if layers are named, a wider one if nothing is compared that depends on width."""
     student, sample = build(task)[0], make_samples(task)(0)
     save_teacher(tmp_path / "deep.pt", task, encoder_layers=4)
-    gradients(student, task, make_criterion(task, tmp_path / "deep.pt", distil_layers="0,1:2,2:4/last"), sample)
+    derive(student, task, make_criterion(task, tmp_path / "deep.pt", distil_layers="0,1:2,2:4/last"), sample)
     save_teacher(tmp_path / "wide.pt", task, encoder_embed_dim=24, decoder_embed_dim=24)
-    gradients(student, task, make_criterion(task, tmp_path / "wide.pt", distil_beta=0.0, distil_gamma=0.0), sample)
+    derive(student, task, make_criterion(task, tmp_path / "wide.pt", distil_beta=0.0, distil_gamma=0.0), sample)
 
 
 def test_the_dictionaries_may_lie_elsewhere(tmp_path, task):
@@ -397,7 +397,7 @@ def test_students_that_cannot_be_compared_are_refused(task, teacher):
     sample = make_samples(task)(0)
     student = build(task, "lstm")[0]
     with pytest.raises(SystemExit, match="error: the student is not fairseq's Transformer"):
-        gradients(student, task, make_criterion(task, teacher), sample)
+        derive(student, task, make_criterion(task, teacher), sample)
     dropping = build(task, encoder_layerdrop=0.5)[0]
     with pytest.raises(SystemExit, match="error: LayerDrop leaves out layers"):
-        gradients(dropping, task, make_criterion(task, teacher), sample)
+        derive(dropping, task, make_criterion(task, teacher), sample)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import shutil
 from itertools import pairwise
 
@@ -25,7 +26,7 @@ def test_what_would_compute_another_thing_is_refused(option):
         HOSTS[0].convert({"encoder_layers": 2, **option})
 
 
-def fitted(checkpoint, output, *words):
+def fit(checkpoint, output, *words):
     before = checkpoint.read_bytes()
     assert main(["fit", str(checkpoint), "--output", str(output), *words]) == 0
     assert checkpoint.read_bytes() == before
@@ -38,7 +39,7 @@ def fitted(checkpoint, output, *words):
 def test_dense_matrices_of_a_stock_model_translate_alike(toy, trained, tmp_path, name):
     """Nothing is lost in turning it into ours; whatever is compressed afterwards is the embeddings' doing alone."""
     data, checkpoint = toy / ("joined" if name == "shared" else "data-bin"), trained(name)
-    state = fitted(checkpoint, tmp_path / "out.pt", "--see-method", "dense", "--epochs", "0")
+    state = fit(checkpoint, tmp_path / "out.pt", "--see-method", "dense", "--epochs", "0")
     # Stock fairseq's padding embedding drifts under a tied softmax; ours is zero.
     before = torch.load(checkpoint, weights_only=True)
     for key, value in before["model"].items():
@@ -71,7 +72,7 @@ DIRECTION = ("--encoder", "linear", "--see-args", "bias=true", "--loss", "direct
 def test_a_compressed_model_generates_and_can_be_tuned(toy, trained, tmp_path, capsys, words):
     words = ("--see-method", *words)
     checkpoint, output = trained("dense"), tmp_path / "fit/out.pt"
-    state = fitted(checkpoint, output, *words, "--epochs", "4", "--batch-rows", "16", "--json")
+    state = fit(checkpoint, output, *words, "--epochs", "4", "--batch-rows", "16", "--json")
     sides = json.loads(capsys.readouterr().out)
     generate(toy / "data-bin", output)
     before = load_embeddings(checkpoint)
@@ -95,18 +96,18 @@ def test_a_compressed_model_generates_and_can_be_tuned(toy, trained, tmp_path, c
 def test_a_preset_is_its_options_and_those_given_win(trained, tmp_path):
     spelled = ("--see-method", "matrix", *DIRECTION, "--batch-rows", "32")
     common = ("--see-ratio", "2", "--epochs", "1")
-    one = fitted(trained("stock"), tmp_path / "a/out.pt", "--preset", "direction", *common)
-    other = fitted(trained("stock"), tmp_path / "b/out.pt", *spelled, *common)
+    one = fit(trained("stock"), tmp_path / "a/out.pt", "--preset", "direction", *common)
+    other = fit(trained("stock"), tmp_path / "b/out.pt", *spelled, *common)
     assert "1 epochs of direction, linear encoder" in one["cfg"]["model"]["see_resolved"]
     assert one["cfg"]["model"]["see_args"] == {"bias": True}
     assert one["model"].keys() == other["model"].keys()
     assert all(value.equal(other["model"][key]) for key, value in one["model"].items())
-    svd = fitted(trained("stock"), tmp_path / "c/out.pt", "--preset", "svd", "--see-ratio", "2")
+    svd = fit(trained("stock"), tmp_path / "c/out.pt", "--preset", "svd", "--see-ratio", "2")
     assert "in closed form" in svd["cfg"]["model"]["see_resolved"]
 
 
 def test_quantised_matrices_average_and_ship_in_a_byte_a_code(trained, tmp_path):
-    fitted(trained("stock"), tmp_path / "a/out.pt", "--see-method", "int8", "--epochs", "0")
+    fit(trained("stock"), tmp_path / "a/out.pt", "--see-method", "int8", "--epochs", "0")
     full, mean = str(tmp_path / "a/out.pt"), str(tmp_path / "mean.pt")
     assert main(["average", full, "-o", mean]) == 0
     assert main(["export", mean, "-o", str(tmp_path / "small")]) == 0
@@ -131,15 +132,15 @@ def test_the_nested_configuration_of_fairseq_hydra_train_is_read_too(trained, tm
     (tmp_path / "nested").mkdir()
     torch.save(state, tmp_path / "nested/model.pt")
     words = ["--see-method", "matrix", "--see-ratio", "2", "--epochs", "0"]
-    flat = fitted(trained("stock"), tmp_path / "a/out.pt", *words)
-    found = fitted(tmp_path / "nested/model.pt", tmp_path / "b/out.pt", *words)
+    flat = fit(trained("stock"), tmp_path / "a/out.pt", *words)
+    found = fit(tmp_path / "nested/model.pt", tmp_path / "b/out.pt", *words)
     assert found["cfg"]["model"]["encoder_ffn_embed_dim"] == 128
     assert flat["model"].keys() == found["model"].keys()
     assert all(value.equal(found["model"][key]) for key, value in flat["model"].items())
 
 
 def test_a_tied_output_may_stay_what_it_was(trained, tmp_path):
-    state = fitted(trained("stock"), tmp_path / "out.pt", "--see-method", "matrix", "--see-ratio", "2", "--input-only")
+    state = fit(trained("stock"), tmp_path / "out.pt", "--see-method", "matrix", "--see-ratio", "2", "--input-only")
     table = torch.load(trained("stock"), weights_only=True)["model"]["decoder.embed_tokens.weight"]
     assert state["model"]["decoder.output_projection.weight"].equal(table)
     (model,), _, _ = checkpoint_utils.load_model_ensemble_and_task([str(tmp_path / "out.pt")])
@@ -147,11 +148,23 @@ def test_a_tied_output_may_stay_what_it_was(trained, tmp_path):
 
 
 def test_shared_matrices_are_fitted_once(trained, tmp_path, capsys):
-    fitted(trained("shared"), tmp_path / "out.pt", "--see-method", "matrix", "--see-ratio", "2", "--json")
+    fit(trained("shared"), tmp_path / "out.pt", "--see-method", "matrix", "--see-ratio", "2", "--json")
     (side,) = json.loads(capsys.readouterr().out)
     assert side["side"] == "encoder" and 2 <= side["ratio"] <= 2.06
     (model,), _, _ = checkpoint_utils.load_model_ensemble_and_task([str(tmp_path / "out.pt")])
     assert model.encoder.embed_tokens is model.decoder.embed_tokens
+
+
+@pytest.mark.parametrize("command", [("fit", "--see-ratio", "2"), ("compress", "--ratio", "2")])
+def test_weights_that_are_not_finite_are_refused(toy, trained, tmp_path, capsys, command):
+    state = torch.load(trained("stock"), weights_only=True)
+    state["model"]["encoder.layers.0.fc1.bias"][3] = math.nan
+    torch.save(state, tmp_path / "nan.pt")
+    name, *ratio = command
+    words = ("--data", toy / "data-bin", "--output", tmp_path / "out", "--see-method", "low_rank", *ratio)
+    assert main([name, *map(str, (tmp_path / "nan.pt", *words))]) == 2
+    assert "encoder.layers.0.fc1.bias has values that are NaN or infinite" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["nan.pt"]
 
 
 SEE, MATRIX, DENSE = (("--see-method", name, "--see-ratio", "2") for name in ("see", "matrix", "dense"))

@@ -12,14 +12,7 @@ from fairseq_see.cli.main import main
 from fairseq_see.embeddings import Embedding, load
 from fairseq_see.models.checkpoint import load_embeddings
 from tests.fairseq import training
-from tests.fairseq.training import (
-    BLOCKS,
-    LM_OPTIONS,
-    MASKED_OPTIONS,
-    PLUGIN,
-    SHORT,
-    train,
-)
+from tests.fairseq.training import BLOCKS, LM_OPTIONS, MASKED_OPTIONS, PLUGIN, SHORT, train
 from tests.helpers import run_command
 
 OPTIONS = {"lm": LM_OPTIONS, "masked": MASKED_OPTIONS}
@@ -77,7 +70,7 @@ def test_the_output_is_the_embedding_matrix_or_one_of_its_own(mono, host, tied, 
         assert len(built) == 1
 
 
-def evaluated(host, data, checkpoint, *words):
+def evaluate(host, data, checkpoint, *words):
     """The perplexity that fairseq's own command reports."""
     if host == "lm":
         command = ("fairseq-eval-lm", data, *BLOCKS, "--batch-size", "8")
@@ -109,7 +102,7 @@ def test_resuming_is_exact_and_nothing_else_is_needed_to_evaluate(mono, tmp_path
     assert side == {"lm": "decoder", "masked": "encoder"}[host] and embedding.num_embeddings == rows
     assert 2 <= rows * 64 / embedding.footprint().parameters <= 2.06
     words = ("--model-overrides", "{'see_inference': 'factored'}")
-    assert 1 < evaluated(host, data, checkpoint, *words) < rows
+    assert 1 < evaluate(host, data, checkpoint, *words) < rows
 
     small = tmp_path / "small"
     assert main(["export", str(checkpoint), "--output", str(small)]) == 0

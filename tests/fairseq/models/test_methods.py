@@ -1,10 +1,7 @@
 """Every registered method through fairseq on the demonstration corpus: it learns, resumes exactly, and translates."""
 
 import math
-import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
@@ -13,7 +10,7 @@ from fairseq import checkpoint_utils
 
 from fairseq_see.embeddings import REGISTRY
 from tests.fairseq.training import OPTIONS, train
-from tests.helpers import ROOT, run_command
+from tests.helpers import ROOT, run_command, script
 
 UPDATES, HALTED = 200, 180
 # The last value of an option counts. Without label smoothing the loss is comparable with a unigram model's; layers
@@ -30,18 +27,16 @@ SHORT = (
 def demo(tmp_path_factory):
     """A third of data/, prepared and indexed by the scripts."""
     folder = tmp_path_factory.mktemp("demo")
-    env = {**os.environ, "FAIRSEQ_SEE_VENV": sys.prefix, "OMP_NUM_THREADS": "1"}
     for words in (
-        ["prepare.sh", ROOT / "data", folder, "size=500", "max_pairs=3000"],
-        ["index.sh", folder, "--senses", ROOT / "data/senses.tsv", "--morphology", "characters"],
+        ("prepare.sh", ROOT / "data", folder, "size=500", "max_pairs=3000"),
+        ("index.sh", folder, "--senses", ROOT / "data/senses.tsv", "--morphology", "characters"),
     ):
-        command = [ROOT / "scripts" / words[0], *map(str, words[1:])]
-        done = subprocess.run(command, env=env, capture_output=True, text=True)
+        done = script(*words)
         assert done.returncode == 0, done.stderr
     return folder / "data-bin"
 
 
-def unigram_loss(data):
+def compute_unigram_loss(data):
     """Bits a token of the validation set under the training set's relative frequencies, one added to every count."""
     counts = Counter()
     for line in (data / "dict.en.txt").read_text(encoding="utf-8").splitlines():
@@ -68,7 +63,7 @@ def test_a_method_learns_resumes_and_translates(demo, tmp_path, method):
     else:
         end = train(demo, straight, *words)
     assert end["optimizer_history"][-1]["num_updates"] == UPDATES
-    assert end["extra_state"]["val_loss"] <= 0.85 * unigram_loss(demo)
+    assert end["extra_state"]["val_loss"] <= 0.85 * compute_unigram_loss(demo)
 
     resumed.mkdir()
     (before,) = straight.glob(f"checkpoint_*_{HALTED}.pt")
@@ -77,14 +72,14 @@ def test_a_method_learns_resumes_and_translates(demo, tmp_path, method):
     for name, value in end["model"].items():
         assert value.equal(again["model"][name]), name
 
-    expected, *others = translations(demo, straight / "checkpoint_last.pt")
+    expected, *others = translate(demo, straight / "checkpoint_last.pt")
     assert len({sentence for sentence, _ in expected}) > len(expected) / 4
     for other in others:
         assert [sentence for sentence, _ in other] == [sentence for sentence, _ in expected]
         torch.testing.assert_close([score for _, score in other], [score for _, score in expected], atol=1e-4, rtol=0)
 
 
-def translations(data, checkpoint):
+def translate(data, checkpoint):
     """Beam-5 hypotheses of 20 sentences and their scores: cached, factored, and without incremental state."""
     for inference, incremental in (("cached", True), ("factored", True), ("cached", False)):
         (model,), _, task = checkpoint_utils.load_model_ensemble_and_task(

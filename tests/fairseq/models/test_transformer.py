@@ -3,14 +3,11 @@
 import copy
 import math
 import shutil
-import socket
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from fairseq import checkpoint_utils
 from fairseq.models import ARCH_MODEL_REGISTRY
-from torch.nn.parallel import DistributedDataParallel
 
 from fairseq_see.cli.main import main
 from fairseq_see.embeddings import Embedding, SEEEmbedding
@@ -29,7 +26,7 @@ def build(data, *words):
     return model, task.build_criterion(cfg.criterion), next(iter(batches))
 
 
-def loss_of(model, criterion, sample):
+def compute_loss(model, criterion, sample):
     loss, size, _ = criterion(model, sample)
     return loss / size
 
@@ -45,7 +42,7 @@ def test_first_loss_of_a_tied_model(toy, tmp_path, words):
         run_command("fairseq-see", "index", dictionary, "--senses", toy / "senses.tsv", "--morphology", "characters")
     model, criterion, sample = build(tmp_path / "data-bin", "--see-args", "vectors=3", *words)
     criterion.eps = 0
-    assert loss_of(model, criterion, sample).item() <= math.log(2072) + 1
+    assert compute_loss(model, criterion, sample).item() <= math.log(2072) + 1
 
 
 ALONE = ("--arch", "see_transformer", "--encoder-layers", "1", "--decoder-layers", "1", "--see-ratio", "3")
@@ -68,7 +65,7 @@ def test_sides_own_their_matrices_unless_they_share(toy, data, words, embeddings
     assert len({id(module) for module in model.modules() if isinstance(module, Embedding)}) == embeddings
     assert (model.encoder.embed_tokens is model.decoder.embed_tokens) == (embeddings == 1)
     assert [p.shape for name, p in model.named_parameters() if "output_projection" in name] == [(72, 512)] * untied
-    loss_of(model, criterion, sample).backward()
+    compute_loss(model, criterion, sample).backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
@@ -91,20 +88,9 @@ def test_presets_have_the_papers_shape(toy, preset):
         assert side.layers[0].fc1.out_features == 1024 and side.layers[0].self_attn.num_heads == 4
 
 
-def test_output_equals_a_dense_model_with_the_same_table(toy):
-    """The plugin changes the embedding and nothing else."""
-    see, criterion, sample = build(toy / "data-bin", "--see-ratio", "2", "--dropout", "0")
-    dense, _, _ = build(toy / "data-bin", "--see-method", "dense", "--dropout", "0")
-    rest = {name: value for name, value in see.state_dict().items() if "embed_tokens" not in name}
-    dense.load_state_dict(rest, strict=False)
-    for side in ("encoder", "decoder"):
-        getattr(dense, side).embed_tokens.vectors.data.copy_(getattr(see, side).embed_tokens.table())
-    torch.testing.assert_close(loss_of(see, criterion, sample), loss_of(dense, criterion, sample))
-
-
 def test_no_tensor_of_the_graph_stays_on_a_module(toy):
     model, criterion, sample = build(toy / "data-bin", "--see-ratio", "2")
-    loss_of(model, criterion, sample).backward()
+    compute_loss(model, criterion, sample).backward()
     for module in model.modules():
         for name, value in vars(module).items():
             assert not (isinstance(value, torch.Tensor) and value.grad_fn is not None), name
@@ -118,9 +104,9 @@ def test_no_tensor_of_the_graph_stays_on_a_module(toy):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision(toy, dtype):
     model, criterion, sample = build(toy / "data-bin", "--see-ratio", "2", "--dropout", "0")
-    expected = loss_of(model, criterion, sample).item()
+    expected = compute_loss(model, criterion, sample).item()
     model = model.to(dtype)
-    loss = loss_of(model, criterion, sample)
+    loss = compute_loss(model, criterion, sample)
     loss.backward()
     assert loss.item() == pytest.approx(expected, rel=0.02)
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
@@ -160,38 +146,3 @@ def test_averages_and_ensembles(toy, trained, tmp_path):
     tables = [load_embeddings(path)["decoder"].table() for path in (*paths, mean)]
     assert not any(tables[2].equal(table) for table in tables[:2])
     assert generate(toy / "data-bin", mean) != generate(toy / "data-bin", ":".join(map(str, [*paths, mean])))
-
-
-def _two_processes(rank, port, data, words, path):
-    torch.distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-    torch.set_num_threads(1)
-    model, _, sample = build(data, *words)
-    parallel = DistributedDataParallel(model)
-    for _ in range(2):
-        model.zero_grad()
-        half = {name: value[rank::2] for name, value in sample["net_input"].items()}
-        scores, _ = parallel(**half)
-        scores.square().mean().backward()
-    if rank == 0:
-        torch.save({name: parameter.grad for name, parameter in model.named_parameters()}, path)
-    # The faster process must not take its connection away while the other still works.
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
-
-
-@pytest.mark.parametrize("method", [("--see-ratio", "3"), ("--see-method", "sememe_lstm")])
-def test_two_processes_train_without_find_unused_parameters(toy, tmp_path, method):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    words = (*method, "--dropout", "0")
-    mp.spawn(_two_processes, (port, toy / "data-bin", words, tmp_path / "grads.pt"), nprocs=2)
-    together = torch.load(tmp_path / "grads.pt")
-    model, _, sample = build(toy / "data-bin", *words)
-    loss = sum(
-        model(**{name: value[rank::2] for name, value in sample["net_input"].items()})[0].square().mean() / 2
-        for rank in range(2)
-    )
-    loss.backward()
-    for name, parameter in model.named_parameters():
-        torch.testing.assert_close(together[name], parameter.grad, rtol=1e-4, atol=1e-6)
