@@ -11,6 +11,8 @@ FORMAT = "fairseq-see export"
 # What is written, and what is read; version 1 had no rounded parameters.
 VERSION, VERSIONS = 2, (1, 2)
 WEIGHTS, CONFIG, CTRANSLATE2 = "model.safetensors", "config.json", "model.bin"
+# What a folder that is written over may hold.
+OWN_FILES = (CONFIG, WEIGHTS, CTRANSLATE2, "*_vocabulary.json", "dict.txt", "dict.*.txt", "codes.*", "spm.*.model")
 # Precisions of parameters. The embeddings' default is the smallest that changes the perplexity of the demonstration
 # model by less than 0.5%.
 BITS, DEFAULT_BITS, LAYER_BITS = (16, 8, 6, 4), 8, 16

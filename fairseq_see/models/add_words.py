@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from fairseq_see.embeddings.indexed import IndexedEmbedding
 from fairseq_see.errors import SeeError, needs_extra
+from fairseq_see.models.builder import find_index
 from fairseq_see.models.checkpoint import read_section
 from fairseq_see.models.export import TrainedModel
 from fairseq_see.text import mark_word, normalise, segment, truncate_words
@@ -69,7 +69,8 @@ def add_words(
     if (shared or name == "decoder") and any("output_projection" in tensor for tensor in model.state["model"]):
         raise SeeError("the output layer has parameters of each word's own; add words to the source, or tie the output")
     vocabulary = Vocabulary.load(model.files[f"dict.{code}.txt"])
-    path = index_file or _find_index(model, side, code)
+    options, task = (read_section(model.state["cfg"][section]) for section in ("model", "task"))
+    path = index_file or find_index(options.get("see_index"), task["data"], name, code)
     try:
         index = name_units(embedding.index.to_unit_index(), UnitIndex.load(path))
     except SeeError as error:
@@ -86,7 +87,6 @@ def add_words(
     if found.added != candidates:
         built = index_longer(index, vocabulary, longer, senses)
     embedding.extend(extend_index(index, built))
-    options = read_section(model.state["cfg"]["model"])
     described = {each: model.embeddings[each].describe() for each in model.embeddings}
     options["see_resolved"] = json.dumps(json.loads(options["see_resolved"]) | described)
     if model.text and side == "source":
@@ -113,17 +113,6 @@ def index_longer(index: UnitIndex, vocabulary: Vocabulary, longer: Vocabulary, s
     codes = ",".join(part.partition(":")[0] for part in str(index.provenance["morphemes"]).split(", "))
     segmenters = restore_segmenters(index, vocabulary, parse_languages(codes))
     return build_index(longer, senses, segmenters, order=index.order, rank=index.rank, language=codes)[0]
-
-
-def _find_index(model: TrainedModel, side: str, code: str) -> Path:
-    """Where fairseq-train read the unit index."""
-    data = str(read_section(model.state["cfg"]["task"])["data"]).split(os.pathsep)[0]
-    given = read_section(model.state["cfg"]["model"]).get("see_index")
-    if not given:
-        return Path(data, f"dict.{code}.see")
-    path = Path(given.split(os.pathsep)[0 if side == "source" else -1])
-    path = path if path.exists() else Path(data, path)
-    return path / f"dict.{code}.see" if path.is_dir() else path
 
 
 def _check_words(

@@ -74,7 +74,8 @@ class EmbeddingBuilder:
         method, index = self.cfg.see_method, None
         cls = find_class(method)
         if cls.uses_index:
-            path = self._find_index(side)
+            language = getattr(self._task_options, "source_lang" if side == "encoder" else "target_lang", None)
+            path = find_index(self.cfg.see_index, self._task_options.data, side, language)
             if not path.is_file():
                 raise SeeError(f"no unit index at {path}; build it with fairseq-see index, or give --see-index")
             vocabulary = Vocabulary(tuple(dictionary.symbols), tuple(dictionary.count))
@@ -96,25 +97,27 @@ class EmbeddingBuilder:
             )
         return restore(trained)
 
-    def _find_index(self, side: str) -> Path:
-        given = self.cfg.see_index
-        paths = [Path(path) for path in given.split(os.pathsep)] if given else [Path(self._data_folder)]
-        if len(paths) > 2:
-            raise SeeError(f"--see-index takes at most two files, SOURCE{os.pathsep}TARGET, not {len(paths)}")
-        path = paths[-1 if side == "decoder" else 0]
-        # Lists of runs name indexes so: data and list can be moved, to another machine too.
-        if not path.exists() and (beside := Path(self._data_folder) / path).exists():
-            path = beside
-        if path.is_dir():
-            language = getattr(self._task_options, "source_lang" if side == "encoder" else "target_lang", None)
-            return path / (f"dict.{language}.see" if language else "dict.see")
-        return path
-
-    @property
-    def _data_folder(self) -> str:
-        return str(self._task_options.data).split(os.pathsep)[0]
-
     @property
     def _task_options(self) -> Any:
         # language_modeling, a task of fairseq's older kind, has its options elsewhere.
         return self.task.cfg or self.task.args
+
+
+def find_index(given: str | None, data: str, side: str, language: str | None) -> Path:
+    """The file of a side's unit index.
+
+    Args:
+        given: ``--see-index``, if it was given.
+        data: the task's folder, or folders.
+        side: ``encoder`` or ``decoder``.
+        language: of the side; None for tasks of one language.
+    """
+    folder = data.split(os.pathsep)[0]
+    paths = (given or folder).split(os.pathsep)
+    if len(paths) > 2:
+        raise SeeError(f"--see-index takes at most two files, SOURCE{os.pathsep}TARGET, not {len(paths)}")
+    path = Path(paths[-1 if side == "decoder" else 0])
+    # Lists of runs name indexes so: data and list can be moved, to another machine too.
+    if not path.exists() and (beside := folder / path).exists():
+        path = beside
+    return path / (f"dict.{language}.see" if language else "dict.see") if path.is_dir() else path

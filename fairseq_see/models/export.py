@@ -19,16 +19,7 @@ from torch import Tensor
 from fairseq_see.embeddings import Embedding, exported
 from fairseq_see.embeddings.buffers import pack_state
 from fairseq_see.errors import SeeError, needs_extra
-from fairseq_see.export_config import (
-    CONFIG,
-    CTRANSLATE2,
-    DEFAULT_BITS,
-    LAYER_BITS,
-    WEIGHTS,
-    find_folder,
-    is_export,
-    read_config,
-)
+from fairseq_see.export_config import DEFAULT_BITS, LAYER_BITS, OWN_FILES, find_folder, is_export, read_config
 from fairseq_see.io import replace_folder
 from fairseq_see.models.checkpoint import count_updates, load_checkpoint, load_embeddings, read_section
 from fairseq_see.text import CODES, load_subwords, name_segmenter
@@ -37,8 +28,6 @@ from fairseq_see.units.vocabulary import MASK, Vocabulary
 logger = logging.getLogger(__name__)
 
 SIDES = ("source", "target")
-# What a folder that is written over may hold.
-OWN_FILES = (CONFIG, WEIGHTS, CTRANSLATE2, "*_vocabulary.json", "dict.txt", "dict.*.txt", "codes.*", "spm.*.model")
 
 
 @dataclass

@@ -107,7 +107,6 @@ def test_dense_is_one_to_one(toy, capsys):
     [
         (["EMPTY"], "holds no dict.LANG.txt"),
         (["NOINDEX", "--methods", "see"], "no unit index at"),
-        (["DATA", "--methods", "sea"], "unknown embedding method 'sea'; there are: dense, "),
         (["DATA", "--dim", "0"], "must be numbers above 0"),
         (["SWAPPED", "--methods", "see"], "built for another dictionary"),
         (["DATA", "--see-args", "colour=1"], "--see-args colour: none of these methods has such a hyper-parameter"),

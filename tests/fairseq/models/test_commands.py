@@ -73,17 +73,13 @@ VECTORS = ("--see-args", "vectors=2")
     [
         (["--see-ratio", "3000"], "'see' cannot compress 3000x here; nearest ratio: "),
         ([], "method 'see' needs 'vectors', or a ratio to plan it for"),
-        (["--see-ratio", "3", *VECTORS], "give 'see' either a ratio or vectors, not both"),
         (["--see-args", "vectors=two"], "vectors is 'two', but must be a number"),
-        (["--see-args", "vectors=2,m=3"], "method 'see' takes no option 'm' .its options: vectors, "),
-        (["--see-args", "vectors"], "'vectors' is not written NAME=VALUE"),
         ([*VECTORS, "--see-index", "nowhere.see"], "no unit index at nowhere.see"),
         ([*VECTORS, "--see-index", "SWAPPED"], "built for another dictionary"),
         ([*VECTORS, "--see-index", "TRUNCATED"], "build it with fairseq-see index"),
         ([*VECTORS, "--encoder-embed-path", "x"], "--encoder-embed-path does not go with see_transformer"),
         ([*VECTORS, "--adaptive-softmax-cutoff", "9"], "--adaptive-softmax-cutoff does not go with"),
         ([*VECTORS, "--share-all-embeddings"], "needs a joined dictionary"),
-        (["--see-method", "dense", *VECTORS], "method 'dense' takes no option 'vectors'"),
     ],
 )
 def test_bad_options_end_in_one_line(toy, tmp_path, words, message):

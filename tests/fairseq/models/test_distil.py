@@ -13,17 +13,10 @@ from fairseq_see.models.distil import measure_perplexity
 
 @pytest.mark.parametrize("method", ["product_quantised", "dpq"])
 def test_fit_distil_export(toy, trained, tmp_path, capsys, method):
-    words = [
-        str(trained("stock")),
-        "--data",
-        str(toy / "data-bin"),
-        "--output",
-        str(tmp_path / "small"),
-        "--ratio",
-        "2",
-    ]
-    words += ["--see-method", method, "--updates", "20", "--max-tokens", "400", "--lr", "0.003"]
-    assert main(["compress", *words]) == 0
+    places = (trained("stock"), "--data", toy / "data-bin", "--output", tmp_path / "small")
+    words = ("--ratio", "2", "--see-method", method, "--updates", "20", "--max-tokens", "400", "--lr", "0.003")
+    command = ["compress", *map(str, places), *words]
+    assert main(command) == 0
     found = dict(re.findall(r"│ ([^│]+?) +│ +([\d.]+) │", capsys.readouterr().out))
     trained, fitted, distilled = map(float, found.values())
     assert list(found) == ["trained", f"{method}, 2x", "after 20 updates"]
@@ -38,7 +31,7 @@ def test_fit_distil_export(toy, trained, tmp_path, capsys, method):
     )
     # Once more: nothing is done again.
     before = (tmp_path / "small/fit.pt").stat().st_mtime_ns
-    assert main(["compress", *words]) == 0
+    assert main(command) == 0
     assert (tmp_path / "small/fit.pt").stat().st_mtime_ns == before
 
 

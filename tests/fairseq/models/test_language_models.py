@@ -128,9 +128,7 @@ RATIO = ("--see-ratio", "2")
             (*RATIO, "--decoder-input-dim", "27"),
             "needs --decoder-output-dim equal to --decoder-input-dim, not 64",
         ),
-        ("lm", (*RATIO, "--see-index", "nowhere.see"), "no unit index at nowhere.see"),
         ("masked", (*RATIO, "--see-index", "nowhere.see"), "no unit index at nowhere.see"),
-        ("masked", ("--see-ratio", "3000"), "'see' cannot compress 3000x here; nearest ratio: "),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_one_line(mono, host, words, message):
