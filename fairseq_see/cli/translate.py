@@ -66,7 +66,6 @@ def _decode(line: bytes, number: int) -> str:
 
 
 def _parse_positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not an integer above 0")
+    return int(text)

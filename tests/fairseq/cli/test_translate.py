@@ -1,12 +1,12 @@
 """``fairseq-see translate``: raw text gives what segmenting, fairseq-generate and detokenising by hand give."""
 
-import io
 import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jieba
 import pytest
@@ -211,26 +211,17 @@ def test_batches_hold_every_sentence_once_and_no_more_tokens_than_allowed():
     assert len(batches) == 5  # 1 2, 3 3, 3, 5, 9
 
 
-class Pipe(io.RawIOBase):
-    """Gives its parts one at a time, as a pipe does."""
-
-    def __init__(self, *parts: bytes) -> None:
-        self.parts = list(parts)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        part = self.parts.pop(0) if self.parts else b""
-        buffer[: len(part)] = part
-        return len(part)
+def make_pipe(*parts: bytes) -> SimpleNamespace:
+    """What gives its parts one at a time."""
+    left = iter(parts)
+    return SimpleNamespace(read1=lambda size: next(left, b""))
 
 
 def test_lines_are_given_as_they_arrive():
-    pipe = io.BufferedReader(Pipe(b"\xef\xbb\xbfa\r\nb", b"c\n", "d\u2028e\rf".encode(), b"\n\n", b"\r\ng"))
+    pipe = make_pipe(b"\xef\xbb\xbfa\r\nb", b"c\n", "d\u2028e\rf".encode(), b"\n\n", b"\r\ng")
     assert list(read_available(pipe)) == [["a"], ["bc"], ["d\u2028e\rf", ""], [""], ["g"]]
     with pytest.raises(SeeError, match="line 2 of the input is not UTF-8"):
-        list(read_available(io.BufferedReader(Pipe(b"a\n\xff\n"))))
+        list(read_available(make_pipe(b"a\n\xff\n")))
 
 
 def test_a_folder_without_subwords_is_refused(tmp_path, capsys):
