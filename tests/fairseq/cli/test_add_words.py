@@ -1,9 +1,7 @@
 """``fairseq-see add-words``: new words are made of vectors that exist, and all others stay as they were."""
 
-import io
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -46,13 +44,8 @@ def add(folder: Path, output: Path, *new: str, options: tuple = (), small: str =
     return main(["add-words", *map(str, (folder / small, *files, *options))])
 
 
-def translate(folder: Path, lines: list[str], monkeypatch, capsysbinary) -> list[str]:
-    """By the command."""
-    stream = io.TextIOWrapper(io.BytesIO("".join(f"{line}\n" for line in lines).encode()))
-    monkeypatch.setattr(sys, "stdin", stream)
-    capsysbinary.readouterr()
-    assert main(["translate", str(folder), "--device", "cpu"]) == 0
-    return capsysbinary.readouterr().out.decode().splitlines()
+def translate(folder: Path, lines: list[str]) -> list[str]:
+    return Translator.load(folder, device="cpu").translate(lines)
 
 
 @pytest.mark.slow
@@ -89,7 +82,7 @@ def test_a_new_word_is_made_of_its_units(shipped, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_the_word_stays_whole_and_other_sentences_stay_the_same(shipped, toy, tmp_path, monkeypatch, capsysbinary):
+def test_the_word_stays_whole_and_other_sentences_stay_the_same(shipped, toy, tmp_path):
     assert add(shipped, tmp_path / "new", NEW) == 0
     text = json.loads((tmp_path / "new/config.json").read_text(encoding="utf-8"))["text"]["source"]
     assert text["words"] == [NEW]
@@ -99,15 +92,15 @@ def test_the_word_stays_whole_and_other_sentences_stay_the_same(shipped, toy, tm
     assert mark + NEW in tokens
     assert tokens == [*subwords(segment("木足，", "zh")), mark + NEW, *subwords(segment("，火手", "zh"))]
     lines = (toy / "test/toy.zh").read_text(encoding="utf-8").splitlines()
-    before = translate(shipped / "small", lines, monkeypatch, capsysbinary)
+    before = translate(shipped / "small", lines)
     assert len(set(before)) > 10
-    after = translate(tmp_path / "new", [*lines, f"木足 {NEW}"], monkeypatch, capsysbinary)
+    after = translate(tmp_path / "new", [*lines, f"木足 {NEW}"])
     assert after[:-1] == before
     # An export of it keeps the words whole, too.
     outputs = ("-o", str(tmp_path / "again"), "--to-ctranslate2", str(tmp_path / "ct2"))
     assert main(["export", str(tmp_path / "new"), *outputs]) == 0
     for folder in ("again", "ct2"):
-        assert translate(tmp_path / folder, [f"木足 {NEW}"], monkeypatch, capsysbinary) == after[-1:]
+        assert translate(tmp_path / folder, [f"木足 {NEW}"]) == after[-1:]
 
 
 @pytest.mark.slow
@@ -205,7 +198,7 @@ def test_the_experiment(shipped, toy, tmp_path, capsys):
     columns = {name: [line[name] for line in found["translations"]] for name in found["translations"][0]}
     assert all(any(word in line for word in added) for line in columns["source" if side == "source" else "reference"])
     for name, folder in (("subwords", shipped / "small"), ("added", results / "added")):
-        assert Translator.load(folder, device="cpu").translate(columns["source"]) == columns[name]
+        assert translate(folder, columns["source"]) == columns[name]
         bleu = sacrebleu.corpus_bleu(columns[name], [columns["reference"]])
         assert found["scores"][name]["BLEU"] == pytest.approx(bleu.score)
     assert f"{found['words']} words" in capsys.readouterr().out

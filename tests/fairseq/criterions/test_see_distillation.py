@@ -106,22 +106,22 @@ def test_batches_add_up_to_a_large_one(task, teacher, update):
         assert float(sum(log[name] for log in parts_logged)) == pytest.approx(float(value), rel=1e-5)
 
 
-STUDENT = {
-    "share_decoder_input_output_embed": False,
-    "encoder_normalize_before": True,
-    "decoder_normalize_before": True,
-}
 OPTIONS = {"start_updates": 2, "label_smoothing": 0.1, "distil_temperature": 2.0}
 
 
-def train_half(rank, folder):
+def build_student(task, tied):
+    norms = {"encoder_normalize_before": True, "decoder_normalize_before": True}
+    return build(task, share_decoder_input_output_embed=tied, **norms)[0]
+
+
+def train_half(rank, folder, tied):
     """Under DistributedDataParallel, on half of the batch: the gradients of two steps of each stage."""
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
     torch.set_num_threads(1)
     # Not made here: one process would read a dictionary that the other is writing.
     task = load_task(folder / "data")
     # As fairseq wraps it, which cannot itself on a CPU: it always names a GPU.
-    model = ModuleProxyWrapper(torch.nn.parallel.DistributedDataParallel(build(task, **STUDENT)[0]))
+    model = ModuleProxyWrapper(torch.nn.parallel.DistributedDataParallel(build_student(task, tied)))
     criterion, sample = make_criterion(task, folder / "teacher.pt", **OPTIONS), make_samples(task)(*HALVES[rank])
     steps = [derive(model, task, criterion, sample, update=update)[0] for update in range(4)]
     renamed = [{name.removeprefix("module.module."): value for name, value in step.items()} for step in steps]
@@ -131,12 +131,13 @@ def train_half(rank, folder):
     torch.distributed.destroy_process_group()
 
 
-def test_two_processes_have_the_gradient_of_one(tmp_path, task, teacher):
+@pytest.mark.parametrize("tied", [True, False])
+def test_two_processes_have_the_gradient_of_one(tmp_path, task, teacher, tied):
     """Of every parameter, also where a stage uses neither the output layer nor the last LayerNorm."""
-    mp.spawn(train_half, (tmp_path,), nprocs=2)
-    student, criterion = build(task, **STUDENT)[0], make_criterion(task, teacher, **OPTIONS)
+    mp.spawn(train_half, (tmp_path, tied), nprocs=2)
+    student, criterion = build_student(task, tied), make_criterion(task, teacher, **OPTIONS)
     sample = make_samples(task)(*range(6))
-    unused = ("decoder.output_projection.weight", "decoder.layer_norm.weight")
+    unused = ("decoder.layer_norm.weight", *(() if tied else ("decoder.output_projection.weight",)))
     for update, *found in zip(range(4), *(torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)), strict=True):
         expected = derive(student, task, criterion, sample, update=update)[0]
         assert all(expected[name].any() == (update >= 2) for name in unused)
