@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fairseq_see.errors import SeeError, needs_extra
-from fairseq_see.export_config import CONFIG, write_config
+from fairseq_see.export_config import CONFIG, WEIGHTS, write_config
 from fairseq_see.io import replace_folder
 from fairseq_see.models.checkpoint import save_checkpoint
 from fairseq_see.models.export import TrainedModel, check_replaceable, copy_files
@@ -32,6 +32,9 @@ def write_ctranslate2(folder: Path, model: TrainedModel, quantization: str | Non
         import ctranslate2
         from ctranslate2.converters import FairseqConverter
     check_replaceable(folder)
+    # From what is converted nothing small can be made again.
+    if (folder / WEIGHTS).exists():
+        raise SeeError(f"{folder} is an exported model, which this would replace; choose another folder")
     if not model.files:
         raise SeeError("a model for CTranslate2 needs its dictionaries; --data is the folder that has them")
     state = make_dense(model.state, model.embeddings)

@@ -246,6 +246,7 @@ def good(toy, tmp_path):
         (["GOOD", "-o", "OUT", "--data", "FOLDER"], "has no dict.zh.txt; --data is the folder"),
         (["GOOD", "-o", "OUT", "--data", "WRONG"], "is not the dictionary of this model"),
         (["FOLDER", "--to-dense", "OUT"], "cannot read"),
+        (["GOOD", "--to-ctranslate2", "SMALL"], "is an exported model, which this would replace"),
         (["CONVERTED", "-o", "OUT"], "was converted to CTranslate2; give the one that it was made of"),
     ],
 )
@@ -256,9 +257,11 @@ def test_bad_input(good, tmp_path, capsys, words, message):
     state = torch.load(good, weights_only=True)
     state["cfg"]["model"] = Namespace(arch="my_lstm", see_resolved=state["cfg"]["model"]["see_resolved"])
     torch.save(state, tmp_path / "OTHER")
-    for name in ("FOLDER", "FOREIGN", "WRONG", "CONVERTED"):
+    for name in ("FOLDER", "FOREIGN", "WRONG", "CONVERTED", "SMALL"):
         (tmp_path / name).mkdir()
-    write_config(tmp_path / "CONVERTED", {"text": None})
+    for name in ("CONVERTED", "SMALL"):
+        write_config(tmp_path / name, {"text": None})
+    (tmp_path / "SMALL/model.safetensors").touch()
     (tmp_path / "FOLDER/notes.txt").touch()
     (tmp_path / "FOREIGN/config.json").write_text('{"model_type": "bert"}')
     for language in ("zh", "en"):
