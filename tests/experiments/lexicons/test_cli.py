@@ -10,7 +10,7 @@ from fairseq_see.cli.main import main
 from fairseq_see.models.checkpoint import load_embeddings
 from fairseq_see.units import Senses
 from tests.experiments.lexicons.test_wordnet import write_wordnet
-from tests.fairseq.cli.test_checkpoints import checkpoint
+from tests.fairseq.cli.test_checkpoints import save_model
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def folder(tmp_path):
     write_wordnet(tmp_path / "wordnet")
     words = ["dog", "dog@@", *(f"word{i}" for i in range(54))]
     (tmp_path / "dict.en.txt").write_text("".join(f"{word} 1\n" for word in words))
-    checkpoint(tmp_path / "model.pt")
+    save_model(tmp_path / "model.pt")
     np.save(tmp_path / "table.npy", load_embeddings(tmp_path / "model.pt")["decoder"].table().detach().numpy())
     return tmp_path
 
