@@ -53,7 +53,7 @@ def split(folder: Path, lines: list[str], language: str, scheme: str) -> str:
         return run_command("subword-nmt", "apply-bpe", "--codes", folder / f"codes.{language}", input=text).stdout
     model = SentencePieceProcessor(model_file=str(folder / f"spm.{language}.model"))
     spelled = ([model.id_to_piece(i) for i in model.encode(line)] for line in lines)
-    return "".join(f"{' '.join(pieces)}\n" for pieces in spelled)
+    return "".join(f"{' '.join(each)}\n" for each in spelled)
 
 
 def prepare(folder: Path, toy: Path, source: str, scheme: str) -> None:

@@ -105,7 +105,7 @@ def test_resuming_with_other_options_or_another_index_is_an_error(toy, tmp_path)
         train(other, tmp_path / "run", *VECTORS)
 
 
-def test_starting_from_a_stock_model_names_the_command_that_compresses_it(toy, trained, tmp_path):
+def test_fine_tuning_a_stock_model_names_the_command_that_compresses_it(toy, trained, tmp_path):
     """As a command: what fairseq raises, with its advice on architectures, must not be the last word."""
     words = ("--see-ratio", "2", "--save-dir", tmp_path, "--finetune-from-model", trained("stock"))
     message = r"\nerror: the weights hold a dense encoder.embed_tokens.weight, not see 72 x 64, "

@@ -86,7 +86,7 @@ def test_a_compressed_model_generates_and_can_be_tuned(toy, trained, tmp_path, c
     assert state["cfg"]["model"]["_name"] == "see_transformer"
 
     taken = [word for pair in pairwise(words) if pair[0].startswith("--see") for word in pair]
-    # So small a rate that what it starts from shows.
+    # So small a rate that its initialisation shows.
     tuning = ("--finetune-from-model", output, "--max-epoch", "1", "--lr", "1e-9")
     end = train(toy / "data-bin", tmp_path / "tuned", *tuning, *taken)
     for key, value in end["model"].items():

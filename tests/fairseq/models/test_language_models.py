@@ -147,7 +147,7 @@ def write_labels(folder, sentences):
         builder.finalize(str(folder / f"{split}.idx"))
 
 
-def test_a_classifier_starts_from_a_masked_model(mono, tmp_path):
+def test_a_classifier_is_fine_tuned_from_a_masked_model(mono, tmp_path):
     train(mono, tmp_path / "masked", "--see-ratio", "2", "--max-epoch", "1", options=MASKED_OPTIONS)
     shutil.copytree(mono, tmp_path / "data/input0")
     sets = {split: data_utils.load_indexed_dataset(str(mono / split)) for split in ("train", "valid")}
@@ -160,7 +160,7 @@ def test_a_classifier_starts_from_a_masked_model(mono, tmp_path):
     )
     with pytest.raises(SystemExit, match=r"^error: the weights were trained with other options than see 7[23] x 64, "):
         train(tmp_path / "data", tmp_path / "other", "--see-ratio", "3", options=options)
-    # So small a rate that what it starts from shows.
+    # So small a rate that its initialisation shows.
     words = ("--see-ratio", "2", "--lr", "1e-9", "--max-epoch", "1")
     start = train(tmp_path / "data", tmp_path / "start", *words, options=options)["model"]
     masked = torch.load(tmp_path / "masked/checkpoint_last.pt", weights_only=True)["model"]
