@@ -11,17 +11,16 @@ from typing import Any
 
 import pandas
 
-from experiments.corpus.clean import REASONS
-
 
 def format_reports(reports: Mapping[str, Mapping[str, Any]]) -> str:
     """A table to read, a set a row, of the fields of ``clean.Report`` by the name of the set."""
+    reasons = list(next(iter(reports.values()))["faults"])
     rows = []
     for name, report in reports.items():
         beyond = report["read"] - report["kept"] - sum(report["faults"].values()) if report["filtered"] else 0
-        counts = [report["read"], report["kept"], *(report["faults"][reason] for reason in REASONS), beyond]
+        counts = [report["read"], report["kept"], *(report["faults"][reason] for reason in reasons), beyond]
         rows.append([name if report["filtered"] else f"{name} *", *(f"{count:,}" for count in counts)])
-    columns = ["set", "read", "kept", *(f"dropped: {reason}" for reason in REASONS), "beyond --max-pairs"]
+    columns = ["set", "read", "kept", *(f"dropped: {reason}" for reason in reasons), "beyond --max-pairs"]
     table = pandas.DataFrame(rows, columns=columns).set_index("set").T.to_string()
     unfiltered = not all(report["filtered"] for report in reports.values())
     return table + "\n* nothing is dropped from a test set; the reasons name what is unusual in it" * unfiltered
