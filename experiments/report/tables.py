@@ -68,7 +68,7 @@ def compare_sizes(section: Section) -> Table:
     ]
     if section.settings.off.any():
         notes.append("* More than 3% from the ratio that it is named after; not comparable with others of that ratio.")
-    return Table("Models by size", frame if section.metric == "bleu" else frame.drop(columns="chrF"), 1, notes)
+    return Table("Models by size", frame.loc[:, (frame != "").any()], 1, notes)
 
 
 def compare_with_paper(section: Section, missing: Sequence[Entry]) -> Table:
