@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -33,13 +34,14 @@ def test_every_row_says_what_made_it():
     assert not re.search(r"""["'=]/""", RESULTS.read_text(encoding="utf-8"))
 
 
-def test_the_figure_is_drawn_from_the_results(tmp_path):
-    draw(tmp_path / "results.png")
+@pytest.mark.parametrize("path", ["docs/trained.png", "docs/results/short-training.png"])
+def test_figures_are_drawn_from_the_results(tmp_path, path):
+    draw(tmp_path / Path(path).name)
     new, committed = (
-        re.findall(rb"tEXtDescription\0([0-9a-f]{16})", path.read_bytes())
-        for path in (tmp_path / "results.png", ROOT / "docs/results.png")
+        re.findall(rb"tEXtDescription\0([0-9a-f]{16})", each.read_bytes())
+        for each in (tmp_path / Path(path).name, ROOT / path)
     )
-    assert len(new) == 1 and new == committed, "draw docs/results.png anew"
+    assert len(new) == 1 and new == committed, f"draw {path} anew"
 
 
 def test_rows_are_added_and_replaced(tmp_path):
