@@ -38,10 +38,10 @@ SHORT = {
     ("short-small", "product_quantised", ""): ("dense, product quantised", "#777777", "h"),
     ("short-small", "dense", "bpe4000"): ("dense, 4,000 merges", "#777777", "<"),
 }
-# By a file's name: what it shows, and the label of its axis.
+# By a file's name: what it shows, the label of its axis, and where that begins.
 FIGURES = {
-    "trained.png": (TRAINED, "BLEU, trained to the end"),
-    "short-training.png": (SHORT, "BLEU after 1,200 updates"),
+    "trained.png": (TRAINED, "BLEU, trained to the end", 25),
+    "short-training.png": (SHORT, "BLEU after 1,200 updates", 0),
 }
 
 
@@ -59,7 +59,7 @@ def draw(output: Path) -> None:
 
     figure = Figure(figsize=(7, 6.4), layout="constrained")
     axes = figure.subplots()
-    series, ylabel = FIGURES[output.name]
+    series, ylabel, lowest = FIGURES[output.name]
     results = read_results(RESULTS)
     drawn = [find_points(results, *each) for each in series]
     for points, (label, colour, marker) in zip(drawn, series.values(), strict=True):
@@ -69,7 +69,7 @@ def draw(output: Path) -> None:
     axes.xaxis.set_major_locator(FixedLocator([5, 6, 7, 8, 10, 15, 20]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.set(xlabel="whole model, MB in half precision", ylabel=ylabel, ylim=(0, None))
+    axes.set(xlabel="whole model, MB in half precision", ylabel=ylabel, ylim=(lowest, None))
     axes.grid(alpha=0.3)
     figure.legend(fontsize=9, loc="outside lower center", ncols=2)
     digest = hashlib.sha256("".join(points.round(4).to_csv() for points in drawn).encode()).hexdigest()[:16]
