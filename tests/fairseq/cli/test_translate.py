@@ -46,7 +46,7 @@ def segment(line: str, language: str) -> str:
     return " ".join(" ".join(found).split())
 
 
-def split(folder: Path, lines: list[str], language: str, scheme: str) -> str:
+def spell(folder: Path, lines: list[str], language: str, scheme: str) -> str:
     """Lines of words as lines of subwords, by the packages' own ways."""
     if scheme == "bpe":
         text = "".join(f"{line}\n" for line in lines)
@@ -79,7 +79,7 @@ def prepare(folder: Path, toy: Path, source: str, scheme: str) -> None:
                 normalization_rule_name="identity",
             )
         for split, text in lines.items():
-            (folder / f"{split}.{language}").write_text(split(folder, text, language, scheme), encoding="utf-8")
+            (folder / f"{split}.{language}").write_text(spell(folder, text, language, scheme), encoding="utf-8")
     run_command(
         *("fairseq-preprocess", "-s", source, "-t", OTHER[source], "--destdir", folder / "data-bin"),
         *("--trainpref", folder / "train", "--validpref", folder / "dev"),
@@ -108,7 +108,7 @@ def expected(shipped, toy):
     target = OTHER[source]
     toys = (toy / f"test/toy.{source}").read_text(encoding="utf-8").splitlines()
     normalised = [*toys, *(line for _, line in ODD[source])]
-    text = split(folder, [segment(line, source) for line in normalised], source, scheme)
+    text = spell(folder, [segment(line, source) for line in normalised], source, scheme)
     (folder / f"odd.{source}").write_text(text, encoding="utf-8")
     run_command(
         *("fairseq-preprocess", "-s", source, "-t", target, "--only-source", "--testpref", folder / "odd"),
