@@ -16,7 +16,7 @@ from indexes import describe_index, make_realistic_index, make_worst_index
 from measure import finish, make_parser, measure, print_table, repeat
 from torch import Tensor, nn
 
-from fairseq_see.embeddings import REGISTRY, Embedding, SEEEmbedding, build
+from fairseq_see.embeddings import REGISTRY, Embedding, SEEEmbedding, build, find_class
 from fairseq_see.errors import InfeasibleRatio
 from fairseq_see.units import UnitIndex
 
@@ -55,7 +55,7 @@ def build_embeddings(methods: Sequence[str], index: UnitIndex, dim: int, ratio: 
         make = partial(build, method, index.num_words, dim, 1, index=of)
         torch.manual_seed(1)
         try:
-            embeddings[name] = make(ratio=ratio if REGISTRY[method].compresses else None)
+            embeddings[name] = make(ratio=ratio if find_class(method).compresses else None)
         except InfeasibleRatio as error:
             embeddings[name] = make(ratio=error.nearest)
     return embeddings
