@@ -36,21 +36,22 @@ def run(command: list[str | Path], source: Path, errors: int = subprocess.DEVNUL
         return read_lines(out.name), seconds, usage.ru_maxrss * 1024
 
 
-def list_ways(folder: Path, data: Path, temporary: Path) -> dict[str, list[str | Path]]:
+def list_ways(folder: Path, data: Path, temporary: Path, device: str) -> dict[str, list[str | Path]]:
     """The command of each way; CTranslate2's models are made in a temporary folder."""
     see = [sys.executable, "-m", "fairseq_see.cli.main"]
     generate = [sys.executable, "-m", "fairseq_cli.generate", data, "--user-dir", Path(user_dir.__file__).parent]
-    generate += ["--path", folder / WEIGHTS, "--beam", "5", "--max-tokens", "4096", "--remove-bpe", "--cpu"]
+    generate += ["--path", folder / WEIGHTS, "--beam", "5", "--max-tokens", "4096", "--remove-bpe"]
+    generate += ["--cpu"] if device == "cpu" else []
     ways = {
         "fairseq-generate": generate,
         "fairseq-generate, factored": [*generate, "--model-overrides", "{'see_inference': 'factored'}"],
-        "translate": [*see, "translate", folder, "--device", "cpu"],
+        "translate": [*see, "translate", folder, "--device", device],
     }
     for precision in ("float32", "int8"):
         converted = temporary / precision
         options = ["--quantization", precision] if precision == "int8" else []
         subprocess.run([*see, "export", folder, "--to-ctranslate2", converted, *options], check=True)
-        ways[f"translate, CTranslate2 {precision}"] = [*see, "translate", converted]
+        ways[f"translate, CTranslate2 {precision}"] = [*see, "translate", converted, "--device", device]
     return ways
 
 
@@ -68,9 +69,9 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         one = Path(folder, "one")
         one.write_text(f"{read_lines(source)[0]}\n", encoding="utf-8")
-        ways = list_ways(args.folder, args.data, Path(folder))
+        ways = list_ways(args.folder, args.data, Path(folder), args.device)
         rounds: dict[str, list[tuple[float, float, float]]] = {way: [] for way in ways}
-        results: dict[str, dict[str, float]] = {way: {} for way in ways}
+        translations: dict[str, list[str]] = {}
         for _ in range(args.rounds):
             for way, command in ways.items():
                 generates = way.startswith("fairseq-generate")
@@ -79,23 +80,15 @@ def main() -> None:
                     (translating,) = re.findall(r"Translated .* tokens\) in ([\d.]+)s", "\n".join(lines))
                     start_up = seconds - float(translating)
                 else:
+                    translations[way] = lines
                     _, start_up, _ = run(command, one)
                 rounds[way].append((start_up, words / (seconds - start_up), memory / 2**20))
-                if not generates:
-                    bleu = BLEU(tokenize="zh" if task["target_lang"] == "zh" else "13a")
-                    results[way]["BLEU"] = bleu.corpus_score(lines, [references]).score
-    for way, measured in rounds.items():
-        start_up, speed, memory = map(median, zip(*measured, strict=True))
-        results[way] |= {"start-up s": start_up, "words/s": speed, "peak MiB": memory}
-    columns = ("start-up s", "words/s", "peak MiB", "BLEU")
-    print_table(
-        [{"": way} | {name: of.get(name) for name in columns} for way, of in results.items()],
-        "",
-        ".2f",
-        ".0f",
-        ".0f",
-        ".2f",
-    )
+    columns = ("start-up s", "words/s", "peak MiB")
+    results = {way: dict(zip(columns, map(median, zip(*of, strict=True)), strict=True)) for way, of in rounds.items()}
+    bleu = BLEU(tokenize="zh" if task["target_lang"] == "zh" else "13a")
+    for way, lines in translations.items():
+        results[way]["BLEU"] = bleu.corpus_score(lines, [references]).score
+    print_table([{"": way} | of for way, of in results.items()], "", ".2f", ".0f", ".0f", ".2f")
     finish({"results": results}, args.json)
 
 
