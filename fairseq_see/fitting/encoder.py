@@ -21,7 +21,7 @@ class LinearEncoder(nn.Module):
     """A ``low_rank`` embedding whose latents are computed from the matrix (V, d) that it is fitted to.
 
     Both halves begin at the truncated SVD of the embeddings ``train`` (n,), weighted if there are ``weights`` (V,),
-    and without a bias: rare words dominate the mean, and principal components would spend frequent words on it.
+    and with biases of zero: around the mean, which is that of rare words, frequent words would be met less well.
     """
 
     def __init__(self, embedding: Embedding, matrix: Tensor, train: Tensor, weights: Tensor | None = None) -> None:
