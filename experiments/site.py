@@ -8,45 +8,44 @@ import argparse
 import csv
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from importlib import import_module
 from inspect import getdoc
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
+import pandas
 import yaml
 
 from experiments.__main__ import COMMANDS
+from experiments.report.comparison import format_scores
 from experiments.report.plots import plot_bars
-from experiments.report.results import RESULTS, read_results
+from experiments.report.results import RESULTS, read_results, select_rows
 from experiments.report.tables import format_table
 from fairseq_see.cli.main import list_subcommands
 from fairseq_see.errors import SeeError
 
 ROOT = Path(__file__).resolve().parents[1]
 
-Row = dict[str, str]
-
-# What a table can show of a run: column of results.csv, unit, digits.
-VALUES = {
-    "BLEU": ("short.bleu", 1, 1),
-    "chrF": ("short.chrf", 1, 1),
-    "perplexity": ("dev_perplexity", 1, 1),
-    "MB": ("model_bytes", 1e6, 1),
-    "parameters": ("embedding_parameters", 1, 0),
+# What a table can show of a run: column of results.csv, unit, and how values of several seeds are shown.
+VALUES: dict[str, tuple[str, float, Callable[[pandas.Series], str]]] = {
+    "BLEU": ("short.bleu", 1, format_scores),
+    "chrF": ("short.chrf", 1, format_scores),
+    "perplexity": ("dev_perplexity", 1, format_scores),
+    "MB": ("model_bytes", 1e6, lambda sizes: f"{sizes.mean():,.1f}"),
+    "parameters": ("embedding_parameters", 1, lambda sizes: f"{sizes.mean():,.0f}"),
 }
 
 
-def render_results(text: str, rows: Sequence[Row]) -> str:
+def render_results(text: str, results: pandas.DataFrame) -> str:
     """The chart, if one is asked for, and the table that a ``results`` block describes.
 
     Args:
         text: YAML: ``where``, values that all rows of results.csv have; ``rows`` and ``columns``, by label such values,
             or a list of them; a column may be a name of VALUES; ``show``, what the other cells hold; ``chart``, the
             title of a chart, and ``bars``, the columns that are drawn in it.
-        rows: of results.csv.
+        results: the rows of results.csv.
 
     Raises:
         SeeError: a row of the table finds no run.
@@ -56,48 +55,20 @@ def render_results(text: str, rows: Sequence[Row]) -> str:
     for label, filters in block["rows"].items():
         line = [str(label)]
         for name, column in block["columns"].items():
-            shown = column if isinstance(column, str) else block.get("show", "BLEU / perplexity")
-            found = find_runs(rows, block.get("where", {}), filters, {} if isinstance(column, str) else column)
-            values = [(each, read_values(found, each)) for each in shown.split(" / ")]
-            line.append(" / ".join(format_value(each, name) for name, each in values if each))
-            if str(name) in drawn and values[0][1]:
-                drawn[str(name)][str(label)] = values[0][1]
+            named = isinstance(column, str)
+            found = select_rows(results, block.get("where", {}), filters, {} if named else column)
+            parts = (column if named else block.get("show", "BLEU / perplexity")).split(" / ")
+            values = [pandas.to_numeric(found[VALUES[part][0]]).dropna() / VALUES[part][1] for part in parts]
+            line.append(
+                " / ".join(VALUES[part][2](each) for part, each in zip(parts, values, strict=True) if len(each))
+            )
+            if str(name) in drawn and len(values[0]):
+                drawn[str(name)][str(label)] = [*values[0]]
         if not any(line[1:]):
             raise SeeError(f"no run in {RESULTS.name} for the row {label!r} of a table")
         table.append(line)
     chart = [plot_bars(block["chart"], drawn)] if "chart" in block else []
     return "\n\n".join([*chart, format_table([block.get("corner", ""), *map(str, block["columns"])], table)])
-
-
-def find_runs(rows: Iterable[Row], where: Mapping[str, Any], *filters: Any) -> list[Row]:
-    """The rows that have the values of each filter; those of ``where`` hold where no filter names the column.
-
-    Args:
-        rows: of results.csv.
-        where: values by column.
-        filters: values by column, or a list of such mappings, of which one has to be met.
-    """
-    wanted: list[dict[str, Any]] = [{}]
-    for each in filters:
-        choices = each if isinstance(each, list) else [each]
-        wanted = [{**a, **b} for a in wanted for b in choices if all(a.get(name, b[name]) == b[name] for name in b)]
-    alternatives = [
-        {name: "" if value is None else str(value) for name, value in {**where, **a}.items()} for a in wanted
-    ]
-    return [row for row in rows if any(all(row[name] == each[name] for name in each) for each in alternatives)]
-
-
-def read_values(rows: Iterable[Row], name: str) -> list[float]:
-    """A value of runs that differ in the seed, of those that have it."""
-    column, unit, _ = VALUES[name]
-    return [float(row[column]) / unit for row in rows if row[column]]
-
-
-def format_value(values: Sequence[float], name: str) -> str:
-    """Mean and, of several, standard deviation."""
-    digits = VALUES[name][2]
-    deviation = f" ± {stdev(values):.{digits}f}" if digits and len(set(values)) > 1 else ""
-    return f"{fmean(values):,.{digits}f}{deviation}"
 
 
 def render_csv(text: str, folder: Path) -> str:
@@ -232,11 +203,11 @@ def on_files(files: Any, config: Any) -> Any:
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Replace the blocks of a page."""
-    rows = read_results(RESULTS).to_dict("records")
+    results = read_results(RESULTS)
     folder = (Path(config["docs_dir"]) / page.file.src_path).parent
 
     def render(block: re.Match[str]) -> str:
-        return render_results(block[2], rows) if block[1] == "results" else render_csv(block[2], folder)
+        return render_results(block[2], results) if block[1] == "results" else render_csv(block[2], folder)
 
     return re.sub(r"^```(results|csv)\n(.*?)^```$", render, markdown, flags=re.M | re.S)
 

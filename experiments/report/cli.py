@@ -25,28 +25,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read run records; print a row for each run and test set, or write the report or the results."""
     # Here, not above: pandas takes a second to import, and every command's module is imported to build the parser.
-    from experiments.report import listing, results
-    from experiments.report.comparison import read_entries
-    from experiments.report.page import write_report
+    from experiments.report import listing, page, results
+    from experiments.report.comparison import list_scores, read_runs
     from experiments.report.tables import list_provenance
 
     if args.training_words and not args.training_words.is_file():
         raise SeeError(f"no file {args.training_words} (--training-words)")
+    runs = read_runs(args.runs)
     if args.out:
-        print("\n".join(map(str, write_report(args.runs, args.out, args.training_words))))
-        return
-    entries = read_entries(args.runs)
-    if args.results:
-        rows = [results.make_row(folder.resolve().parent.name, record) for folder, record in entries]
-        results.update_results(args.results, rows)
+        print(*page.write_report(runs, args.out, args.training_words), sep="\n")
+    elif args.results:
+        results.update_results(args.results, runs)
         print(args.results)
-        return
-    frame = listing.average_seeds(entries) if args.over_seeds else listing.make_frame(entries)
-    if args.markdown:
-        print(listing.format_frame(frame, "pipe") + "\n")
-        for name, value in list_provenance(entries).frame.itertuples(index=False):
-            print(f"- {name}: {value}")
-    elif args.json:
-        print(frame.to_json(orient="records", indent=2, force_ascii=False))
     else:
-        print(listing.format_frame(frame, "simple"))
+        frame = listing.average_seeds(runs) if args.over_seeds else listing.select_columns(runs)
+        if args.json:
+            print(frame.to_json(orient="records", indent=2, force_ascii=False))
+        else:
+            print(listing.format_frame(frame, list_scores(runs), "pipe" if args.markdown else "simple"))
+    if args.markdown:
+        made = list_provenance(runs.drop_duplicates("folder")).frame
+        print("", *(f"- {name}: {value}" for name, value in made.to_numpy()), sep="\n")

@@ -1,18 +1,18 @@
-"""Run records, arranged for comparison: a section for each test set, in it settings, whose runs are their seeds."""
+"""Runs as one frame, with a line for each run and test set, and arranged for comparison by test set."""
 
 import hashlib
 import json
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy
 import pandas
 
-from experiments.run_record import FILE, RunRecord, flatten, read
+from experiments.run_record import FILE, flatten, read
 from fairseq_see.embeddings.registry import ALIASES
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines
@@ -20,15 +20,118 @@ from fairseq_see.io import read_lines
 # Sizes that differ by more are not compared.
 TOLERANCE = 1.03
 # Arguments of a method that figure 5 and the grid vary.
-KNOBS = ("rank", "order", "vectors")
+KNOBS = ["rank", "order", "vectors"]
+# What the configuration of a run has to distinguish it.
+CHOSEN = ["corpus", "scale", "method", "variant", "ratio", "seed"]
+SIZES = ["embedding_parameters", "parameter_ratio", "embedding_bytes", "byte_ratio", "shipped_bytes", "model_bytes"]
 PAPER: dict[str, Any] = json.loads(Path(__file__).with_name("paper.json").read_text(encoding="utf-8"))
+# In the order in which they are compared; other methods follow.
+METHODS = [*PAPER["datasets"]["WMT17"]]
 
 
-class Entry(NamedTuple):
-    """A run's folder and record."""
+def read_runs(paths: Sequence[Path]) -> pandas.DataFrame:
+    """The runs in folders, at whatever depth their records lie; one line for each run and test set.
 
-    folder: Path
-    record: RunRecord
+    Columns: ``folder``, the fields of a record, CHOSEN of its configuration, ``test`` (empty of a run without scores)
+    and the scores on it.
+
+    Raises:
+        SeeError: a folder holds no record, or a record is damaged.
+    """
+    folders: dict[Path, Path] = {}
+    for path in paths:
+        records = sorted(path.rglob(FILE))
+        if not records:
+            raise SeeError(f"no {FILE} in {path}; runs are recorded when they have ended")
+        folders |= {record.parent.resolve(): record.parent for record in records}
+    lines = []
+    for folder in folders.values():
+        record = read(folder)
+        run = {"folder": folder, **vars(record), **{name: record.config.get(name) for name in CHOSEN}}
+        lines += [{**run, "test": test, **scores} for test, scores in (record.metrics or {"": {}}).items()]
+    return pandas.DataFrame(lines, dtype=object)
+
+
+def list_scores(runs: pandas.DataFrame) -> list[str]:
+    """The metrics by which runs were scored on their test sets, without signatures."""
+    scores = [metrics.get(test, {}) for metrics, test in zip(runs.metrics, runs.test, strict=True)]
+    return list(dict.fromkeys(name for each in scores for name, value in each.items() if not isinstance(value, str)))
+
+
+def arrange_runs(runs: pandas.DataFrame) -> pandas.DataFrame:
+    """Runs in the order in which methods are compared; those of one ``setting`` differ in the seed alone.
+
+    Columns beside those of ``read_runs``: ``args`` (of the method, that were given), ``true ratio`` (of parameters, or
+    of bytes where that is larger, as it is of codes), ``column`` (the ratio that a run is compared at; NaN of a method
+    without), ``note`` (by which it differs from others of its name), ``label`` (method, variant, arguments and note)
+    and ``setting`` (label and column).
+
+    Raises:
+        SeeError: two runs have the same settings and the same seed.
+    """
+    facts = zip(runs.kind, runs.config, runs.overrides, strict=True)
+    runs = runs.astype(dict.fromkeys([*SIZES, *list_scores(runs)], float)).assign(
+        method=[ALIASES.get(name, name) or "dense" for name in runs.method],
+        variant=[name or "" for name in runs.variant],
+        seed=["?" if seed is None else str(seed) for seed in runs.seed],
+        args=[config.get("see_args") or {} for config in runs.config],
+        key=[json.dumps([kind, config | {"seed": 0}, changed], sort_keys=True) for kind, config, changed in facts],
+        note="",
+    )
+    for _, same in runs.groupby(["key", "seed", "test"]).folder:
+        if len(same) > 1:
+            raise SeeError(f"{same.iloc[0]} and {same.iloc[1]} have the same settings and seed; leave one of them out")
+    runs["true ratio"] = runs[["parameter_ratio", "byte_ratio"]].fillna(1).max(axis=1)
+    asked = runs.ratio.astype(float)
+    columns = {*map(float, PAPER["ratios"]), *asked.dropna()}
+    runs["column"] = asked.fillna(runs["true ratio"].map(lambda ratio: _choose_column(ratio, columns)))
+    for _, members in runs.groupby(["method", "variant", runs["args"].map(str), "column"], dropna=False):
+        if members.key.nunique() > 1:
+            runs.loc[members.index, "note"] = _describe_differences(members)
+    runs["label"] = [describe_setting(run) for run in runs.to_dict("records")]
+    runs["setting"] = runs.label + format_column(runs.column, ", {:g}x")
+    runs["place"] = [METHODS.index(name) if name in METHODS else len(METHODS) for name in runs.method]
+    runs["length"] = runs.seed.str.len()
+    return runs.sort_values(["place", "method", "label", "column", "length", "seed"], na_position="first")
+
+
+def _choose_column(ratio: float, columns: set[float]) -> float:
+    """The nearest ratio that others are compared at, or else the run's own; NaN below 2."""
+    near = [column for column in columns if are_alike(column, ratio)]
+    return math.nan if ratio < 2 else min(near, key=lambda x: abs(math.log(x / ratio)), default=round(ratio, 1))
+
+
+def _describe_differences(runs: pandas.DataFrame) -> list[str]:
+    """By which options runs of one name differ, for each of them."""
+    facts = zip(runs.kind, runs.config, runs.overrides, strict=True)
+    options = pandas.DataFrame([flatten(config) | more | {"kind": kind} for kind, config, more in facts], dtype=object)
+    options = options.loc[:, options.map(str).nunique() > 1].sort_index(axis=1)
+    options = options.filter(regex=r"^(?!seed$|ratio$|see_args\.)")
+    lines = [values.dropna().items() for _, values in options.iterrows()]
+    return [", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in line) for line in lines]
+
+
+def describe_setting(run: Mapping[str, Any], without: str = "") -> str:
+    """Method, variant, arguments and note of a line of ``arrange_runs``; ``without`` one argument."""
+    given = (f"{name} {value}" for name, value in run["args"].items() if name != without)
+    details = ", ".join(filter(None, (run["variant"], *given, run["note"])))
+    return f"{run['method']} ({details})" if details else run["method"]
+
+
+def are_alike(one: Any, other: Any) -> Any:
+    """Whether two ratios, or those of two columns, differ by no more than TOLERANCE."""
+    return numpy.maximum(one, other) <= TOLERANCE * numpy.minimum(one, other) * (1 + 1e-9)
+
+
+def format_scores(values: pandas.Series) -> str:
+    """Mean and sample standard deviation; empty if one is missing."""
+    deviation = f" ± {values.std():.1f}" if len(values) > 1 else ""
+    return "" if values.isna().any() else f"{values.mean():.1f}{deviation}"
+
+
+def format_column(values: pandas.Series, form: str) -> pandas.Series:
+    """Values as texts; empty where there is none."""
+    return values.map(form.format, na_action="ignore").astype(object).fillna("")
 
 
 @dataclass
@@ -51,23 +154,16 @@ class Section:
         """One line for each setting, by its name: its first seed's run, and what its runs have together.
 
         ``mean``, ``deviation``, ``low`` and ``high`` are of the metric over the ``seeds``; ``size`` is in megabytes;
-        ``text`` is equal for equal dictionaries; ``true ratio`` is the one that sizes are compared by, ``off`` whether
-        it is far from the ratio that the setting is named after; ``without KNOB`` is equal for settings that differ in
-        KNOB alone, ``line`` whether there are such settings.
+        ``text`` is equal for equal dictionaries; ``off`` is whether the true ratio is far from the column's; ``without
+        KNOB`` is equal for settings that differ in KNOB alone, ``line`` whether there are such settings.
         """
-        frame = self.runs.drop_duplicates("setting").set_index("setting", drop=False).rename_axis(None)
-        scores = self.group(self.metric)
-        frame = frame.assign(mean=scores.mean(), deviation=scores.std(), low=scores.min(), high=scores.max())
-        frame["seeds"] = self.runs.groupby("setting").seed.agg(", ".join)
-        frame["parameters"] = [record.embedding_parameters for record in frame.record]
-        frame["size"] = [(record.model_bytes or 0) / 1e6 for record in frame.record]
-        frame["text"] = [
-            json.dumps(sorted(pair for pair in record.checksums.items() if pair[0].startswith("dict.")))
-            for record in frame.record
-        ]
-        frame["true ratio"] = [measure_ratio(record) for record in frame.record]
-        pairs = zip(frame.ratio, frame["true ratio"], strict=True)
-        frame["off"] = [not math.isnan(ratio) and not are_alike(ratio, true) for ratio, true in pairs]
+        groups = self.runs.groupby("setting", sort=False)
+        scores = groups[self.metric].agg(mean="mean", deviation="std", low="min", high="max")
+        frame = groups.head(1).set_index("setting", drop=False).rename_axis(None).join(scores)
+        frame["seeds"] = groups.seed.agg(", ".join)
+        frame["size"] = frame.model_bytes.fillna(0) / 1e6
+        frame["text"] = [str(sorted(p for p in sums.items() if p[0].startswith("dict."))) for sums in frame.checksums]
+        frame["off"] = frame.column.notna() & ~are_alike(frame.column, frame["true ratio"])
         frame["line"] = False
         for knob in KNOBS:
             frame[knob] = pandas.to_numeric([args.get(knob) for args in frame["args"]], errors="coerce")
@@ -82,26 +178,22 @@ class Section:
         """The settings that are on no line of rank, order or vectors."""
         return self.settings[~self.settings.line]
 
-    def group(self, metric: str) -> Any:
-        """The values of a metric, grouped by setting; NaN of a run without."""
-        values = [record.metrics[self.test].get(metric) for record in self.runs.record]
-        return pandas.Series(values, dtype=float).groupby(self.runs.setting, sort=False)
-
-    def show(self, metric: str) -> dict[str, str]:
+    def show(self, metric: str) -> pandas.Series:
         """Mean and deviation of a metric by setting; empty where a run lacks it."""
-        return {name: format_scores(values) for name, values in self.group(metric)}
+        runs = self.runs.reindex(columns=["setting", metric])
+        return runs.groupby("setting", sort=False)[metric].agg(format_scores)
 
-    def find_baseline(self, setting: pandas.Series) -> pandas.Series | None:
+    def find_baseline(self, name: str) -> str | None:
         """The best dense setting of the same dictionaries; without one, or if it is that, the best of any."""
         dense = self.settings[self.settings.method == "dense"]
-        best = self.find_best(dense[dense.text == setting.text])
-        if best is None or best.setting == setting.setting:
+        best = self.find_best(dense[dense.text == self.settings.text[name]])
+        if best in (None, name):
             best = self.find_best(dense)
-        return None if best is None or best.setting == setting.setting else best
+        return None if best == name else best
 
-    def find_best(self, settings: pandas.DataFrame) -> pandas.Series | None:
+    def find_best(self, settings: pandas.DataFrame) -> str | None:
         """The one with the highest mean; of a perplexity the lowest; None of none."""
-        return None if settings.empty else settings.loc[(self.sign * settings["mean"]).idxmax()]
+        return None if settings.empty else (self.sign * settings["mean"]).idxmax()
 
     def list_comparisons(self) -> Iterator[tuple[str, str, str]]:
         """Each setting with the dense one, with the best other method of its size, and with its own variants.
@@ -111,116 +203,29 @@ class Section:
         """
         main = self.main
         for name, setting in main.iterrows():
-            if (dense := self.find_baseline(setting)) is not None:
-                yield name, "dense", dense.setting
+            if dense := self.find_baseline(name):
+                yield name, "dense", dense
             size = setting["true ratio"]
-            same = main[[are_alike(other, size) and size > TOLERANCE for other in main["true ratio"]]]
-            same = same[same.text == setting.text]
-            if (best := self.find_best(same[same.method != setting.method])) is not None:
-                yield name, "best other method", best.setting
+            same = main[are_alike(main["true ratio"], size) & (size > TOLERANCE) & (main.text == setting.text)]
+            if best := self.find_best(same[same.method != setting.method]):
+                yield name, "best other method", best
             if not setting.variant:
-                for other in same.setting[(same.method == setting.method) & (same.variant != "")]:
+                for other in same.index[(same.method == setting.method) & (same.variant != "")]:
                     yield name, "its variant", other
 
 
-def read_entries(paths: Sequence[Path]) -> list[Entry]:
-    """The runs in folders, at whatever depth their records lie.
-
-    Raises:
-        SeeError: a folder holds no record, or a record is damaged.
-    """
-    found: dict[Path, Entry] = {}
-    for path in paths:
-        records = sorted(path.rglob(FILE))
-        if not records:
-            raise SeeError(f"no {FILE} in {path}; runs are recorded when they have ended")
-        found |= {record.parent.resolve(): Entry(record.parent, read(record.parent)) for record in records}
-    return list(found.values())
-
-
-def arrange_runs(entries: Sequence[Entry]) -> pandas.DataFrame:
-    """One line for each run, in the order in which methods are compared; runs of one setting differ in the seed alone.
-
-    Columns: ``folder``, ``record``, ``method``, ``variant``, ``args`` (of the method, that were given), ``seed``,
-    ``ratio`` (that it is compared at; NaN of a method without), ``note`` (by which it differs from others of its
-    name), ``label`` (method, variant, arguments and note) and ``setting`` (label and ratio).
-
-    Raises:
-        SeeError: two runs have the same settings and the same seed.
-    """
-    asked = [ratio for _, record in entries if (ratio := record.config.get("ratio"))]
-    columns = {float(ratio) for ratio in [*PAPER["ratios"], *asked]}
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for folder, record in entries:
-        config = dict(record.config)
-        seed, method = str(config.pop("seed", "?")), str(config.get("method") or "dense")
-        key = json.dumps([record.kind, config, record.overrides], sort_keys=True)
-        if other := rows.get((key, seed)):
-            raise SeeError(f"{other['folder']} and {folder} have the same settings and seed; leave one of them out")
-        row = {"folder": folder, "record": record, "key": key, "seed": seed, "note": ""}
-        row |= {"method": ALIASES.get(method, method), "variant": str(config.get("variant") or "")}
-        rows[key, seed] = row | {"args": config.get("see_args") or {}, "ratio": _choose_column(record, columns)}
-    runs = pandas.DataFrame(rows.values())
-    runs["label"] = [describe_setting(row) for row in rows.values()]
-    for _, members in runs.groupby(["label", "ratio"], dropna=False):
-        if members.key.nunique() > 1:
-            options = [flatten(each.config) | each.overrides | {"kind": each.kind} for each in members.record]
-            frame = pandas.DataFrame(options, members.index, dtype=object)
-            names = [name for name in sorted(frame) if len({str(value) for value in frame[name]}) > 1]
-            names = [name for name in names if name not in ("seed", "ratio") and not name.startswith("see_args.")]
-            for number, values in frame[names].iterrows():
-                notes = [f"{name.rpartition('.')[2]} {value}" for name, value in values.dropna().items()]
-                runs.loc[number, "note"] = ", ".join(notes)
-    runs["label"] = [describe_setting(row) for row in runs.to_dict("records")]
-    ratios = ["" if math.isnan(ratio) else f", {ratio:g}x" for ratio in runs.ratio]
-    runs["setting"] = runs.label + ratios
-    known = list(PAPER["datasets"]["WMT17"])
-    runs["rank"] = [known.index(method) if method in known else len(known) for method in runs.method]
-    runs["length"] = runs.seed.str.len()
-    order = ["rank", "method", "label", "ratio", "length", "seed"]
-    return runs.sort_values(order, na_position="first", ignore_index=True).drop(columns=["rank", "length"])
-
-
-def make_sections(entries: Sequence[Entry]) -> list[Section]:
+def make_sections(runs: pandas.DataFrame) -> list[Section]:
     """The sections of all scored runs; test sets of one name with other references are two."""
-    members: dict[tuple[str, str, str], list[Entry]] = defaultdict(list)
-    for entry in entries:
-        for test, scores in entry.record.metrics.items():
-            metric = "bleu" if "bleu" in scores else next(k for k, v in scores.items() if not isinstance(v, str))
-            path, digest = entry.folder / f"{test}.ref", ""
-            if path.is_file():
-                digest = hashlib.sha256("\n".join(read_lines(path)).encode()).hexdigest()[:8]
-            members[test, digest, metric].append(entry)
-    return [Section(*key, arrange_runs(found)) for key, found in members.items()]
+    runs = runs[runs.test != ""]
+    metrics = [list_scores(runs.loc[[number]]) for number in runs.index]
+    runs = runs.assign(
+        digest=[_hash_lines(folder / f"{test}.ref") for folder, test in zip(runs.folder, runs.test, strict=True)],
+        metric=["bleu" if "bleu" in each else each[0] for each in metrics],
+    )
+    groups = runs.groupby(["test", "digest", "metric"], sort=False)
+    return [Section(*map(str, key), runs=arrange_runs(members)) for key, members in groups]
 
 
-def describe_setting(run: Mapping[str, Any], without: str = "") -> str:
-    """Method, variant, arguments and note of a line of ``arrange_runs``; ``without`` one argument."""
-    given = (f"{name} {value}" for name, value in run["args"].items() if name != without)
-    details = ", ".join(filter(None, (run["variant"], *given, run["note"])))
-    return f"{run['method']} ({details})" if details else run["method"]
-
-
-def format_scores(values: pandas.Series) -> str:
-    """Mean and sample standard deviation; empty if one is missing."""
-    deviation = f" ± {values.std():.1f}" if len(values) > 1 else ""
-    return "" if values.isna().any() else f"{values.mean():.1f}{deviation}"
-
-
-def are_alike(one: float, other: float) -> bool:
-    """Whether two ratios differ by no more than TOLERANCE."""
-    return max(one, other) <= TOLERANCE * min(one, other) * (1 + 1e-9)
-
-
-def measure_ratio(record: RunRecord) -> float:
-    """The ratio by which methods are compared: of parameters, or of bytes where that is larger, as it is of codes."""
-    return max(record.parameter_ratio or 1.0, record.byte_ratio or 1.0)
-
-
-def _choose_column(record: RunRecord, columns: set[float]) -> float:
-    """The ratio asked for; without one the nearest that others are compared at, or else its own; NaN below 2."""
-    if asked := record.config.get("ratio"):
-        return float(asked)
-    ratio = measure_ratio(record)
-    near = [column for column in columns if are_alike(column, ratio)]
-    return math.nan if ratio < 2 else min(near, key=lambda x: abs(math.log(x / ratio)), default=round(ratio, 1))
+def _hash_lines(path: Path) -> str:
+    """A short checksum of a text; empty without one."""
+    return hashlib.sha256("\n".join(read_lines(path)).encode()).hexdigest()[:8] if path.is_file() else ""

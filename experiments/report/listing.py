@@ -1,73 +1,49 @@
 """Runs as a list, one line for each run and test set: for a terminal, as Markdown, as JSON, as CSV."""
 
-from collections.abc import Sequence
-
 import pandas
 
-from experiments.report.comparison import Entry, arrange_runs
+from experiments.report.comparison import SIZES, arrange_runs, format_column, list_scores
 from experiments.report.tables import format_table, label_metric
 
-_SIZES = (
-    *("embedding_parameters", "parameter_ratio", "embedding_bytes", "byte_ratio"),
-    *("shipped_bytes", "model_bytes"),
-)
-# What a list for people shows besides scores: heading and format; first the words.
+# What a list for people shows besides scores: heading and format.
+_WORDS = {name: (name, "{}") for name in ("method", "variant", "test", "state")}
 _SHOWN = {
-    **{"name": ("run", "{}"), "method": ("method", "{}"), "variant": ("variant", "{}"), "test": ("test", "{}")},
-    **{"state": ("state", "{}"), "seed": ("seed", "{}"), "updates": ("updates", "{:,.0f}")},
+    **{"name": ("run", "{}"), **_WORDS, "seed": ("seed", "{}"), "updates": ("updates", "{:,.0f}")},
     **{"embedding_parameters": ("parameters", "{:,}"), "parameter_ratio": ("ratio", "{:.2f}x")},
     **{"embedding_bytes": ("bytes (fp16 + index)", "{:,}"), "byte_ratio": ("ratio in bytes", "{:.2f}x")},
     **{"shipped_bytes": ("shipped (8 bits)", "{:,}")},
 }
-_WORDS = ("run", "method", "variant", "test", "state")
 
 
-def make_frame(entries: Sequence[Entry]) -> pandas.DataFrame:
-    """All numbers of runs as they are, by run and test set; one line without scores for a run that has none."""
-    rows = []
-    for folder, record in entries:
-        known = {name: record.config.get(name) for name in ("method", "variant", "ratio", "seed")}
-        known |= {name: getattr(record, name) for name in ("state", "updates", *_SIZES, "dev_perplexity")}
-        for test, scores in record.metrics.items() or [("", {})]:
-            rows.append({"name": record.name, "test": test, **known, **scores, "folder": str(folder)})
-    return pandas.DataFrame(rows, dtype=object)
+def select_columns(runs: pandas.DataFrame) -> pandas.DataFrame:
+    """What a list has of the columns of ``read_runs``, all scores included."""
+    known = ["name", "test", "method", "variant", "ratio", "seed", "state", "updates", *SIZES, "dev_perplexity"]
+    return runs[[*known, *runs.columns[runs.columns.get_loc("test") + 1 :], "folder"]].astype({"folder": str})
 
 
-def list_metrics(frame: pandas.DataFrame) -> list[str]:
-    """The columns of scores and of the dev set's perplexity."""
-    names = [name for name in frame if any(isinstance(value, float) and value == value for value in frame[name])]
-    others = (*_SHOWN, *_SIZES, "ratio")
-    return [name for name in names if name not in others and not name.endswith(("_low", "_high"))]
-
-
-def average_seeds(entries: Sequence[Entry]) -> pandas.DataFrame:
+def average_seeds(runs: pandas.DataFrame) -> pandas.DataFrame:
     """Runs that differ in the seed alone together: means, with the lowest and the highest of each score."""
-    runs = arrange_runs(entries)
-    runs = runs.assign(folder=runs.folder.map(str))
-    # In the order of ``runs``, where the seeds of a setting are sorted.
-    frame = runs[["folder", "setting"]].merge(make_frame(entries), on="folder")
+    scores = list_scores(runs)
+    frame = arrange_runs(runs)[["setting"]].join(select_columns(runs))
+    frame = frame.astype(dict.fromkeys(["updates", "dev_perplexity", *scores], float))
     groups = frame.groupby(["setting", "test"], sort=False)
     rows = groups.first()
     rows["seed"] = groups.seed.agg(lambda seeds: ", ".join(map(str, seeds.dropna())))
-    for name in ("updates", *list_metrics(frame)):
-        values = frame[name].astype(float).groupby([frame.setting, frame.test], sort=False)
-        rows[name] = values.mean()
-        if name not in ("updates", "dev_perplexity"):
-            rows[f"{name}_low"], rows[f"{name}_high"] = values.min(), values.max()
+    rows = rows.assign(**groups[["updates", "dev_perplexity", *scores]].mean())
+    rows = rows.join([groups[scores].min().add_suffix("_low"), groups[scores].max().add_suffix("_high")])
     return rows.reset_index().drop(columns="setting").astype(object)
 
 
-def format_frame(frame: pandas.DataFrame, style: str) -> str:
-    """A table for people, in a style of tabulate."""
-    columns = {
-        heading: ["" if pandas.isna(value) else form.format(value) for value in frame[name]]
-        for name, (heading, form) in _SHOWN.items()
-        if frame[name].notna().any() and not (name == "state" and (frame[name] == "scored").all())
-    }
-    for metric in list_metrics(frame):
-        if metric != "tokenised_bleu":
+def format_frame(frame: pandas.DataFrame, scores: list[str], style: str) -> str:
+    """A table for people of ``select_columns`` or ``average_seeds``, in a style of tabulate."""
+    shown = [name for name in _SHOWN if frame[name].notna().any()]
+    if (frame.state == "scored").all():
+        shown.remove("state")
+    columns = {_SHOWN[name][0]: format_column(frame[name], _SHOWN[name][1]) for name in shown}
+    for metric in ("dev_perplexity", *scores):
+        if metric != "tokenised_bleu" and frame[metric].notna().any():
             columns[label_metric(metric)] = [_format_score(row, metric) for row in frame.to_dict("records")]
-    words = sum(heading in columns for heading in _WORDS)
+    words = sum(name in ("name", *_WORDS) for name in shown)
     return format_table([*columns], zip(*columns.values(), strict=True), words, style)
 
 

@@ -1,16 +1,17 @@
 """The full report: ``report.html``, ``.md``, ``.tex`` and ``.csv``."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+import pandas
+from markupsafe import Markup, escape
 
 from experiments.report import plots, tables
-from experiments.report.comparison import Entry, Section, make_sections, read_entries
-from experiments.report.listing import make_frame
+from experiments.report.comparison import Section, make_sections
+from experiments.report.listing import select_columns
 from experiments.report.scores import Texts, read_texts
 from experiments.report.tables import Table
 from fairseq_see.errors import SeeError
@@ -23,32 +24,31 @@ LATEX = str.maketrans(
 )
 
 
-def write_report(paths: Sequence[Path], out: Path, training_words: Path | None) -> list[Path]:
-    """Read runs and write the report; return its files.
+def write_report(runs: pandas.DataFrame, out: Path, training_words: Path | None) -> list[Path]:
+    """Write the report and return its files.
 
     Args:
-        paths: folders with runs.
+        runs: of ``comparison.read_runs``.
         out: where to.
         training_words: tokenised target side of the training text; None: where each run's record has it.
 
     Raises:
-        SeeError: there is no run, none is scored, or a record is damaged.
+        SeeError: no run is scored.
     """
-    entries = read_entries(paths)
-    scored = [entry for entry in entries if entry.record.metrics]
-    missing = [entry for entry in entries if not entry.record.metrics]
-    if not scored:
-        raise SeeError(f"none of the {len(entries)} runs in {', '.join(map(str, paths))} is scored")
+    scored, missing = runs[runs.test != ""], runs[runs.test == ""]
+    if scored.empty:
+        raise SeeError(f"none of the {len(runs)} runs is scored")
+    once = scored.drop_duplicates("folder")
     values = {
-        "head": tables.describe_data(scored),
+        "head": tables.describe_data(once),
         "parts": [_make_part(section, missing, training_words) for section in make_sections(scored)],
-        "last": [table for table in (tables.list_missing(missing), tables.list_provenance(scored)) if table],
+        "last": [table for table in (tables.list_missing(missing), tables.list_provenance(once)) if table],
     }
     texts = {
-        "html": _read_template("html").render(values),
-        "md": _read_template("md", escape_markdown).render(values, show=to_markdown),
-        "tex": _read_template("tex", escape_latex).render(values, show=to_latex),
-        "csv": make_frame(scored).to_csv(index=False),
+        "html": _render("html", escape, values),
+        "md": _render("md", escape_markdown, values | {"show": to_markdown}),
+        "tex": _render("tex", escape_latex, values | {"show": to_latex}),
+        "csv": select_columns(scored).to_csv(index=False),
     }
     for form, text in texts.items():
         with replace_file(out / f"report.{form}") as temporary:
@@ -56,17 +56,16 @@ def write_report(paths: Sequence[Path], out: Path, training_words: Path | None) 
     return [out / f"report.{form}" for form in texts]
 
 
-def _make_part(section: Section, missing: Sequence[Entry], training_words: Path | None) -> dict[str, Any]:
+def _make_part(section: Section, missing: pandas.DataFrame, training_words: Path | None) -> dict[str, Any]:
     """A section as the templates show it; plots are titles and SVG."""
     is_bleu = section.metric == "bleu"
     texts: dict[str, dict[str, Texts]] = {}
     unread = []
-    for run in section.runs.itertuples() if is_bleu else ():
-        if run.setting in section.main.index:
-            try:
-                texts.setdefault(run.setting, {})[run.seed] = read_texts(Entry(run.folder, run.record), section.test)
-            except SeeError as error:
-                unread.append(str(error))
+    for run in section.runs[is_bleu & section.runs.setting.isin(section.main.index)].itertuples():
+        try:
+            texts.setdefault(run.setting, {})[run.seed] = read_texts(run.folder, run.test, run.metrics[run.test])
+        except SeeError as error:
+            unread.append(str(error))
     if unread:
         runs = f"{len(unread)} run{'s' * (len(unread) > 1)}"
         section.problems.append(f"Neither bootstrap nor F1 by frequency of {runs}: {unread[0]}")
@@ -77,34 +76,26 @@ def _make_part(section: Section, missing: Sequence[Entry], training_words: Path 
         tables.compare_bands(section, texts, training_words),
         tables.list_sensitivity(section),
     ]
-    curves = [("Training curves", plots.plot_curves(section))]
-    pictures = [*curves, *plots.plot_lines(section), *plots.plot_grids(section)]
-    title = f"{tables.label_metric(section.metric)} by the bytes of the whole model"
     return {
         "title": f"Test set {section.test}" + (f", references {section.digest}" if section.digest else ""),
-        "first_plot": (title, plots.plot_sizes(section)),
+        "first_plot": plots.plot_sizes(section),
         "tables": [table for table in shown if table],
-        "plots": [(title, plot) for title, plot in pictures if plot],
+        "plots": [*plots.plot_curves(section), *plots.plot_lines(section), *plots.plot_grids(section)],
         "problems": section.problems,
     }
 
 
-def _read_template(form: str, escape: Callable[[str], str] | None = None) -> jinja2.Template:
-    """A template in which everything is escaped that is not Markup: for HTML, or by ``escape``."""
-
-    def finalize(value: Any) -> Any:
-        return value if escape is None or isinstance(value, Markup) else escape(str(value))
-
+def _render(form: str, escape_text: Callable[[str], str], values: dict[str, Any]) -> str:
+    """A template with its values, of which everything is escaped that is not Markup."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=escape is None,
-        finalize=finalize,
+        finalize=lambda value: value if isinstance(value, Markup) else escape_text(str(value)),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(f"report.{form}.j2")
+    return environment.get_template(f"report.{form}.j2").render(values)
 
 
 def escape_markdown(text: str) -> str:

@@ -21,9 +21,10 @@ MARKERS = "os^Dv<>P"
 LINES = ("-", "--", "-.", ":")
 STYLE: Any = {
     **{"svg.fonttype": "none", "svg.hashsalt": "fairseq_see", "font.family": "sans-serif", "font.size": 9},
+    **{"figure.figsize": (4.8, 3.6), "figure.constrained_layout.use": True, "savefig.transparent": True},
     **{f"axes.{name}": INK for name in ("edgecolor", "labelcolor")},
-    **{"text.color": INK, "xtick.color": INK, "ytick.color": INK, "legend.frameon": False},
-    **{"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True},
+    **{"text.color": INK, "xtick.color": INK, "ytick.color": INK, "legend.frameon": False, "legend.fontsize": 8},
+    **{"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True},
     **{"grid.color": "#808080", "grid.alpha": 0.25},
 }
 
@@ -35,62 +36,61 @@ def plot_bars(title: str, columns: Mapping[str, Mapping[str, Sequence[float]]]) 
         title: of the axis.
         columns: by label of a column, values of one or several seeds by label of a row.
     """
-    labels = list(dict.fromkeys(label for column in columns.values() for label in column))
+    values = pandas.DataFrame(columns)
     height = 0.72 / len(columns)
     with _open_axes(title, "") as (figure, axes):
-        figure.set_size_inches(6.4, 0.6 + len(labels) * (0.12 + 0.2 * len(columns)))
-        for number, (name, column) in enumerate(columns.items()):
-            places = [labels.index(label) + (number - (len(columns) - 1) / 2) * height for label in column]
-            means = [fmean(values) for values in column.values()]
-            below = [mean - min(values) for mean, values in zip(means, column.values(), strict=True)]
-            above = [max(values) - mean for mean, values in zip(means, column.values(), strict=True)]
-            lines = {"xerr": [below, above], "ecolor": INK} if any(below) else {}
-            bars = axes.barh(places, means, height * 0.9, color=COLOURS[number], label=name, **lines)
+        figure.set_size_inches(6.4, 0.6 + len(values) * (0.12 + 0.2 * len(columns)))
+        for number, name in enumerate(columns):
+            seeds = values[name].dropna()
+            low, mean, high = (seeds.map(function) for function in (min, fmean, max))
+            places = values.index.get_indexer(seeds.index) + (number - (len(columns) - 1) / 2) * height
+            lines = {"xerr": [mean - low, high - mean], "ecolor": INK} if (low < high).any() else {}
+            bars = axes.barh(places, mean, height * 0.9, color=COLOURS[number], label=name, **lines)
             axes.bar_label(bars, fmt="%.1f", padding=4, fontsize=8)
-        axes.set_yticks(range(len(labels)), [label.replace("`", "") for label in labels])
+        axes.set_yticks(range(len(values)), values.index.str.replace("`", ""))
         axes.grid(False, axis="y")
         axes.invert_yaxis()
         axes.margins(x=0.12, y=0.02)
         if len(columns) > 1:
-            axes.legend(fontsize=8)
-        return f'<figure class="chart">{_to_svg(figure, None, title)}</figure>'
+            axes.legend()
+        return f'<figure class="chart">{_to_svg(figure, title)}</figure>'
 
 
-def plot_sizes(section: Section) -> str:
-    """The metric by the bytes of the whole model."""
-    frame = section.main[section.main["size"] > 0]
-    metric = label_metric(section.metric)
+def plot_sizes(section: Section) -> tuple[str, str]:
+    """The metric by the bytes of the whole model: title and plot."""
+    frame, metric = section.main[section.main["size"] > 0], label_metric(section.metric)
     with _open_axes("whole model, MB in half precision, unit index included", metric) as (figure, axes):
-        for label, colour, marker in _choose_styles(frame):
-            points = frame[frame.label == label]
-            _draw(axes, points, "size", label, colour, marker)
-            for point in points[points.ratio.notna() & (points.label == points.method)].itertuples():
-                place = {"xytext": (4, -8), "textcoords": "offset points"}
-                axes.annotate(f"{point.ratio:g}x", (point.size, point.mean), **place, fontsize=7, color=colour)
+        for points, colour, marker in _choose_styles(frame):
+            _draw(axes, points, "size", points.label.iloc[0], colour, marker)
+            for point in points[points.column.notna() & (points.label == points.method)].to_dict("records"):
+                place = {"xytext": (4, -8), "textcoords": "offset points", "fontsize": 7, "color": colour}
+                axes.annotate(f"{point['column']:g}x", (point["size"], point["mean"]), **place)
         _set_log_scale(axes, "x")
-        return _to_svg(figure, axes, f"{metric} by the bytes of the whole model")
+        title = f"{metric} by the bytes of the whole model"
+        return title, _to_svg(figure, title, axes)
 
 
-def plot_curves(section: Section) -> str | None:
-    """Dev perplexity by updates, a line for each run; None without curves."""
-    frame = section.runs[[bool(record.curve) for record in section.runs.record]]
-    frame = frame.assign(ratio=frame.ratio.fillna(0))
-    lines = dict(zip(sorted(frame.ratio.unique()), cycle(LINES), strict=False))
+def plot_curves(section: Section) -> Iterator[tuple[str, str]]:
+    """Dev perplexity by updates, a line for each run: title and plot, of runs with curves."""
+    frame = section.runs[section.runs.curve.map(bool)]
+    if frame.empty:
+        return
+    lines = dict(zip(sorted(frame.column.fillna(0).unique()), cycle(LINES), strict=False))
     with _open_axes("updates", "perplexity on the dev set") as (figure, axes):
-        for label, colour, marker in _choose_styles(frame):
-            for run in frame[frame.label == label].itertuples():
-                look = {"linestyle": lines[run.ratio], "linewidth": 1.1, "markersize": 3}
-                name = None if run.setting in axes.get_legend_handles_labels()[1] else run.setting
-                axes.plot(*zip(*run.record.curve, strict=True), color=colour, marker=marker, label=name, **look)
+        for runs, colour, marker in _choose_styles(frame):
+            for column, setting, curve in zip(runs.column.fillna(0), runs.setting, runs.curve, strict=True):
+                look = {"linestyle": lines[column], "linewidth": 1.1, "marker": marker, "markersize": 3}
+                name = None if setting in axes.get_legend_handles_labels()[1] else setting
+                axes.plot(*zip(*curve, strict=True), color=colour, label=name, **look)
         _set_log_scale(axes, "y")
-        return _to_svg(figure, axes, "Dev perplexity by updates") if len(frame) else None
+        yield "Training curves", _to_svg(figure, "Dev perplexity by updates", axes)
 
 
 def plot_lines(section: Section) -> Iterator[tuple[str, str]]:
     """The metric by rank, order and vectors, a line for settings that differ in nothing else: title and plot."""
     for knob in KNOBS:
-        frame = section.settings
-        frame = frame[frame.duplicated(f"without {knob}", keep=False)].dropna(subset=[knob])
+        frame = section.settings.dropna(subset=[knob])
+        frame = frame[frame.duplicated(f"without {knob}", keep=False)]
         if len(frame):
             title = f"{label_metric(section.metric)} by {knob}"
             with _open_axes(knob, label_metric(section.metric)) as (figure, axes):
@@ -98,32 +98,32 @@ def plot_lines(section: Section) -> Iterator[tuple[str, str]]:
                 groups = frame.sort_values(knob).groupby(f"without {knob}", sort=False)
                 for (label, points), colour, marker in zip(groups, cycle(COLOURS), cycle(MARKERS), strict=False):
                     _draw(axes, points, knob, label, colour, marker)
-                yield title, _to_svg(figure, axes, title)
+                yield title, _to_svg(figure, title, axes)
 
 
 def plot_grids(section: Section) -> Iterator[tuple[str, str]]:
     """A map of rank and vectors for each method and order of which they were combined: title and plot."""
-    joint = section.settings.dropna(subset=[*KNOBS])
-    shown = section.show(section.metric)
+    joint = section.settings.dropna(subset=KNOBS).assign(shown=section.show(section.metric))
+    low, high = joint["mean"].min(), joint["mean"].max()
     for (method, order), group in joint.groupby(["method", "order"]):
-        if len(group) < group["rank"].nunique() + group.vectors.nunique():
+        means = group.pivot_table(index="rank", columns="vectors", values="mean")
+        if len(group) < sum(means.shape):
             # What varies one at a time is on the lines.
             continue
         title = f"{label_metric(section.metric)} and parameters by rank and vectors: {method}, order {order:g}"
-        means = group.pivot_table(index="rank", columns="vectors", values="mean")
         with _open_axes("vectors of each unit", "rank") as (figure, axes):
             axes.grid(False)
-            axes.set_xticks([x + 0.5 for x in range(means.shape[1])], [f"{value:g}" for value in means.columns])
-            axes.set_yticks([y + 0.5 for y in range(means.shape[0])], [f"{value:g}" for value in means.index])
             # A colour map for colour-blind readers and for black and white. All maps have one scale.
-            mesh = axes.pcolormesh(means, cmap="cividis", vmin=joint["mean"].min(), vmax=joint["mean"].max())
-            for point in group.itertuples():
-                red, green, blue, _ = mesh.to_rgba(point.mean)
-                place = means.columns.get_loc(point.vectors) + 0.5, means.index.get_loc(point.rank) + 0.5
-                colour = "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#ffffff"
-                text = f"{shown[point.setting]}\n{point.parameters:,}"
+            rows, columns = map(range, means.shape)
+            axes.pcolormesh(columns, rows, means, shading="nearest", cmap="cividis", vmin=low, vmax=high)
+            axes.set_xticks(columns, map("{:g}".format, means.columns))
+            axes.set_yticks(rows, map("{:g}".format, means.index))
+            for point in group.to_dict("records"):
+                place = means.columns.get_loc(point["vectors"]), means.index.get_loc(point["rank"])
+                colour = "#000000" if point["mean"] > (low + high) / 2 else "#ffffff"
+                text = f"{point['shown']}\n{point['embedding_parameters']:,.0f}"
                 axes.text(*place, text, ha="center", va="center", color=colour)
-            yield title, _to_svg(figure, None, title)
+            yield title, _to_svg(figure, title)
 
 
 def _draw(axes: Any, points: pandas.DataFrame, x: str, label: str, colour: str, marker: str) -> None:
@@ -133,11 +133,11 @@ def _draw(axes: Any, points: pandas.DataFrame, x: str, label: str, colour: str, 
     axes.errorbar(points[x], points["mean"], yerr=points.deviation.fillna(0), **look, **line)
 
 
-def _choose_styles(frame: pandas.DataFrame) -> Iterator[tuple[str, str, str]]:
-    """Labels in the order of the tables, with a colour for each method and a marker for each of its variants."""
+def _choose_styles(frame: pandas.DataFrame) -> Iterator[tuple[pandas.DataFrame, str, str]]:
+    """The lines of each label in the order of the tables, with a colour for each method and a marker for the label."""
     for (_, members), colour in zip(frame.groupby("method", sort=False), cycle(COLOURS), strict=False):
-        for label, marker in zip(members.label.unique(), cycle(MARKERS), strict=False):
-            yield label, colour, marker
+        for (_, points), marker in zip(members.groupby("label", sort=False), cycle(MARKERS), strict=False):
+            yield points, colour, marker
 
 
 def _set_log_scale(axes: Any, name: str) -> None:
@@ -159,22 +159,19 @@ def _open_axes(x: str, y: str) -> Iterator[tuple[Any, Any]]:
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4.8, 3.6), layout="constrained")
+        figure = Figure()
         axes = figure.subplots()
-        for part in (figure.patch, axes.patch):
-            part.set_alpha(0)
-        axes.set_axisbelow(True)
         axes.set(xlabel=x, ylabel=y)
         yield figure, axes
 
 
-def _to_svg(figure: Any, axes: Any, description: str) -> str:
+def _to_svg(figure: Any, description: str, axes: Any = None) -> str:
     """The plot as an element of a page, with a legend below ``axes`` if there are any."""
     if axes:
         handles, labels = axes.get_legend_handles_labels()
         # Two columns where the labels are short enough not to be cut off.
         columns = 2 if max(map(len, labels), default=0) < 28 else 1
-        figure.legend(handles, labels, loc="outside lower left", ncols=columns, fontsize=8)
+        figure.legend(handles, labels, loc="outside lower left", ncols=columns)
         figure.set_figheight(3.6 + 0.18 * -(-len(labels) // columns))
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))

@@ -5,46 +5,38 @@ test set's scores are columns such as ``short.bleu``. Curves and paths stay in t
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pandas
 
-from experiments.run_record import RunRecord
+from experiments.report.comparison import CHOSEN
 from fairseq_see.errors import SeeError
 from fairseq_see.io import replace_file
 
 RESULTS = Path(__file__).resolve().parents[1] / "results.csv"
 
-_CHOSEN = ("corpus", "scale", "method", "variant", "ratio", "seed")
-_MEASURED = (
-    *("updates", "epochs", "seconds", "dev_perplexity"),
-    *("embedding_parameters", "embedding_bytes", "shipped_bytes", "dense_parameters", "model_parameters"),
-    *("model_bytes", "parameter_ratio", "byte_ratio"),
-)
-COLUMNS = (
-    *("folder", "name", "kind", "state", "reason", *_CHOSEN, "config", "overrides", *_MEASURED, "matrices"),
-    *("commit", "machine", "torch", "fairseq", "python", "sacrebleu", "data", "checksums"),
-)
 # A run with equal values here is the same run, repeated.
-_IDENTITY = ["folder", "name", "kind", *_CHOSEN, "config", "overrides"]
+_IDENTITY = ["folder", "name", "kind", *CHOSEN, "config", "overrides"]
+_COLUMNS = [
+    *("folder", "name", "kind", "state", "reason", *CHOSEN, "config", "overrides", "updates", "epochs", "seconds"),
+    *("dev_perplexity", "embedding_parameters", "embedding_bytes", "shipped_bytes", "dense_parameters"),
+    *("model_parameters", "model_bytes", "parameter_ratio", "byte_ratio", "matrices", "commit", "machine"),
+    *("torch", "fairseq", "python", "sacrebleu", "data", "checksums"),
+]
 
 
-def make_row(folder: str, record: RunRecord) -> dict[str, str]:
-    """A record as texts, by column.
-
-    Args:
-        folder: where the run lay, a label for people.
-        record: of the run.
-    """
-    values: dict[str, Any] = {name: getattr(record, name) for name in COLUMNS if hasattr(record, name)}
-    values |= {name: record.config.get(name) for name in _CHOSEN} | record.versions | {"folder": folder}
-    values["config"] = {name: value for name, value in record.config.items() if name not in _CHOSEN}
-    values["data"] = {name: value for name, value in record.data.items() if name != "training_words"}
-    for test, scores in record.metrics.items():
-        values |= {f"{test}.{name}": value for name, value in scores.items()}
-    return {name: _format_value(value) for name, value in values.items()}
+def make_row(run: Mapping[str, Any]) -> dict[str, str]:
+    """A line of ``comparison.read_runs`` as texts, by column; its folder is that in which the run's lies."""
+    values = {**run, **run["versions"], "folder": run["folder"].resolve().parent.name}
+    values["config"] = {name: value for name, value in run["config"].items() if name not in CHOSEN}
+    values["data"] = {name: value for name, value in run["data"].items() if name != "training_words"}
+    row = {name: values.get(name) for name in _COLUMNS}
+    for test, scores in run["metrics"].items():
+        row |= {f"{test}.{name}": value for name, value in scores.items()}
+    return {name: _format_value(value) for name, value in row.items()}
 
 
 def read_results(path: Path) -> pandas.DataFrame:
@@ -61,25 +53,39 @@ def read_results(path: Path) -> pandas.DataFrame:
         raise SeeError(f"{path} has no columns {', '.join(sorted(missing))}; choose a file that --results wrote")
     if (frame[["folder", "name", "kind", "state"]] == "").any(axis=None):
         raise SeeError(f"{path} has lines with fewer cells than columns")
-    return _order_columns(frame)
+    return frame
 
 
-def update_results(path: Path, rows: Sequence[dict[str, str]]) -> None:
-    """Add rows to a file, each in place of an earlier one of the same run.
+def select_rows(results: pandas.DataFrame, where: Mapping[str, Any], *filters: Any) -> pandas.DataFrame:
+    """The rows that have the values of each filter; those of ``where`` hold where no filter names the column.
+
+    Args:
+        results: of ``read_results``.
+        where: values by column; None is an empty cell.
+        filters: values by column, or a list of such mappings, of which one has to be met.
+    """
+    chosen = pandas.Series(False, results.index)
+    for choice in product(*(each if isinstance(each, list) else [each] for each in filters)):
+        wanted = dict(where)
+        for each in choice:
+            wanted |= each
+        if all(wanted[name] == value for each in choice for name, value in each.items()):
+            texts = ["" if value is None else str(value) for value in wanted.values()]
+            chosen |= (results[[*wanted]] == texts).all(axis=1)
+    return results[chosen]
+
+
+def update_results(path: Path, runs: pandas.DataFrame) -> None:
+    """Add runs to a file, each in place of an earlier one of it.
 
     Raises:
         SeeError: the file is there and cannot be read, or cannot be written.
     """
     known = [read_results(path)] if path.exists() else []
-    frame = _order_columns(pandas.concat([*known, pandas.DataFrame(rows)]))
+    rows = pandas.DataFrame(map(make_row, runs.drop_duplicates("folder").to_dict("records")))
+    frame = pandas.concat([*known, rows]).fillna("")
     with replace_file(path) as temporary:
         frame.groupby(_IDENTITY, sort=False).last().reset_index()[[*frame]].to_csv(temporary, index=False)
-
-
-def _order_columns(frame: pandas.DataFrame) -> pandas.DataFrame:
-    """COLUMNS, of which earlier files lack some, before those of the test sets."""
-    columns = [*COLUMNS, *(name for name in frame if name not in COLUMNS)]
-    return frame.reindex(columns=columns, fill_value="").fillna("")
 
 
 def _format_value(value: Any) -> str:

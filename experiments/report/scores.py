@@ -8,13 +8,15 @@ subwords, with case; their frequency is that of the training text's target side.
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from experiments.report.comparison import Entry
+import pandas
+
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines
 
@@ -35,33 +37,19 @@ class Texts:
     reference_words: list[str]
 
 
-class Band(NamedTuple):
-    """Words of one band: in the references, in the translations, and right."""
-
-    references: int
-    hypotheses: int
-    right: int
-
-    @property
-    def f1(self) -> float | None:
-        """In percent; None where the references have no such words."""
-        return 200 * self.right / (self.references + self.hypotheses) if self.references else None
-
-
-def read_texts(entry: Entry, test: str) -> Texts:
+def read_texts(folder: Path, test: str, scores: Mapping[str, Any]) -> Texts:
     """The translations of a run and their references.
 
     Raises:
         SeeError: a file is missing, lines do not pair up, or BLEU is not what the run recorded.
     """
-    texts = Texts(*(read_lines(entry.folder / f"{test}.{ending}") for ending in ("hyp", "ref", "hyp.tok", "ref.tok")))
+    texts = Texts(*(read_lines(folder / f"{test}.{ending}") for ending in ("hyp", "ref", "hyp.tok", "ref.tok")))
     counts = {len(lines) for lines in vars(texts).values()}
     if len(counts) > 1 or counts == {0}:
-        raise SeeError(f"{entry.folder}: translations and references of {test} are not of equally many lines")
-    scores = entry.record.metrics[test]
+        raise SeeError(f"{folder}: translations and references of {test} are not of equally many lines")
     bleu = make_bleu(scores).corpus_score(texts.hypotheses, [texts.references]).score
     if abs(bleu - scores["bleu"]) > 1e-3:
-        raise SeeError(f"{entry.folder}: BLEU of {test} is {bleu:.4f}, recorded as {scores['bleu']}; score it again")
+        raise SeeError(f"{folder}: BLEU of {test} is {bleu:.4f}, recorded as {scores['bleu']}; score it again")
     return texts
 
 
@@ -90,23 +78,28 @@ def bootstrap(
 
 
 def count_bands(
-    hypotheses: Iterable[str], references: Iterable[str], frequencies: Mapping[str, int]
-) -> dict[str, Band]:
+    hypotheses: Sequence[str], references: Sequence[str], frequencies: Mapping[str, int]
+) -> pandas.DataFrame:
     """Words by the band of their training frequency.
 
     Args:
         hypotheses: lines of words with spaces between.
         references: as many lines.
         frequencies: how often training has each word.
+
+    Returns:
+        A line for each of BANDS: its words in the ``references``, in the ``hypotheses``, and ``right``; ``f1`` in
+        percent, NaN where the references have no such words.
     """
-    counts = {name: [0, 0, 0] for name in BANDS}
-    for hypothesis, reference in zip(hypotheses, references, strict=True):
-        ours, theirs = Counter(hypothesis.split()), Counter(reference.split())
-        for column, words in enumerate((theirs, ours, ours & theirs)):
-            for word, count in words.items():
-                band = [name for name, lowest in BANDS.items() if frequencies.get(word, 0) >= lowest][-1]
-                counts[band][column] += count
-    return {name: Band(*found) for name, found in counts.items()}
+    texts = {"references": references, "hypotheses": hypotheses}
+    words = {name: pandas.Series(lines).str.split().explode() for name, lines in texts.items()}
+    counts = pandas.DataFrame({name: each.groupby([each.index, each]).size() for name, each in words.items()})
+    counts = counts.fillna(0).astype(int).assign(right=lambda found: found.min(axis=1))
+    known = [frequencies.get(word, 0) for _, word in counts.index]
+    bands = pandas.cut(known, [*BANDS.values(), inf], right=False, labels=[*BANDS])
+    found = counts.groupby(bands, observed=False).sum()
+    f1 = 200 * found.right / (found.references + found.hypotheses)
+    return found.assign(f1=f1.where(found.references > 0))
 
 
 @lru_cache

@@ -7,12 +7,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy
 import pandas
 from tabulate import tabulate
 
 from experiments.report import scores
-from experiments.report.comparison import KNOBS, PAPER, Entry, Section
-from experiments.run_record import RunRecord
+from experiments.report.comparison import KNOBS, METHODS, PAPER, Section, format_column
 from fairseq_see.embeddings import find_class
 from fairseq_see.embeddings.registry import ALIASES
 
@@ -38,90 +38,82 @@ def format_table(header: Sequence[str], lines: Iterable[Sequence[str]], words: i
 
 def compare_sizes(section: Section) -> Table:
     """Every setting by the bytes of its whole model, smallest first."""
-    means, chrf, best, rows = section.show(section.metric), section.show("chrf"), float("-inf"), []
-    for name, setting in section.settings.sort_values(["size", "setting"]).iterrows():
-        record, dense, gain = setting.record, section.find_baseline(setting), section.sign * setting["mean"]
-        row = {
-            "model": name,
-            "whole model, MB": _format("{:,.2f}", record.model_bytes and record.model_bytes / 1e6),
-            label_metric(section.metric): means[name],
-            "against dense": "" if dense is None else f"{round(setting['mean'] - dense['mean'], 1) + 0:+.1f}",
-            "best of its size": "yes" if gain > best else "",
-            "embeddings, MB": _format("{:,.2f}", record.embedding_bytes and record.embedding_bytes / 1e6),
-            "shipped, MB": _format("{:,.2f}", record.shipped_bytes and record.shipped_bytes / 1e6),
-            "ratio in bytes": _format("{:.1f}x", record.byte_ratio),
-            "ratio": _format("{:.1f}x", record.parameter_ratio) + "*" * setting.off,
-            "parameters": _format("{:,}", record.embedding_parameters),
-            "chrF": chrf[name],
-            "lowest to highest": f"{setting.low:.1f}–{setting.high:.1f}" if setting.deviation >= 0 else "",
-            "seeds": setting.seeds,
-            "made": describe_making(record),
-        }
-        best = max(best, gain)
-        rows.append(row)
-    frame = pandas.DataFrame(rows)
+    settings = section.settings.sort_values(["size", "setting"])
+    means, gain = settings["mean"], section.sign * settings["mean"]
+    dense = [means.get(section.find_baseline(name)) for name in settings.index]
+    spread = [f"{row.low:.1f}–{row.high:.1f}" if row.deviation >= 0 else "" for row in settings.itertuples()]
+    columns = {
+        "model": settings.setting,
+        "whole model, MB": format_column(settings.model_bytes / 1e6, "{:,.2f}"),
+        label_metric(section.metric): section.show(section.metric),
+        "against dense": format_column((means - pandas.Series(dense, means.index)).round(1) + 0, "{:+.1f}"),
+        "best of its size": numpy.where(gain > gain.cummax().shift(fill_value=-numpy.inf), "yes", ""),
+        "embeddings, MB": format_column(settings.embedding_bytes / 1e6, "{:,.2f}"),
+        "shipped, MB": format_column(settings.shipped_bytes / 1e6, "{:,.2f}"),
+        "ratio in bytes": format_column(settings.byte_ratio, "{:.1f}x"),
+        "ratio": format_column(settings.parameter_ratio, "{:.1f}x") + settings.off.map({True: "*", False: ""}),
+        "parameters": format_column(settings.embedding_parameters, "{:,.0f}"),
+        "chrF": section.show("chrf"),
+        "lowest to highest": spread,
+        "seeds": settings.seeds,
+        "made": [describe_making(*run) for run in zip(settings.kind, settings.config, strict=True)],
+    }
+    frame = pandas.DataFrame(columns, settings.index)
     notes = [
         "Whole model: half precision with the packed unit index. Embeddings, parameters and ratios: both sides, a tied "
         "output counted once; shipped: embeddings rounded to 8 bits, as fairseq-see export writes them; ratio: "
         "parameters of dense matrices by these; in bytes: against half precision. Against dense: difference of means. "
         "Best of its size: no model here that is as small has a better mean."
     ]
-    if section.settings.off.any():
+    if settings.off.any():
         notes.append("* More than 3% from the ratio that it is named after; not comparable with others of that ratio.")
     return Table("Models by size", frame.loc[:, (frame != "").any()], 1, notes)
 
 
-def compare_with_paper(section: Section, missing: Sequence[Entry]) -> Table:
+def compare_with_paper(section: Section, missing: pandas.DataFrame) -> Table:
     """The paper's Tables 2 and 5: these scores and its own, with a reason in every empty cell."""
     main, means = section.main, section.show("tokenised_bleu")
-    ratios = sorted({*map(float, PAPER["ratios"]), *(asked for r in main.record if (asked := r.config.get("ratio")))})
-    known = list(PAPER["datasets"]["WMT17"])
-    cells: dict[tuple[str, str], dict[float | None, str]] = {}
-    for method in [*known, *sorted({*main.method} - {*known})]:
+    ratios = [f"{ratio:g}x" for ratio in sorted({*map(float, PAPER["ratios"]), *main.ratio.dropna().astype(float)})]
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for method in [*METHODS, *sorted({*main.method} - {*METHODS})]:
         mine = main[main.method == method]
-        compresses = mine.ratio.notna().any() or (mine.empty and find_class(method).compresses)
-        columns: list[float | None] = [*ratios] if compresses else [None]
-        cells[method, "here"] = {ratio: _explain(method, ratio, missing) for ratio in columns}
-        for name, setting in mine.iterrows():
-            column = None if pandas.isna(setting.ratio) else setting.ratio
-            cells.setdefault((setting.label, "here"), {})[column] = (means[name] or "–") + "*" * setting.off
+        compresses = mine.column.notna().any() or (mine.empty and find_class(method).compresses)
+        columns = ratios if compresses else ["no ratio"]
+        cells[method, "here"] = {column: _explain(method, column, missing) for column in columns}
+        for setting, label, column, off in zip(mine.index, mine.label, mine.column, mine.off, strict=True):
+            cell = (means[setting] or "–") + "*" * off
+            cells.setdefault((label, "here"), {})["no ratio" if pandas.isna(column) else f"{column:g}x"] = cell
         for dataset, figures in PAPER["datasets"].items():
             if published := figures.get(method):
-                row = cells[method, f"paper, {dataset}"] = dict.fromkeys(
-                    [] if "" in published else PAPER["ratios"], "–"
-                )
-                row |= {float(ratio) if ratio else None: f"{bleu:.2f}" for ratio, bleu in published.items()}
-    rows = []
-    for (label, source), row in cells.items():
-        texts = {f"{ratio:g}x": row.get(ratio, "") for ratio in ratios}
-        rows.append({"method": label, "tokenised BLEU": source, "no ratio": row.get(None, ""), **texts})
+                reached = {f"{ratio}x" if ratio else "no ratio": f"{bleu:.2f}" for ratio, bleu in published.items()}
+                out_of_reach = {} if "" in published else dict.fromkeys((f"{x}x" for x in PAPER["ratios"]), "–")
+                cells[method, f"paper, {dataset}"] = out_of_reach | reached
+    index = pandas.MultiIndex.from_tuples(cells, names=["method", "tokenised BLEU"])
+    frame = pandas.DataFrame([*cells.values()], index, ["no ratio", *ratios]).fillna("").reset_index()
     note = (
         "Case-sensitive BLEU of words, the paper's measure. Here: mean ± sample standard deviation over seeds. "
         f"Paper: {PAPER['source']}; {PAPER['setting']}. Its scores are no measure of runs on other data or at another "
         "scale. –: out of the method's reach, according to the paper."
     )
-    return Table("Beside the paper", pandas.DataFrame(rows), 2, [note])
+    return Table("Beside the paper", frame, 2, [note])
 
 
 def bootstrap_pairs(section: Section, texts: Texts) -> Table | None:
     """Paired bootstrap between runs of the same seed; None without translations."""
     rows = []
     for name, role, other in section.list_comparisons():
-        ours, theirs = texts.get(name, {}), texts.get(other, {})
+        ours, theirs = texts.get(name), texts.get(other)
         if not ours or not theirs:
             continue
-        metric = scores.make_bleu(section.settings.record[name].metrics[section.test])
+        metric = scores.make_bleu(section.settings.metrics[name][section.test])
         seeds = [seed for seed in ours if seed in theirs]
         pairs = [
             scores.bootstrap(theirs[seed].hypotheses, ours[seed].hypotheses, ours[seed].references, metric)
             for seed in seeds
         ]
-        row = {"model": name, "against": other, "which is": role}
-        row |= {"is": _judge(pairs), "difference of BLEU": "", "seeds": ", ".join(seeds), "largest p": ""}
-        if pairs:
-            row |= {"difference of BLEU": f"{fmean(difference for difference, _ in pairs):+.1f}"}
-            row |= {"largest p": f"{max(p for _, p in pairs):.3f}"}
-        rows.append(row)
+        row = {"model": name, "against": other, "which is": role, "is": _judge(pairs)}
+        row["difference of BLEU"] = f"{fmean(difference for difference, _ in pairs):+.1f}" if pairs else ""
+        rows.append(row | {"seeds": ", ".join(seeds), "largest p": f"{max(p for _, p in pairs):.3f}" if pairs else ""})
     note = (
         f"sacrebleu's paired bootstrap, {scores.SAMPLES:,} samples, seed {scores.SEED}, between runs of equal seed: "
         "the mean of their differences, the largest of their p. It answers whether other sentences would give the same "
@@ -129,82 +121,76 @@ def bootstrap_pairs(section: Section, texts: Texts) -> Table | None:
         "below 0.025, 5% for both; open: neither. The best other method of the same size is chosen by this very score, "
         "which favours it."
     )
-    return _make_table("Paired bootstrap", rows, 4, note)
+    return Table("Paired bootstrap", pandas.DataFrame(rows), 4, [note]) if rows else None
 
 
 def compare_bands(section: Section, texts: Texts, training_words: Path | None) -> Table | None:
     """F1 of words by their frequency in the training text; None without translations or that text."""
-    rows: list[dict[str, str]] = []
-    headings: dict[str, str] = {}
-    for name, setting in section.main.iterrows():
-        path = training_words or Path(setting.record.data.get("training_words") or "")
+    rows: dict[str, pandas.Series] = {}
+    for name, data in section.main.data.items():
+        path = training_words or Path(data.get("training_words") or "")
         if not texts.get(name) or not path.is_file():
             continue
         counts = scores.count_words(path)
         found = [
-            scores.count_bands(text.hypothesis_words, text.reference_words, counts) for text in texts[name].values()
+            scores.count_bands(each.hypothesis_words, each.reference_words, counts) for each in texts[name].values()
         ]
-        own = {band: f"{band} ({count.references:,})" for band, count in found[0].items()}
-        headings = headings or own
-        if own != headings:
+        headings = [f"{band} ({count:,})" for band, count in found[0].references.items()]
+        means = pandas.concat([bands.f1 for bands in found], axis=1).mean(axis=1).set_axis(headings)
+        if rows and headings != [*next(iter(rows.values())).index]:
             section.problems.append(f"{name} has no F1 by frequency: it was trained on another text")
-            continue
-        row = {"model": name}
-        for band, heading in headings.items():
-            values = [f1 for bands in found if (f1 := bands[band].f1) is not None]
-            row[heading] = f"{fmean(values):.1f}" if values else "–"
-        rows.append(row)
+        else:
+            rows[name] = format_column(means, "{:.1f}").replace("", "–")
     note = (
         "F1 in percent of the words that the training text has so many times (in brackets: such words in the "
         "references), mean over seeds."
     )
-    return _make_table("Words by their frequency in training", rows, 1, note)
+    frame = pandas.DataFrame(rows).T.rename_axis("model").reset_index()
+    return Table("Words by their frequency in training", frame, 1, [note]) if rows else None
 
 
 def list_sensitivity(section: Section) -> Table | None:
     """The settings on lines of rank, order or vectors; None where there are none."""
-    means = section.show(section.metric)
-    rows = [
-        {
-            "model": name,
-            **{knob: str(setting["args"].get(knob, "")) for knob in KNOBS},
-            "ratio": _format("{:.1f}x", setting.record.parameter_ratio),
-            "parameters": _format("{:,}", setting.record.embedding_parameters),
-            label_metric(section.metric): means[name],
-        }
-        for name, setting in section.settings[section.settings.line].iterrows()
-    ]
-    return _make_table("Rank, order and vectors of each unit", rows, 1)
+    settings = section.settings[section.settings.line]
+    columns = {
+        "model": settings.setting,
+        **{knob: [str(args.get(knob, "")) for args in settings["args"]] for knob in KNOBS},
+        "ratio": format_column(settings.parameter_ratio, "{:.1f}x"),
+        "parameters": format_column(settings.embedding_parameters, "{:,.0f}"),
+        label_metric(section.metric): section.show(section.metric),
+    }
+    frame = pandas.DataFrame(columns, settings.index)
+    return None if frame.empty else Table("Rank, order and vectors of each unit", frame)
 
 
-def list_missing(missing: Iterable[Entry]) -> Table | None:
+def list_missing(missing: pandas.DataFrame) -> Table | None:
     """Runs without scores, and why."""
-    rows = [{"run": record.name, "state": describe_state(record), "why": record.reason} for _, record in missing]
-    return _make_table("Runs without scores", rows, 3)
+    frame = pandas.DataFrame({"run": missing.name, "state": missing.state.map(describe_state), "why": missing.reason})
+    return None if frame.empty else Table("Runs without scores", frame, 3)
 
 
-def list_provenance(entries: Sequence[Entry]) -> Table:
+def list_provenance(runs: pandas.DataFrame) -> Table:
     """What made the runs: commits, machines, versions, signatures."""
-    records = [entry.record for entry in entries]
-    signatures = {str(s) for r in records for m in r.metrics.values() for k, s in m.items() if k.endswith("signature")}
+    metrics = [scores for metrics in runs.metrics for scores in metrics.values()]
+    signatures = {str(value) for each in metrics for name, value in each.items() if name.endswith("signature")}
     rows = [
-        ("data", count_values(record.checksums.get("data", "") for record in records)),
-        ("commit", count_values(record.commit for record in records)),
-        ("machine", count_values(record.machine for record in records)),
-        ("versions", count_values(", ".join(f"{k} {v}" for k, v in record.versions.items()) for record in records)),
+        ("data", count_values(checksums.get("data", "") for checksums in runs.checksums)),
+        ("commit", count_values(runs.commit)),
+        ("machine", count_values(runs.machine)),
+        ("versions", count_values(", ".join(f"{k} {v}" for k, v in versions.items()) for versions in runs.versions)),
         ("scores", "; ".join(sorted(signatures))),
     ]
     return Table("What made these runs", pandas.DataFrame(rows, columns=["of the runs", "value"]), 2)
 
 
-def describe_data(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+def describe_data(runs: pandas.DataFrame) -> list[tuple[str, str]]:
     """Training text, scale and architecture, a line each."""
-    names = [str(record.config.get("corpus") or record.data.get("name", "")) for _, record in entries]
-    pairs = [record.data.get("training_pairs") for _, record in entries]
-    data = (f"{name}, {n:,} training pairs" if n else name for name, n in zip(names, pairs, strict=True))
-    scales = ([record.config.get("scale"), record.config.get("architecture")] for _, record in entries)
-    scale = (", ".join(str(value) for value in values if value) for values in scales)
-    return [("Data", count_values(data, 3)), ("Scale", count_values(scale, 3))]
+    texts, scales = [], []
+    for corpus, data, scale, config in zip(runs.corpus, runs.data, runs.scale, runs.config, strict=True):
+        pairs = data.get("training_pairs")
+        texts.append(str(corpus or data.get("name", "")) + (f", {pairs:,} training pairs" if pairs else ""))
+        scales.append(", ".join(str(value) for value in (scale, config.get("architecture")) if value))
+    return [("Data", count_values(texts, 3)), ("Scale", count_values(scales, 3))]
 
 
 def count_values(values: Iterable[str], most: int | None = None) -> str:
@@ -216,16 +202,16 @@ def count_values(values: Iterable[str], most: int | None = None) -> str:
     return "; ".join(shown) + (f"; {len(counts) - len(shown)} others" if len(counts) > len(shown) else "")
 
 
-def describe_making(record: RunRecord) -> str:
+def describe_making(kind: str, config: Mapping[str, Any]) -> str:
     """Trained, or fitted to which run and how."""
-    if record.kind != "fit":
+    if kind != "fit":
         return "trained"
-    return ", ".join(filter(None, (f"fitted to {record.config.get('fitted_to', '?')}", record.config.get("how"))))
+    return ", ".join(filter(None, (f"fitted to {config.get('fitted_to', '?')}", config.get("how"))))
 
 
-def describe_state(record: RunRecord) -> str:
+def describe_state(state: str) -> str:
     """A word or two for an empty cell."""
-    return "not scored" if record.state == "trained" else record.state
+    return "not scored" if state == "trained" else state
 
 
 def label_metric(metric: str) -> str:
@@ -233,13 +219,12 @@ def label_metric(metric: str) -> str:
     return {"bleu": "BLEU", "chrf": "chrF", "tokenised_bleu": "tokenised BLEU"}.get(metric, metric.replace("_", " "))
 
 
-def _explain(method: str, ratio: float | None, missing: Sequence[Entry]) -> str:
+def _explain(method: str, column: str, missing: pandas.DataFrame) -> str:
     """Why a cell is empty: the state of a run without scores, or that there is no run."""
-    for _, record in missing:
-        name = str(record.config.get("method"))
-        asked = [record.config.get(key) or None for key in ("ratio", "variant")]
-        if ALIASES.get(name, name) == method and asked == [ratio, None]:
-            return describe_state(record)
+    for run in missing.itertuples():
+        asked = f"{run.ratio:g}x" if run.ratio else "no ratio"
+        if ALIASES.get(run.method, run.method) == method and asked == column and not run.variant:
+            return describe_state(run.state)
     return "not run"
 
 
@@ -254,11 +239,3 @@ def _judge(pairs: Sequence[tuple[float, float]]) -> str:
         if all(difference < 0 for difference, _ in pairs):
             return "worse"
     return "open"
-
-
-def _make_table(title: str, rows: list[dict[str, str]], words: int, *notes: str) -> Table | None:
-    return Table(title, pandas.DataFrame(rows), words, [*notes]) if rows else None
-
-
-def _format(form: str, value: Any) -> str:
-    return "" if value is None else form.format(value)

@@ -4,6 +4,7 @@ import argparse
 import sys
 from types import SimpleNamespace
 
+import pandas
 import pytest
 
 from experiments import site
@@ -11,7 +12,7 @@ from experiments.report.results import RESULTS, read_results
 from fairseq_see.errors import SeeError
 from tests.helpers import ROOT, read_table
 
-ROWS = [
+ROWS = pandas.DataFrame(
     {
         "folder": folder,
         "method": method,
@@ -26,7 +27,7 @@ ROWS = [
         ("a", "dense", "", "9.04"),
         ("b", "see", "20.0", "1.0"),
     )
-]
+)
 
 
 def test_a_table_has_means_over_seeds_and_empty_cells():
@@ -46,7 +47,7 @@ def test_a_table_has_means_over_seeds_and_empty_cells():
     """
     assert read_table(site.render_results(block, ROWS)) == [
         ["method", "20x", "BLEU", "MB"],
-        ["SEE", "11.0 ± 1.4 / 20.5", "11.0 ± 1.4", "7.0"],
+        ["SEE", "11.0 ± 1.4 / 20.5 ± 0.0", "11.0 ± 1.4", "7.0"],
         ["dense", "", "9.0", "7.0"],
         ["elsewhere", "1.0 / 20.5", "1.0", "7.0"],
         ["either", "1.0 / 20.5", "5.0 ± 5.7", "7.0"],

@@ -3,7 +3,7 @@
 import pandas
 import pytest
 
-from experiments.report.comparison import arrange_runs, format_scores, make_sections, read_entries
+from experiments.report.comparison import arrange_runs, format_scores, make_sections, read_runs
 from fairseq_see.errors import SeeError
 from tests.experiments.report.conftest import GOOD, POOR, make_run
 
@@ -19,7 +19,7 @@ def test_runs_that_differ_in_the_seed_alone_are_one_setting(tmp_path):
         make_run(tmp_path, f"a{seed}", "matrix", 4, seed=seed)
     make_run(tmp_path, "b", "matrix", 4, seed=9, overrides={"model.dropout": 0.3})
     make_run(tmp_path, "c", "matrix", 4, seed=9, config={"variant": "bpe4000"})
-    (section,) = make_sections(read_entries([tmp_path]))
+    (section,) = make_sections(read_runs([tmp_path]))
     assert section.settings.seeds.to_dict() == {
         "low_rank, 4x": "9, 10",
         "low_rank (bpe4000), 4x": "9",
@@ -27,7 +27,7 @@ def test_runs_that_differ_in_the_seed_alone_are_one_setting(tmp_path):
     }
     make_run(tmp_path, "d", "matrix", 4, seed=10)
     with pytest.raises(SeeError, match=r"a10 and .*d have the same settings and seed"):
-        arrange_runs(read_entries([tmp_path]))
+        arrange_runs(read_runs([tmp_path]))
 
 
 def test_a_run_without_a_ratio_stands_where_its_true_ratio_is(tmp_path):
@@ -36,17 +36,17 @@ def test_a_run_without_a_ratio_stands_where_its_true_ratio_is(tmp_path):
         make_run(tmp_path, f"v{vectors}", "see", config={"see_args": {"vectors": vectors}}, **sizes)
     make_run(tmp_path, "codes", "product_quantised", 20, parameter_ratio=9.0, byte_ratio=20.3)
     make_run(tmp_path, "missed", "matrix", 20, parameter_ratio=21.0, byte_ratio=21.0)
-    (section,) = make_sections(read_entries([tmp_path]))
-    found = {each.record.name: (each.ratio, each.off) for each in section.settings.itertuples()}
-    assert found == {"v9": (20, False), "v7": (25.7, False), "codes": (20, False), "missed": (20, True)}
+    (section,) = make_sections(read_runs([tmp_path]))
+    found = section.settings.set_index("name")[["column", "off"]].T.to_dict("list")
+    assert found == {"v9": [20, False], "v7": [25.7, False], "codes": [20, False], "missed": [20, True]}
 
 
 def test_test_sets_with_other_references_are_kept_apart(tmp_path):
     make_run(tmp_path, "a")
     make_run(tmp_path, "b", "matrix", 4, references=GOOD, hypotheses=POOR)
     make_run(tmp_path, "lm", "matrix", 4, kind="language_model", metrics={"wikitext": {"perplexity": 31.5}})
-    sections = make_sections(read_entries([tmp_path]))
-    assert [(each.test, each.metric, [run.name for run in each.runs.record]) for each in sections] == [
+    sections = make_sections(read_runs([tmp_path]))
+    assert [(each.test, each.metric, [*each.runs["name"]]) for each in sections] == [
         ("test", "bleu", ["a"]),
         ("test", "bleu", ["b"]),
         ("wikitext", "perplexity", ["lm"]),
@@ -61,8 +61,8 @@ def test_who_is_compared_with_whom(tmp_path):
     make_run(tmp_path, "control", "see", 4, config={"variant": "no-senses"}, hypotheses=POOR)
     make_run(tmp_path, "matrix", "matrix", 4, hypotheses=POOR)
     make_run(tmp_path, "small", "matrix", 8)
-    (section,) = make_sections(read_entries([tmp_path]))
-    names = {name: record.name for name, record in section.settings.record.items()}
+    (section,) = make_sections(read_runs([tmp_path]))
+    names = section.settings["name"]
     assert {(names[one], role, names[other]) for one, role, other in section.list_comparisons()} == {
         # The best dense model of its dictionaries is compared with the best of any.
         ("dense", "dense", "other-text"),
@@ -78,5 +78,5 @@ def test_perplexity_is_better_where_it_is_lower(tmp_path):
     for name, value in (("a", 40.0), ("b", 30.0)):
         metrics = {"text": {"perplexity": value}}
         make_run(tmp_path, name, config={"variant": name}, kind="language_model", metrics=metrics)
-    (section,) = make_sections(read_entries([tmp_path]))
-    assert section.find_best(section.settings).record.name == "b"
+    (section,) = make_sections(read_runs([tmp_path]))
+    assert section.settings["name"][section.find_best(section.settings)] == "b"

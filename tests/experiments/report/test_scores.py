@@ -1,6 +1,7 @@
 """Bootstrap as sacrebleu's own command prints it, F1 by frequency as counted by hand."""
 
 import json
+import math
 import random
 import subprocess
 import sys
@@ -9,7 +10,6 @@ import pytest
 from sacrebleu.metrics import BLEU
 
 from experiments.report import scores
-from experiments.report.comparison import Entry
 from experiments.run_record import read
 from fairseq_see.errors import SeeError
 from tests.experiments.report.conftest import make_run, write_lines
@@ -46,16 +46,16 @@ def test_bands_are_counted_by_hand():
     references = ["the cat cat dog", "rare new"]
     bands = scores.count_bands(hypotheses, references, {"the": 1000, "cat": 150, "dog": 99, "rare": 1})
     # In the references, in the translations, in both as often as both have them.
-    assert bands == {
-        "never": (1, 2, 1),
-        "1-9": (1, 1, 1),
-        "10-99": (1, 1, 1),
-        "100-999": (2, 1, 1),
-        "1,000 or more": (1, 2, 1),
+    assert bands[["references", "hypotheses", "right"]].T.to_dict("list") == {
+        "never": [1, 2, 1],
+        "1-9": [1, 1, 1],
+        "10-99": [1, 1, 1],
+        "100-999": [2, 1, 1],
+        "1,000 or more": [1, 2, 1],
     }
     # Recall 1/2, precision 1/1.
-    assert bands["100-999"].f1 == pytest.approx(100 * 2 * (0.5 * 1) / (0.5 + 1))
-    assert scores.count_bands(["a"], ["b"], {"a": 5})["1-9"].f1 is None
+    assert bands.f1["100-999"] == pytest.approx(100 * 2 * (0.5 * 1) / (0.5 + 1))
+    assert math.isnan(scores.count_bands(["a"], ["b"], {"a": 5}).f1["1-9"])
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_texts_that_are_not_those_of_the_scores_are_refused(tmp_path, ending, li
     if lines:
         write_lines(run / f"test.{ending}", lines)
     with pytest.raises(SeeError, match=message):
-        scores.read_texts(Entry(run, read(run)), "test")
+        scores.read_texts(run, "test", read(run).metrics["test"])
