@@ -11,25 +11,19 @@
 #   PYTHON           the Python, 3.11 or later, that makes the environment; its PyTorch, if it has one, is reused
 #   TORCH_INDEX_URL  the package index to take PyTorch from, to choose a CPU or a CUDA build
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
-
-extras=(units translate experiments)
+extras=units,translate,experiments
 for argument in "$@"; do
     case $argument in
-    --hf) extras+=(hf llm) ;;
-    --polyglot) extras+=(polyglot) ;;
-    --dev) extras+=(hf llm polyglot ctranslate2 docs dev) ;;
+    --hf) extras+=,hf,llm ;;
+    --polyglot) extras+=,polyglot ;;
+    --dev) extras+=,hf,llm,polyglot,ctranslate2,docs,dev ;;
     *) usage ;;
     esac
 done
-
-# Its first line is the state of this checkout, the others are the extras that are installed.
+# A line for each set of extras that is installed, all of one state of this checkout.
 stamp=$venv/.see-setup
 state="$root $(cat -- "$root"/requirements/*.txt "$root/pyproject.toml" | sha256sum)"
-[[ $(head -n 1 -- "$stamp" 2>/dev/null) == "$state" ]] || rm -f -- "$stamp"
-if [[ -e $stamp ]] && ! printf '%s\n' "${extras[@]}" | grep -qvxFf "$stamp"; then
-    say "environment $venv is complete"
-    exit 0
-fi
+if grep -qsxF -- "$state $extras" "$stamp"; then say "environment $venv is complete" && exit 0; fi
 
 python=${PYTHON:-python3}
 has() { "$python" -c "import $1" >/dev/null 2>&1; }
@@ -40,28 +34,21 @@ if [[ ! -x $venv/bin/python ]]; then
 fi
 python=$venv/bin/python
 command -v c++ >/dev/null || die "fairseq has to be compiled: apt-get install build-essential python3-dev"
-if [[ " ${extras[*]} " == *" polyglot "* ]] && ! pkg-config --exists icu-i18n 2>/dev/null; then
-    sudo=$( ((EUID == 0)) || echo sudo -n)
-    export DEBIAN_FRONTEND=noninteractive
-    { $sudo apt-get -qq update && $sudo apt-get -qq -y install libicu-dev pkg-config; } >&2 ||
+if [[ $extras == *polyglot* ]] && ! pkg-config --exists icu-i18n 2>/dev/null; then
+    apt=($( ((EUID == 0)) || echo sudo -n) env DEBIAN_FRONTEND=noninteractive apt-get -qq)
+    { "${apt[@]}" update && "${apt[@]}" -y install libicu-dev pkg-config; } >&2 ||
         die "polyglot has to be compiled: apt-get install libicu-dev pkg-config"
 fi
 
-install() {
-    "$python" -m pip install -q --disable-pip-version-check --no-warn-conflicts --no-build-isolation \
-        -c "$root/requirements/lock.txt" "$@"
-}
-say "[1/4] what the others are built with"
-install setuptools wheel cython numpy
-say "[2/4] PyTorch"
-has torch || install ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} -r "$root/requirements/torch.txt"
-say "[3/4] fairseq, which is compiled (one to four minutes)"
-# Without its dependencies: translation does not need torchaudio. Light optimisation halves the time; the modules in
-# Cython ask for -O3 themselves. CUDA kernels are not needed.
-has fairseq || env -u CUDA_HOME CFLAGS="-O1 -g0 -fwrapv -DNDEBUG ${CFLAGS:-}" "$python" -m pip install -q \
-    --disable-pip-version-check --no-deps --no-build-isolation -c "$root/requirements/lock.txt" fairseq-fixed
-say "[4/4] fairseq_see with the extras ${extras[*]}"
-install bitarray cffi hydra-core omegaconf regex tqdm -e "$root[$(IFS=, && echo "${extras[*]}")]"
+pip=("$python" -m pip install -q --disable-pip-version-check --no-warn-conflicts --no-build-isolation
+    -c "$root/requirements/lock.txt")
+say "installing into $venv; fairseq is compiled (one to four minutes)"
+"${pip[@]}" setuptools wheel cython numpy # what the others are built with
+has torch || "${pip[@]}" ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} -r "$root/requirements/torch.txt"
+# fairseq without torchaudio, which translation does not need, and without CUDA kernels. Light optimisation halves the
+# time; the modules in Cython ask for -O3 themselves.
+has fairseq || env -u CUDA_HOME CFLAGS="-O1 -g0 -fwrapv -DNDEBUG ${CFLAGS:-}" "${pip[@]}" --no-deps fairseq-fixed
+"${pip[@]}" bitarray cffi hydra-core omegaconf regex tqdm -e "$root[$extras]"
 
-[[ -e $stamp ]] || echo "$state" >"$stamp"
-printf '%s\n' "${extras[@]}" >>"$stamp"
+known=$(grep -sF -- "$state" "$stamp" || true)
+printf '%s\n' "$known" "$state $extras" >"$stamp"
