@@ -223,7 +223,7 @@ def make_sections(runs: pandas.DataFrame) -> list[Section]:
         metric=["bleu" if "bleu" in each else each[0] for each in metrics],
     )
     groups = runs.groupby(["test", "digest", "metric"], sort=False)
-    return [Section(*map(str, key), runs=arrange_runs(members)) for key, members in groups]
+    return [Section(test, digest, metric, arrange_runs(members)) for (test, digest, metric), members in groups]
 
 
 def _hash_lines(path: Path) -> str:

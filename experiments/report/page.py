@@ -35,7 +35,7 @@ def write_report(runs: pandas.DataFrame, out: Path, training_words: Path | None)
     Raises:
         SeeError: no run is scored.
     """
-    scored, missing = runs[runs.test != ""], runs[runs.test == ""]
+    scored, missing = runs[runs.test != ""], runs[runs.test == ""].replace({"state": {"trained": "not scored"}})
     if scored.empty:
         raise SeeError(f"none of the {len(runs)} runs is scored")
     once = scored.drop_duplicates("folder")

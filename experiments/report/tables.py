@@ -72,17 +72,19 @@ def compare_sizes(section: Section) -> Table:
 
 def compare_with_paper(section: Section, missing: pandas.DataFrame) -> Table:
     """The paper's Tables 2 and 5: these scores and its own, with a reason in every empty cell."""
-    main, means = section.main, section.show("tokenised_bleu")
+    main = section.main.assign(shown=section.show("tokenised_bleu"), heading=_head_columns(section.main.column))
     ratios = [f"{ratio:g}x" for ratio in sorted({*map(float, PAPER["ratios"]), *main.ratio.dropna().astype(float)})]
+    bare = missing[missing.variant.isin(["", None])].drop_duplicates(["method", "ratio"])
+    methods = [ALIASES.get(method, method) for method in bare.method]
+    states = dict(zip(zip(methods, _head_columns(bare.ratio), strict=True), bare.state, strict=True))
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for method in [*METHODS, *sorted({*main.method} - {*METHODS})]:
         mine = main[main.method == method]
         compresses = mine.column.notna().any() or (mine.empty and find_class(method).compresses)
         columns = ratios if compresses else ["no ratio"]
-        cells[method, "here"] = {column: _explain(method, column, missing) for column in columns}
-        for setting, label, column, off in zip(mine.index, mine.label, mine.column, mine.off, strict=True):
-            cell = (means[setting] or "–") + "*" * off
-            cells.setdefault((label, "here"), {})["no ratio" if pandas.isna(column) else f"{column:g}x"] = cell
+        cells[method, "here"] = {column: states.get((method, column), "not run") for column in columns}
+        for label, column, shown, off in zip(mine.label, mine.heading, mine.shown, mine.off, strict=True):
+            cells.setdefault((label, "here"), {})[column] = (shown or "–") + "*" * off
         for dataset, figures in PAPER["datasets"].items():
             if published := figures.get(method):
                 reached = {f"{ratio}x" if ratio else "no ratio": f"{bleu:.2f}" for ratio, bleu in published.items()}
@@ -165,7 +167,7 @@ def list_sensitivity(section: Section) -> Table | None:
 
 def list_missing(missing: pandas.DataFrame) -> Table | None:
     """Runs without scores, and why."""
-    frame = pandas.DataFrame({"run": missing.name, "state": missing.state.map(describe_state), "why": missing.reason})
+    frame = pandas.DataFrame({"run": missing["name"], "state": missing.state, "why": missing.reason})
     return None if frame.empty else Table("Runs without scores", frame, 3)
 
 
@@ -209,23 +211,14 @@ def describe_making(kind: str, config: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, (f"fitted to {config.get('fitted_to', '?')}", config.get("how"))))
 
 
-def describe_state(state: str) -> str:
-    """A word or two for an empty cell."""
-    return "not scored" if state == "trained" else state
-
-
 def label_metric(metric: str) -> str:
     """For people."""
     return {"bleu": "BLEU", "chrf": "chrF", "tokenised_bleu": "tokenised BLEU"}.get(metric, metric.replace("_", " "))
 
 
-def _explain(method: str, column: str, missing: pandas.DataFrame) -> str:
-    """Why a cell is empty: the state of a run without scores, or that there is no run."""
-    for run in missing.itertuples():
-        asked = f"{run.ratio:g}x" if run.ratio else "no ratio"
-        if ALIASES.get(run.method, run.method) == method and asked == column and not run.variant:
-            return describe_state(run.state)
-    return "not run"
+def _head_columns(ratios: pandas.Series) -> pandas.Series:
+    """The headings of ratios beside the paper."""
+    return format_column(ratios, "{:g}x").replace("", "no ratio")
 
 
 def _judge(pairs: Sequence[tuple[float, float]]) -> str:
