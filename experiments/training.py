@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +93,11 @@ def begin(config: str, data: Path, run: Path, overrides: Sequence[str], deadline
     composed["common"]["user_dir"] = str(CONFIGS.parent / "fairseq_see")
     composed["task"]["data"] = str(data)
     composed["checkpoint"]["save_dir"] = str(run / "checkpoints")
+    chosen = deepcopy(composed)
+    for section, key in _PLACES:
+        chosen[section].pop(key, None)
     settings = {
-        "config": {
-            name: {key: value for key, value in section.items() if (name, key) not in _PLACES}
-            if isinstance(section, dict)
-            else section
-            for name, section in composed.items()
-        },
+        "config": chosen,
         "overrides": {key.lstrip("+"): value for key, _, value in (item.partition("=") for item in overrides)},
         "data": _hash_inputs(data, composed),
     }
