@@ -55,7 +55,8 @@ def record_end(run: Path, status: int) -> bool:
     settings = json.loads((run / "settings.json").read_text(encoding="utf-8"))
     config = settings["config"]
     options = yaml.safe_load((run / "training.yaml").read_text(encoding="utf-8"))
-    kind = "language_model" if config["task"]["_name"] == "language_modeling" else "translation"
+    kinds = {"language_modeling": "language_model", "masked_lm": "masked_lm"}
+    kind = kinds.get(config["task"]["_name"], "translation")
     record = replace(
         _begin_record(run, kind, config),
         overrides={key: value for key, value in settings["overrides"].items() if key not in _ELSEWHERE},
