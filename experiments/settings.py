@@ -1,8 +1,8 @@
 """What ``--config NAME=VALUE ...`` of experiments/Snakefile may choose, checked."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -108,11 +108,8 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     scale = text.get("scale", "paper")
     sizes = SCALES.get(scale, SCALES["paper"])
     subwords, joined = text.get("subwords", "bpe"), text.get("joined", str(sizes.joined)).lower()
-    choices: dict[str, tuple[str, Collection[str]]] = {
-        **{"scale": (scale, SCALES), "subwords": (subwords, ("bpe", "sentencepiece"))},
-        "joined": (joined, ("true", "false")),
-    }
-    for key, (value, known) in choices.items():
+    switches = [("scale", scale, [*SCALES]), ("subwords", subwords, ["bpe", "sentencepiece"])]
+    for key, value, known in [*switches, ("joined", joined, ["true", "false"])]:
         if value not in known:
             raise SeeError(f"--config {key}={value}: choose {', '.join(known)}")
     out = text.get("out", f"runs/{name}-{scale}")
@@ -164,7 +161,7 @@ def _make_choice(given: Mapping[str, Any], sizes: Scale, size: int, joined: bool
         values["hyperparameters"] = read_hyperparameters(Path(str(given["hyperparameters"])))
     if "overrides" in given:
         values["overrides"] = dict(_parse_pair(item) for item in _split(given["overrides"]))
-    return Choice(**{item.name: values[item.name] for item in fields(Choice) if item.name in values})
+    return Choice(**values)
 
 
 def _choose_senses(text: Mapping[str, str], folder: str) -> list[str]:
