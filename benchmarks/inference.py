@@ -1,4 +1,4 @@
-"""Translating: dense embeddings, compressed ones cached, and factored, which never hold V x d parameters.
+"""Translating: dense embeddings, SEE's cached, and factored, which never hold V x d parameters, as codes do not.
 
 python benchmarks/inference.py [--rounds N] [--words V] [--batches 1 8 64] [--lengths 16 64 256] [--json FILE]
 
@@ -25,7 +25,13 @@ from translator import build_model, configure, make_sentences, make_task
 from fairseq_see.embeddings import Embedding
 
 SEE = ("see", "model.see_ratio=20")
-MODES = {"dense": ("dense",), "cached": SEE, "factored": (*SEE, "+model.see_inference=factored")}
+FACTORED = "+model.see_inference=factored"
+MODES = {
+    "dense": ("dense",),
+    "cached": SEE,
+    "factored": (*SEE, FACTORED),
+    "codes": ("product_quantised", "model.see_ratio=20", FACTORED),
+}
 BEAM = 5
 LOOKUPS = 200
 
@@ -119,11 +125,11 @@ def main() -> None:
         for mode in MODES:
             results[mode] |= {f"{batch} x {length}": seconds[mode], f"memory {batch} x {length}": memory[mode]}
         rows.append({"sentences x tokens": f"{batch} x {length}"} | {f"{mode} s": seconds[mode] for mode in MODES})
-        rows[-1] |= {f"{mode} of dense": seconds[mode] / seconds["dense"] for mode in ("cached", "factored")}
+        rows[-1] |= {f"{mode} of dense": seconds[mode] / seconds["dense"] for mode in MODES if mode != "dense"}
         rows[-1] |= {f"{mode} MiB more": memory[mode] / 2**20 for mode in MODES}
         print(rows[-1], file=sys.stderr, flush=True)
     if rows:
-        print_table(rows, "", *3 * [".2f"], *2 * [".3f"], *3 * [".0f"])
+        print_table(rows, "", *4 * [".2f"], *3 * [".3f"], *4 * [".0f"])
     finish({"results": results}, args.json)
 
 

@@ -161,14 +161,17 @@ class Embedding(nn.Module, ABC):
         table = self._find_matrix(table)
         # As one matrix: of fairseq's transposed view torch would multiply each slice alone.
         rows = hidden.reshape(-1, hidden.shape[-1])
-        if table is None and self._is_serving() and self.inference == "factored":
-            scores = rows.new_empty(len(rows), self.num_embeddings)
-            ids = torch.arange(self.num_embeddings, device=rows.device)
-            for part, some in zip(scores.split(PROJECTION_ROWS, 1), ids.split(PROJECTION_ROWS), strict=True):
-                part.copy_(F.linear(rows, self.rows(some)))
-        else:
-            scores = F.linear(rows, self.table() if table is None else table)
+        factored = table is None and self._is_serving() and self.inference == "factored"
+        scores = self._score(rows) if factored else F.linear(rows, self.table() if table is None else table)
         return scores.view(*hidden.shape[:-1], self.num_embeddings)
+
+    def _score(self, hidden: Tensor) -> Tensor:
+        """Scores (n, V) of states (n, d), holding nothing of size V x d."""
+        scores = hidden.new_empty(len(hidden), self.num_embeddings)
+        words = torch.arange(self.num_embeddings, device=hidden.device).split(PROJECTION_ROWS)
+        for part, ids in zip(scores.split(PROJECTION_ROWS, 1), words, strict=True):
+            part.copy_(F.linear(hidden, self.rows(ids)))
+        return scores
 
     @property
     def weight(self) -> Tensor:
@@ -196,8 +199,7 @@ class Embedding(nn.Module, ABC):
         index = sum(module.sizes.bytes for module in modules if isinstance(module, IndexBuffers))
         buffers = [module for module in modules if isinstance(module, CodeBuffer)]
         codes, packed = sum(each.codes.numel() for each in buffers), sum(each.bytes for each in buffers)
-        count = sum(parameter.numel() for parameter in parameters)
-        return Footprint(count + codes, size + packed + index)
+        return Footprint(sum(map(Tensor.numel, parameters)) + codes, size + packed + index)
 
     @property
     def ratio(self) -> float:
