@@ -80,8 +80,8 @@ class EmbeddingBuilder:
                 raise SeeError(f"no unit index at {path}; build it with fairseq-see index, or give --see-index")
             vocabulary = Vocabulary(tuple(dictionary.symbols), tuple(dictionary.count))
             index = UnitIndex.load(path).adapt(vocabulary)
-        if cls.quantised:
-            logger.warning(f"{method} begins with random codes; fairseq-see fit makes them of a trained matrix")
+        if cls.quantised and cls.exact_gradients:
+            logger.warning(f"codes of {method} do not learn: they are random until a trained matrix is fitted")
         return build(method, len(dictionary), dim, dictionary.pad(), ratio=self.cfg.see_ratio, index=index, **options)
 
     def _restore(self, side: str, rows: int, dim: int) -> Embedding:
