@@ -84,6 +84,8 @@ class TrainedModel:
                 logger.warning(f"{folder} {problem}, exporting without: translate needs it (--subwords)")
             elif config and not subwords:
                 model.text = config.get("text")
+            elif words := ((config.get("text") or {}).get("source") or {}).get("words"):
+                model.text["source"]["words"] = words
         return model
 
     @property
