@@ -62,8 +62,14 @@ def distil(
     cfg.task = OmegaConf.create({**read_section(old["task"]), "data": str(data)})
     cfg.model = OmegaConf.create(dict(read_section(old["model"])), flags={"allow_objects": True})
     add_defaults(cfg)
+    last = folder / "checkpoint_last.pt"
+    try:
+        load_checkpoint(last)
+    except SeeError:
+        # fairseq copies it from another, and a kill leaves half of it.
+        last.unlink(missing_ok=True)
     main(cfg)
-    return folder / "checkpoint_last.pt"
+    return last
 
 
 @torch.no_grad()
