@@ -1,51 +1,33 @@
 """Shared by the tests: the real commands, scripts, a toy corpus."""
 
-import multiprocessing
 import os
 import random
 import re
-import runpy
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
+
+from tests.forks import make_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-# A process that has imported what takes seconds; each command runs in a fork of it.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["torch._dynamo", "torch.distributed.fsdp", "sklearn.cluster", "sacrebleu", __name__])
-
-
-def _run_script(words: list[str], folder: Path, environment: dict[str, str]) -> None:
-    for number, name in enumerate(("in", "out", "err")):
-        os.dup2(os.open(folder / name, os.O_RDWR | os.O_CREAT), number)
-    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
-    os.chdir(ROOT)
-    os.environ.clear()
-    os.environ.update(environment, CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
-    sys.argv = [str(Path(sys.executable).parent / words[0]), *words[1:]]
-    runpy.run_path(sys.argv[0], run_name="__main__")
+def make_environ(**more: str) -> dict[str, str]:
+    """The environment of a command: this checkout's code, one thread."""
+    return {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **more}
 
 
 def run_command(*words: str | Path, input: str = "") -> subprocess.CompletedProcess:
-    """Run a console script of this environment (``fairseq-train``, ``fairseq-see``) and return what it printed."""
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "in").write_text(input, encoding="utf-8")
-        child = FORKS.Process(target=_run_script, args=([str(word) for word in words], folder, dict(os.environ)))
-        child.start()
-        child.join()
-        out, err = ((folder / stream).read_text(encoding="utf-8") for stream in ("out", "err"))
-    if child.exitcode:
-        pytest.fail(f"{words[0]} ended with status {child.exitcode}:\n{out[-2000:]}\n{err[-4000:]}")
-    return subprocess.CompletedProcess(words, 0, out, err)
+    """Run a command of this environment (``fairseq-train``, ``python``) and return what it printed."""
+    command = [str(make_environment() / "bin" / words[0]), *map(str, words[1:])]
+    done = subprocess.run(command, cwd=ROOT, env=make_environ(), input=input, capture_output=True, encoding="utf-8")
+    if done.returncode:
+        pytest.fail(f"{words[0]} ended with status {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+    return done
 
 
 @contextmanager
@@ -93,7 +75,7 @@ def script(name: str, *words: object, cwd: Path | None = None, **env: str) -> su
     return subprocess.run(
         [ROOT / "scripts" / name, *map(str, words)],
         cwd=cwd,
-        env={**os.environ, "FAIRSEQ_SEE_VENV": sys.prefix, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", **env},
+        env=make_environ(**{"FAIRSEQ_SEE_VENV": str(make_environment()), **env}),
         capture_output=True,
         text=True,
     )

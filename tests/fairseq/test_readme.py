@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import ROOT
+from tests.forks import make_environment
+from tests.helpers import ROOT, make_environ
 
 # What little data and a test's patience need.
 SMALL = {
@@ -57,13 +58,9 @@ def run_block(code: str, folder: Path, package: Path, small: dict[str, str]) -> 
     for real, replacement in small.items():
         code = code.replace(real, replacement)
     code = "".join(f"{line}\n" for line in code.splitlines() if not line.startswith(SKIPPED))
-    env = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(package),
-        "FAIRSEQ_SEE_VENV": sys.prefix,
-        "CUDA_VISIBLE_DEVICES": "",
-        "SNAKEMAKE": "--cores 2",
-    }
+    venv = make_environment()
+    env = make_environ(PATH=f"{venv}/bin:{os.environ['PATH']}", PYTHONPATH=str(package), FAIRSEQ_SEE_VENV=str(venv))
+    env["SNAKEMAKE"] = "--cores 2"
     command = ["bash", "-euo", "pipefail", "-c", code]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert not done.returncode, f"{code}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
