@@ -163,7 +163,9 @@ def end(status: object) -> NoReturn:
 
 if __name__ == "__main__":
     for module in IMPORTED:
-        import_module(module)
+        # Without an extra, its commands are not there either.
+        with suppress(ImportError):
+            import_module(module)
     # fairseq's commands set up logging before they import it, and fairseq does so too.
     logging.root.handlers.clear()
     logging.root.setLevel(logging.WARNING)

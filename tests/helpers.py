@@ -21,10 +21,12 @@ def make_environ(**more: str) -> dict[str, str]:
     return {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **more}
 
 
-def run_command(*words: str | Path, input: str = "") -> subprocess.CompletedProcess:
+def run_command(*words: str | Path, input: str = "", **environ: str) -> subprocess.CompletedProcess:
     """Run a command of this environment (``fairseq-train``, ``python``) and return what it printed."""
     command = [str(make_environment() / "bin" / words[0]), *map(str, words[1:])]
-    done = subprocess.run(command, cwd=ROOT, env=make_environ(), input=input, capture_output=True, encoding="utf-8")
+    done = subprocess.run(
+        command, cwd=ROOT, env=make_environ(**environ), input=input, capture_output=True, encoding="utf-8"
+    )
     if done.returncode:
         pytest.fail(f"{words[0]} ended with status {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
     return done

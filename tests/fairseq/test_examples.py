@@ -4,8 +4,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 
 import nbformat
 import pytest
@@ -30,10 +28,9 @@ def my_methods(tmp_path_factory):
 
 
 def test_the_method_passes_the_contract_tests(my_methods):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "my_methods", "-k", "hashed", "tests/unit/embeddings"]
-    env = os.environ | {"PYTHONPATH": f"{my_methods.parent}{os.pathsep}{ROOT}"}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    assert re.search(r"\d+ passed", done.stdout) and not done.returncode, done.stdout[-3000:]
+    path = {"PYTHONPATH": f"{my_methods.parent}{os.pathsep}{ROOT}"}
+    done = run_command("pytest", "-q", "-p", "my_methods", "-k", "hashed", "tests/unit/embeddings", **path)
+    assert re.search(r"\d+ passed", done.stdout)
 
 
 def test_the_method_has_its_option_on_every_command_line(my_methods, toy, tmp_path):

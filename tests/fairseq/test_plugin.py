@@ -1,11 +1,8 @@
 """Who registers the plugin with fairseq."""
 
-import subprocess
-import sys
-
 import pytest
 
-from tests.helpers import ROOT
+from tests.helpers import run_command
 
 
 @pytest.mark.parametrize(
@@ -13,10 +10,10 @@ from tests.helpers import ROOT
 )
 def test_the_plugin_registers(imports):
     code = f"{imports}\nfrom fairseq.models import ARCH_MODEL_REGISTRY as a\nassert 'see_transformer_tiny' in a"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    run_command("python", "-c", code)
 
 
 def test_an_error_inside_the_plugin_is_not_swallowed():
     code = "import sys; sys.modules['fairseq_see.models.builder'] = None; import fairseq, fairseq_see"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode and "fairseq_see.models.builder" in done.stderr
+    with pytest.raises(pytest.fail.Exception, match=r"fairseq_see\.models\.builder"):
+        run_command("python", "-c", code)

@@ -4,22 +4,23 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.forks import make_environment
-from tests.helpers import ROOT, make_environ
+from tests.helpers import ROOT, make_environ, run_command
 
 # What little data and a test's patience need.
 SMALL = {
     "--ratio 10": "--ratio 2 --updates 4",
+    "--ratio 20 --updates 1200": "--ratio 2 --updates 4",
     "ratios=10": "ratios=2",
     'ratios="10 20"': 'ratios="2 3"',
+    "optimization.max_update=100": "optimization.max_update=4",
+    "see_ratio=10": "see_ratio=2",
+    "see_ratio=5": "see_ratio=2",
     "--see-ratio 5": "--see-ratio 2",
-    "model.see_ratio=5 optimization.max_update=100": "model.see_ratio=2 optimization.max_update=4",
-    "model.see_ratio=10": "model.see_ratio=2",
     "--ratios 5": "--ratios 2",
     "size=3000": "size=200",
     "classification scale=tiny": "classification scale=tiny options='--max-epoch 1'",
@@ -28,8 +29,9 @@ SMALL = {
 SKIPPED = ("bash scripts/test.sh", "source .venv/bin/activate")
 
 
-def read_blocks(page: str, language: str = "bash") -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
+def read_blocks(page: str) -> list[tuple[str, str]]:
+    """Language and code of each block."""
+    return re.findall(r"^```(bash|python)\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
 
 
 @pytest.fixture(scope="module")
@@ -41,57 +43,85 @@ def checkout(tmp_path_factory):
     (folder / "data").mkdir()
     shutil.copy(ROOT / "data/senses.tsv", folder / "data")
     # Of the training text enough for questions to be learned, of the others whole batches of eight.
-    for name, number in (("train", 600), ("dev", 16), ("test", 16)):
+    for name, number in (("train", 600), ("dev", 8), ("test", 8)):
         for side in ("zh", "en"):
             lines = (ROOT / f"data/{name}.{side}").read_text(encoding="utf-8").splitlines(keepends=True)
             (folder / f"data/{name}.{side}").write_text("".join(lines[:number]), encoding="utf-8")
     (folder / "scripts/setup.sh").write_text("#!/bin/sh\n")
     config = folder / "configs/demo_zh_en.yaml"
-    config.write_text(config.read_text().replace("max_update: 2000", "max_update: 4"))
+    # What has learned nothing ends no sentence: at the length of the longest one it has to.
+    text = config.read_text().replace("max_update: 2000", "max_update: 4")
+    config.write_text(f"{text}task:\n  max_target_positions: 50\n")
     settings = folder / "experiments/settings.py"
     settings.write_text(settings.read_text().replace('"demo_zh_en", 216, 4000', '"demo_zh_en", 216, 200'))
     return folder
 
 
-def run_block(code: str, folder: Path, package: Path, small: dict[str, str]) -> None:
-    """Run a page's commands in a folder, with the package that lies in another one."""
-    for real, replacement in small.items():
+def run_block(code: str, folder: Path, checkout: Path) -> None:
+    """Run a page's commands in a folder, with the package of the copy."""
+    for real, replacement in SMALL.items():
         code = code.replace(real, replacement)
     code = "".join(f"{line}\n" for line in code.splitlines() if not line.startswith(SKIPPED))
     venv = make_environment()
-    env = make_environ(PATH=f"{venv}/bin:{os.environ['PATH']}", PYTHONPATH=str(package), FAIRSEQ_SEE_VENV=str(venv))
+    env = make_environ(PATH=f"{venv}/bin:{os.environ['PATH']}", PYTHONPATH=str(checkout), FAIRSEQ_SEE_VENV=str(venv))
     env["SNAKEMAKE"] = "--cores 2"
     command = ["bash", "-euo", "pipefail", "-c", code]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert not done.returncode, f"{code}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
 
 
+def run_page(page: str, checkout: Path) -> int:
+    """Run the commands that need nothing but the copy, and return how many blocks they are."""
+    blocks = [code for language, code in read_blocks(page) if language == "bash"]
+    blocks = [code for code in blocks if not re.search(r" \.\.\.|\$DATA| checkpoint_best\.pt ", code)]
+    for code in blocks:
+        run_block(code, checkout, checkout)
+    return len(blocks)
+
+
+@pytest.fixture(scope="module")
+def quickstart(checkout):
+    """The copy after the README's commands."""
+    assert run_page("README.md", checkout) >= 6
+    return checkout
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
-def test_the_readme_and_the_guides_work_in_order(checkout):
-    for page in ("README.md", "docs/train.md", "docs/language-models.md", "docs/extend.md", "docs/compress.md"):
-        ran = [
-            run_block(block, checkout, checkout, SMALL)
-            for block in read_blocks(page)
-            if not re.search(r" \.\.\.|\$DATA| checkpoint_best\.pt ", block)
-        ]
-        assert len(ran) >= {"README.md": 6, "docs/train.md": 3, "docs/language-models.md": 3}.get(page, 1), page
-    assert (checkout / "runs/tiny/test.en").read_text(encoding="utf-8").count("\n") == 16
-    assert (checkout / "runs/compressed/model/model.safetensors").is_file()
-    assert (checkout / "runs/report/report.html").is_file()
+def test_the_readme_and_the_guides_work_in_order(quickstart):
+    assert (quickstart / "runs/tiny/test.en").read_text(encoding="utf-8").count("\n") == 8
+    assert (quickstart / "runs/compressed/model/model.safetensors").is_file()
+    assert (quickstart / "runs/report/report.html").is_file()
+    for page, least in (("train", 3), ("language-models", 3), ("extend", 1), ("compress", 1)):
+        assert run_page(f"docs/{page}.md", quickstart) >= least, page
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_the_guides_fit_and_ship_a_trained_model(quickstart):
+    folder = quickstart / "shipping"
+    folder.mkdir()
+    (folder / "checkpoint_best.pt").symlink_to(
+        quickstart / "runs/demo/cells/dense-seed1/checkpoints/checkpoint_best.pt"
+    )
+    (folder / "prepared").symlink_to(quickstart / "runs/demo/prepared")
+    (folder / "raw.zh").symlink_to(quickstart / "data/test.zh")
+    fits = [block for block in read_blocks("docs/compress.md") if block[1].startswith("fairseq-see fit")]
+    blocks = read_blocks("docs/ship.md") + fits
+    assert [language for language, _ in blocks].count("bash") == 8
+    for language, code in blocks:
+        run_block(code if language == "bash" else f"python <<'END'\n{code}END\n", folder, quickstart)
+        if "> raw.en" in code:
+            assert (folder / "raw.en").read_text(encoding="utf-8").count("\n") == 8
+            (folder / "raw.en").unlink()
+    assert (folder / "converted/model.bin").is_file() and (folder / "work/model/codes.zh").is_file()
 
 
 def test_the_first_python_block_runs():
-    done = subprocess.run(
-        [sys.executable, "-c", read_blocks("README.md", "python")[0]],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert not done.returncode and "torch.Size([2, 3, 216])" in done.stdout, done.stderr
+    code = next(code for language, code in read_blocks("README.md") if language == "python")
+    assert "torch.Size([2, 3, 216])" in run_command("python", "-c", code).stdout
 
 
 def test_the_installed_package_names_its_folder():
-    done = subprocess.run([sys.executable, "-m", "fairseq_see.user_dir"], cwd=ROOT, capture_output=True, text=True)
+    done = run_command("python", "-m", "fairseq_see.user_dir")
     assert Path(done.stdout.strip()) == ROOT / "fairseq_see" and not done.stderr

@@ -3,7 +3,6 @@
 import copy
 import math
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from fairseq_see.distillation.stages import Stages, Weights
 from fairseq_see.errors import SeeError
 from fairseq_see.hf import compress_embeddings
 from fairseq_see.hf.distillation import IGNORED, PAPER, DistillationTrainer
-from tests.helpers import ROOT
+from tests.helpers import run_command
 from tests.hf.conftest import count_rows, make_tiny
 
 STAGES = Stages(
@@ -145,23 +144,27 @@ def test_an_update_may_be_split_into_batches(tmp_path, models, updates):
         assert logs[1][name] == pytest.approx(logs[0][name], rel=1e-4)
 
 
+def run_one_update(folder: Path, updates: int, batch: int) -> dict:
+    """Weights and logged losses after an update in the start stage (``updates`` is 1), or in the formal one (0)."""
+    student = compress_embeddings(make_tiny("llama-tied", 64), method="low_rank", ratio=2)
+    options = {"max_steps": 1, "learning_rate": 0.5, "optim": "sgd", "per_device_train_batch_size": batch}
+    stages, data = STAGES._replace(updates=updates), make_examples(64, 4)
+    trainer = make(folder, make_tiny("llama-tied", 64), student, data, stages, **options)
+    trainer.train()
+    log = {name: value for name, value in trainer.state.log_history[0].items() if name.endswith("loss")}
+    return {"weights": student.state_dict(), "log": log}
+
+
 @pytest.mark.slow
 def test_two_processes_make_the_update_of_one(tmp_path):
     """In both stages, of which the first uses neither the output layer nor the last norm."""
-    runs = []
-    for processes in (1, 2):
-        file = tmp_path / f"{processes}.pt"
-        words = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes)
-        command = [sys.executable, *map(str, words), "-m", "tests.hf.two_processes", str(file)]
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=500)
-        assert not done.returncode, done.stderr[-3000:]
-        runs.append(torch.load(file, weights_only=True))
-    for one, two in zip(*runs, strict=True):
+    run_command("torchrun", "--standalone", "--nproc-per-node", "2", "-m", __name__, tmp_path / "two.pt")
+    runs = [run_one_update(tmp_path, updates, 4) for updates in (0, 1)]
+    for one, two in zip(runs, torch.load(tmp_path / "two.pt", weights_only=True), strict=True):
         assert two["log"] == pytest.approx(one["log"], rel=1e-4)
         for name, value in one["weights"].items():
             torch.testing.assert_close(two["weights"][name], value, rtol=1e-4, atol=1e-6)
-    assert len(runs[0][0]["log"]) == 5 and len(runs[0][1]["log"]) == 3
+    assert len(runs[0]["log"]) == 5 and len(runs[1]["log"]) == 3
 
 
 def test_terms_are_logged_and_the_stage_changes_after_its_epochs(tmp_path, models):
@@ -267,3 +270,10 @@ def test_what_cannot_be_compared_is_refused(tmp_path, models):
     ):
         with pytest.raises(SeeError, match=message):
             make(tmp_path, teacher, student, **options)
+
+
+if __name__ == "__main__":
+    # By torchrun: the batch is divided among the processes.
+    found = [run_one_update(Path(sys.argv[1]).parent, updates, 2) for updates in (0, 1)]
+    if os.environ["RANK"] == "0":
+        torch.save(found, sys.argv[1])

@@ -1,12 +1,10 @@
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 
 from fairseq_see.cli.main import main
-from tests.helpers import ROOT
+from tests.helpers import run_command
 
 
 def plan(capsys, *words):
@@ -52,8 +50,7 @@ def test_ratios_of_bytes(toy, tmp_path, capsys, bits):
 
 def test_a_joined_dictionary_is_counted_over_the_rows_a_side_uses(toy):
     words = ("--dim", "64", "--ratios", "2", "--methods", "see", "--json")
-    command = [sys.executable, "-m", "fairseq_see.cli.main", "plan", toy / "joined", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = run_command("fairseq-see", "plan", toy / "joined", *words)
     assert done.stderr == "", "fairseq, which reads the training text here, has things to say at its import"
     for entry in json.loads(done.stdout):
         # Each side's 64 words and the end of a sentence.

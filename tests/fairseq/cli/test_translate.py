@@ -19,7 +19,8 @@ from fairseq_see.errors import SeeError
 from fairseq_see.export_config import write_config
 from fairseq_see.translator import Translator, _batch_by_length
 from tests.fairseq.training import train
-from tests.helpers import ROOT, run_command
+from tests.forks import make_environment
+from tests.helpers import ROOT, make_environ, run_command
 
 ODD = {
     "zh": [
@@ -138,8 +139,8 @@ def test_the_command_translates_as_fairseq_generate(shipped, expected):
     lines, translations = expected
     too_long = " ".join(f"q{i}" for i in range(60))
     text = "\r\n".join([*lines[:3], "", " \u3000", *lines[3:], too_long, lines[0]])
-    program = [sys.executable, "-m", "fairseq_see.cli.main", "translate", str(folder / "small"), "--threads", "1"]
-    done = subprocess.run(program, cwd=ROOT, input=text.encode(), capture_output=True, check=False)
+    program = [make_environment() / "bin/fairseq-see", "translate", folder / "small", "--threads", "1"]
+    done = subprocess.run(program, env=make_environ(), input=text.encode(), capture_output=True, check=False)
     assert not done.returncode, done.stderr.decode()
     expected_lines = [*translations[:3], "", "", *translations[3:], "", translations[0]]
     assert done.stdout.decode() == "".join(f"{line}\n" for line in expected_lines)

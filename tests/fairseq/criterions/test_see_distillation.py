@@ -1,10 +1,10 @@
 """The criterion on small models: its losses, who gets a gradient, stages, the cache, what is refused."""
 
 import shutil
+import subprocess
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from fairseq.distributed import ModuleProxyWrapper
 from fairseq.logging import metrics
@@ -23,6 +23,8 @@ from tests.fairseq.criterions.small import (
     make_task,
     save_teacher,
 )
+from tests.forks import make_environment
+from tests.helpers import make_environ
 
 HALVES = ((0, 1, 2), (3, 4, 5))
 
@@ -114,36 +116,41 @@ def build_student(task, tied):
     return build(task, share_decoder_input_output_embed=tied, **norms)[0]
 
 
-def train_half(rank, folder, tied):
+def train_half(rank, folder):
     """Under DistributedDataParallel, on half of the batch: the gradients of two steps of each stage."""
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    torch.set_num_threads(1)
     # Not made here: one process would read a dictionary that the other is writing.
     task = load_task(folder / "data")
-    # As fairseq wraps it, which cannot itself on a CPU: it always names a GPU.
-    model = ModuleProxyWrapper(torch.nn.parallel.DistributedDataParallel(build_student(task, tied)))
-    criterion, sample = make_criterion(task, folder / "teacher.pt", **OPTIONS), make_samples(task)(*HALVES[rank])
-    steps = [derive(model, task, criterion, sample, update=update)[0] for update in range(4)]
-    renamed = [{name.removeprefix("module.module."): value for name, value in step.items()} for step in steps]
-    torch.save(renamed, folder / f"{rank}.pt")
+    sample = make_samples(task)(*HALVES[rank])
+    for tied in (True, False):
+        # As fairseq wraps it, which cannot itself on a CPU: it always names a GPU.
+        model = ModuleProxyWrapper(torch.nn.parallel.DistributedDataParallel(build_student(task, tied)))
+        criterion = make_criterion(task, folder / "teacher.pt", **OPTIONS)
+        steps = [derive(model, task, criterion, sample, update=update)[0] for update in range(4)]
+        renamed = [{name.removeprefix("module.module."): value for name, value in step.items()} for step in steps]
+        torch.save(renamed, folder / f"{rank}-{tied}.pt")
     # The faster process must not take its connection away while the other still works.
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("tied", [True, False])
-def test_two_processes_have_the_gradient_of_one(tmp_path, task, teacher, tied):
+def test_two_processes_have_the_gradient_of_one(tmp_path, task, teacher):
     """Of every parameter, also where a stage uses neither the output layer nor the last LayerNorm."""
-    mp.spawn(train_half, (tmp_path, tied), nprocs=2)
-    student, criterion = build_student(task, tied), make_criterion(task, teacher, **OPTIONS)
+    code = f"from pathlib import Path; from {__name__} import train_half; train_half({{}}, Path({str(tmp_path)!r}))"
+    commands = [[make_environment() / "bin/python", "-c", code.format(rank)] for rank in (0, 1)]
+    processes = [subprocess.Popen(command, env=make_environ()) for command in commands]
+    assert [process.wait() for process in processes] == [0, 0]
     sample = make_samples(task)(*range(6))
-    unused = ("decoder.layer_norm.weight", *(() if tied else ("decoder.output_projection.weight",)))
-    for update, *found in zip(range(4), *(torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)), strict=True):
-        expected = derive(student, task, criterion, sample, update=update)[0]
-        assert all(expected[name].any() == (update >= 2) for name in unused)
-        for rank in found:
-            # DistributedDataParallel takes the mean, and fairseq multiplies by the number of processes.
-            assert_close({name: 2 * gradient for name, gradient in rank.items()}, expected)
+    for tied in (True, False):
+        student, criterion = build_student(task, tied), make_criterion(task, teacher, **OPTIONS)
+        unused = ("decoder.layer_norm.weight", *(() if tied else ("decoder.output_projection.weight",)))
+        halves = [torch.load(tmp_path / f"{rank}-{tied}.pt") for rank in (0, 1)]
+        for update, *found in zip(range(4), *halves, strict=True):
+            expected = derive(student, task, criterion, sample, update=update)[0]
+            assert all(expected[name].any() == (update >= 2) for name in unused)
+            for rank in found:
+                # DistributedDataParallel takes the mean, and fairseq multiplies by the number of processes.
+                assert_close({name: 2 * gradient for name, gradient in rank.items()}, expected)
 
 
 def test_the_teacher_is_nobodys_parameter(task, teacher):

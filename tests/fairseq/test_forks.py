@@ -4,14 +4,11 @@ import os
 import signal
 import subprocess
 import time
-from importlib.util import find_spec
 
 import pytest
 
 from tests.forks import REAL, make_environment
 from tests.helpers import make_environ
-
-pytestmark = pytest.mark.skipif(not find_spec("fairseq"), reason="the process of the forks imports fairseq")
 
 
 @pytest.mark.slow
