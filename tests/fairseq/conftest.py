@@ -17,7 +17,7 @@ MODELS = {
     "shared": ("joined", OPTIONS, ("--arch", "transformer", *SMALL, "--share-all-embeddings")),
     "lstm": ("data-bin", OPTIONS, LSTM),
     "dense": ("data-bin", OPTIONS, ("--see-method", "dense")),
-    "see": ("data-bin", OPTIONS, ("--see-ratio", "3")),
+    "see": ("data-bin", OPTIONS, ("--see-ratio", "3", "--max-epoch", "6")),
     "see-2": ("data-bin", OPTIONS, ("--see-ratio", "3", "--seed", "4")),
     "lm": ("mono", LM_OPTIONS, ("--arch", "transformer_lm", *SMALL_LM, TIED)),
     "masked": ("mono", MASKED_OPTIONS, ("--arch", "roberta", *SMALL_MASKED)),

@@ -14,6 +14,7 @@ from fairseq_see.embeddings import load
 from fairseq_see.text import encode, keep_whole, load_subwords
 from fairseq_see.translator import Translator
 from fairseq_see.units import UnitIndex, Vocabulary
+from tests.fairseq.cli.test_export import save_untrained
 from tests.fairseq.cli.test_translate import prepare, segment
 from tests.fairseq.training import train
 from tests.helpers import run_command
@@ -155,8 +156,8 @@ def test_refusals_write_nothing(shipped, tmp_path, capsys, new, options, problem
     ],
 )
 def test_other_methods(toy, tmp_path, capsys, method, data, options, longer):
-    train(toy / data, tmp_path / "run", "--see-method", method, *options, "--max-epoch", "1")
-    assert main(["export", str(tmp_path / "run/checkpoint_last.pt"), "-o", str(tmp_path / "small")]) == 0
+    save_untrained(tmp_path / "model.pt", toy / data, "--see-method", method, *options)
+    assert main(["export", str(tmp_path / "model.pt"), "-o", str(tmp_path / "small")]) == 0
     (tmp_path / "senses.tsv").write_text(SENSES, encoding="utf-8")
     status = add(tmp_path, tmp_path / "new", NEW)
     if not longer:

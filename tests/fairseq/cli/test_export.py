@@ -24,91 +24,57 @@ from fairseq_see.errors import SeeError
 from fairseq_see.export_config import write_config
 from fairseq_see.models.checkpoint import load_embeddings
 from tests.fairseq.cli.test_checkpoints import Exploding
-from tests.fairseq.training import OPTIONS, build
+from tests.fairseq.training import PLUGIN, build, train
 from tests.forks import make_environment
-from tests.helpers import ROOT, full_disk, make_environ, run_command
+from tests.helpers import full_disk, make_environ, run_command
 
 # Bytes of the hyper-parameters' checksum, which the footprint leaves out.
 CHECKSUM = 8
 
-PLUGIN = ("--user-dir", ROOT / "fairseq_see")
 
-
-@pytest.fixture(scope="module")
-def trained(toy, tmp_path_factory):
-    """A checkpoint of fairseq-train, the same in half precision, its export with both forms, and a test set."""
-    folder = tmp_path_factory.mktemp("trained")
-    words = (*OPTIONS, "--criterion", "see_cross_entropy", "--see-ratio", "3", "--max-epoch", "6")
-    run_command("fairseq-train", toy / "data-bin", *words, "--save-dir", folder)
-    state = torch.load(folder / "checkpoint_best.pt", weights_only=True)
-    state["model"] = {name: x.half() if x.is_floating_point() else x for name, x in state["model"].items()}
-    torch.save(state, folder / "half.pt")
-    done = run_command(
-        *("fairseq-see", "export", folder / "checkpoint_best.pt"),
-        *("--output", folder / "small", "--bits", "16", "--to-dense", folder / "dense.pt"),
-    )
-    (folder / "printed").write_text(done.stdout)
-    return folder
-
-
-def translate(toy, data, *model):
-    """Hypotheses and their scores of a test set, from fairseq-interactive."""
-    text = "".join((toy / "test/toy.zh").read_text(encoding="utf-8").splitlines(keepends=True)[:20])
-    words = (data, "-s", "zh", "-t", "en", "--path", *model, "--beam", "5", "--buffer-size", "20", "--batch-size", "20")
-    done = run_command("fairseq-interactive", *words, input=text)
-    found = re.findall(r"^H-(\d+)\t(\S+)\t(.*)$", done.stdout, re.M)
-    assert len(found) == 20 and len({sentence for _, _, sentence in found}) > 5
+def translate(*words):
+    """Hypotheses and their scores of a test set, by fairseq-generate in a process of its own."""
+    done = run_command("fairseq-generate", *words, "-s", "zh", "-t", "en", "--beam", "5", "--max-len-b", "12")
+    found = sorted(re.findall(r"^H-(\d+)\t(\S+)\t(.*)$", done.stdout, re.M))
+    assert len(found) == 40 and len({sentence for *_, sentence in found}) > 5
     return found
 
 
 @pytest.mark.slow
-def test_exported_and_dense_models_translate_as_the_checkpoint(trained, toy):
-    """Each as the checkpoint of its precision: rounding to half may turn a near tie of hypotheses."""
-    full = translate(toy, toy / "data-bin", trained / "checkpoint_best.pt", *PLUGIN)
-    half = translate(toy, toy / "data-bin", trained / "half.pt", *PLUGIN)
-    # The exported folder has its own dictionaries.
-    assert translate(toy, trained / "small", trained / "small/model.safetensors", *PLUGIN) == half
+def test_fairseqs_commands_take_what_is_written(toy, trained, tmp_path):
+    """Each translates as the checkpoint of its precision: rounding to half may turn a near tie of hypotheses."""
+    data, checkpoint, small = toy / "data-bin", trained("see"), tmp_path / "small/model.safetensors"
+    state = torch.load(checkpoint, weights_only=True)
+    state["model"] = {name: x.half() if x.is_floating_point() else x for name, x in state["model"].items()}
+    torch.save(state, tmp_path / "half.pt")
+    words = ("--output", small.parent, "--bits", "16", "--to-dense", tmp_path / "dense.pt")
+    printed = run_command("fairseq-see", "export", checkpoint, *words).stdout
+
+    full, half = (translate(data, *PLUGIN, "--path", path) for path in (checkpoint, tmp_path / "half.pt"))
+    factored = ("--model-overrides", "{'see_inference':'factored'}")
+    assert [sentence for *_, sentence in translate(data, *PLUGIN, "--path", small, *factored)] == [x for *_, x in half]
     # Without the plugin. Its products are added up in another order.
-    dense = translate(toy, toy / "data-bin", trained / "dense.pt")
+    dense = translate(data, "--path", tmp_path / "dense.pt")
     assert [sentence for *_, sentence in dense] == [sentence for *_, sentence in full]
     for (_, score, _), (_, expected, _) in zip(dense, full, strict=True):
         assert float(score) == pytest.approx(float(expected), abs=1e-4)
     # Its loss has the name that stock fairseq knows it by.
-    words = ("--path", trained / "dense.pt", "--task", "translation", "--max-tokens", "400")
-    run_command("fairseq-validate", toy / "data-bin", *words)
-
-
-@pytest.mark.slow
-def test_fairseqs_commands_take_an_export(trained, toy, tmp_path):
-    model = ("--path", trained / "small/model.safetensors", *PLUGIN)
-    done = run_command(
-        "fairseq-generate", toy / "data-bin", *model, "--model-overrides", "{'see_inference':'factored'}"
-    )
-    assert len(re.findall("^H-", done.stdout, re.M)) == 40
-    run_command("fairseq-validate", toy / "data-bin", *model, "--task", "translation", "--max-tokens", "400")
-    run_command(
-        *("fairseq-train", toy / "data-bin", *OPTIONS, "--see-ratio", "3", "--max-epoch", "1", "--lr", "1e-9"),
-        *("--finetune-from-model", trained / "small/model.safetensors", "--save-dir", tmp_path),
-    )
-    state = torch.load(tmp_path / "checkpoint_last.pt", weights_only=True)
+    validation = ("--task", "translation", "--max-tokens", "400")
+    run_command("fairseq-validate", data, "--path", tmp_path / "dense.pt", *validation)
+    run_command("fairseq-validate", data, "--path", small, *PLUGIN, *validation)
+    tuned = train(data, tmp_path / "tuned", "--finetune-from-model", small, "--see-ratio", "3", "--lr", "1e-9")
     name = "decoder.embed_tokens.morphemes.vectors"
-    exported = load_file(trained / "small/model.safetensors")[name]
-    torch.testing.assert_close(state["model"][name], exported.float(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(tuned["model"][name], load_file(small)[name].float(), atol=1e-6, rtol=0)
 
-
-def test_what_is_printed_is_what_lies_on_disk(trained):
-    printed = (trained / "printed").read_text()
-    rows = dict(re.findall(r"│ ([a-z, ]+?) +│ +([\d,]+) │", printed))
-    sizes = {name: int(number.replace(",", "")) for name, number in rows.items()}
-    assert sizes.pop("in all") == sum(sizes.values())
-    assert sum(sizes.values()) == sum(path.stat().st_size for path in (trained / "small").iterdir())
-    for side, embedding in load_embeddings(trained / "checkpoint_best.pt").items():
+    # What is printed lies on the disk.
+    sizes = {name: int(size.replace(",", "")) for name, size in re.findall(r"│ ([a-z, ]+?) +│ +([\d,]+) │", printed)}
+    assert sizes.pop("in all") == sum(sizes.values()) == sum(path.stat().st_size for path in small.parent.iterdir())
+    for side, embedding in load_embeddings(checkpoint).items():
         assert sizes[f"{side} embedding"] == embedding.footprint().bytes + CHECKSUM
     # Words of the toy task are whole: there are no subwords.
-    names = sorted(path.name for path in (trained / "small").iterdir())
+    names = sorted(path.name for path in small.parent.iterdir())
     assert names == ["config.json", "dict.en.txt", "dict.zh.txt", "model.safetensors"]
-    weights = load_file(trained / "small/model.safetensors")
-    assert {tensor.dtype for tensor in weights.values()} == {torch.float16, torch.uint8, torch.int64}
+    assert {tensor.dtype for tensor in load_file(small).values()} == {torch.float16, torch.uint8, torch.int64}
 
 
 def save_untrained(path, data, *words):

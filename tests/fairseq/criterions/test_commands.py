@@ -25,7 +25,7 @@ def test_a_run_of_the_yaml_learns_and_translates(toy, trained, tmp_path):
         *(f"criterion.teacher={trained('stock')}", "common.log_interval=5"),
         *(f"model.{name.strip('-').replace('-', '_')}={value}" for name, value in SHAPE.items()),
         *("model.see_ratio=3", "dataset.max_tokens=400", "optimization.max_epoch=8", "criterion.start_updates=20"),
-        "lr_scheduler.warmup_updates=5",
+        *("lr_scheduler.warmup_updates=5", "model.see_args={frequent_share: 0, init: normal}"),
     ]
     begin("distil_zh_en", toy / "data-bin", tmp_path, overrides)
     done = run_command("fairseq-hydra-train", "--config-dir", tmp_path, "--config-name", "training")
@@ -39,28 +39,30 @@ def test_a_run_of_the_yaml_learns_and_translates(toy, trained, tmp_path):
     assert len(perplexity) == 8 and perplexity[-1] < perplexity[0] / 2
     best = tmp_path / "checkpoints/checkpoint_best.pt"
     state = torch.load(best, weights_only=True)
+    config = json.loads(state["cfg"]["model"]["see_resolved"])["decoder"]["config"]
+    assert config["init"] == "normal" and not config["frequent_share"]
     assert state["criterion"] is None and not [name for name in state["model"] if "teacher" in name]
     assert state["extra_state"]["best"] == pytest.approx(min(read_logged(log, "valid", "loss")), abs=1e-3)
     generate(toy / "data-bin", best)
 
 
 @pytest.mark.parametrize(
-    ("length", "stop", "after_stop"),
+    ("length", "stages"),
     [
-        (("--start-updates", "9"), "1", ["start 7", "formal 9"]),
-        (("--start-updates", "9"), "2", ["formal 14"]),
-        (("--start-epochs", "1"), "1", ["formal 7"]),
+        # After a stop at the end of each epoch.
+        (("--start-updates", "9"), [[("start ", "7"), ("formal ", "9")], [("formal ", "14")]]),
+        (("--start-epochs", "1"), [[("formal ", "7")]]),
     ],
 )
-def test_resuming_before_and_after_the_border_is_exact(toy, trained, tmp_path, caplog, length, stop, after_stop):
+def test_resuming_before_and_after_the_border_is_exact(toy, trained, tmp_path, caplog, length, stages):
     caplog.set_level(logging.INFO, logger="fairseq_see")
     words = ("--criterion", "see_distillation", "--teacher", trained("stock"), *length, "--max-epoch", "3")
     words += ("--see-method", "low_rank", "--see-ratio", "2")
     straight = train(toy / "data-bin", tmp_path / "straight", *words)
-    train(toy / "data-bin", tmp_path / "stopped", *words, "--max-epoch", stop)
-    caplog.clear()
-    resumed = train(toy / "data-bin", tmp_path / "stopped", *words)
-    assert re.findall(r"(\w+ )stage from update (\d+)", caplog.text) == [
-        tuple(re.split("(?<= )", text)) for text in after_stop
-    ]
-    assert all(value.equal(resumed["model"][name]) for name, value in straight["model"].items())
+    for stop, expected in enumerate(stages, 1):
+        folder = tmp_path / f"stopped{stop}"
+        train(toy / "data-bin", folder, *words, "--max-epoch", stop)
+        caplog.clear()
+        resumed = train(toy / "data-bin", folder, *words)
+        assert re.findall(r"(\w+ )stage from update (\d+)", caplog.text) == expected
+        assert all(value.equal(resumed["model"][name]) for name, value in straight["model"].items())
