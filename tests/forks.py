@@ -55,7 +55,12 @@ sys.exit(status)
 
 @cache
 def make_environment() -> Path:
-    """The folder, whose ``bin`` has the launchers; the process ends with this one."""
+    """The folder, whose ``bin`` has the launchers; the process ends with this one.
+
+    On systems other than Linux, the environment itself.
+    """
+    if not hasattr(os, "pidfd_open"):
+        return REAL.parent
     folder = Path(tempfile.mkdtemp(prefix="forks"))
     atexit.register(shutil.rmtree, folder)
     address, launcher = str(folder / "socket"), folder / "launcher"
