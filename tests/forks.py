@@ -36,14 +36,17 @@ import json, os, signal, socket, sys
 name, *words = os.path.basename(sys.argv[0]), *sys.argv[1:]
 if name.startswith("python") and words and words[0].startswith("-") and words[0] not in ("-", "-c", "-m", "-u"):
     os.execv({real!r} + "/" + name, sys.argv)
+passed_on = {{signal.SIGHUP, signal.SIGINT, signal.SIGTERM}}
+signal.pthread_sigmask(signal.SIG_BLOCK, passed_on)
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
 socket.send_fds(server, [b"."], [0, 1, 2])
 server.sendall(json.dumps([name, words, os.getcwd(), dict(os.environ)]).encode() + b"\\n")
 answers = server.makefile()
 process = int(answers.readline())
-for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+for number in passed_on:
     signal.signal(number, lambda number, frame: os.kill(process, number))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, passed_on)
 kind, status = map(int, answers.readline().split())
 if kind != os.CLD_EXITED:
     if status != signal.SIGKILL:
@@ -83,6 +86,12 @@ def make_environment() -> Path:
     return folder
 
 
+def answer(launcher: socket.socket, *numbers: int) -> None:
+    # It may have been killed.
+    with suppress(BrokenPipeError):
+        launcher.sendall(" ".join(map(str, numbers)).encode() + b"\n")
+
+
 def serve(listener: socket.socket) -> list | None:
     """Fork for each launcher. Returns, in the fork, what it asked for, and None when nobody can ask any more."""
     running: dict[int, tuple[int, socket.socket]] = {}
@@ -94,8 +103,7 @@ def serve(listener: socket.socket) -> list | None:
         for handle, (process, launcher) in list(running.items()):
             if handle in ready:
                 end = os.waitid(os.P_PIDFD, handle, os.WEXITED)
-                with suppress(BrokenPipeError):
-                    launcher.sendall(f"{end.si_code} {end.si_status}\n".encode())
+                answer(launcher, end.si_code, end.si_status)
                 launcher.close()
                 os.close(handle)
                 del running[handle]
@@ -106,18 +114,19 @@ def serve(listener: socket.socket) -> list | None:
         if listener in ready:
             launcher, _ = listener.accept()
             _, files, _, _ = socket.recv_fds(launcher, 1, 3)
-            request = json.loads(launcher.makefile("rb").readline())
-            process = os.fork()
-            if not process:
+            request = launcher.makefile("rb").readline()
+            whole = request.endswith(b"\n")
+            if whole and not (process := os.fork()):
                 os.setpgid(0, 0)
                 for number, file in enumerate(files):
                     os.dup2(file, number)
+                    os.close(file)
+                return json.loads(request)
             for file in files:
                 os.close(file)
-            if not process:
-                return request
-            launcher.sendall(f"{process}\n".encode())
-            running[os.pidfd_open(process)] = process, launcher
+            if whole:
+                answer(launcher, process)
+                running[os.pidfd_open(process)] = process, launcher
 
 
 def run(name: str, words: list[str], folder: str, environment: dict[str, str]) -> None:

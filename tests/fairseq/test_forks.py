@@ -26,13 +26,14 @@ def test_a_fork_is_the_command(words):
         subprocess.run([folder / words[0], *words[1:]], env=make_environ(), input="x\n", capture_output=True, text=True)
         for folder in folders
     )
-    assert real.stdout and (forked.stdout, forked.returncode) == (real.stdout, real.returncode)
+    # It has what fairseq prints when it is imported, at first.
+    assert forked.stdout and real.stdout.endswith(forked.stdout) and forked.returncode == real.returncode
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_signals_reach_the_command_and_what_it_started(number):
-    code = "import os, subprocess; print(os.getpid(), flush=True); subprocess.run(['sleep', '60'])"
+    code = "import os, subprocess as s; p = s.Popen(['sleep', '60']); print(os.getpid(), flush=True); p.wait()"
     command = [make_environment() / "bin/python", "-c", code]
     with subprocess.Popen(command, env=make_environ(), stdout=subprocess.PIPE, text=True) as launcher:
         group = int(launcher.stdout.readline())
