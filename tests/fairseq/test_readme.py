@@ -48,12 +48,16 @@ def checkout(tmp_path_factory):
             lines = (ROOT / f"data/{name}.{side}").read_text(encoding="utf-8").splitlines(keepends=True)
             (folder / f"data/{name}.{side}").write_text("".join(lines[:number]), encoding="utf-8")
     (folder / "scripts/setup.sh").write_text("#!/bin/sh\n")
-    config = folder / "configs/demo_zh_en.yaml"
-    # What has learned nothing ends no sentence: at the length of the longest one it has to.
-    text = config.read_text().replace("max_update: 2000", "max_update: 4")
-    config.write_text(f"{text}task:\n  max_target_positions: 50\n")
-    settings = folder / "experiments/settings.py"
-    settings.write_text(settings.read_text().replace('"demo_zh_en", 216, 4000', '"demo_zh_en", 216, 200'))
+    for name, real, replacement in (
+        ("experiments/settings.py", '"demo_zh_en", 216, 4000', '"demo_zh_en", 216, 200'),
+        ("configs/demo_zh_en.yaml", "max_update: 2000", "max_update: 4"),
+        ("scripts/quickstart.sh", "--updates 300", "--updates 4"),
+        # What has learned nothing ends no sentence.
+        ("scripts/score.sh", "--beam 5", "--beam 5 --max-len-b 20"),
+    ):
+        text = (folder / name).read_text()
+        assert real in text
+        (folder / name).write_text(text.replace(real, replacement))
     return folder
 
 
