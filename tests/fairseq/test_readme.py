@@ -16,7 +16,7 @@ SMALL = {
     "--ratio 10": "--ratio 2 --updates 4",
     "--ratio 20 --updates 1200": "--ratio 2 --updates 4",
     "ratios=10": "ratios=2",
-    'ratios="10 20"': 'ratios="2 3"',
+    'ratios="10 20"': 'ratios="2 10"',
     "optimization.max_update=100": "optimization.max_update=4",
     "see_ratio=10": "see_ratio=2",
     "see_ratio=5": "see_ratio=2",
