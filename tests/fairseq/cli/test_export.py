@@ -290,8 +290,8 @@ def run_killed(step, folder, words):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("option", "stride"), [("--output", 1), ("--to-ctranslate2", 3)])
-def test_killed_at_any_step_an_export_leaves_the_old_or_the_new_folder(good, tmp_path, option, stride):
+@pytest.mark.parametrize("option", ["--output", "--to-ctranslate2"])
+def test_killed_at_any_step_an_export_leaves_the_old_or_the_new_folder(good, tmp_path, option):
     """Old and new differ in weights and configuration."""
     state = torch.load(good, weights_only=True)
     state["model"] = {name: 2 * x if x.is_floating_point() else x for name, x in state["model"].items()}
@@ -308,7 +308,7 @@ def test_killed_at_any_step_an_export_leaves_the_old_or_the_new_folder(good, tmp
     old, new = read_files("old"), read_files("new")
     assert old != new
     found = []
-    for step in range(1, 100, stride):
+    for step in range(1, 100):
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
         shutil.copytree(tmp_path / "old", tmp_path / "out")
         status = export(tmp_path / "OTHER", "out", step)
@@ -317,7 +317,7 @@ def test_killed_at_any_step_an_export_leaves_the_old_or_the_new_folder(good, tmp
         assert found[-1] in (old, new)
         if not status:
             break
-    assert status == 0 and found[-1] == new and found.count(old) > 3 and found.count(new) > 1 / stride
+    assert status == 0 and found[-1] == new and found.count(old) > 3 and found.count(new) > 1
 
 
 def test_a_reader_that_has_gone_is_not_success(good, tmp_path):
@@ -374,39 +374,37 @@ def test_damaged_exports(good, tmp_path, capsys):
     config.write_text(text.replace('"version": 2', '"version": 1'))
     assert load(tmp_path / "small")
     config.write_text(text)
-    changed = bytearray(content)
-    changed[
-        content.index(load_file(weights)["encoder.embed_tokens.index_version_1.packed_index"].numpy().tobytes())
-    ] ^= 1
+    tensors = load_file(weights)
+    index = content.index(tensors["encoder.embed_tokens.index_version_1.packed_index"].numpy().tobytes())
     for damaged, message in (
         (content[:-100], "model.safetensors is damaged"),
         (b"no tensors", "model.safetensors is damaged"),
-        (changed, "damaged unit index"),
-        (save(load_file(weights), {"shared": "["}), "model.safetensors is damaged"),
-        (save(load_file(weights), {"shared": "[1]"}), "model.safetensors is damaged"),
+        (content[:index] + bytes([content[index] ^ 1]) + content[index + 1 :], "damaged unit index"),
+        (save(tensors, {"shared": "["}), "model.safetensors is damaged"),
+        (save(tensors, {"shared": "[1]"}), "model.safetensors is damaged"),
     ):
         weights.write_bytes(damaged)
         with pytest.raises(SeeError, match=message):
             load(tmp_path / "small")
     weights.write_bytes(content)
-    newer = json.dumps(json.loads(text) | {"version": 3})
-    undescribed = json.dumps({name: value for name, value in json.loads(text).items() if name != "embeddings"})
-    for damaged in (undescribed, text.replace('"order": 3', '"order": 0')):
-        assert damaged != text
-        config.write_text(damaged)
-        with pytest.raises(SeeError, match="does not describe the encoder's embedding"):
-            load(tmp_path / "small")
+    made = json.loads(text)
+    undescribed = {name: value for name, value in made.items() if name != "embeddings"}
+    of_one_embedding = "does not describe the encoder's embedding"
     for damaged, message in (
+        (json.dumps(undescribed), of_one_embedding),
+        (text.replace('"order": 3', '"order": 0'), of_one_embedding),
         (text[:-9], "config.json is damaged"),
-        (newer, "is of version 3"),
+        (json.dumps(made | {"version": 3}), "is of version 3"),
         ("[]", "not of an exp"),
-        (json.dumps(json.loads(text) | {"more": {"argparse.Namespace": 3}}), "config.json is damaged"),
+        (json.dumps(made | {"more": {"argparse.Namespace": 3}}), "config.json is damaged"),
     ):
+        assert damaged != text
         config.write_text(damaged)
         with pytest.raises(SeeError, match=message):
             load(tmp_path / "small")
-        with pytest.raises(SystemExit, match=f"^error: .*{message}"):
-            load_model(weights, tmp_path)
+        if message != of_one_embedding:
+            with pytest.raises(SystemExit, match=f"^error: .*{message}"):
+                load_model(weights, tmp_path)
     config.write_text(text)
     with pytest.raises(SeeError, match="no embedding of a side 'middle'"):
         load(tmp_path / "small", "middle")
