@@ -71,7 +71,7 @@ def make_environment() -> Path:
     launcher.write_text(text, encoding="utf-8")
     launcher.chmod(0o755)
     (folder / "bin").mkdir()
-    for file in REAL.iterdir():
+    for file in filter(Path.is_file, REAL.iterdir()):
         python = file.name.startswith("python") or b"python" in file.open("rb").readline()
         (folder / "bin" / file.name).symlink_to(launcher if python else file)
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
