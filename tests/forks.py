@@ -98,8 +98,6 @@ def serve(listener: socket.socket) -> list | None:
     while True:
         launchers = [launcher for _, launcher in running.values()]
         ready, _, _ = select.select([0, listener, *running, *launchers], [], [])
-        if 0 in ready:
-            return None
         for handle, (process, launcher) in list(running.items()):
             if handle in ready:
                 end = os.waitid(os.P_PIDFD, handle, os.WEXITED)
@@ -107,10 +105,12 @@ def serve(listener: socket.socket) -> list | None:
                 launcher.close()
                 os.close(handle)
                 del running[handle]
-            elif launcher in ready:
-                # It was killed, and so is the command with what it has started, which is in no group of the killer's.
+            elif launcher in ready or 0 in ready:
+                # It or pytest was killed; the command and what that has started are in no group of the killer's.
                 with suppress(ProcessLookupError):
                     os.killpg(process, signal.SIGKILL)
+        if 0 in ready:
+            return None
         if listener in ready:
             launcher, _ = listener.accept()
             _, files, _, _ = socket.recv_fds(launcher, 1, 3)
