@@ -8,35 +8,65 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.helpers import ROOT, write_beginning
+from tests.forks import make_environment
+from tests.helpers import ROOT, make_environ, script, write_beginning
 
 # A table takes minutes on a machine that is busy.
 pytestmark = pytest.mark.timeout(3000)
 TABLE = (
-    *("scale=tiny", "size=200", "methods=see word2ket", "ratios=5 100", "updates=12"),
+    *("scale=tiny", "size=200", "methods=see", "ratios=5 100", "updates=12"),
     "overrides=lr_scheduler.warmup_updates=4 checkpoint.save_interval_updates=3 checkpoint.keep_interval_updates=1",
 )
+SLURM = {
+    "sbatch": """\
+echo "$*" >>"$STUB/calls"
+for word in "$@"; do [[ $word != --wrap=* ]] || command=${word#--wrap=}; done
+[[ -n ${command:-} ]] || while (($#)); do if [[ $1 == --wrap ]]; then command=$2; fi; shift; done
+id=$(ls "$STUB" | wc -l)
+(SLURM_JOB_ID=$id bash -c "$command" >"$STUB/log" 2>&1 && echo COMPLETED || echo FAILED) >"$STUB/$id.state" &
+echo "$id"
+""",
+    "srun": 'while [[ $1 == -* ]]; do shift; done\nexec "$@"\n',
+    "sacct": 'cd "$STUB"; for file in *.state; do [[ ! -s $file ]] || echo "${file%.state}|$(cat "$file")"; done\n',
+    "sacctmgr": "echo lab\n",
+    **dict.fromkeys(("sinfo", "squeue", "scancel", "scontrol", "sshare"), "exit 0\n"),
+}
 
 
-def command(folder: Path, target: str, *config: str, options=("--cores", "2")) -> list[str]:
-    words = [sys.executable, "-m", "snakemake", "-s", ROOT / "experiments/Snakefile", "-d", folder, target, *options]
-    return [*map(str, words), "--config", *config]
+@pytest.fixture(scope="module", autouse=True)
+def slurm(tmp_path_factory) -> Iterator[Path]:
+    """A Slurm that runs jobs at once. If there is one that does not answer, snakemake waits for it at every start."""
+    folder = tmp_path_factory.mktemp("slurm")
+    (folder / "bin").mkdir()
+    for name, body in SLURM.items():
+        (folder / "bin" / name).write_text(f"#!/usr/bin/env bash\n{body}")
+        (folder / "bin" / name).chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+        patch.setenv("STUB", str(folder))
+        yield folder
 
 
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", **more}
+def make_words(folder: Path, target: str, *config: str, options=("--cores", "1")) -> list[str]:
+    """What follows ``snakemake``."""
+    words = ["-s", ROOT / "experiments/Snakefile", "-d", folder, target, *options, "--config", *config]
+    return list(map(str, words))
 
 
-def snakemake(folder: Path, target: str, *config: str, options=("--cores", "2"), **more: str):
-    folder.mkdir(exist_ok=True)
-    done = subprocess.run(
-        command(folder, target, *config, options=options), env=environment(**more), capture_output=True, text=True
-    )
+def environment() -> dict[str, str]:
+    # Snakefile and scripts see to it that modules of the current folder are not executed.
+    return make_environ(FAIRSEQ_SEE_VENV=str(make_environment()), PYTHONSAFEPATH="")
+
+
+def snakemake(*words, **options) -> subprocess.CompletedProcess:
+    command = [make_environment() / "bin/snakemake", *make_words(*words, **options)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
     done.stdout += done.stderr
     return done
 
@@ -73,8 +103,8 @@ def results(folder: Path) -> dict[str, tuple]:
 @pytest.mark.slow
 def test_a_table_has_a_record_of_every_cell(table):
     found = results(table)
-    assert list(found) == ["see-100x-seed1", "see-5x-seed1", "word2ket-100x-seed1", "word2ket-5x-seed1"]
-    assert found["word2ket-100x-seed1"][0] == "infeasible"
+    assert list(found) == ["see-100x-seed1", "see-5x-seed1"]
+    assert found["see-100x-seed1"][0] == "infeasible"
     assert found["see-5x-seed1"][0] == "scored" and found["see-5x-seed1"][4][-1][0] == 12
     assert 0 <= found["see-5x-seed1"][3]["test"]["bleu"] <= 100
     record = json.loads((table / "out/cells/see-5x-seed1/run.json").read_text())
@@ -85,32 +115,34 @@ def test_a_table_has_a_record_of_every_cell(table):
 @pytest.mark.slow
 def test_only_what_has_changed_is_made_again(table, text):
     words = (table, "table2", f"corpus={text}", "out=out", *TABLE)
-    options = ("--cores", "2", "--dry-run")
-    assert "Nothing to be done" in snakemake(*words, options=options).stdout
+    options = ("--cores", "1", "--dry-run")
+    # Files that are newer and the same, and an older one with other weights.
     touched = [text / "train.zh", table / "out/prepared/data-bin/dict.zh.see"]
+    best = table / "out/cells/see-5x-seed1/checkpoints/checkpoint_best.pt"
     times = [path.stat().st_mtime for path in touched]
     for path in touched:
         os.utime(path)
-    assert "Nothing to be done" in snakemake(*words, options=options).stdout
-    for path, when in zip(touched, times, strict=True):
-        os.utime(path, (when, when))
-    # An older file with the weights of another model.
-    cells = table / "out/cells"
-    best, kept = cells / "see-5x-seed1/checkpoints/checkpoint_best.pt", table / "kept.pt"
-    shutil.move(best, kept)
-    shutil.copy(cells / "word2ket-5x-seed1/checkpoints/checkpoint_best.pt", best)
+    shutil.move(best, table / "kept.pt")
+    state = torch.load(table / "kept.pt", weights_only=True)
+    next(iter(state["model"].values())).add_(1)
+    torch.save(state, best)
     os.utime(best, (1, 1))
     planned = snakemake(*words, options=options).stdout
-    shutil.move(kept, best)
-    assert "score.sh out/cells/see-5x-seed1" in planned and "train.sh" not in planned
-    assert "score.sh out/cells/word2ket-5x-seed1" not in planned
+    shutil.move(table / "kept.pt", best)
+    for path, when in zip(touched, times, strict=True):
+        os.utime(path, (when, when))
+    assert planned.count("score.sh out/cells/see-5x-seed1") == 1 and planned.count("scripts/") == 1
     more = snakemake(*words[:-1], words[-1].replace("warmup_updates=4", "warmup_updates=5"), options=options).stdout
     assert "train.sh" in more and "fairseq-preprocess" not in more
 
 
 @pytest.mark.slow
 def test_a_table_that_is_killed_while_it_trains_has_the_same_results(table, text, tmp_path):
-    words = command(tmp_path, "table2", f"corpus={text}", "out=out", f"prepared={table / 'out/prepared'}", *TABLE)
+    # In the current folder of all commands.
+    for name in ("json", "torch", "numpy", "fairseq"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not ours')\n")
+    config = (f"corpus={text}", "out=out", f"prepared={table / 'out/prepared'}", *TABLE)
+    words = [sys.executable, "-m", "snakemake", *make_words(tmp_path, "table2", *config, options=("--cores", "2"))]
     moments = random.Random(1)
 
     def measure_logs() -> int:
@@ -135,15 +167,12 @@ def test_a_table_that_is_killed_while_it_trains_has_the_same_results(table, text
 
 @pytest.mark.slow
 def test_scripts_train_and_score_the_other_direction_wherever_they_are_called(table, tmp_path):
-    data = table / "out/prepared"
-    for name in ("json", "torch", "numpy", "fairseq"):
-        (tmp_path / f"{name}.py").write_text("raise SystemExit('not ours')\n")
-    run = tmp_path / "run"
-    env = {**environment(), "FAIRSEQ_SEE_VENV": sys.prefix}
+    data, run = table / "out/prepared", tmp_path / "run"
+    (tmp_path / "fairseq.py").write_text("raise SystemExit('not ours')\n")
     direction = ("task.source_lang=en", "task.target_lang=zh", "model.see_method=dense", "optimization.max_update=2")
-    for words in (("train.sh", "demo_zh_en", data / "data-bin", run, *direction), ("score.sh", run, data)):
-        script = [str(ROOT / "scripts" / words[0]), *map(str, words[1:])]
-        done = subprocess.run(script, cwd=tmp_path, env=env, capture_output=True, text=True)
+    train = ("train.sh", "demo_zh_en", data / "data-bin", run, *direction)
+    for words in (train, ("score.sh", run, data)):
+        done = script(*words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr[-2000:]
     record = json.loads((run / "run.json").read_text())
     assert "tok:zh" in record["metrics"]["test"]["bleu_signature"] and record["data"]["target_lang"] == "zh"
@@ -152,19 +181,15 @@ def test_scripts_train_and_score_the_other_direction_wherever_they_are_called(ta
     before = (run / "checkpoints/checkpoint_last.pt").read_bytes()
     for name in ("train.json", "run.json"):
         (run / name).unlink()
-    again = subprocess.run([ROOT / "scripts/train.sh", "demo_zh_en", data / "data-bin", run, *direction], env=env)
-    assert again.returncode == 0 and json.loads((run / "train.json").read_text())["updates"] == 2
+    assert script(*train).returncode == 0 and json.loads((run / "train.json").read_text())["updates"] == 2
     assert (run / "checkpoints/checkpoint_last.pt").read_bytes() == before
 
 
 @pytest.mark.slow
 def test_sentencepiece_and_a_further_test_set_of_its_subwords(text, tmp_path):
-    env = {**environment(), "FAIRSEQ_SEE_VENV": sys.prefix}
     own = ("subwords=sentencepiece", "size=1000", "joined=true")
     for words in ((text, "one", *own), (text, "two", "like=one", own[0], f"tests=more={text}/dev")):
-        done = subprocess.run(
-            [ROOT / "scripts/prepare.sh", *words], cwd=tmp_path, env=env, capture_output=True, text=True
-        )
+        done = script("prepare.sh", *words, cwd=tmp_path, SNAKEMAKE="--cores 1")
         assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     one, two = tmp_path / "one/data-bin", tmp_path / "two/data-bin"
     dictionary = (one / "dict.zh.txt").read_bytes()
@@ -172,43 +197,16 @@ def test_sentencepiece_and_a_further_test_set_of_its_subwords(text, tmp_path):
     assert (tmp_path / "two/tests.txt").read_text() == "test\tmore\n" and not [*two.glob("train*")]
 
 
-SLURM = {
-    "sbatch": """\
-echo "$*" >>"$STUB/calls"
-for word in "$@"; do [[ $word != --wrap=* ]] || command=${word#--wrap=}; done
-[[ -n ${command:-} ]] || while (($#)); do if [[ $1 == --wrap ]]; then command=$2; fi; shift; done
-id=$(ls "$STUB" | wc -l)
-(SLURM_JOB_ID=$id bash -c "$command" >"$STUB/log" 2>&1 && echo COMPLETED || echo FAILED) >"$STUB/$id.state" &
-echo "$id"
-""",
-    "srun": 'while [[ $1 == -* ]]; do shift; done\nexec "$@"\n',
-    "sacct": 'cd "$STUB"; for file in *.state; do [[ ! -s $file ]] || echo "${file%.state}|$(cat "$file")"; done\n',
-    "sacctmgr": "echo lab\n",
-    **dict.fromkeys(("sinfo", "squeue", "scancel", "scontrol", "sshare"), "exit 0\n"),
-}
-
-
 @pytest.mark.slow
-def test_the_slurm_profile_submits_a_job_for_each_rule(text, tmp_path):
-    stub = tmp_path / "bin"
-    stub.mkdir()
-    for name, body in SLURM.items():
-        (stub / name).write_text(f"#!/usr/bin/env bash\n{body}")
-        (stub / name).chmod(0o755)
-    more = (
-        "--default-resources",
-        "slurm_account=lab",
-        "slurm_partition=gpu",
-        "--workflow-profile",
-        ROOT / "configs/slurm",
+def test_the_slurm_profile_submits_a_job_for_each_rule(text, tmp_path, slurm):
+    options = (
+        *("--default-resources", "slurm_account=lab", "slurm_partition=gpu"),
+        *("--workflow-profile", ROOT / "configs/slurm", "--slurm-init-seconds-before-status-checks", "1"),
     )
-    env = {"STUB": str(tmp_path), "PATH": f"{stub}:{os.environ['PATH']}"}
-    done = snakemake(
-        tmp_path / "w", "out/prepared/tests.txt", f"corpus={text}", "out=out", "scale=tiny", options=more, **env
-    )
+    done = snakemake(tmp_path, "out/prepared/tests.txt", f"corpus={text}", "out=out", "scale=tiny", options=options)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert (tmp_path / "w/out/prepared/tests.txt").read_text() == "test\ttest\n"
-    calls = (tmp_path / "calls").read_text()
+    assert (tmp_path / "out/prepared/tests.txt").read_text() == "test\ttest\n"
+    calls = (slurm / "calls").read_text()
     assert "lab" in calls and "-p gpu" in calls.replace("--partition=", "-p ")
 
 
