@@ -9,16 +9,14 @@ from fairseq_see.errors import SeeError
 from tests.helpers import ROOT
 
 
-def test_table2_is_dense_once_and_every_method_at_every_ratio():
+def test_tables_2_and_5_are_dense_once_and_every_method_at_every_ratio():
     found = make_cells("table2", Choice(seeds=(1, 2)))
     assert len(found) == 2 * (1 + 4 * (len(METHODS) - 1))
     assert [cell.name for cell in found][:2] == ["dense-seed1", "low_rank-10x-seed1"]
     assert all(cell.seed == 1 for cell in found[: len(found) // 2])
     see = next(cell for cell in found if (cell.method, cell.ratio, cell.seed) == ("see", 80, 2))
     assert see.words == ["model.see_method=see", "model.see_ratio=80", "common.seed=2"]
-
-
-def test_table5_is_what_does_not_compress():
+    # What does not compress.
     assert [cell.method for cell in make_cells("table5", Choice())] == ["dense", "morph_lstm", "sememe_lstm"]
 
 

@@ -10,9 +10,7 @@ from experiments.lexicons.morphology import write_model
 from fairseq_see.cli.main import main
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
-
-STEMS = ["walk", "talk", "work", "play", "jump", "help", "call", "look", "kick", "wash"]
-WORDS = [stem + ending for stem in STEMS for ending in ("", "s", "ed", "ing", "er")]
+from tests.unit.units.test_morphology import STEMS, WORDS
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ def test_words_show_their_language_by_their_script(word: str, languages: str, co
     ("code", "text", "words", "joined"),
     [
         ("en", "It's  a \t test.", ["It", "'s", "a", "test", "."], "It's a test."),
+        ("en", "A & B isn't", ["A", "&", "B", "isn", "'t"], "A & B isn't"),
         ("de", "Das ist z.B. ein Haus.", ["Das", "ist", "z.B.", "ein", "Haus", "."], "Das ist z.B. ein Haus."),
         ("fr", "C'est l'eau.", ["C'", "est", "l'", "eau", "."], "C'est l'eau."),
         ("zh", "我喜欢苹果。", ["我", "喜欢", "苹果", "。"], "我喜欢苹果。"),

@@ -24,11 +24,9 @@ def test_pad_or_join(morphemes: list[str], order: int, expected: tuple[str, ...]
     assert pad_or_join(morphemes, order) == expected
 
 
-def test_special_names() -> None:
+def test_special_names_and_ranks() -> None:
     assert [name_special(s) for s in ("<s>", "<pad>", "<pad:1>", "<Cap>")] == ["<s>", "<pad>", "\\<pad:1>", "\\<Cap>"]
 
-
-def test_rank_units() -> None:
     assert rank_units([["b", "a"], ["c"], ["a", "a"]], [5, 7, 1]) == ["a", "c", "b"]
     assert rank_units([["b", "a"]], [0]) == ["a", "b"]
 
@@ -51,9 +49,6 @@ def test_changing_one_word_never_changes_another() -> None:
     assert distinct == [("a", "b"), ("a", "<same:2>"), ("a", "<same:1>")]
     assert changed == 1
     assert make_unique(words[:2], [0, 1], None) == (words[:2], 0)
-
-
-def test_running_out_of_units() -> None:
     with pytest.raises(SeeError, match="too few"):
         make_unique([("a", "b")] * 3, [0] * 3, ["<same:1>"][:0])
 

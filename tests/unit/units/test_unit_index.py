@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import ARRAYS
+from tests.unit.embeddings.conftest import make_index
 
 
 def ids(values: Any, *shape: int) -> np.ndarray:
@@ -44,37 +45,24 @@ def assert_same(left: UnitIndex, right: UnitIndex) -> None:
     assert left.fingerprint == right.fingerprint
 
 
-@st.composite
-def indexes(draw: st.DrawFn) -> UnitIndex:
-    order, rank = draw(st.integers(2, 5)), draw(st.integers(1, 4))
-    # Beside and beyond the borders of 8 and 16 bits.
-    sizes = st.one_of(st.integers(1, 5), st.sampled_from([250, 256, 257, 65_530, 65_536, 65_537]))
-    num_sememes, num_morphemes = order + draw(sizes), order + draw(sizes)
-    num_groups, num_words = draw(st.integers(0, 6)), draw(st.integers(0, 6))
-
-    def array(limit: int, *shape: int) -> np.ndarray:
-        size = int(np.prod(shape))
-        return ids(draw(st.lists(st.integers(0, limit - 1), min_size=size, max_size=size)), *shape)
-
-    most = rank - 1 if num_groups else 0
-    counts = draw(st.lists(st.integers(0, most), min_size=num_words, max_size=num_words))
-    padding = tuple(f"<pad:{k + 1}>" for k in range(order))
-    return UnitIndex(
-        order=order,
-        rank=rank,
-        sememes=padding + tuple(f"s{i}" for i in range(num_sememes - order)),
-        morphemes=padding + tuple(f"m{i}" for i in range(num_morphemes - order)),
-        groups=array(num_sememes, num_groups, order),
-        sense_offsets=ids(np.cumsum([0, *counts])),
-        sense_groups=array(max(num_groups, 1), sum(counts)),
-        word_morphemes=array(num_morphemes, num_words, order),
-        dictionary="d",
-    )
+# Beside and beyond the borders of 8 and 16 bits.
+NUMBERS = st.integers(1, 5) | st.sampled_from([250, 256, 257, 65_530, 65_536, 65_537])
 
 
 @settings(max_examples=20, deadline=None)
-@given(indexes())
-def test_unpacked_is_the_inverse_of_packed(index: UnitIndex) -> None:
+@given(st.integers(2, 5), st.integers(1, 4), NUMBERS, NUMBERS, st.integers(0, 6), st.integers(0, 6), st.integers(0, 9))
+def test_unpacked_is_the_inverse_of_packed(order, rank, sememes, morphemes, groups, words, seed) -> None:
+    rng, sememes, morphemes = np.random.default_rng(seed), order + sememes, order + morphemes
+    senses = rng.integers(0, rank if groups else 1, words)
+    index = make_index(
+        sememes,
+        morphemes,
+        rank=rank,
+        groups=rng.integers(0, sememes, (groups, order), np.int32),
+        sense_offsets=ids(np.cumsum([0, *senses])),
+        sense_groups=rng.integers(0, max(groups, 1), senses.sum(), np.int32),
+        word_morphemes=rng.integers(0, morphemes, (words, order), np.int32),
+    )
     unpacked = UnitIndex.unpack(index.pack())
     names = {name: getattr(index, name) for name in ("sememes", "morphemes", "dictionary")}
     assert_same(index, replace(unpacked, **names))
