@@ -21,15 +21,8 @@ def run_benchmark(command: list[str | Path], statuses: tuple[int, ...] = (0,)) -
 
 def measure(name: str, result: Path, *options: str, statuses: tuple[int, ...] = (0,)) -> tuple[str, dict[str, Any]]:
     """What a benchmark prints, and what it writes."""
-    command = [
-        make_environment() / "bin/python",
-        ROOT / "benchmarks" / name,
-        *options,
-        "--rounds",
-        "1",
-        "--json",
-        result,
-    ]
+    python, last = make_environment() / "bin/python", ("--rounds", "1", "--json", result)
+    command = [python, ROOT / "benchmarks" / name, *options, *last]
     return run_benchmark(command, statuses).stdout, json.loads(result.read_text())["results"]
 
 

@@ -75,14 +75,9 @@ def test_a_distillation_needs_its_teacher_and_the_fit():
 def test_every_method_is_tuned_with_the_same_budget():
     choice = Choice(methods=("dense", "see"), rates=(0.001, 0.002), warmups=(10, 20), updates=80)
     found = make_cells("tune", choice)
-    points = {
-        method: [
-            (c.overrides["optimization.lr"], c.overrides["lr_scheduler.warmup_updates"])
-            for c in found
-            if c.method == method
-        ]
-        for method in ("dense", "see")
-    }
+    points: dict[str, list] = {"dense": [], "see": []}
+    for cell in found:
+        points[cell.method].append([cell.overrides[key] for key in ("optimization.lr", "lr_scheduler.warmup_updates")])
     assert len(found) == 8 and points["dense"] == points["see"]
     assert {cell.overrides["optimization.max_update"] for cell in found} == {"80"}
 

@@ -1,6 +1,5 @@
 import json
 import marshal
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from experiments.__main__ import main as laboratory
 from experiments.corpus import tokenize
 from experiments.corpus.clean import DUPLICATE, EMPTY, LONG_WORD, RATIO, TOO_LONG, Limits, clean, find_fault
 from fairseq_see.errors import SeeError
-from tests.helpers import ROOT
+from tests.helpers import run_command
 
 
 def write(folder: Path, zh: str | bytes, en: str | bytes) -> tuple[Path, Path]:
@@ -94,17 +93,11 @@ def test_nothing_is_written_over_what_is_read(tmp_path):
     assert (source.read_text(encoding="utf-8"), target.read_text(encoding="utf-8")) == texts
 
 
-def test_words_are_not_those_of_a_cache_that_others_can_write(tmp_path):
+def test_words_are_not_those_of_a_cache_that_others_can_write(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     (tmp_path / "jieba.cache").write_bytes(marshal.dumps(({"帮": 0, "帮他": 10**9}, 10**9)))
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.corpus.tokenize", "split", "--lang", "zh"],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-        input="你应该帮他。\n",
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    words = ("-m", "experiments.corpus.tokenize", "split", "--lang", "zh")
+    done = run_command("python", *words, input="你应该帮他。\n")
     assert (done.stdout, done.stderr) == ("你 应该 帮 他 。\n", "")
     assert [path.name for path in tmp_path.iterdir()] == ["jieba.cache"]
 

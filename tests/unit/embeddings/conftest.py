@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import name_padding
@@ -23,9 +24,9 @@ def random_index(
 
     def draw(rows: int, units: int) -> np.ndarray:
         # As in a real index, the first units are used most.
-        drawn = (order + rng.random((rows, order)) ** 2 * (units - order)).astype(np.int32)
+        drawn = order + rng.random((rows, order)) ** 2 * (units - order)
         padded = np.arange(order) >= rng.integers(1, order + 1, rows)[:, None]
-        return np.where(padded, np.arange(order, dtype=np.int32), drawn)
+        return np.where(padded, np.arange(order), drawn)
 
     senses = rng.integers(0, rank, words)
     senses[:4] = 0
@@ -34,14 +35,15 @@ def random_index(
         morphemes,
         rank=rank,
         groups=draw(groups, sememes),
-        sense_offsets=np.concatenate([[0], np.cumsum(senses)]).astype(np.int32),
-        sense_groups=rng.integers(0, groups, senses.sum()).astype(np.int32),
+        sense_offsets=np.cumsum([0, *senses]),
+        sense_groups=rng.integers(0, groups, senses.sum()),
         word_morphemes=draw(words, morphemes),
     )
 
 
-def make_index(sememes: int, morphemes: int, *, rank: int = 5, **arrays: np.ndarray) -> UnitIndex:
+def make_index(sememes: int, morphemes: int, *, rank: int = 5, **values: ArrayLike) -> UnitIndex:
     """An index of so many units, the padding among them, with names of no meaning."""
+    arrays = {name: np.asarray(value, np.int32) for name, value in values.items()}
     order = arrays["word_morphemes"].shape[1]
     names = [
         name_padding(order) + tuple(f"{kind}{i}" for i in range(number - order))
@@ -52,14 +54,8 @@ def make_index(sememes: int, morphemes: int, *, rank: int = 5, **arrays: np.ndar
 
 def paper_size_index(sememes: int = 2_200, morphemes: int = 12_000, words: int = 40_000) -> UnitIndex:
     """An index of the paper's size; planning reads nothing but the numbers of units."""
-    return make_index(
-        sememes,
-        morphemes,
-        groups=np.zeros((1, 3), np.int32),
-        sense_offsets=np.zeros(words + 1, np.int32),
-        sense_groups=np.zeros(0, np.int32),
-        word_morphemes=np.zeros((words, 3), np.int32),
-    )
+    groups, offsets, units = np.zeros((1, 3)), np.zeros(words + 1), np.zeros((words, 3))
+    return make_index(sememes, morphemes, groups=groups, sense_offsets=offsets, sense_groups=[], word_morphemes=units)
 
 
 @pytest.fixture(name="random_index")

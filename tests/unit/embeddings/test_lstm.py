@@ -66,11 +66,8 @@ def test_a_matrix_made_in_chunks_is_the_same_and_keeps_little(method, random_ind
 
 def index_of_morphemes(*words):
     """An index of words without senses; ids below 3 are padding."""
-    none = np.zeros(0, np.int32)
-    offsets, morphemes = np.zeros(len(words) + 1, np.int32), np.array(words, np.int32)
-    return make_index(
-        9, 9, groups=none.reshape(0, 3), sense_offsets=offsets, sense_groups=none, word_morphemes=morphemes
-    )
+    groups, offsets = np.zeros((0, 3)), np.zeros(len(words) + 1)
+    return make_index(9, 9, groups=groups, sense_offsets=offsets, sense_groups=[], word_morphemes=words)
 
 
 @pytest.mark.parametrize("method", METHODS)

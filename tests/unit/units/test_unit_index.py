@@ -58,10 +58,10 @@ def test_unpacked_is_the_inverse_of_packed(order, rank, sememes, morphemes, grou
         sememes,
         morphemes,
         rank=rank,
-        groups=rng.integers(0, sememes, (groups, order), np.int32),
-        sense_offsets=ids(np.cumsum([0, *senses])),
-        sense_groups=rng.integers(0, max(groups, 1), senses.sum(), np.int32),
-        word_morphemes=rng.integers(0, morphemes, (words, order), np.int32),
+        groups=rng.integers(0, sememes, (groups, order)),
+        sense_offsets=np.cumsum([0, *senses]),
+        sense_groups=rng.integers(0, max(groups, 1), senses.sum()),
+        word_morphemes=rng.integers(0, morphemes, (words, order)),
     )
     unpacked = UnitIndex.unpack(index.pack())
     names = {name: getattr(index, name) for name in ("sememes", "morphemes", "dictionary")}
