@@ -100,7 +100,9 @@ def test_the_word_stays_whole_and_other_sentences_stay_the_same(shipped, toy, tm
     # An export of it keeps the words whole, too.
     outputs = ("-o", str(tmp_path / "again"), "--to-ctranslate2", str(tmp_path / "ct2"))
     assert main(["export", str(tmp_path / "new"), *outputs]) == 0
-    for folder in ("again", "ct2"):
+    subwords = ("--subwords", str(tmp_path / "new"), "-o", str(tmp_path / "resplit"))
+    assert main(["export", str(tmp_path / "new"), *subwords]) == 0
+    for folder in ("again", "ct2", "resplit"):
         assert translate(tmp_path / folder, [f"木足 {NEW}"]) == after[-1:]
 
 

@@ -16,8 +16,9 @@ from fairseq_see.cli.main import main
 from fairseq_see.embeddings import load
 from fairseq_see.errors import SeeError
 from fairseq_see.models.architectures import HOSTS
-from fairseq_see.models.checkpoint import load_embeddings
+from fairseq_see.models.checkpoint import count_updates, load_checkpoint, load_embeddings
 from tests.fairseq.training import generate, train
+from tests.helpers import run_command
 
 
 @pytest.mark.parametrize("option", [{"cross_self_attention": True}, {"decoder_xformers_att_config": "{}"}])
@@ -153,6 +154,17 @@ def test_shared_matrices_are_fitted_once(trained, tmp_path, capsys):
     assert side["side"] == "encoder" and 2 <= side["ratio"] <= 2.06
     (model,), _, _ = checkpoint_utils.load_model_ensemble_and_task([str(tmp_path / "out.pt")])
     assert model.encoder.embed_tokens is model.decoder.embed_tokens
+
+
+def test_a_compression_goes_on_from_half_a_checkpoint(toy, trained, tmp_path):
+    checkpoint, last = trained("stock"), tmp_path / "checkpoints/checkpoint_last.pt"
+    last.parent.mkdir()
+    last.write_bytes(checkpoint.read_bytes()[:2000])
+    run_command(
+        "fairseq-see", "compress", checkpoint, "--data", toy / "data-bin", "--output", tmp_path, "--ratio", "2",
+        "--updates", "2", "--max-tokens", "512",
+    )  # fmt: skip
+    assert count_updates(load_checkpoint(last)) == 2
 
 
 @pytest.mark.parametrize("command", [("fit", "--see-ratio", "2"), ("compress", "--ratio", "2")])
