@@ -166,7 +166,7 @@ def time_decoding(run: Run) -> Figures:
     from inference import MODES, measure_steps
     from translator import build_model, configure, make_task
 
-    task, names = make_task(run.size.words), ("dense", "see, cached", "see, factored")
+    task, names = make_task(run.size.words), ("dense", "see, cached", "see, factored", "codes, factored")
     with TemporaryDirectory() as folder, torch.no_grad():
         models = {}
         for name, (method, *options) in zip(names, MODES.values(), strict=True):

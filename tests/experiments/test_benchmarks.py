@@ -42,10 +42,10 @@ def test_layers_measures_every_method_asked_for(tmp_path):
 
 
 @pytest.mark.slow
-def test_translating_measures_all_three_ways(tmp_path):
+def test_translating_measures_all_four_ways(tmp_path):
     options = ("--words", "13000", "--batches", "2", "--lengths", "3")
     _, measured = measure("inference.py", tmp_path / "inference.json", *options)
-    assert measured.keys() == {"dense", "cached", "factored"}
+    assert measured.keys() == {"dense", "cached", "factored", "codes"}
     # Sizes are no timings: what is held factored is the factors as on disk, and the index in 32 bits.
     assert measured["factored"]["resident"] < 1.35 * measured["factored"]["footprint"]
     assert measured["cached"]["resident"] > measured["dense"]["resident"]
@@ -70,7 +70,7 @@ def test_all_that_a_gpu_is_asked_runs_on_a_processor(tmp_path, toy):
     for figure in [figure for part in ("updates", "steps", "embeddings") for figure in parts[part].values()]:
         assert figure.keys() == {"dense", "see", "dpq"} and figure["dense"]["of_dense"] == 1
         assert all(of["of_floor"] == of["seconds"] / of["floor"] for of in figure.values())
-    assert parts["decoding"]["model"].keys() == {"dense", "see, cached", "see, factored"}
+    assert parts["decoding"]["model"].keys() == {"dense", "see, cached", "see, factored", "codes, factored"}
     # V d parameters of two bytes, written once at the device's rate.
     rates = parts["floors"]["rates"]
     assert parts["embeddings"]["matrix, torch.float16"]["see"]["floor"] == 2 * 3000 * 64 / rates["bytes a second"]
