@@ -84,7 +84,7 @@ class TrainedModel:
                 logger.warning(f"{folder} {problem}, exporting without: translate needs it (--subwords)")
             elif config and not subwords:
                 model.text = config.get("text")
-            elif words := ((config.get("text") or {}).get("source") or {}).get("words"):
+            elif model.text and (words := ((config.get("text") or {}).get("source") or {}).get("words")):
                 model.text["source"]["words"] = words
         return model
 
