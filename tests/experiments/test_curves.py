@@ -46,6 +46,8 @@ def test_a_log_of_something_else_ends_in_one_line(tmp_path, capsys):
         ("x.gif", CURVE, "must end in .png, .svg, .pdf"),
         ("x.png", [], "no validation in"),
         ("x.png", "[[", "run.json is no run record"),
+        ("x.png", '{"name": "a", "curve": {}}', "curve is {}"),
+        ("x.png", '{"name": "a", "curve": [[1, NaN]]}', "NaN is no number"),
     ],
 )
 def test_bad_input_ends_in_one_line(tmp_path, capsys, name, curve, message):

@@ -37,7 +37,7 @@ def count_tables(embedding: Embedding) -> Counter:
     return counter
 
 
-@pytest.mark.parametrize("output", ["untied", "dense"])
+@pytest.mark.parametrize("output", ["auto", "untied", "dense"])
 def test_an_exact_fit_changes_nothing(family, model, batch, output):
     before = compute_logits(model, batch)
     compress_embeddings(model, output=output, **EXACT)

@@ -141,13 +141,14 @@ def test_an_exchanged_input_embedding_is_refused(tmp_path):
         model.save_pretrained(tmp_path)
 
 
-def test_without_this_package_nothing_else_is_loaded(saved, monkeypatch):
+def test_without_this_package_nothing_else_is_loaded(family, compressed, tmp_path, monkeypatch):
     """As in a process that has not imported it, lm_eval's for example."""
+    compressed.save_pretrained(tmp_path)
     monkeypatch.delitem(auto.AUTO_QUANTIZATION_CONFIG_MAPPING, "fairseq_see")
     monkeypatch.delitem(auto.AUTO_QUANTIZER_MAPPING, "fairseq_see")
-    for cls in (AutoModelForCausalLM, AutoModel):
+    for cls in (type(compressed), AutoModel):
         with pytest.raises(RuntimeError, match="ignore_mismatched_sizes"):
-            cls.from_pretrained(saved)
+            cls.from_pretrained(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -195,10 +196,18 @@ def test_damaged_files(saved):
         AutoModelForCausalLM.from_pretrained(saved)
 
 
+def test_state_dict_round_trip(family, compressed, small, batch):
+    """torch's own way, strictly, as trainers go back to their best checkpoint."""
+    other = small(family, seed=9)
+    assert not compute_logits(other, batch).equal(compute_logits(compressed, batch))
+    other.load_state_dict(compressed.state_dict())
+    assert compute_logits(other, batch).equal(compute_logits(compressed, batch))
+
+
 @pytest.mark.parametrize(
     "asked",
-    [{"dtype": torch.bfloat16}, {"device_map": {"": "cpu"}}, {"device_map": "auto"}],
-    ids=["bfloat16", "mapping", "auto"],
+    [{"dtype": torch.bfloat16}, {"device_map": "cpu"}, {"device_map": {"": "cpu"}}, {"device_map": "auto"}],
+    ids=["bfloat16", "cpu", "mapping", "auto"],
 )
 def test_loading_options(family, compressed, batch, tmp_path, asked):
     compressed.save_pretrained(tmp_path, max_shard_size="40KB")

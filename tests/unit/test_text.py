@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairseq_see.text import keep_whole, merge_subwords, normalise, segment, truncate_words
+from fairseq_see.text import detokenise, keep_whole, merge_subwords, normalise, segment, truncate_words
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,12 @@ def test_normalised_lines_are_one_line_and_stay_as_they_are(line, language):
 )
 def test_segment(language, line, expected):
     assert segment(line, language) == expected
+
+
+def test_words_are_joined_as_people_write_them():
+    assert detokenise("It 's good , isn 't it ?", "en") == "It's good, isn't it?"
+    assert detokenise("A & B", "en") == "A & B"
+    assert detokenise("你 应该 。", "zh") == "你应该。"
 
 
 def test_words_are_kept_whole_among_subwords():

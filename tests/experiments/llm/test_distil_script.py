@@ -119,12 +119,15 @@ def test_embeddings_alone_may_be_trained(place, tmp_path):
         ({"data": None}, "nothing to learn from; give --task arc or --data FILE"),
         ({"data": "no/such/file"}, "cannot read no/such/file"),
         ({"data": None, "task": "arc"}, "cannot get ARC-Challenge of allenai/ai2_arc: .*without a network"),
+        ({"senses": "no/such/table"}, "cannot read no/such/table"),
         ({"senses": None}, "no token has a sense"),
         ({"see-ratio": 1e6}, "cannot compress"),
+        ({"see-method": "sea"}, "unknown embedding method 'sea'"),
         ({"batch": 5}, "--batch 5 is no multiple of --micro-batch 2"),
         ({"see-args": "vectors=3"}, "give either --see-ratio or the size in --see-args, not both"),
         ({"see-args": "m=3"}, "method 'see' takes no option 'm'"),
         ({"distil-layers": "9"}, "no layers 9:9 in models of 2 layers"),
+        ({"start-beta": -1}, "weight of the embedding loss in the start stage"),
     ],
 )
 def test_bad_input_ends_in_one_line(place, tmp_path, capfd, attempts, changes, message):  # noqa: F811

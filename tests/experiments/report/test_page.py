@@ -166,7 +166,8 @@ def test_lists(runs, capsys):
     ("text", "words", "message"),
     [
         (None, ["--out", "OUT"], "no run.json in"),
-        ("{", ["--out", "OUT"], "is no run record"),
+        ("{", [], "is no run record"),
+        ('{"name": "a", "metrics": {"test": {"bleu": "high"}}}', ["--out", "OUT"], "bleu is 'high'"),
         ('{"name": "a"}', ["--out", "OUT"], "is scored"),
         ('{"name": "a"}', ["--training-words", "NONE"], "no file NONE"),
     ],

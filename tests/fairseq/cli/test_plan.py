@@ -85,6 +85,20 @@ def test_a_method_that_does_not_compress_is_planned_when_named(toy, capsys):
         assert 0 < entry["nearest"] < 1 and "leave the ratio out" in entry["refused"]
 
 
+def test_every_hyper_parameter_is_listed(capsys):
+    with pytest.raises(SystemExit) as end:
+        plan(capsys, "--list-options")
+    lines = capsys.readouterr().out.splitlines()
+    assert end.value.code == 0 and "see: vectors (float | tuple[float, float] | None; default: from the ratio)" in lines
+    assert "see_paper: layernorm (bool; default: False)" in lines
+
+
+def test_dense_is_one_to_one(toy, capsys):
+    _, out, _ = plan(capsys, toy / "data-bin", "--dim", 64, "--ratios", 1, 2, "--methods", "dense", "--json")
+    for entry in json.loads(out):
+        assert ("refused" in entry) == (entry["asked"] == 2)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

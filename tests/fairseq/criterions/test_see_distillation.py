@@ -342,12 +342,20 @@ def rename_architecture(path):
         ({}, lambda path: path.write_bytes(path.read_bytes()[:-100]), "is not a whole checkpoint"),
         ({"name": "lstm"}, None, "is not fairseq's Transformer"),
         ({}, rename_architecture, "architecture 'my_transformer', which neither"),
-        ({"words": {**WORDS, "en": 57}}, None, "dict.en.txt .61 symbols. is another dictionary than the stu.* .60."),
+        (
+            {"words": {**WORDS, "en": 57}},
+            None,
+            "dict.en.txt .61 symbols. is another dictionary than the student's .60.",
+        ),
         ({}, lambda path: reverse(path.parent / "dict.en.txt"), "dict.en.txt .* is another dictionary"),
         ({"langs": ("en", "zh")}, None, "has the source language en, not zh"),
         ({}, lambda path: (path.parent / "dict.en.txt").unlink(), "give the folder with the dictionaries .* as --teac"),
         ({"encoder_layers": 3}, None, "teacher's encoder has 3 layers, the student's 2; name those to compare"),
-        ({"encoder_embed_dim": 24, "decoder_embed_dim": 24}, None, "24 dimensions in the teacher and 16 in the .* set"),
+        (
+            {"encoder_embed_dim": 24, "decoder_embed_dim": 24},
+            None,
+            "have 24 dimensions in the teacher and 16 in the student; .* set --distil-beta and --start-beta to 0",
+        ),
     ],
 )
 def test_other_teachers_end_in_one_line(tmp_path, task, options, damage, message):

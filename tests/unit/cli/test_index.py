@@ -88,6 +88,8 @@ def test_controls(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("options", "problem"),
     [
         (["--order", "17"], "order 17 is out of range; choose 2 to 16"),
+        (["--control", "no-senses", "--seed", "-1"], "seed -1"),
+        (["--max-morphemes", "3"], "3 morphemes are too few"),
         (["--corpus", "no-such-file"], "cannot read no-such-file"),
         (["--senses", "no-such-file"], "cannot read no-such-file"),
         (["--output", "{folder}/dict.en.txt"], "is one of the inputs"),
@@ -95,7 +97,6 @@ def test_controls(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--json", "{folder}/dict.en.see"], "is what --output writes"),
         (["--json", "{folder}/senses.tsv"], "is one of the inputs"),
         (["--output", "{folder}"], "is a folder; write a file"),
-        *((["--morphology", name], "choose characters, morfessor") for name in ("greek", "el=greek", "en=polyglot,")),
     ],
 )
 def test_errors_leave_nothing_behind(
@@ -107,6 +108,12 @@ def test_errors_leave_nothing_behind(
     assert len(errors) == 1
     assert problem in errors[0]
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["greek", "el=greek", "en=polyglot,"])
+def test_unknown_morphology(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert index(folder, "dict.en.txt", "--morphology", name) == 2
+    assert "choose characters, morfessor, polyglot, or LANG=NAME" in capsys.readouterr().err
 
 
 def test_german_of_morphemes_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from OpenHowNet import Download
 
 from fairseq_see.cli.main import main
 from fairseq_see.units import Senses, UnitIndex
-from tests.helpers import ROOT, contents
+from tests.helpers import ROOT, contents, run_command
 from tests.openhownet import concept, concepts_of, write_resources
 
 
@@ -37,26 +37,35 @@ def test_the_same_index_as_from_a_senses_file(folder: Path) -> None:
 def test_later_runs_do_not_need_the_package(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / "hownet").rename(folder / ".openhownet")
-    monkeypatch.setenv("HOME", str(folder))
-    assert index(folder, "--openhownet") == 0
+    options = ("--openhownet", str(folder / "hownet"))
+    assert index(folder, *options) == 0
     first = capsys.readouterr()
     (file,) = (folder / "bin").glob("openhownet-*.tsv")
-    assert f"senses: OpenHowNet reads {folder / '.openhownet'}; kept in {file}" in first.err
+    assert f"senses: OpenHowNet reads {folder / 'hownet'}; kept in {file}" in first.err
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "OpenHowNet", None)
-        assert index(folder, "--openhownet") == 0
+        assert index(folder, *options) == 0
         later = capsys.readouterr()
         assert f"senses: {file}, which OpenHowNet read from" in later.err and later.out == first.out
     # Other files of HowNet have another senses file.
-    write_resources(folder / ".openhownet", [concept("{beat|打}", zh="打")])
-    assert index(folder, "--openhownet") == 0
+    write_resources(folder / "hownet", [concept("{beat|打}", zh="打")])
+    assert index(folder, *options) == 0
     assert len(list((folder / "bin").glob("openhownet-*.tsv"))) == 2
+
+
+def test_default_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    write_resources(folder / "home/.openhownet", [concept("{beat|打}", zh="打")])
+    done = run_command("fairseq-see", "index", folder / "bin/dict.zh.txt", "--openhownet")
+    assert f"OpenHowNet reads {folder / 'home/.openhownet'}" in done.stderr
+    assert "Initializing" not in done.stdout
 
 
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
+        (["--openhownet", "{folder}/bin"], "no HowNet in {folder}/bin/resources: sememe_all, "),
+        (["--openhownet", "{folder}/damaged"], "are damaged"),
         (["--openhownet", "{folder}/hownet", "--output", "{folder}/hownet/resources/sememe_all"], "one of the inputs"),
         (["--openhownet", "{folder}/absent", "--download"], "cannot download HowNet from http://127.0.0.1:1/"),
         (["--senses", "senses.tsv", "--download"], "--download belongs to --openhownet"),
@@ -67,6 +76,7 @@ def test_errors_leave_nothing_behind(
 ) -> None:
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(Download, "OPENHOWNET_DATA_URL", "http://127.0.0.1:1/resources.zip")
+    write_resources(folder / "damaged", [], sememe_all="not a dictionary")
     before = contents(folder)
     assert index(folder, *(option.format(folder=folder) for option in options)) == 2
     captured = capsys.readouterr()

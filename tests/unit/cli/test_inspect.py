@@ -108,7 +108,9 @@ def test_words_in_neither(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
+        (["--order", "0", "power"], "order 0 is out of range"),
         (["--index", "{folder}/dict.en.see", "power"], "--index and --dict belong together"),
+        (["--index", "{folder}/senses.tsv", "--dict", "{folder}/dict.en.txt", "power"], "not a unit index"),
         (["--index", "{folder}/dict.en.see", "--dict", "{folder}/other.txt", "power"], "another dictionary"),
         (["--index", "{folder}/dict.en.see", "--dict", "{folder}/dict.en.txt", "--order", "4", "power"], "has order 3"),
         (["--senses", "{folder}/missing.tsv", "power"], "cannot read"),

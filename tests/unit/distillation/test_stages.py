@@ -23,6 +23,12 @@ def test_squared_error_as_a_loop():
     assert squared_error(pairs, real).item() == pytest.approx(total, rel=1e-12)
 
 
+def test_gradients():
+    student, teacher = draw(3, 4).requires_grad_(), draw(3, 4, seed=1)
+    real = torch.tensor([True, False, True])
+    assert torch.autograd.gradcheck(lambda x: squared_error([(x, teacher), (2 * x, teacher)], real), (student,))
+
+
 def test_half_precision_is_summed_in_single():
     student, teacher = torch.full((9, 8), 300.0).half(), torch.zeros(9, 8).half()
     assert squared_error([(student, teacher)], torch.ones(9).bool()).item() == 9 * 300**2

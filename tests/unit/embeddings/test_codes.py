@@ -179,6 +179,17 @@ def test_codes_are_learnt_from_a_fits_initialisation_on(response, subvectors):
     assert losses[-1] < 0.7 * losses[0] and (choose_codes(embedding, *every) != before).float().mean() > 0.2
 
 
+def test_a_checkpoints_mean_has_codes_of_its_own():
+    """Codes follow from queries, so averaging queries and codebooks averages the model."""
+    one, other = (build("dpq", 50, 12, subvectors=4, centroids=5) for _ in range(2))
+    mean = {name: (value + other.state_dict()[name]) / 2 if value.is_floating_point() else value
+            for name, value in one.state_dict().items()}  # fmt: skip
+    merged = build("dpq", 50, 12, subvectors=4, centroids=5)
+    merged.load_state_dict(mean)
+    for word in (0, 30):
+        assert choose_codes(merged, word)[0].tolist() == nearest(merged, word)
+
+
 def test_low_bit_is_digits_times_a_matrix():
     embedding = build("low_bit", 50, 12, 1, rank=7).double()
     latents, right = embedding.latents.detach(), embedding.right.detach()

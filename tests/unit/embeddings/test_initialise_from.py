@@ -64,6 +64,8 @@ def test_a_fraction_of_k_lies_between_its_neighbours(weighted):
 @pytest.mark.parametrize(
     ("method", "rows", "columns", "rank", "near"),
     [
+        ("tensor_train", 60, 27, (4, 5), 1e-12),
+        ("word2ketxs", 36, 25, 3, 1e-12),
         ("word2ketxs", 36, 25, 2.5, 1e-12),
         ("word2ket", 30, 27, 1, 1e-6),
     ],

@@ -68,6 +68,9 @@ def test_only_a_closed_form_initialises(matrix):
     near, fitted, far, random = low_rank(), low_rank(), see(), see()
     assert initialise(near, matrix, torch.ones(V)) and not initialise(far, matrix)
     assert far.table().equal(random.table())
+    left, values, right = torch.linalg.svd(matrix * REAL.unsqueeze(1))
+    expected = left[:, :5] * values[:5] @ right[:5]
+    torch.testing.assert_close(near.table()[REAL].detach(), expected[REAL], atol=1e-5, rtol=1e-4)
     assert fit(fitted, matrix, FitConfig(lr=0.1, epochs=3)).epoch == 0
     torch.testing.assert_close(fitted.table(), near.table(), atol=1e-5, rtol=1e-4)
 

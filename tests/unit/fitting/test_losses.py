@@ -1,4 +1,4 @@
-"""Losses against values worked out by hand, and what they are parsed from."""
+"""Losses against values worked out by hand, their gradients, and what they are parsed from."""
 
 import math
 from itertools import pairwise
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fairseq_see.errors import SeeError
-from fairseq_see.fitting.losses import parse_loss, schedule_alpha
+from fairseq_see.fitting.losses import LOSSES, parse_loss, schedule_alpha
 
 X = torch.tensor([[3.0, 4.0], [1.0, 0.0]], dtype=torch.float64)
 Y = torch.tensor([[3.0, 0.0], [0.0, 9.0]], dtype=torch.float64)
@@ -29,6 +29,14 @@ def test_values_by_hand(loss, rows):
     assert parse_loss(loss)(X, Y, None, 0.5).item() == pytest.approx(sum(rows) / 2)
     weighted = parse_loss(loss)(X, Y, torch.tensor([0.5, 1.5]), 0.5).item()
     assert weighted == pytest.approx((0.5 * rows[0] + 1.5 * rows[1]) / 2)
+
+
+@pytest.mark.parametrize("text", [*LOSSES, "direction", "mse:2,cosine:0.5,l1:1"])
+def test_gradcheck(text):
+    torch.manual_seed(0)
+    x, y = torch.randn(2, 5, 4, dtype=torch.float64).unbind()
+    loss, weight = parse_loss(text), torch.rand(5, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: loss(x, y, weight, 0.7), (x.requires_grad_(),))
 
 
 def test_power_has_a_gradient_where_nothing_differs():
