@@ -1,12 +1,14 @@
 """The real fairseq commands, one after the other, as a user runs them; what they refuse."""
 
 import json
+import math
 import re
 import shutil
 
 import pytest
 import torch
 
+from experiments.training import begin
 from tests.fairseq.training import OPTIONS, PLUGIN, build, generate, train
 from tests.helpers import run_command
 
@@ -50,6 +52,17 @@ def test_generate_interactive_and_validate_need_no_index_file(run):
     assert len(re.findall(r"^D-[01]\t", done.stdout, re.M)) == 2
     validated = run_command("fairseq-validate", *model, "--task", "translation", "--max-tokens", "400")
     assert re.search(r"valid on 'valid' subset .*loss", validated.stdout + validated.stderr)
+
+
+def test_hydra_train_reads_our_yaml(toy, tmp_path):
+    overrides = ("model.see_ratio=4", "optimization.max_epoch=1", "model.see_args={frequent_share: 0, init: normal}")
+    begin("demo_zh_en", toy / "data-bin", tmp_path, overrides)
+    done = run_command("fairseq-hydra-train", "--config-dir", tmp_path, "--config-name", "training")
+    state = torch.load(tmp_path / "checkpoints/checkpoint_best.pt", weights_only=True)
+    resolved = json.loads(state["cfg"]["model"]["see_resolved"])
+    assert resolved["ratio"] == 4, done.stdout[-500:]
+    assert resolved["decoder"]["config"]["init"] == "normal" and not resolved["decoder"]["config"]["frequent_share"]
+    assert math.isfinite(state["extra_state"]["best"])
 
 
 VECTORS = ("--see-args", "vectors=2")

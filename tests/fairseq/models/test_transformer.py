@@ -15,6 +15,7 @@ from fairseq_see.models.checkpoint import load_embeddings
 from fairseq_see.models.transformer import PRESETS
 from tests.fairseq import training
 from tests.fairseq.training import generate, train
+from tests.helpers import run_command
 
 
 def build(data, *words):
@@ -28,6 +29,20 @@ def build(data, *words):
 def compute_loss(model, criterion, sample):
     loss, size, _ = criterion(model, sample)
     return loss / size
+
+
+@pytest.mark.parametrize("words", [(), ("--see-method", "see_paper")])
+def test_first_loss_of_a_tied_model(toy, tmp_path, words):
+    """At most ln V + 1, on a vocabulary large enough that the tokens a model sees are few of it."""
+    shutil.copytree(toy / "data-bin", tmp_path / "data-bin")
+    for lang in ("zh", "en"):
+        dictionary = tmp_path / f"data-bin/dict.{lang}.txt"
+        with dictionary.open("a", encoding="utf-8") as file:
+            file.writelines(f"filler{number} 1\n" for number in range(2000))
+        run_command("fairseq-see", "index", dictionary, "--senses", toy / "senses.tsv", "--morphology", "characters")
+    model, criterion, sample = build(tmp_path / "data-bin", "--see-args", "vectors=3", *words)
+    criterion.eps = 0
+    assert compute_loss(model, criterion, sample).item() <= math.log(2072) + 1
 
 
 ALONE = ("--arch", "see_transformer", "--encoder-layers", "1", "--decoder-layers", "1", "--see-ratio", "3")
