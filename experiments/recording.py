@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from experiments.checkpoints import find_newest, identify, is_complete, read_facts
+from experiments.checkpoints import identify, is_complete
 from experiments.run_record import (
     RunRecord,
     collect_machine,
@@ -51,6 +51,8 @@ def record_end(run: Path, status: int) -> bool:
     Raises:
         SeeError: it failed.
     """
+    from fairseq_see.models.checkpoint import find_newest, read_facts
+
     run = run.resolve()
     settings = json.loads((run / "settings.json").read_text(encoding="utf-8"))
     config = settings["config"]
@@ -106,6 +108,8 @@ def record_fit(run: Path, data: Path) -> None:
 
 def describe_checkpoint(run: Path, data: Path, kind: str = "translation") -> RunRecord:
     """The record of a checkpoint without a training's log, on a folder data-bin."""
+    from fairseq_see.models.checkpoint import read_facts
+
     cfg, checkpoint = _read_options(run), run / "checkpoints/checkpoint_best.pt"
     return replace(
         _begin_record(run, kind, cfg),
@@ -118,6 +122,8 @@ def describe_checkpoint(run: Path, data: Path, kind: str = "translation") -> Run
 
 def record_classifier(run: Path) -> None:
     """Write the record of a classifier that scripts/classify.sh trained."""
+    from fairseq_see.models.checkpoint import find_newest, read_facts
+
     checkpoint, facts = run / "checkpoints/checkpoint_best.pt", find_newest(run / "checkpoints")
     record = replace(
         _begin_record(run, "classification", _read_options(run)),

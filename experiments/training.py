@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from experiments.checkpoints import is_complete, read_facts, repair
+from experiments.checkpoints import is_complete
 from experiments.recording import TRAINED, read_cell, record_end, write_record
 from experiments.run_record import RunRecord, flatten, hash_file
 from fairseq_see.embeddings import find_class
@@ -105,6 +105,8 @@ def begin(config: str, data: Path, run: Path, overrides: Sequence[str], deadline
     checkpoints.mkdir(parents=True, exist_ok=True)
     for left in [*checkpoints.glob("*.tmp"), *run.glob(".*.json.*")]:
         left.unlink()
+    from fairseq_see.models.checkpoint import read_facts, repair
+
     whole = repair(checkpoints)
     hours = whole.get("hours", 0.0)
     if whole:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +150,42 @@ def count_updates(state: dict[str, Any]) -> int:
     """Updates that a model had seen when its checkpoint was saved."""
     history = state.get("optimizer_history") or [{}]
     return history[-1].get("num_updates", 0)
+
+
+def read_facts(checkpoint: Path) -> dict[str, Any]:
+    """Updates, whole epochs and hours of training of a checkpoint.
+
+    Raises:
+        SeeError: it is damaged.
+    """
+    state = load_checkpoint(checkpoint)
+    extra = state.get("extra_state") or {}
+    return {
+        "updates": count_updates(state),
+        # At the end of an epoch fairseq stores the next one, at its beginning.
+        "whole_epochs": (extra.get("train_iterator") or {}).get("epoch", 1) - 1,
+        "hours": extra.get("previous_training_time", 0.0) / 3600,
+    }
+
+
+def find_newest(checkpoints: Path) -> dict[str, Any]:
+    """The facts of the whole checkpoint with the most updates, with its ``path``; empty without one."""
+    found: list[dict[str, Any]] = []
+    for path in checkpoints.glob("checkpoint*.pt"):
+        with suppress(SeeError):
+            found.append(read_facts(path) | {"path": path})
+    # Of equal ones the last, which fairseq would load.
+    return max(found, key=lambda facts: (facts["updates"], facts["path"].stem == "checkpoint_last"), default={})
+
+
+def repair(checkpoints: Path) -> dict[str, Any]:
+    """Let checkpoint_last.pt be the newest whole checkpoint; it is a copy that a kill may have truncated."""
+    last, newest = checkpoints / "checkpoint_last.pt", find_newest(checkpoints)
+    if newest and newest["path"] != last:
+        print(f"{last} is incomplete; resuming from {newest['path'].name}", file=sys.stderr)
+        with replace_file(last) as temporary:
+            shutil.copyfile(newest["path"], temporary)
+    elif not newest:
+        for path in checkpoints.glob("checkpoint*.pt"):
+            path.unlink()
+    return newest

@@ -13,7 +13,7 @@ from fairseq.dataclass.initialize import add_defaults
 from omegaconf import OmegaConf
 
 from fairseq_see.errors import SeeError
-from fairseq_see.models.checkpoint import load_checkpoint, read_section
+from fairseq_see.models.checkpoint import load_checkpoint, read_section, repair
 
 # Of all updates, those in which the learning rate rises.
 WARMUP = 1 / 6
@@ -62,14 +62,9 @@ def distil(
     cfg.task = OmegaConf.create({**read_section(old["task"]), "data": str(data)})
     cfg.model = OmegaConf.create(dict(read_section(old["model"])), flags={"allow_objects": True})
     add_defaults(cfg)
-    last = folder / "checkpoint_last.pt"
-    try:
-        load_checkpoint(last)
-    except SeeError:
-        # fairseq copies it from another, and a kill leaves half of it.
-        last.unlink(missing_ok=True)
+    repair(folder)
     main(cfg)
-    return last
+    return folder / "checkpoint_last.pt"
 
 
 @torch.no_grad()
