@@ -8,10 +8,11 @@ import argparse
 import csv
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from importlib import import_module
 from inspect import getdoc
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import yaml
 from experiments.__main__ import COMMANDS
 from experiments.report.comparison import format_scores
 from experiments.report.plots import plot_bars
-from experiments.report.results import RESULTS, read_results, select_rows
+from experiments.report.results import RESULTS, read_results
 from experiments.report.tables import format_table
 from fairseq_see.cli.main import list_subcommands
 from fairseq_see.errors import SeeError
@@ -69,6 +70,25 @@ def render_results(text: str, results: pandas.DataFrame) -> str:
         table.append(line)
     chart = [plot_bars(block["chart"], drawn)] if "chart" in block else []
     return "\n\n".join([*chart, format_table([block.get("corner", ""), *map(str, block["columns"])], table)])
+
+
+def select_rows(results: pandas.DataFrame, where: Mapping[str, Any], *filters: Any) -> pandas.DataFrame:
+    """The rows that have the values of each filter; those of ``where`` hold where no filter names the column.
+
+    Args:
+        results: of ``read_results``.
+        where: values by column; None is an empty cell.
+        filters: values by column, or a list of such mappings, of which one has to be met.
+    """
+    chosen = pandas.Series(False, results.index)
+    for choice in product(*(each if isinstance(each, list) else [each] for each in filters)):
+        wanted = dict(where)
+        for each in choice:
+            wanted |= each
+        if all(wanted[name] == value for each in choice for name, value in each.items()):
+            texts = ["" if value is None else str(value) for value in wanted.values()]
+            chosen |= (results[[*wanted]] == texts).all(axis=1)
+    return results[chosen]
 
 
 def render_csv(text: str, folder: Path) -> str:

@@ -25,9 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read run records; print a row for each run and test set, or write the report or the results."""
     # Here, not above: pandas takes a second to import, and every command's module is imported to build the parser.
-    from experiments.report import listing, page, results
-    from experiments.report.comparison import list_scores, read_runs
-    from experiments.report.tables import list_provenance
+    from experiments.report import page, results, tables
+    from experiments.report.comparison import read_runs
 
     if args.training_words and not args.training_words.is_file():
         raise SeeError(f"no file {args.training_words} (--training-words)")
@@ -38,11 +37,12 @@ def run(args: argparse.Namespace) -> None:
         results.update_results(args.results, runs)
         print(args.results)
     else:
-        frame = listing.average_seeds(runs) if args.over_seeds else listing.select_columns(runs)
+        values, table = tables.list_runs(runs, args.over_seeds)
         if args.json:
-            print(frame.to_json(orient="records", indent=2, force_ascii=False))
+            print(values.to_json(orient="records", indent=2, force_ascii=False))
         else:
-            print(listing.format_frame(frame, list_scores(runs), "pipe" if args.markdown else "simple"))
+            style = "pipe" if args.markdown else "simple"
+            print(tables.format_table([*table.frame], table.frame.to_numpy(), table.words, style))
     if args.markdown:
-        made = list_provenance(runs.drop_duplicates("folder")).frame
-        print("", *(f"- {name}: {value}" for name, value in made.to_numpy()), sep="\n")
+        _, made = tables.describe_runs(runs.drop_duplicates("folder"))
+        print("", *(f"- {name}: {value}" for name, value in made.frame.to_numpy()), sep="\n")

@@ -24,9 +24,10 @@ KNOBS = ["rank", "order", "vectors"]
 # What the configuration of a run has to distinguish it.
 CHOSEN = ["corpus", "scale", "method", "variant", "ratio", "seed"]
 SIZES = ["embedding_parameters", "parameter_ratio", "embedding_bytes", "byte_ratio", "shipped_bytes", "model_bytes"]
-PAPER: dict[str, Any] = json.loads(Path(__file__).with_name("paper.json").read_text(encoding="utf-8"))
-# In the order in which they are compared; other methods follow.
-METHODS = [*PAPER["datasets"]["WMT17"]]
+# The paper's Tables 2 and 5, as texts. Methods are compared in their order; others follow.
+PAPER = pandas.read_csv(Path(__file__).with_name("paper.csv"), dtype=str, keep_default_na=False)
+METHODS = [*PAPER.method.unique()]
+RATIOS = {10.0, 20.0, 40.0, 80.0}
 
 
 def read_runs(paths: Sequence[Path]) -> pandas.DataFrame:
@@ -70,7 +71,7 @@ def arrange_runs(runs: pandas.DataFrame) -> pandas.DataFrame:
         SeeError: two runs have the same settings and the same seed.
     """
     facts = zip(runs.kind, runs.config, runs.overrides, strict=True)
-    runs = runs.astype(dict.fromkeys([*SIZES, *list_scores(runs)], float)).assign(
+    runs = runs.assign(
         method=[ALIASES.get(name, name) or "dense" for name in runs.method],
         variant=[name or "" for name in runs.variant],
         seed=["?" if seed is None else str(seed) for seed in runs.seed],
@@ -81,9 +82,9 @@ def arrange_runs(runs: pandas.DataFrame) -> pandas.DataFrame:
     for _, same in runs.groupby(["key", "seed", "test"]).folder:
         if len(same) > 1:
             raise SeeError(f"{same.iloc[0]} and {same.iloc[1]} have the same settings and seed; leave one of them out")
-    runs["true ratio"] = runs[["parameter_ratio", "byte_ratio"]].fillna(1).max(axis=1)
+    runs["true ratio"] = runs[["parameter_ratio", "byte_ratio"]].astype(float).fillna(1).max(axis=1)
     asked = runs.ratio.astype(float)
-    columns = {*map(float, PAPER["ratios"]), *asked.dropna()}
+    columns = {*RATIOS, *asked.dropna()}
     runs["column"] = asked.fillna(runs["true ratio"].map(lambda ratio: _choose_column(ratio, columns)))
     for _, members in runs.groupby(["method", "variant", runs["args"].map(str), "column"], dropna=False):
         if members.key.nunique() > 1:
@@ -134,6 +135,22 @@ def format_column(values: pandas.Series, form: str) -> pandas.Series:
     return values.map(form.format, na_action="ignore").astype(object).fillna("")
 
 
+def average_runs(runs: pandas.DataFrame, by: str) -> pandas.DataFrame:
+    """One line for each value of a column and each test set.
+
+    ``updates`` and scores are means; a score has its ``..._low``, ``..._high`` and ``..._deviation`` beside it, and
+    its ``..._text`` for people. ``seed`` has all seeds; all else is the first run's.
+    """
+    scores = ["dev_perplexity", *list_scores(runs)]
+    groups = runs.astype(dict.fromkeys(["updates", *scores], float)).groupby([by, "test"], sort=False)
+    frame = runs.drop_duplicates([by, "test"]).set_index([by, "test"], drop=False)
+    frame["seed"] = groups.seed.agg(lambda seeds: ", ".join(map(str, seeds.dropna())))
+    frame[["updates", *scores]] = groups[["updates", *scores]].mean()
+    for name, function in {"low": "min", "high": "max", "deviation": "std", "text": format_scores}.items():
+        frame = frame.join(groups[scores].agg(function).add_suffix(f"_{name}"))
+    return frame.reset_index(drop=True)
+
+
 @dataclass
 class Section:
     """A test set of one kind of model."""
@@ -144,33 +161,34 @@ class Section:
     runs: pandas.DataFrame  # of ``arrange_runs``, those that were scored on it
     problems: list[str] = field(default_factory=list)  # what a reader should know of it
 
-    @property
-    def sign(self) -> int:
-        """-1 where a lower score is better."""
-        return -1 if self.metric == "perplexity" else 1
-
     @cached_property
     def settings(self) -> pandas.DataFrame:
-        """One line for each setting, by its name: its first seed's run, and what its runs have together.
+        """The lines of ``average_runs`` by setting.
 
-        ``mean``, ``deviation``, ``low`` and ``high`` are of the metric over the ``seeds``; ``size`` is in megabytes;
-        ``text`` is equal for equal dictionaries; ``off`` is whether the true ratio is far from the column's; ``without
-        KNOB`` is equal for settings that differ in KNOB alone, ``line`` whether there are such settings.
+        Sizes are in megabytes, too; ``gain`` is the mean of the metric, negative where a lower one is better;
+        ``dictionaries`` is equal for equal ones; ``baseline`` is the best dense setting of the same dictionaries, or,
+        without one, or of that one, the best of any; ``mark`` is * where the true ratio is far from the column's;
+        ``without KNOB`` is equal for settings that differ in KNOB alone, ``line`` whether there are such settings.
         """
-        groups = self.runs.groupby("setting", sort=False)
-        scores = groups[self.metric].agg(mean="mean", deviation="std", low="min", high="max")
-        frame = groups.head(1).set_index("setting", drop=False).rename_axis(None).join(scores)
-        frame["seeds"] = groups.seed.agg(", ".join)
-        frame["size"] = frame.model_bytes.fillna(0) / 1e6
-        frame["text"] = [str(sorted(p for p in sums.items() if p[0].startswith("dict."))) for sums in frame.checksums]
-        frame["off"] = frame.column.notna() & ~are_alike(frame.column, frame["true ratio"])
+        frame = average_runs(self.runs, "setting").astype(dict.fromkeys(SIZES, float))
+        frame = frame.set_index("setting", drop=False).rename_axis(None)
+        for name in ("model", "embedding", "shipped"):
+            frame[f"{name}_megabytes"] = frame[f"{name}_bytes"] / 1e6
+        frame["gain"] = frame[self.metric] * (-1 if self.metric == "perplexity" else 1)
+        sums = [filter(lambda item: item[0].startswith("dict."), sums.items()) for sums in frame.checksums]
+        frame["dictionaries"] = [str(sorted(each)) for each in sums]
+        dense = frame[frame.method == "dense"].sort_values("gain", ascending=False, kind="stable")
+        best = frame.dictionaries.map(dense.drop_duplicates("dictionaries").set_index("dictionaries").setting)
+        best = best.where(best.notna() & (best != frame.index), next(iter(dense.index), None))
+        frame["baseline"] = best.where(best != frame.index)
+        off = frame.column.notna() & ~are_alike(frame.column, frame["true ratio"])
+        frame["mark"] = off.map({True: "*", False: ""})
         frame["line"] = False
         for knob in KNOBS:
             frame[knob] = pandas.to_numeric([args.get(knob) for args in frame["args"]], errors="coerce")
-            name = f"without {knob}"
-            frame[name] = [describe_setting(row, knob) for row in frame.to_dict("records")]
-            frame.loc[frame[knob].isna(), name] = None
-            frame["line"] |= frame[name].notna() & frame.duplicated(name, keep=False)
+            names = pandas.Series([describe_setting(row, knob) for row in frame.to_dict("records")], frame.index)
+            frame[f"without {knob}"] = names.where(frame[knob].notna())
+            frame["line"] |= frame[knob].notna() & frame.duplicated(f"without {knob}", keep=False)
         return frame
 
     @property
@@ -178,37 +196,22 @@ class Section:
         """The settings that are on no line of rank, order or vectors."""
         return self.settings[~self.settings.line]
 
-    def show(self, metric: str) -> pandas.Series:
-        """Mean and deviation of a metric by setting; empty where a run lacks it."""
-        runs = self.runs.reindex(columns=["setting", metric])
-        return runs.groupby("setting", sort=False)[metric].agg(format_scores)
-
-    def find_baseline(self, name: str) -> str | None:
-        """The best dense setting of the same dictionaries; without one, or if it is that, the best of any."""
-        dense = self.settings[self.settings.method == "dense"]
-        best = self.find_best(dense[dense.text == self.settings.text[name]])
-        if best in (None, name):
-            best = self.find_best(dense)
-        return None if best == name else best
-
-    def find_best(self, settings: pandas.DataFrame) -> str | None:
-        """The one with the highest mean; of a perplexity the lowest; None of none."""
-        return None if settings.empty else (self.sign * settings["mean"]).idxmax()
-
     def list_comparisons(self) -> Iterator[tuple[str, str, str]]:
-        """Each setting with the dense one, with the best other method of its size, and with its own variants.
+        """Each setting with its baseline, with the best other method of its size, and with its own variants.
 
         Yields:
             name of the setting, role of the other, its name.
         """
         main = self.main
         for name, setting in main.iterrows():
-            if dense := self.find_baseline(name):
-                yield name, "dense", dense
+            if isinstance(setting.baseline, str):
+                yield name, "dense", setting.baseline
             size = setting["true ratio"]
-            same = main[are_alike(main["true ratio"], size) & (size > TOLERANCE) & (main.text == setting.text)]
-            if best := self.find_best(same[same.method != setting.method]):
-                yield name, "best other method", best
+            alike = are_alike(main["true ratio"], size) & (size > TOLERANCE)
+            same = main[alike & (main.dictionaries == setting.dictionaries)]
+            others = same[same.method != setting.method]
+            if len(others):
+                yield name, "best other method", others.gain.idxmax()
             if not setting.variant:
                 for other in same.index[(same.method == setting.method) & (same.variant != "")]:
                     yield name, "its variant", other
@@ -216,7 +219,6 @@ class Section:
 
 def make_sections(runs: pandas.DataFrame) -> list[Section]:
     """The sections of all scored runs; test sets of one name with other references are two."""
-    runs = runs[runs.test != ""]
     metrics = [list_scores(runs.loc[[number]]) for number in runs.index]
     runs = runs.assign(
         digest=[_hash_lines(folder / f"{test}.ref") for folder, test in zip(runs.folder, runs.test, strict=True)],

@@ -11,9 +11,7 @@ from markupsafe import Markup, escape
 
 from experiments.report import plots, tables
 from experiments.report.comparison import Section, make_sections
-from experiments.report.listing import select_columns
-from experiments.report.scores import Texts, read_texts
-from experiments.report.tables import Table
+from experiments.report.tables import Table, format_table, make_table
 from fairseq_see.errors import SeeError
 from fairseq_see.io import replace_file
 
@@ -38,17 +36,17 @@ def write_report(runs: pandas.DataFrame, out: Path, training_words: Path | None)
     scored, missing = runs[runs.test != ""], runs[runs.test == ""].replace({"state": {"trained": "not scored"}})
     if scored.empty:
         raise SeeError(f"none of the {len(runs)} runs is scored")
-    once = scored.drop_duplicates("folder")
+    head, provenance = tables.describe_runs(scored.drop_duplicates("folder"))
     values = {
-        "head": tables.describe_data(once),
+        "head": head,
         "parts": [_make_part(section, missing, training_words) for section in make_sections(scored)],
-        "last": [table for table in (tables.list_missing(missing), tables.list_provenance(once)) if table],
+        "last": [make_table("Runs without scores", missing), provenance],
     }
     texts = {
         "html": _render("html", escape, values),
         "md": _render("md", escape_markdown, values | {"show": to_markdown}),
         "tex": _render("tex", escape_latex, values | {"show": to_latex}),
-        "csv": select_columns(scored).to_csv(index=False),
+        "csv": tables.select_columns(scored).to_csv(index=False),
     }
     for form, text in texts.items():
         with replace_file(out / f"report.{form}") as temporary:
@@ -58,31 +56,16 @@ def write_report(runs: pandas.DataFrame, out: Path, training_words: Path | None)
 
 def _make_part(section: Section, missing: pandas.DataFrame, training_words: Path | None) -> dict[str, Any]:
     """A section as the templates show it; plots are titles and SVG."""
-    is_bleu = section.metric == "bleu"
-    texts: dict[str, dict[str, Texts]] = {}
-    unread = []
-    for run in section.runs[is_bleu & section.runs.setting.isin(section.main.index)].itertuples():
-        try:
-            texts.setdefault(run.setting, {})[run.seed] = read_texts(run.folder, run.test, run.metrics[run.test])
-        except SeeError as error:
-            unread.append(str(error))
-    if unread:
-        runs = f"{len(unread)} run{'s' * (len(unread) > 1)}"
-        section.problems.append(f"Neither bootstrap nor F1 by frequency of {runs}: {unread[0]}")
+    translations = tables.read_translations(section)
+    lines = section.settings[section.settings.line]
     shown = [
         tables.compare_sizes(section),
-        tables.compare_with_paper(section, missing) if is_bleu else None,
-        tables.bootstrap_pairs(section, texts),
-        tables.compare_bands(section, texts, training_words),
-        tables.list_sensitivity(section),
+        tables.compare_with_paper(section, missing),
+        tables.bootstrap_pairs(section, translations),
+        tables.compare_bands(section, translations, training_words),
+        make_table("Rank, order and vectors of each unit", lines, section.metric),
     ]
-    return {
-        "title": f"Test set {section.test}" + (f", references {section.digest}" if section.digest else ""),
-        "first_plot": plots.plot_sizes(section),
-        "tables": [table for table in shown if table],
-        "plots": [*plots.plot_curves(section), *plots.plot_lines(section), *plots.plot_grids(section)],
-        "problems": section.problems,
-    }
+    return {"section": section, "tables": [*filter(None, shown)], "plots": [*plots.plot_section(section)]}
 
 
 def _render(form: str, escape_text: Callable[[str], str], values: dict[str, Any]) -> str:
@@ -111,7 +94,7 @@ def escape_latex(text: str) -> str:
 def to_markdown(table: Table) -> Markup:
     """The cells of a table."""
     frame = table.frame.map(escape_markdown).rename(columns=escape_markdown)
-    return Markup(tables.format_table([*frame], frame.to_numpy(), table.words))
+    return Markup(format_table([*frame], frame.to_numpy(), table.words))
 
 
 def to_latex(table: Table) -> Markup:
@@ -119,5 +102,4 @@ def to_latex(table: Table) -> Markup:
     form = "l" * table.words + "r" * (len(table.frame.columns) - table.words)
     form = form if form.endswith("r") else form[:-1] + r"p{0.6\linewidth}"
     frame = table.frame.map(escape_latex).rename(columns=escape_latex)
-    options = {"index": False, "escape": False, "longtable": True}
-    return Markup(frame.to_latex(column_format=form, caption=table.title, **options))
+    return Markup(frame.to_latex(index=False, escape=False, longtable=True, column_format=form, caption=table.title))

@@ -6,7 +6,6 @@ test set's scores are columns such as ``short.bleu``. Curves and paths stay in t
 
 import json
 from collections.abc import Mapping
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -54,25 +53,6 @@ def read_results(path: Path) -> pandas.DataFrame:
     if (frame[["folder", "name", "kind", "state"]] == "").any(axis=None):
         raise SeeError(f"{path} has lines with fewer cells than columns")
     return frame
-
-
-def select_rows(results: pandas.DataFrame, where: Mapping[str, Any], *filters: Any) -> pandas.DataFrame:
-    """The rows that have the values of each filter; those of ``where`` hold where no filter names the column.
-
-    Args:
-        results: of ``read_results``.
-        where: values by column; None is an empty cell.
-        filters: values by column, or a list of such mappings, of which one has to be met.
-    """
-    chosen = pandas.Series(False, results.index)
-    for choice in product(*(each if isinstance(each, list) else [each] for each in filters)):
-        wanted = dict(where)
-        for each in choice:
-            wanted |= each
-        if all(wanted[name] == value for each in choice for name, value in each.items()):
-            texts = ["" if value is None else str(value) for value in wanted.values()]
-            chosen |= (results[[*wanted]] == texts).all(axis=1)
-    return results[chosen]
 
 
 def update_results(path: Path, runs: pandas.DataFrame) -> None:

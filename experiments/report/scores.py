@@ -31,6 +31,7 @@ BANDS = {"never": 0, "1-9": 1, "10-99": 10, "100-999": 100, "1,000 or more": 100
 class Texts:
     """A translated test set, line by line: plain text, and words with spaces between."""
 
+    metric: Any  # BLEU of sacrebleu
     hypotheses: list[str]
     references: list[str]
     hypothesis_words: list[str]
@@ -43,11 +44,12 @@ def read_texts(folder: Path, test: str, scores: Mapping[str, Any]) -> Texts:
     Raises:
         SeeError: a file is missing, lines do not pair up, or BLEU is not what the run recorded.
     """
-    texts = Texts(*(read_lines(folder / f"{test}.{ending}") for ending in ("hyp", "ref", "hyp.tok", "ref.tok")))
-    counts = {len(lines) for lines in vars(texts).values()}
+    lines = [read_lines(folder / f"{test}.{ending}") for ending in ("hyp", "ref", "hyp.tok", "ref.tok")]
+    counts = {*map(len, lines)}
     if len(counts) > 1 or counts == {0}:
         raise SeeError(f"{folder}: translations and references of {test} are not of equally many lines")
-    bleu = make_bleu(scores).corpus_score(texts.hypotheses, [texts.references]).score
+    texts = Texts(make_bleu(scores), *lines)
+    bleu = texts.metric.corpus_score(texts.hypotheses, [texts.references]).score
     if abs(bleu - scores["bleu"]) > 1e-3:
         raise SeeError(f"{folder}: BLEU of {test} is {bleu:.4f}, recorded as {scores['bleu']}; score it again")
     return texts

@@ -1,23 +1,33 @@
-"""The tables of a report: pandas frames of texts, which every form of the report shows."""
+"""The tables of a report: frames of texts, which every form of the report shows; tables.yaml has what is in them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy
 import pandas
+import yaml
 from tabulate import tabulate
 
 from experiments.report import scores
-from experiments.report.comparison import KNOBS, METHODS, PAPER, Section, format_column
+from experiments.report.comparison import (
+    METHODS,
+    PAPER,
+    RATIOS,
+    SIZES,
+    Section,
+    arrange_runs,
+    average_runs,
+    format_column,
+    list_scores,
+)
 from fairseq_see.embeddings import find_class
 from fairseq_see.embeddings.registry import ALIASES
+from fairseq_see.errors import SeeError
 
-# Translations by setting and seed.
-Texts = Mapping[str, Mapping[str, scores.Texts]]
+TABLES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("tables.yaml").read_text(encoding="utf-8"))
 
 
 @dataclass
@@ -26,8 +36,28 @@ class Table:
 
     title: str
     frame: pandas.DataFrame  # of texts
-    words: int = 1  # how many columns, from the left, are of words; the others are of numbers
-    notes: list[str] = field(default_factory=list)  # sentences below it
+    words: int  # how many columns, from the left, are of words; the others are of numbers
+    note: str  # below it
+
+
+def make_table(title: str, rows: pandas.DataFrame, metric: str = "", scores: Sequence[str] = ()) -> Table:
+    """A table of tables.yaml, without columns that are empty everywhere.
+
+    Args:
+        title: its name there.
+        rows: its values; where tables.yaml names no columns, its texts.
+        metric: by which settings are compared.
+        scores: metrics that are shown on the right.
+    """
+    layout = TABLES[title]
+    columns = layout.get("columns", {name: [name, "{}"] for name in rows})
+    texts = {}
+    for heading, (name, form) in (columns | {label_metric(name): [f"{name}_text", "{}"] for name in scores}).items():
+        values = rows.get(name.format(metric=metric), pandas.Series(None, rows.index, object))
+        texts[heading.format(metric=label_metric(metric))] = format_column(values, form)
+    frame = pandas.DataFrame(texts)
+    filled = (frame != "").any()
+    return Table(title, frame.loc[:, filled], filled[: layout["words"]].sum(), layout.get("note", ""))
 
 
 def format_table(header: Sequence[str], lines: Iterable[Sequence[str]], words: int = 1, style: str = "pipe") -> str:
@@ -36,163 +66,150 @@ def format_table(header: Sequence[str], lines: Iterable[Sequence[str]], words: i
     return tabulate([*lines], [*header], tablefmt=style, colalign=align, disable_numparse=True)
 
 
+def label_metric(metric: str) -> str:
+    """For people."""
+    return {"bleu": "BLEU", "chrf": "chrF", "tokenised_bleu": "tokenised BLEU"}.get(metric, metric.replace("_", " "))
+
+
+def select_columns(runs: pandas.DataFrame) -> pandas.DataFrame:
+    """What a list has of the columns of ``read_runs``, all scores included."""
+    known = ["name", "test", "method", "variant", "ratio", "seed", "state", "updates", *SIZES, "dev_perplexity"]
+    return runs[[*known, *runs.columns[runs.columns.get_loc("test") + 1 :], "folder"]].astype({"folder": str})
+
+
+def list_runs(runs: pandas.DataFrame, over_seeds: bool) -> tuple[pandas.DataFrame, Table]:
+    """Runs, or with ``over_seeds`` the means of runs that differ in the seed alone: as values, and for people."""
+    found, values, frame = list_scores(runs), select_columns(runs), average_runs(runs, "folder")
+    if over_seeds:
+        # By the names that the runs have themselves.
+        frame = average_runs(arrange_runs(runs).assign(**runs[["method", "variant", "seed"]]), "setting")
+        values = frame[[*values, *(f"{name}_{end}" for name in found for end in ("low", "high"))]]
+    for name in ("dev_perplexity", *found):
+        low, high = frame[f"{name}_low"], frame[f"{name}_high"]
+        ends = format_column(low, " ({:.1f}-") + format_column(high, "{:.1f})")
+        frame[f"{name}_text"] = format_column(frame[name], "{:.1f}") + ends.where(low < high, "")
+    if (frame.state == "scored").all():
+        frame["state"] = ""
+    table = make_table("Runs", frame, scores=[name for name in found if name != "tokenised_bleu"])
+    return values.astype({"folder": str}), table
+
+
 def compare_sizes(section: Section) -> Table:
     """Every setting by the bytes of its whole model, smallest first."""
-    settings = section.settings.sort_values(["size", "setting"])
-    means, gain = settings["mean"], section.sign * settings["mean"]
-    dense = [means.get(section.find_baseline(name)) for name in settings.index]
-    spread = [f"{row.low:.1f}–{row.high:.1f}" if row.deviation >= 0 else "" for row in settings.itertuples()]
-    columns = {
-        "model": settings.setting,
-        "whole model, MB": format_column(settings.model_bytes / 1e6, "{:,.2f}"),
-        label_metric(section.metric): section.show(section.metric),
-        "against dense": format_column((means - pandas.Series(dense, means.index)).round(1) + 0, "{:+.1f}"),
-        "best of its size": numpy.where(gain > gain.cummax().shift(fill_value=-numpy.inf), "yes", ""),
-        "embeddings, MB": format_column(settings.embedding_bytes / 1e6, "{:,.2f}"),
-        "shipped, MB": format_column(settings.shipped_bytes / 1e6, "{:,.2f}"),
-        "ratio in bytes": format_column(settings.byte_ratio, "{:.1f}x"),
-        "ratio": format_column(settings.parameter_ratio, "{:.1f}x") + settings.off.map({True: "*", False: ""}),
-        "parameters": format_column(settings.embedding_parameters, "{:,.0f}"),
-        "chrF": section.show("chrf"),
-        "lowest to highest": spread,
-        "seeds": settings.seeds,
-        "made": [describe_making(*run) for run in zip(settings.kind, settings.config, strict=True)],
-    }
-    frame = pandas.DataFrame(columns, settings.index)
-    notes = [
-        "Whole model: half precision with the packed unit index. Embeddings, parameters and ratios: both sides, a tied "
-        "output counted once; shipped: embeddings rounded to 8 bits, as fairseq-see export writes them; ratio: "
-        "parameters of dense matrices by these; in bytes: against half precision. Against dense: difference of means. "
-        "Best of its size: no model here that is as small has a better mean."
+    settings = section.settings.sort_values(["model_megabytes", "setting"], na_position="first")
+    metric, means, gain = section.metric, settings[section.metric], settings.gain
+    low, high = (format_column(settings[f"{metric}_{end}"], "{:.1f}") for end in ("low", "high"))
+    settings = settings.assign(
+        difference=(means - settings.baseline.map(means)).round(1) + 0,
+        best=numpy.where(gain > gain.cummax().shift(fill_value=-numpy.inf), "yes", ""),
+        marked_ratio=format_column(settings.parameter_ratio, "{:.1f}x") + settings.mark,
+        range=(low + "–" + high).where(settings[f"{metric}_deviation"].notna()),
+        made=[describe_making(*run) for run in zip(settings.kind, settings.config, strict=True)],
+    )
+    return make_table("Models by size", settings, metric)
+
+
+def compare_with_paper(section: Section, missing: pandas.DataFrame) -> Table | None:
+    """The paper's Tables 2 and 5: these scores and its own, with a reason in every empty cell; None of other scores."""
+    if section.metric != "bleu":
+        return None
+    main = section.main
+    methods = [*METHODS, *sorted({*main.method} - {*METHODS})]
+    ratios = [f"{ratio:g}x" for ratio in sorted({*RATIOS, *main.ratio.dropna().astype(float)})]
+    cells = []
+    for method in methods:
+        columns = main.column[main.method == method]
+        compresses = columns.notna().any() or (columns.empty and find_class(method).compresses)
+        cells += [(method, method, heading, "not run") for heading in (ratios if compresses else ["no ratio"])]
+    # Of several runs the first.
+    bare = missing[missing.variant.isin(["", None])][::-1]
+    names = bare.method.replace(ALIASES)
+    cells += zip(names, names, _head_columns(bare.ratio), bare.state, strict=True)
+    texts = main.get("tokenised_bleu_text", pandas.Series("", main.index)).replace("", "–") + main.mark
+    cells += zip(main.method, main.label, _head_columns(main.column), texts, strict=True)
+    here = pandas.DataFrame(cells, columns=["of", "method", "column", "text"])
+    here = here[here.of.isin(methods)].groupby(["of", "method", "column"], sort=False).text.last()
+    here = here.unstack(sort=False).reset_index().assign(**{"tokenised BLEU": "here"})
+    frame = pandas.concat([here, PAPER.assign(of=PAPER.method)])
+    frame = frame.sort_values("of", key=lambda names: names.map(methods.index), kind="stable")
+    frame = frame.reindex(columns=["method", "tokenised BLEU", "no ratio", *ratios]).fillna("")
+    return make_table("Beside the paper", frame)
+
+
+def read_translations(section: Section) -> pandas.DataFrame:
+    """Setting, seed, data and translations of the main settings' runs; what cannot be read is a problem."""
+    runs = section.runs[section.runs.setting.isin(section.main.index) & (section.metric == "bleu")]
+    texts, unread = [], []
+    for run in runs.itertuples():
+        try:
+            found = scores.read_texts(run.folder, run.test, run.metrics[run.test])
+            texts.append((run.setting, run.seed, run.data, found))
+        except SeeError as error:
+            unread.append(str(error))
+    if unread:
+        count = f"{len(unread)} run{'s' * (len(unread) > 1)}"
+        section.problems.append(f"Neither bootstrap nor F1 by frequency of {count}: {unread[0]}")
+    return pandas.DataFrame(texts, columns=["setting", "seed", "data", "texts"])
+
+
+def bootstrap_pairs(section: Section, translations: pandas.DataFrame) -> Table:
+    """Paired bootstrap between runs of the same seed."""
+    roles = ["model", "role", "against"]
+    pairs = pandas.DataFrame(section.list_comparisons(), columns=roles)
+    pairs = pairs[pairs.model.isin(translations.setting) & pairs.against.isin(translations.setting)]
+    both = pairs.merge(translations, left_on="model", right_on="setting")
+    both = both.merge(translations, left_on=["against", "seed"], right_on=["setting", "seed"], suffixes=("", "_other"))
+    tests = [
+        scores.bootstrap(theirs.hypotheses, ours.hypotheses, ours.references, ours.metric)
+        for theirs, ours in zip(both.texts_other, both.texts, strict=True)
     ]
-    if settings.off.any():
-        notes.append("* More than 3% from the ratio that it is named after; not comparable with others of that ratio.")
-    return Table("Models by size", frame.loc[:, (frame != "").any()], 1, notes)
+    both[["difference", "p"]] = pandas.DataFrame(tests, both.index, ["difference", "p"], float)
+    found = both.groupby(roles).agg({"difference": ["mean", "min", "max"], "p": "max", "seed": ", ".join})
+    found.columns = ["difference", "low", "high", "p", "seeds"]
+    pairs = pairs.join(found, on=roles)
+    # sacrebleu compares |d*| - mean |d*| with |d|: where nothing differs, p is below 0.05 in a tenth of all cases.
+    sure = pairs.p < 0.05 / 2
+    cases = [pairs.p.isna(), sure & (pairs.low > 0), sure & (pairs.high < 0)]
+    pairs["verdict"] = numpy.select(cases, ["no seed in common", "better", "worse"], "open")
+    return make_table("Paired bootstrap", pairs)
 
 
-def compare_with_paper(section: Section, missing: pandas.DataFrame) -> Table:
-    """The paper's Tables 2 and 5: these scores and its own, with a reason in every empty cell."""
-    main = section.main.assign(shown=section.show("tokenised_bleu"), heading=_head_columns(section.main.column))
-    ratios = [f"{ratio:g}x" for ratio in sorted({*map(float, PAPER["ratios"]), *main.ratio.dropna().astype(float)})]
-    bare = missing[missing.variant.isin(["", None])].drop_duplicates(["method", "ratio"])
-    methods = [ALIASES.get(method, method) for method in bare.method]
-    states = dict(zip(zip(methods, _head_columns(bare.ratio), strict=True), bare.state, strict=True))
-    cells: dict[tuple[str, str], dict[str, str]] = {}
-    for method in [*METHODS, *sorted({*main.method} - {*METHODS})]:
-        mine = main[main.method == method]
-        compresses = mine.column.notna().any() or (mine.empty and find_class(method).compresses)
-        columns = ratios if compresses else ["no ratio"]
-        cells[method, "here"] = {column: states.get((method, column), "not run") for column in columns}
-        for label, column, shown, off in zip(mine.label, mine.heading, mine.shown, mine.off, strict=True):
-            cells.setdefault((label, "here"), {})[column] = (shown or "–") + "*" * off
-        for dataset, figures in PAPER["datasets"].items():
-            if published := figures.get(method):
-                reached = {f"{ratio}x" if ratio else "no ratio": f"{bleu:.2f}" for ratio, bleu in published.items()}
-                out_of_reach = {} if "" in published else dict.fromkeys((f"{x}x" for x in PAPER["ratios"]), "–")
-                cells[method, f"paper, {dataset}"] = out_of_reach | reached
-    index = pandas.MultiIndex.from_tuples(cells, names=["method", "tokenised BLEU"])
-    frame = pandas.DataFrame([*cells.values()], index, ["no ratio", *ratios]).fillna("").reset_index()
-    note = (
-        "Case-sensitive BLEU of words, the paper's measure. Here: mean ± sample standard deviation over seeds. "
-        f"Paper: {PAPER['source']}; {PAPER['setting']}. Its scores are no measure of runs on other data or at another "
-        "scale. –: out of the method's reach, according to the paper."
-    )
-    return Table("Beside the paper", frame, 2, [note])
+def compare_bands(section: Section, translations: pandas.DataFrame, training_words: Path | None) -> Table | None:
+    """F1 of words by their frequency in the training text; None without that text."""
+    bands = {}
+    for run in translations.itertuples():
+        path = training_words or Path(run.data.get("training_words") or "")
+        if path.is_file():
+            words = run.texts.hypothesis_words, run.texts.reference_words
+            bands[run.setting, run.seed] = scores.count_bands(*words, scores.count_words(path))
+    if not bands:
+        return None
+    groups = pandas.concat(bands, names=["model", "seed", "band"]).groupby(["model", "band"], sort=False)
+    means, counts = groups.f1.mean().unstack(sort=False), groups.references.first().unstack(sort=False)
+    same = (counts == counts.iloc[0]).all(axis=1)
+    section.problems += [f"{name} has no F1 by frequency: it was trained on another text" for name in same.index[~same]]
+    frame = means[same].apply(format_column, form="{:.1f}").replace("", "–")
+    frame.columns = [f"{band} ({count:,})" for band, count in counts.iloc[0].items()]
+    return make_table("Words by their frequency in training", frame.reset_index())
 
 
-def bootstrap_pairs(section: Section, texts: Texts) -> Table | None:
-    """Paired bootstrap between runs of the same seed; None without translations."""
-    rows = []
-    for name, role, other in section.list_comparisons():
-        ours, theirs = texts.get(name), texts.get(other)
-        if not ours or not theirs:
-            continue
-        metric = scores.make_bleu(section.settings.metrics[name][section.test])
-        seeds = [seed for seed in ours if seed in theirs]
-        pairs = [
-            scores.bootstrap(theirs[seed].hypotheses, ours[seed].hypotheses, ours[seed].references, metric)
-            for seed in seeds
-        ]
-        row = {"model": name, "against": other, "which is": role, "is": _judge(pairs)}
-        row["difference of BLEU"] = f"{fmean(difference for difference, _ in pairs):+.1f}" if pairs else ""
-        rows.append(row | {"seeds": ", ".join(seeds), "largest p": f"{max(p for _, p in pairs):.3f}" if pairs else ""})
-    note = (
-        f"sacrebleu's paired bootstrap, {scores.SAMPLES:,} samples, seed {scores.SEED}, between runs of equal seed: "
-        "the mean of their differences, the largest of their p. It answers whether other sentences would give the same "
-        "result, not whether other seeds would. This p is one-sided in effect, so that better and worse each need one "
-        "below 0.025, 5% for both; open: neither. The best other method of the same size is chosen by this very score, "
-        "which favours it."
-    )
-    return Table("Paired bootstrap", pandas.DataFrame(rows), 4, [note]) if rows else None
-
-
-def compare_bands(section: Section, texts: Texts, training_words: Path | None) -> Table | None:
-    """F1 of words by their frequency in the training text; None without translations or that text."""
-    rows: dict[str, pandas.Series] = {}
-    for name, data in section.main.data.items():
-        path = training_words or Path(data.get("training_words") or "")
-        if not texts.get(name) or not path.is_file():
-            continue
-        counts = scores.count_words(path)
-        found = [
-            scores.count_bands(each.hypothesis_words, each.reference_words, counts) for each in texts[name].values()
-        ]
-        headings = [f"{band} ({count:,})" for band, count in found[0].references.items()]
-        means = pandas.concat([bands.f1 for bands in found], axis=1).mean(axis=1).set_axis(headings)
-        if rows and headings != [*next(iter(rows.values())).index]:
-            section.problems.append(f"{name} has no F1 by frequency: it was trained on another text")
-        else:
-            rows[name] = format_column(means, "{:.1f}").replace("", "–")
-    note = (
-        "F1 in percent of the words that the training text has so many times (in brackets: such words in the "
-        "references), mean over seeds."
-    )
-    frame = pandas.DataFrame(rows).T.rename_axis("model").reset_index()
-    return Table("Words by their frequency in training", frame, 1, [note]) if rows else None
-
-
-def list_sensitivity(section: Section) -> Table | None:
-    """The settings on lines of rank, order or vectors; None where there are none."""
-    settings = section.settings[section.settings.line]
-    columns = {
-        "model": settings.setting,
-        **{knob: [str(args.get(knob, "")) for args in settings["args"]] for knob in KNOBS},
-        "ratio": format_column(settings.parameter_ratio, "{:.1f}x"),
-        "parameters": format_column(settings.embedding_parameters, "{:,.0f}"),
-        label_metric(section.metric): section.show(section.metric),
+def describe_runs(runs: pandas.DataFrame) -> tuple[list[tuple[str, str]], Table]:
+    """Training text and scale, a line each; and a table of what made the runs."""
+    pairs = [f", {data['training_pairs']:,} training pairs" if data.get("training_pairs") else "" for data in runs.data]
+    names = runs.corpus.fillna(runs.data.str.get("name")).fillna("").astype(str)
+    scales = zip(runs.scale, runs.config.str.get("architecture"), strict=True)
+    head = {"Data": names + pairs, "Scale": [", ".join(map(str, filter(None, scale))) for scale in scales]}
+    facts = {
+        "data": runs.checksums.str.get("data"),
+        "commit": runs.commit,
+        "machine": runs.machine,
+        "versions": [", ".join(f"{k} {v}" for k, v in versions.items()) for versions in runs.versions],
     }
-    frame = pandas.DataFrame(columns, settings.index)
-    return None if frame.empty else Table("Rank, order and vectors of each unit", frame)
-
-
-def list_missing(missing: pandas.DataFrame) -> Table | None:
-    """Runs without scores, and why."""
-    frame = pandas.DataFrame({"run": missing["name"], "state": missing.state, "why": missing.reason})
-    return None if frame.empty else Table("Runs without scores", frame, 3)
-
-
-def list_provenance(runs: pandas.DataFrame) -> Table:
-    """What made the runs: commits, machines, versions, signatures."""
-    metrics = [scores for metrics in runs.metrics for scores in metrics.values()]
-    signatures = {str(value) for each in metrics for name, value in each.items() if name.endswith("signature")}
-    rows = [
-        ("data", count_values(checksums.get("data", "") for checksums in runs.checksums)),
-        ("commit", count_values(runs.commit)),
-        ("machine", count_values(runs.machine)),
-        ("versions", count_values(", ".join(f"{k} {v}" for k, v in versions.items()) for versions in runs.versions)),
-        ("scores", "; ".join(sorted(signatures))),
-    ]
-    return Table("What made these runs", pandas.DataFrame(rows, columns=["of the runs", "value"]), 2)
-
-
-def describe_data(runs: pandas.DataFrame) -> list[tuple[str, str]]:
-    """Training text, scale and architecture, a line each."""
-    texts, scales = [], []
-    for corpus, data, scale, config in zip(runs.corpus, runs.data, runs.scale, runs.config, strict=True):
-        pairs = data.get("training_pairs")
-        texts.append(str(corpus or data.get("name", "")) + (f", {pairs:,} training pairs" if pairs else ""))
-        scales.append(", ".join(str(value) for value in (scale, config.get("architecture")) if value))
-    return [("Data", count_values(texts, 3)), ("Scale", count_values(scales, 3))]
+    metrics = [item for tests in runs.metrics for scores in tests.values() for item in scores.items()]
+    signatures = {str(value) for name, value in metrics if name.endswith("signature")}
+    rows = [(name, count_values(values)) for name, values in facts.items()]
+    frame = pandas.DataFrame([*rows, ("scores", "; ".join(sorted(signatures)))], columns=["of the runs", "value"])
+    return [(name, count_values(values, 3)) for name, values in head.items()], make_table("What made these runs", frame)
 
 
 def count_values(values: Iterable[str], most: int | None = None) -> str:
@@ -211,24 +228,6 @@ def describe_making(kind: str, config: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, (f"fitted to {config.get('fitted_to', '?')}", config.get("how"))))
 
 
-def label_metric(metric: str) -> str:
-    """For people."""
-    return {"bleu": "BLEU", "chrf": "chrF", "tokenised_bleu": "tokenised BLEU"}.get(metric, metric.replace("_", " "))
-
-
 def _head_columns(ratios: pandas.Series) -> pandas.Series:
     """The headings of ratios beside the paper."""
     return format_column(ratios, "{:g}x").replace("", "no ratio")
-
-
-def _judge(pairs: Sequence[tuple[float, float]]) -> str:
-    """What all seeds agree on."""
-    if not pairs:
-        return "no seed in common"
-    # sacrebleu compares |d*| - mean |d*| with |d|: where nothing differs, p is below 0.05 in a tenth of all cases.
-    if all(p < 0.05 / 2 for _, p in pairs):
-        if all(difference > 0 for difference, _ in pairs):
-            return "better"
-        if all(difference < 0 for difference, _ in pairs):
-            return "worse"
-    return "open"

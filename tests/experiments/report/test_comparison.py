@@ -20,7 +20,7 @@ def test_runs_that_differ_in_the_seed_alone_are_one_setting(tmp_path):
     make_run(tmp_path, "b", "matrix", 4, seed=9, overrides={"model.dropout": 0.3})
     make_run(tmp_path, "c", "matrix", 4, seed=9, config={"variant": "bpe4000"})
     (section,) = make_sections(read_runs([tmp_path]))
-    assert section.settings.seeds.to_dict() == {
+    assert section.settings.seed.to_dict() == {
         "low_rank, 4x": "9, 10",
         "low_rank (bpe4000), 4x": "9",
         "low_rank (dropout 0.3), 4x": "9",
@@ -37,8 +37,8 @@ def test_a_run_without_a_ratio_stands_where_its_true_ratio_is(tmp_path):
     make_run(tmp_path, "codes", "product_quantised", 20, parameter_ratio=9.0, byte_ratio=20.3)
     make_run(tmp_path, "missed", "matrix", 20, parameter_ratio=21.0, byte_ratio=21.0)
     (section,) = make_sections(read_runs([tmp_path]))
-    found = section.settings.set_index("name")[["column", "off"]].T.to_dict("list")
-    assert found == {"v9": [20, False], "v7": [25.7, False], "codes": [20, False], "missed": [20, True]}
+    found = section.settings.set_index("name")[["column", "mark"]].T.to_dict("list")
+    assert found == {"v9": [20, ""], "v7": [25.7, ""], "codes": [20, ""], "missed": [20, "*"]}
 
 
 def test_test_sets_with_other_references_are_kept_apart(tmp_path):
@@ -79,4 +79,4 @@ def test_perplexity_is_better_where_it_is_lower(tmp_path):
         metrics = {"text": {"perplexity": value}}
         make_run(tmp_path, name, config={"variant": name}, kind="language_model", metrics=metrics)
     (section,) = make_sections(read_runs([tmp_path]))
-    assert section.settings["name"][section.find_best(section.settings)] == "b"
+    assert section.settings["name"][section.settings.gain.idxmax()] == "b"
