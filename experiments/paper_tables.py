@@ -14,7 +14,6 @@ from typing import Any
 
 import yaml
 
-from fairseq_see.embeddings import find_class
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines
 from fairseq_see.units.controls import CONTROLS
@@ -322,6 +321,14 @@ _MAKERS: dict[str, Callable[[Choice, int], Iterator[Cell]]] = {
     **{"ablation": _make_ablation, "practitioner": _make_practitioner, "distillation": _make_distillation},
     "tune": _make_tune,
 }
+
+
+def find_class(method: str) -> Any:
+    """The embedding of a method."""
+    # Here, not above: it imports torch, which takes more than a second that main does without.
+    from fairseq_see import embeddings
+
+    return embeddings.find_class(method)
 
 
 def main(described: str) -> None:
