@@ -71,12 +71,14 @@ def arrange_runs(runs: pandas.DataFrame) -> pandas.DataFrame:
         SeeError: two runs have the same settings and the same seed.
     """
     facts = zip(runs.kind, runs.config, runs.overrides, strict=True)
+    options = [flatten(config) | changed | {"kind": kind} for kind, config, changed in facts]
     runs = runs.assign(
         method=[ALIASES.get(name, name) or "dense" for name in runs.method],
         variant=[name or "" for name in runs.variant],
         seed=["?" if seed is None else str(seed) for seed in runs.seed],
         args=[config.get("see_args") or {} for config in runs.config],
-        key=[json.dumps([kind, config | {"seed": 0}, changed], sort_keys=True) for kind, config, changed in facts],
+        options=options,
+        key=[json.dumps(each | {"seed": 0}, sort_keys=True) for each in options],
         note="",
     )
     for _, same in runs.groupby(["key", "seed", "test"]).folder:
@@ -88,7 +90,7 @@ def arrange_runs(runs: pandas.DataFrame) -> pandas.DataFrame:
     runs["column"] = asked.fillna(runs["true ratio"].map(lambda ratio: _choose_column(ratio, columns)))
     for _, members in runs.groupby(["method", "variant", runs["args"].map(str), "column"], dropna=False):
         if members.key.nunique() > 1:
-            runs.loc[members.index, "note"] = _describe_differences(members)
+            runs.loc[members.index, "note"] = _describe_differences(members.options)
     runs["label"] = [describe_setting(run) for run in runs.to_dict("records")]
     runs["setting"] = runs.label + format_column(runs.column, ", {:g}x")
     runs["place"] = [METHODS.index(name) if name in METHODS else len(METHODS) for name in runs.method]
@@ -102,13 +104,11 @@ def _choose_column(ratio: float, columns: set[float]) -> float:
     return math.nan if ratio < 2 else min(near, key=lambda x: abs(math.log(x / ratio)), default=round(ratio, 1))
 
 
-def _describe_differences(runs: pandas.DataFrame) -> list[str]:
+def _describe_differences(options: pandas.Series) -> list[str]:
     """By which options runs of one name differ, for each of them."""
-    facts = zip(runs.kind, runs.config, runs.overrides, strict=True)
-    options = pandas.DataFrame([flatten(config) | more | {"kind": kind} for kind, config, more in facts], dtype=object)
-    options = options.loc[:, options.map(str).nunique() > 1].sort_index(axis=1)
-    options = options.filter(regex=r"^(?!seed$|ratio$|see_args\.)")
-    lines = [values.dropna().items() for _, values in options.iterrows()]
+    frame = pandas.DataFrame([*options], dtype=object).filter(regex=r"^(?!seed$|ratio$|see_args\.)")
+    frame = frame.loc[:, frame.map(str).nunique() > 1].sort_index(axis=1)
+    lines = [values.dropna().items() for _, values in frame.iterrows()]
     return [", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in line) for line in lines]
 
 
@@ -138,15 +138,15 @@ def format_column(values: pandas.Series, form: str) -> pandas.Series:
 def average_runs(runs: pandas.DataFrame, by: str) -> pandas.DataFrame:
     """One line for each value of a column and each test set.
 
-    ``updates`` and scores are means; a score has its ``..._low``, ``..._high`` and ``..._deviation`` beside it, and
-    its ``..._text`` for people. ``seed`` has all seeds; all else is the first run's.
+    ``updates`` and scores are means; beside a score are its ``..._low`` and ``..._high``, and its ``..._text`` for
+    people. ``seed`` has all seeds; all else is the first run's.
     """
     scores = ["dev_perplexity", *list_scores(runs)]
     groups = runs.astype(dict.fromkeys(["updates", *scores], float)).groupby([by, "test"], sort=False)
     frame = runs.drop_duplicates([by, "test"]).set_index([by, "test"], drop=False)
     frame["seed"] = groups.seed.agg(lambda seeds: ", ".join(map(str, seeds.dropna())))
     frame[["updates", *scores]] = groups[["updates", *scores]].mean()
-    for name, function in {"low": "min", "high": "max", "deviation": "std", "text": format_scores}.items():
+    for name, function in {"low": "min", "high": "max", "text": format_scores}.items():
         frame = frame.join(groups[scores].agg(function).add_suffix(f"_{name}"))
     return frame.reset_index(drop=True)
 

@@ -1,7 +1,7 @@
 """The tables of a report: frames of texts, which every form of the report shows; tables.yaml has what is in them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,12 +99,14 @@ def compare_sizes(section: Section) -> Table:
     settings = section.settings.sort_values(["model_megabytes", "setting"], na_position="first")
     metric, means, gain = section.metric, settings[section.metric], settings.gain
     low, high = (format_column(settings[f"{metric}_{end}"], "{:.1f}") for end in ("low", "high"))
+    fitted, how = (settings.config.str.get(name).fillna("") for name in ("fitted_to", "how"))
+    making = "fitted to " + fitted.replace("", "?") + (", " + how).where(how != "", "")
     settings = settings.assign(
         difference=(means - settings.baseline.map(means)).round(1) + 0,
         best=numpy.where(gain > gain.cummax().shift(fill_value=-numpy.inf), "yes", ""),
         marked_ratio=format_column(settings.parameter_ratio, "{:.1f}x") + settings.mark,
-        range=(low + "–" + high).where(settings[f"{metric}_deviation"].notna()),
-        made=[describe_making(*run) for run in zip(settings.kind, settings.config, strict=True)],
+        range=(low + "–" + high).where(settings.seed.str.contains(",")),
+        made=making.where(settings.kind == "fit", "trained"),
     )
     return make_table("Models by size", settings, metric)
 
@@ -116,24 +118,24 @@ def compare_with_paper(section: Section, missing: pandas.DataFrame) -> Table | N
     main = section.main
     methods = [*METHODS, *sorted({*main.method} - {*METHODS})]
     ratios = [f"{ratio:g}x" for ratio in sorted({*RATIOS, *main.ratio.dropna().astype(float)})]
-    cells = []
+    planned = []
     for method in methods:
         columns = main.column[main.method == method]
         compresses = columns.notna().any() or (columns.empty and find_class(method).compresses)
-        cells += [(method, method, heading, "not run") for heading in (ratios if compresses else ["no ratio"])]
-    # Of several runs the first.
-    bare = missing[missing.variant.isin(["", None])][::-1]
-    names = bare.method.replace(ALIASES)
-    cells += zip(names, names, _head_columns(bare.ratio), bare.state, strict=True)
+        planned += [(method, method, heading, "not run") for heading in (ratios if compresses else ["no ratio"])]
     texts = main.get("tokenised_bleu_text", pandas.Series("", main.index)).replace("", "–") + main.mark
-    cells += zip(main.method, main.label, _head_columns(main.column), texts, strict=True)
-    here = pandas.DataFrame(cells, columns=["of", "method", "column", "text"])
-    here = here[here.of.isin(methods)].groupby(["of", "method", "column"], sort=False).text.last()
-    here = here.unstack(sort=False).reset_index().assign(**{"tokenised BLEU": "here"})
-    frame = pandas.concat([here, PAPER.assign(of=PAPER.method)])
-    frame = frame.sort_values("of", key=lambda names: names.map(methods.index), kind="stable")
-    frame = frame.reindex(columns=["method", "tokenised BLEU", "no ratio", *ratios]).fillna("")
-    return make_table("Beside the paper", frame)
+    # Of several runs the first.
+    bare = missing[missing.variant.isin(["", None]) & missing.method.replace(ALIASES).isin(methods)][::-1]
+    names = bare.method.replace(ALIASES)
+    found = [bare.assign(method=names, label=names, column=bare.ratio, text=bare.state), main.assign(text=texts)]
+    known = pandas.concat(found)[["method", "label", "column", "text"]]
+    known["column"] = format_column(known.column, "{:g}x").replace("", "no ratio")
+    cells = pandas.concat([pandas.DataFrame(planned, columns=[*known]), known])
+    here = cells.groupby(["method", "label", "column"], sort=False).text.last().unstack(sort=False).reset_index()
+    frame = pandas.concat([here.assign(**{"tokenised BLEU": "here"}), PAPER.assign(label=PAPER.method)])
+    frame = frame.sort_values("method", key=lambda names: names.map(methods.index), kind="stable")
+    frame = frame.reindex(columns=["label", "tokenised BLEU", "no ratio", *ratios]).fillna("")
+    return make_table("Beside the paper", frame.rename(columns={"label": "method"}))
 
 
 def read_translations(section: Section) -> pandas.DataFrame:
@@ -219,15 +221,3 @@ def count_values(values: Iterable[str], most: int | None = None) -> str:
         return next(iter(counts))
     shown = [f"{value} ({count} run{'s' * (count > 1)})" for value, count in counts.most_common(most)]
     return "; ".join(shown) + (f"; {len(counts) - len(shown)} others" if len(counts) > len(shown) else "")
-
-
-def describe_making(kind: str, config: Mapping[str, Any]) -> str:
-    """Trained, or fitted to which run and how."""
-    if kind != "fit":
-        return "trained"
-    return ", ".join(filter(None, (f"fitted to {config.get('fitted_to', '?')}", config.get("how"))))
-
-
-def _head_columns(ratios: pandas.Series) -> pandas.Series:
-    """The headings of ratios beside the paper."""
-    return format_column(ratios, "{:g}x").replace("", "no ratio")
