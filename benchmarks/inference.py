@@ -30,7 +30,7 @@ MODES = {
     "dense": ("dense",),
     "cached": SEE,
     "factored": (*SEE, FACTORED),
-    "codes": ("product_quantised", "model.see_ratio=20", FACTORED),
+    "codes": ("product_quantised", "model.see_ratio=20"),
 }
 BEAM = 5
 LOOKUPS = 200
@@ -61,7 +61,7 @@ def make_step(model: Any, task: TranslationTask, device: str) -> Callable[[], An
 
 def count_held_bytes(embedding: Embedding) -> int:
     """Bytes of an embedding in half precision, as in memory: with its index, and the matrix that it caches."""
-    cached = embedding.compresses and embedding.inference == "cached"
+    cached = embedding.compresses and not embedding.is_factored()
     parameters = sum(parameter.numel() for parameter in embedding.parameters())
     parameters += embedding.num_embeddings * embedding.embedding_dim if cached else 0
     return 2 * parameters + sum(buffer.nbytes for buffer in embedding.buffers())

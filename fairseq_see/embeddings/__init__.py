@@ -6,7 +6,8 @@ Every module beside this one is imported here, and registers the methods it hold
 import pkgutil
 from importlib import import_module
 
-from fairseq_see.embeddings.base import Embedding, Footprint
+from fairseq_see.embeddings.base import Embedding
+from fairseq_see.embeddings.buffers import Footprint
 from fairseq_see.embeddings.config import MethodConfig, option
 from fairseq_see.embeddings.registry import (
     REGISTRY,

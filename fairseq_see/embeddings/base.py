@@ -5,33 +5,25 @@ from __future__ import annotations
 import json
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.buffers import CodeBuffer, IndexBuffers, check_indexes
+from fairseq_see.embeddings.buffers import Footprint, IndexBuffers, check_indexes, count_footprint
 from fairseq_see.embeddings.config import MethodConfig, check_ratio
-from fairseq_see.embeddings.packing import count_rounded_bytes
 from fairseq_see.embeddings.read_only import ReadOnlyMatrix
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 
-INFERENCE_MODES = ("cached", "factored")
+INFERENCE_MODES = ("auto", "cached", "factored")
 
 # Embeddings that a factored projection reconstructs at a time: enough to keep the cores busy, few of any vocabulary.
 PROJECTION_ROWS = 2048
-
-
-class Footprint(NamedTuple):
-    """Parameters, and codes that stand for such; bytes of these (in the bits asked for, packed) and of a unit index."""
-
-    parameters: int
-    bytes: int
 
 
 @dataclass
@@ -62,6 +54,7 @@ class Embedding(nn.Module, ABC):
     # Whether there is a ratio to choose; of bytes against a dense matrix in half precision where embeddings are codes.
     compresses: ClassVar[bool] = True
     quantised: ClassVar[bool] = False
+    factored_on: ClassVar[str | None] = None  # the kind of device where factored inference is faster than cached
     uses_index: ClassVar[bool] = False
     # Gradients of learnt codes are not: they pass straight through the choice.
     exact_gradients: ClassVar[bool] = True
@@ -74,7 +67,7 @@ class Embedding(nn.Module, ABC):
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.padding_idx = padding_idx
-        self.inference = "cached"
+        self.inference = "auto"
         self._matrices = _Matrices()
         # Binds the weights to the hyper-parameters that no shape shows. "version": fairseq's EMA decays every entry of
         # a state dict but those with it in their name, and integers cannot be decayed.
@@ -161,17 +154,23 @@ class Embedding(nn.Module, ABC):
         table = self._find_matrix(table)
         # As one matrix: of fairseq's transposed view torch would multiply each slice alone.
         rows = hidden.reshape(-1, hidden.shape[-1])
-        factored = table is None and self._is_serving() and self.inference == "factored"
+        factored = table is None and self._is_serving()
         scores = self._score(rows) if factored else F.linear(rows, self.table() if table is None else table)
         return scores.view(*hidden.shape[:-1], self.num_embeddings)
 
     def _score(self, hidden: Tensor) -> Tensor:
         """Scores (n, V) of states (n, d), holding nothing of size V x d."""
-        scores = hidden.new_empty(len(hidden), self.num_embeddings)
+        scores, score = hidden.new_empty(len(hidden), self.num_embeddings), self._prepare_scores(hidden)
         words = torch.arange(self.num_embeddings, device=hidden.device).split(PROJECTION_ROWS)
         for part, ids in zip(scores.split(PROJECTION_ROWS, 1), words, strict=True):
-            part.copy_(F.linear(hidden, self.rows(ids)))
+            part.copy_(score(ids))
+        if self.padding_idx is not None:
+            scores[:, self.padding_idx] = 0
         return scores
+
+    def _prepare_scores(self, hidden: Tensor) -> Callable[[Tensor], Tensor]:
+        """A function of ids (m,) that scores states (n, d) by their embeddings: (n, m). Padding's may be anything."""
+        return lambda ids: F.linear(hidden, self._rows(ids))
 
     @property
     def weight(self) -> Tensor:
@@ -194,12 +193,7 @@ class Embedding(nn.Module, ABC):
 
     def footprint(self, bits: int = 16) -> Footprint:
         """What the embedding costs where it is shipped, with parameters of so many bits."""
-        modules, parameters = list(self.modules()), list(self.parameters())
-        size = sum(count_rounded_bytes(parameter.shape, bits) for parameter in parameters)
-        index = sum(module.sizes.bytes for module in modules if isinstance(module, IndexBuffers))
-        buffers = [module for module in modules if isinstance(module, CodeBuffer)]
-        codes, packed = sum(each.codes.numel() for each in buffers), sum(each.bytes for each in buffers)
-        return Footprint(sum(map(Tensor.numel, parameters)) + codes, size + packed + index)
+        return count_footprint(self, bits)
 
     @property
     def ratio(self) -> float:
@@ -244,6 +238,12 @@ class Embedding(nn.Module, ABC):
         """No gradient can be asked for, so a reconstructed matrix stays true until the weights change."""
         return not self.training and not torch.is_grad_enabled()
 
+    def is_factored(self) -> bool:
+        """Whether serving keeps the factors alone: as asked for, or where that is faster."""
+        if self.inference != "auto" or self.factored_on is None or torch.compiler.is_compiling():
+            return self.inference == "factored"
+        return self._device.type == self.factored_on
+
     def _find_matrix(self, table: Tensor | None) -> Tensor | None:
         """The matrix to read from, if there is one without building it for this call alone."""
         if table is not None or self._matrices.held is not None:
@@ -251,7 +251,7 @@ class Embedding(nn.Module, ABC):
         if not self._is_serving():
             # An optimizer step may follow, and optimizers that write through .data leave no version trace.
             self._matrices.cached = None
-        elif self.inference == "cached":
+        elif not self.is_factored():
             return self._cache_matrix()
         return None
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.packing import count_packed_bytes, pack_codes, unpack_codes
+from fairseq_see.embeddings.packing import count_packed_bytes, count_rounded_bytes, pack_codes, unpack_codes
 from fairseq_see.errors import SeeError
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import ARRAYS, name_by_id
@@ -148,6 +148,23 @@ class CodeBuffer(nn.Module):
         if (codes := state_dict.get(f"{prefix}codes")) is not None:
             state_dict[f"{prefix}codes"] = codes.to(self.codes.dtype)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+class Footprint(NamedTuple):
+    """Parameters, and codes that stand for such; bytes of these (in the bits asked for, packed) and of a unit index."""
+
+    parameters: int
+    bytes: int
+
+
+def count_footprint(module: nn.Module, bits: int) -> Footprint:
+    """What a module's parameters, in so many bits, its codes and its unit index cost where they are shipped."""
+    parts, parameters = list(module.modules()), list(module.parameters())
+    size = sum(count_rounded_bytes(parameter.shape, bits) for parameter in parameters)
+    index = sum(part.sizes.bytes for part in parts if isinstance(part, IndexBuffers))
+    buffers = [part for part in parts if isinstance(part, CodeBuffer)]
+    codes, packed = sum(each.codes.numel() for each in buffers), sum(each.bytes for each in buffers)
+    return Footprint(sum(map(Tensor.numel, parameters)) + codes, size + packed + index)
 
 
 def check_indexes(module: nn.Module, state_dict: Mapping[str, Tensor], prefix: str) -> None:

@@ -23,7 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from fairseq_see.embeddings.base import Embedding, Footprint
+from fairseq_see.embeddings.base import Embedding
+from fairseq_see.embeddings.buffers import Footprint
 from fairseq_see.embeddings.config import MethodConfig, option
 from fairseq_see.embeddings.init import match_variance
 from fairseq_see.embeddings.kronecker import compute_dtype

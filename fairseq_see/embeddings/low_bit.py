@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import Embedding, Footprint
+from fairseq_see.embeddings.base import Embedding
+from fairseq_see.embeddings.buffers import Footprint
 from fairseq_see.embeddings.config import MethodConfig, check_ratio, option
 from fairseq_see.embeddings.decompose import factorise
 from fairseq_see.embeddings.init import choose_scale, match_variance

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_see.embeddings.base import PROJECTION_ROWS, Embedding
+from fairseq_see.embeddings.base import Embedding
 from fairseq_see.embeddings.buffers import CodeBuffer
 from fairseq_see.embeddings.config import MethodConfig, check_ratio, meets, option
 from fairseq_see.embeddings.init import match_variance
@@ -54,6 +54,7 @@ class ProductQuantisedEmbedding(Embedding):
     Config: ClassVar[type[MethodConfig]] = ProductQuantisedConfig
     config: ProductQuantisedConfig
     quantised = True
+    factored_on = "cpu"
 
     def __init__(
         self, config: ProductQuantisedConfig, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
@@ -87,17 +88,16 @@ class ProductQuantisedEmbedding(Embedding):
         parts = [F.embedding(code, self.codebooks[:, at]) for code, at in zip(codes.T, self._parts, strict=True)]
         return torch.cat(parts, 1)
 
-    def _score(self, hidden: Tensor) -> Tensor:
-        """A word's score is the sum of its centroids': M additions in place of d multiplications."""
+    def _prepare_scores(self, hidden: Tensor) -> Callable[[Tensor], Tensor]:
+        # A word's score is the sum of its centroids': M additions in place of d multiplications.
         of_centroids = torch.cat([F.linear(self.codebooks[:, at], hidden[:, at]) for at in self._parts])
-        first = torch.arange(len(self._parts), device=hidden.device) * len(self.codebooks)
-        scores = hidden.new_empty(len(hidden), self.num_embeddings)
-        codes = self.codes_version_1.codes.split(PROJECTION_ROWS)
-        for part, some in zip(scores.split(PROJECTION_ROWS, 1), codes, strict=True):
-            part.copy_(F.embedding_bag(some + first, of_centroids, mode="sum").T)
-        if self.padding_idx is not None:
-            scores[:, self.padding_idx] = 0
-        return scores
+        first = torch.arange(0, len(of_centroids), len(self.codebooks), dtype=torch.int32, device=hidden.device)
+
+        def score(ids: Tensor) -> Tensor:
+            codes = self.codes_version_1.codes.index_select(0, ids)
+            return F.embedding_bag(codes + first, of_centroids, mode="sum").T
+
+        return score
 
 
 @register("int8")

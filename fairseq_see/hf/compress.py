@@ -39,7 +39,7 @@ def compress_embeddings(
     output: str = "auto",
     counts: Sequence[int] | None = None,
     fit: FitConfig | None = None,
-    inference: str = "cached",
+    inference: str = "auto",
     seed: int = 1,
     **options: Any,
 ) -> PreTrainedModel:
@@ -60,7 +60,7 @@ def compress_embeddings(
             it stays, one that was tied with the matrix to itself; ``auto``, ``tied`` if it was, else ``dense``.
         counts: (V,) how often each id occurs in running text (default: all alike): weights of a fit, order of units.
         fit: how to fit to the model's matrices (default: the method's closed form; random where it has none).
-        inference: ``cached`` keeps a whole matrix when serving, ``factored`` only its factors.
+        inference: ``cached`` keeps a whole matrix when serving, ``factored`` only its factors, ``auto`` what is faster.
         seed: of the random initialisation.
         **options: hyper-parameters of the method, ``vectors`` or ``layernorm`` for example.
 
@@ -75,7 +75,7 @@ def compress_embeddings(
     if dense.weight.is_meta or hasattr(dense, "_hf_hook"):
         raise SeeError("the model has no weights or is spread over devices; load it on one, and spread what is saved")
     if inference not in INFERENCE_MODES:
-        raise SeeError(f"inference is {' or '.join(INFERENCE_MODES)}, not {inference!r}")
+        raise SeeError(f"inference is {', '.join(INFERENCE_MODES[:-1])} or {INFERENCE_MODES[-1]}, not {inference!r}")
     output = _resolve_output(model, output)
     if output == "untied":
         matrices["output"] = model.get_output_embeddings().weight.detach()

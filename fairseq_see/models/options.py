@@ -36,7 +36,7 @@ class EmbeddingOptions(FairseqDataclass):
         "or SOURCE.see:TARGET.see; looked for in the data folder too",
     )
     see_inference: ChoiceEnum(list(INFERENCE_MODES)) = declare(  # type: ignore[valid-type]  # noqa: RUF009
-        "cached", "in eval mode keep the whole matrix (fast), or only its factors (small)"
+        "auto", "in eval mode keep the whole matrix (fast), or only its factors (small); auto: what is faster"
     )
     see_resolved: Optional[str] = declare(None, "written by the model itself: its embeddings, as JSON")
 

@@ -291,7 +291,7 @@ def test_an_output_that_was_tied_and_is_no_more(family, model, batch, output, tm
         ({"output": "tied"}, "not tied to its input; choose output='untied' or 'dense'"),
         ({"output": "both"}, "output is one of auto, tied, untied, dense, not 'both'"),
         ({"method": "nothing"}, "unknown embedding method"),
-        ({"inference": "quick"}, "inference is cached or factored"),
+        ({"inference": "quick"}, "inference is auto, cached or factored"),
         ({"method": "see"}, "give the tokenizer"),
         ({"method": "see", "tokenizer": "llama", "ratio": None, "vectors": 2}, "no token has a sense"),
         ({"method": "see", "index": "bert"}, "build it again"),

@@ -56,6 +56,16 @@ def test_product_quantiser_of_fewer_words_than_centroids_loses_nothing():
     torch.testing.assert_close(embedding.table(), matrix)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_product_quantiser_serves_on_a_cpu_from_its_codes(dtype):
+    embedding = build("product_quantised", 5000, 16, 1, subvectors=4, centroids=8).to(dtype).eval()
+    hidden = torch.randn(3, 16).to(dtype)
+    with torch.no_grad():
+        scores, expected = embedding.project(hidden), hidden.double() @ embedding.table().double().T
+    torch.testing.assert_close(scores.double(), expected, rtol=0, atol=4 * torch.finfo(dtype).eps)
+    assert embedding.is_factored() and embedding._matrices.cached is None
+
+
 @pytest.mark.parametrize("ratio", [4, 7, 10, 20, 40])
 @pytest.mark.parametrize(("rows", "columns"), [(300, 16), (21_016, 216)])
 def test_a_plan_has_the_largest_score_of_all_that_meet_the_ratio(rows, columns, ratio):
