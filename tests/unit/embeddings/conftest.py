@@ -1,4 +1,4 @@
-"""Unit indexes built without the package's own index builder."""
+"""Unit indexes built without the package's own index builder, and ratios that a method reaches."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
+from fairseq_see.embeddings import complete_config
+from fairseq_see.errors import InfeasibleRatio
 from fairseq_see.units import UnitIndex
 from fairseq_see.units.index import name_padding
 
@@ -56,6 +58,16 @@ def paper_size_index(sememes: int = 2_200, morphemes: int = 12_000, words: int =
     """An index of the paper's size; planning reads nothing but the numbers of units."""
     groups, offsets, units = np.zeros((1, 3)), np.zeros(words + 1), np.zeros((words, 3))
     return make_index(sememes, morphemes, groups=groups, sense_offsets=offsets, sense_groups=[], word_morphemes=units)
+
+
+def find_reachable(method: str, ratio: float, rows: int, columns: int, index: UnitIndex | None = None) -> float:
+    """``ratio``, or the nearest that a method reaches."""
+    try:
+        complete_config(method, rows, columns, ratio, index)
+    except InfeasibleRatio as error:
+        assert error.nearest is not None
+        return error.nearest
+    return ratio
 
 
 @pytest.fixture(name="random_index")

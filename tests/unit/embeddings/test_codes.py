@@ -13,6 +13,7 @@ from fairseq_see.embeddings.buffers import pack_state
 from fairseq_see.embeddings.exported import write
 from fairseq_see.embeddings.packing import count_packed_bytes, pack_codes, unpack_codes
 from fairseq_see.errors import SeeError
+from tests.unit.embeddings.conftest import find_reachable
 
 
 @given(
@@ -68,8 +69,7 @@ def rounded(value, bits):
 def test_parameters_are_shipped_rounded_by_row(method, bits, random_index, tmp_path):
     torch.manual_seed(bits)
     given = {"index": random_index(90)} if find_class(method).uses_index else {}
-    ratio = {"ratio": 2.0} if find_class(method).compresses and method != "morph_lstm" else {}
-    embedding = build(method, 90, 27, 1, **given, **ratio)
+    embedding = build(method, 90, 27, 1, **given, ratio=find_reachable(method, 2.0, 90, 27, **given))
     small = embedding.ship()
     state = {f"encoder.embed_tokens.{name}": value for name, value in pack_state(small).items()}
     stored = write(tmp_path, state, {"embeddings": {"encoder": small.describe()}}, bits)

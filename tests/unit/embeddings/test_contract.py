@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from fairseq_see.embeddings import REGISTRY, build, complete_config, find_class, restore
 from fairseq_see.embeddings.buffers import IndexBuffers, pack_state, unpack_state
 from fairseq_see.errors import InfeasibleRatio, SeeError
+from tests.unit.embeddings.conftest import find_reachable
 
 V, D, PAD = 60, 27, 1
 TOKENS = torch.tensor([[5, 1, 59, 5], [0, 7, 7, 1]])
@@ -27,16 +28,7 @@ def method(request):
 def options(method, random_index):
     """Index if the method takes one, and a ratio near 2 that it reaches."""
     given = {"index": random_index(V)} if find_class(method).uses_index else {}
-    return {**given, "ratio": reachable(method, 2.0, V, D, given)}
-
-
-def reachable(method, ratio, rows, columns, given):
-    try:
-        complete_config(method, rows, columns, ratio, given.get("index"))
-    except InfeasibleRatio as error:
-        assert error.nearest is not None
-        return error.nearest
-    return ratio
+    return {**given, "ratio": find_reachable(method, 2.0, V, D, **given)}
 
 
 @pytest.fixture
@@ -329,7 +321,7 @@ def test_planned_on_the_meta_device_costs_no_memory(method, options):
 def test_initialisation_has_the_variance_of_a_dense_matrix(method, random_index):
     rows, columns = 2000, 64
     given = {"index": random_index(rows, sememes=80, morphemes=600)} if find_class(method).uses_index else {}
-    ratio = reachable(method, 4.0, rows, columns, given)
+    ratio = find_reachable(method, 4.0, rows, columns, **given)
     torch.manual_seed(0)
     embedding = build(method, rows, columns, PAD, ratio=ratio, **given)
     variance = embedding.table().detach()[torch.arange(rows) != PAD].var(1).mean() * columns
