@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -66,7 +67,9 @@ def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None)
     state = state or load_checkpoint(checkpoint)
     text = read_section((state.get("cfg") or {}).get("model")).get("see_resolved")
     if not text:
-        raise SeeError(f"{checkpoint} does not hold a model with an embedding of fairseq_see")
+        raise SeeError(
+            f"{checkpoint} does not hold a model with an embedding of fairseq_see; fairseq-see compress gives it one"
+        )
     embeddings = {}
     for side, description in exported.read_descriptions(json.loads(text)).items():
         embeddings[side] = restore(description)
@@ -87,10 +90,12 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         read_section(config["cfg"]["model"])["see_resolved"] = json.dumps(config["embeddings"], sort_keys=True)
         return make_state(config["cfg"], exported.read_weights(path), config["num_updates"])
     try:
-        with open(path, "rb"):
-            pass
+        with open(path, "rb") as file:
+            whole = zipfile.is_zipfile(file)
     except OSError as error:
         raise SeeError(f"cannot read {path}: {error.strerror}") from error
+    if not whole:
+        raise SeeError(f"{path} is not a whole checkpoint: truncated, or another file than PyTorch 1.6 and newer save")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:

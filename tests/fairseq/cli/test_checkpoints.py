@@ -102,8 +102,8 @@ def test_average_is_the_mean_and_keeps_the_index(tmp_path, capsys):
     ("words", "message"),
     [
         (["MISSING"], "cannot read"),
-        (["TRUNCATED"], "not a whole checkpoint"),
-        (["GOOD", "TEXT"], "not a whole checkpoint"),
+        (["TRUNCATED"], "TRUNCATED is not a whole checkpoint: truncated, or another file"),
+        (["GOOD", "TEXT"], "TEXT is not a whole checkpoint: truncated, or another file"),
         (["GOOD", "UNSAFE"], "loads safely"),
         (["GOOD", "OTHER"], "another unit index"),
         (["GOOD", "FOREIGN"], "of another model"),
