@@ -80,8 +80,8 @@ class TrainedModel:
             folder = subwords or (trained if config else folder.parent)
             if problem := model._find_subwords(folder):
                 if subwords:
-                    raise SeeError(f"{folder} {problem}; --subwords is the folder that has")
-                logger.warning(f"{folder} {problem}, exporting without: translate needs it (--subwords)")
+                    raise SeeError(f"{problem}, which translate needs; choose another --subwords, or leave it out")
+                logger.warning(f"{problem}, which translate needs: exporting without (--subwords names the folder)")
             elif config and not subwords:
                 model.text = config.get("text")
             elif model.text and (words := ((config.get("text") or {}).get("source") or {}).get("words")):
@@ -157,12 +157,16 @@ class TrainedModel:
         return ""
 
     def _find_subwords(self, folder: Path) -> str:
-        """Find what splits source words into subwords, and return what is wrong with the folder, or nothing."""
+        """Find what splits source words into subwords, and return what is missing, or nothing."""
         source, target = self.languages
-        schemes = [Vocabulary.load(self.files[f"dict.{language}.txt"]).scheme for language in (source, target)]
-        name = CODES.get(schemes[0], "codes.{}").format(source)
-        if not (folder / name).is_file() or not set(schemes) <= CODES.keys():
-            return f"has no {name}"
+        dictionaries = [self.files[f"dict.{language}.txt"] for language in (source, target)]
+        schemes = [Vocabulary.load(path).scheme for path in dictionaries]
+        for path, scheme in zip(dictionaries, schemes, strict=True):
+            if scheme not in CODES:
+                return f"{path} has no subwords of BPE (@@) or sentencepiece (▁)"
+        name = CODES[schemes[0]].format(source)
+        if not (folder / name).is_file():
+            return f"{folder} has no {name}"
         with needs_extra("translate"):
             load_subwords(folder / name, schemes[0])
             segmenter = name_segmenter(source)
