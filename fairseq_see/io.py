@@ -13,7 +13,7 @@ from fairseq_see.errors import SeeError
 
 
 def check_outputs(outputs: Mapping[str, str | Path | None], inputs: Iterable[str | Path | None]) -> None:
-    """Raise SeeError if writing would destroy an input, or one output another, or the place is no file's.
+    """Raise SeeError if writing would destroy an input or another output, or cannot succeed where it is to be.
 
     Args:
         outputs: path by the name that the user knows it by; None is not written.
@@ -28,6 +28,9 @@ def check_outputs(outputs: Mapping[str, str | Path | None], inputs: Iterable[str
             raise SeeError(f"{name} {path} is {'a folder' if place.is_dir() else 'no ordinary file'}; write a file")
         if place in taken:
             raise SeeError(f"{name} {path} is {taken[place]}; write it to another file")
+        folder = next(folder for folder in place.parents if folder.exists())
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise SeeError(f"cannot write {name} {path}: {folder} is no folder that you may write to; choose another")
         taken[place] = f"what {name} writes"
 
 

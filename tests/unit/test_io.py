@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from fairseq_see.io import _swap, replace_file, replace_folder
+from fairseq_see.errors import SeeError
+from fairseq_see.io import _swap, check_outputs, replace_file, replace_folder
 
 
 @pytest.fixture
@@ -46,3 +47,13 @@ def test_folders_are_swapped_in_one_step(tmp_path):
         assert _swap(tmp_path / "a", tmp_path / "b")
         assert (tmp_path / "a/in-b").exists() and (tmp_path / "b/in-a").exists()
     assert not _swap(tmp_path / "a", tmp_path / "absent")
+
+
+def test_a_place_that_cannot_be_written_to_is_known_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    check_outputs({"--output": tmp_path / "new/folder/out.pt"}, [])
+    with pytest.raises(SeeError, match=f"cannot write .*: {tmp_path}/file is no folder that you may write to"):
+        check_outputs({"--output": tmp_path / "file/new/out.pt"}, [])
+    monkeypatch.setattr(os, "access", lambda folder, mode: folder != tmp_path)
+    with pytest.raises(SeeError, match=f"{tmp_path} is no folder that you may write to; choose another"):
+        check_outputs({"--output": tmp_path / "new/out.pt"}, [])
