@@ -1,13 +1,16 @@
 """``fairseq-see compress``: from a trained checkpoint to a small model that translates as well, in one command."""
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from fairseq_see.cli.main import ImportUserDir
 from fairseq_see.errors import SeeError
+from fairseq_see.io import check_outputs
 
 HELP = "compress a trained model: fit its matrices, distil the result, export it"
 
@@ -22,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     method = "embedding method (default: %(default)s)"
     add("--see-method", default="product_quantised", metavar="METHOD", help=method)
     add("--see-args", metavar="NAME=VALUE,...", help="hyper-parameters of the method")
+    add("--user-dir", metavar="FOLDER", action=ImportUserDir, help="package with methods of your own")
     add("--updates", type=int, default=1200, help="of distillation; 0: none (default: %(default)s)")
     add("--lr", type=float, default=0.001, help="peak learning rate (default: %(default)s)")
     add("--max-tokens", type=int, default=4096, help="of a batch (default: %(default)s)")
@@ -32,6 +36,11 @@ def run(args: argparse.Namespace) -> None:
     """Fit, distil, export; a step whose output is there is not done again."""
     if args.updates < 0 or args.max_tokens < 1 or not args.lr > 0:
         raise SeeError("--updates must be at least 0, --max-tokens at least 1, --lr above 0")
+    fitted = args.output / "fit.pt"
+    check_outputs({"--output": fitted}, [args.checkpoint])
+    for name in ["train"] * (args.updates > 0) + ["valid"]:
+        if not any(args.data.glob(f"{name}*.bin")):
+            raise SeeError(f"{args.data} has no {name}*.bin; prepare one with fairseq-preprocess --{name}pref")
     # Here, not above: torch and fairseq take seconds to import.
     import torch
 
@@ -40,13 +49,17 @@ def run(args: argparse.Namespace) -> None:
     from fairseq_see.cli.main import main
     from fairseq_see.embeddings.config import parse_options
     from fairseq_see.fitting import FitConfig, fit, initialise
-    from fairseq_see.models.compress import Exchange
+    from fairseq_see.models.checkpoint import count_updates, load_checkpoint
+    from fairseq_see.models.compress import Exchange, check_fit
     from fairseq_see.models.distil import distil, measure_perplexity
 
-    fitted = args.output / "fit.pt"
-    if not fitted.is_file():
+    # Losses and speed: distillation takes hours.
+    logging.getLogger("fairseq.logging.progress_bar").setLevel(logging.INFO)
+    options = {"see_method": args.see_method, "see_ratio": args.ratio, "see_args": parse_options(args.see_args)}
+    if fitted.is_file():
+        check_fit(fitted, args.checkpoint, options)
+    else:
         torch.manual_seed(args.seed)
-        options = {"see_method": args.see_method, "see_ratio": args.ratio, "see_args": parse_options(args.see_args)}
         exchange = Exchange(args.checkpoint, options, args.data)
         for name, side in exchange.sides.items():
             # Where there is a closed form, distillation goes on better than any fit of the matrix.
@@ -65,6 +78,8 @@ def run(args: argparse.Namespace) -> None:
     table.add_column("model")
     table.add_column("perplexity", justify="right")
     rows = {"trained": args.checkpoint, f"{args.see_method}, {args.ratio:g}x": fitted}
-    for name, path in (rows | ({f"after {args.updates:,} updates": small} if args.updates else {})).items():
+    if args.updates:
+        rows[f"after {count_updates(load_checkpoint(small)):,} updates"] = small
+    for name, path in rows.items():
         table.add_row(name, f"{measure_perplexity(path, args.data, args.max_tokens):.2f}")
     Console(width=None if sys.stdout.isatty() else 120).print(table)

@@ -57,8 +57,10 @@ def run_command(prog: str, description: str, modules: Mapping[str, str], argv: S
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)
     # Importing fairseq makes every logger write to the terminal, advice for other tasks than ours included.
-    for name in ("fairseq", "fairseq_see", "sacrebleu", "matplotlib"):
+    for name in ("fairseq", "fairseq_cli", "fairseq_see", "sacrebleu", "matplotlib"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of codes that are random, which is so until a command here has fitted them.
+    logging.getLogger("fairseq_see.models.builder").setLevel(logging.ERROR)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Where a terminal cannot show a character it shows another.
         sys.stdout.reconfigure(errors="replace")

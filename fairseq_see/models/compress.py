@@ -148,6 +148,18 @@ class Exchange:
         return model
 
 
+def check_fit(path: Path, checkpoint: Path, options: Mapping[str, Any]) -> None:
+    """Raise SeeError if a file that :meth:`Exchange.save` wrote is not of this checkpoint, or not of these options."""
+    state, source = load_checkpoint(path), load_checkpoint(checkpoint)["model"]
+    advice = "choose another --output, or remove it"
+    for name, value in options.items():
+        if (before := read_section(state["cfg"]["model"])[name]) != value:
+            raise SeeError(f"{path} was fitted with {name} {before}, not {value}; {advice}")
+    rest = {name: value for name, value in state["model"].items() if ".embed_tokens." not in name}
+    if not all(name in source and value.equal(source[name]) for name, value in rest.items()):
+        raise SeeError(f"{path} was not fitted to {checkpoint}; {advice}")
+
+
 def _read_options(state: dict[str, Any], checkpoint: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Of the task and the model, those of nested configurations flattened."""
     cfg = state.get("cfg") or {}

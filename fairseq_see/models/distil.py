@@ -29,7 +29,7 @@ def distil(
 ) -> Path:
     """Train a compressed model on KL divergence from its teacher plus cross entropy; the rate falls to zero.
 
-    Training resumes from the folder's last checkpoint, if it has one.
+    Training resumes from the folder's last checkpoint, if it has one that lacks updates.
 
     Args:
         student: checkpoint that ``fairseq-see fit`` wrote.
@@ -62,8 +62,9 @@ def distil(
     cfg.task = OmegaConf.create({**read_section(old["task"]), "data": str(data)})
     cfg.model = OmegaConf.create(dict(read_section(old["model"])), flags={"allow_objects": True})
     add_defaults(cfg)
-    repair(folder)
-    main(cfg)
+    # fairseq would do one update more before it looks.
+    if repair(folder).get("updates", 0) < updates:
+        main(cfg)
     return folder / "checkpoint_last.pt"
 
 

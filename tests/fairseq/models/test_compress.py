@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 import shutil
 from itertools import pairwise
 
@@ -18,7 +19,7 @@ from fairseq_see.errors import SeeError
 from fairseq_see.models.architectures import HOSTS
 from fairseq_see.models.checkpoint import count_updates, load_checkpoint, load_embeddings
 from tests.fairseq.training import generate, train
-from tests.helpers import run_command
+from tests.helpers import contents, run_command
 
 
 @pytest.mark.parametrize("option", [{"cross_self_attention": True}, {"decoder_xformers_att_config": "{}"}])
@@ -156,15 +157,38 @@ def test_shared_matrices_are_fitted_once(trained, tmp_path, capsys):
     assert model.encoder.embed_tokens is model.decoder.embed_tokens
 
 
-def test_a_compression_goes_on_from_half_a_checkpoint(toy, trained, tmp_path):
+def test_a_compression_goes_on_from_half_a_checkpoint_and_ends(toy, trained, tmp_path, capsys):
     checkpoint, last = trained("stock"), tmp_path / "checkpoints/checkpoint_last.pt"
     last.parent.mkdir()
     last.write_bytes(checkpoint.read_bytes()[:2000])
-    run_command(
-        "fairseq-see", "compress", checkpoint, "--data", toy / "data-bin", "--output", tmp_path, "--ratio", "2",
-        "--updates", "2", "--max-tokens", "512",
-    )  # fmt: skip
+    words = ("--data", toy / "data-bin", "--output", tmp_path, "--updates", "2", "--max-tokens", "512", "--ratio", "2")
+    done = run_command("fairseq-see", "compress", checkpoint, *words)
     assert count_updates(load_checkpoint(last)) == 2
+    # Losses, but neither the whole configuration nor a warning of codes that have been fitted.
+    assert re.search(r"INFO:train:epoch 001 \| loss [0-9.]+ ", done.stderr)
+    assert "criterion" not in done.stderr and "random" not in done.stderr
+    before = contents(tmp_path / "checkpoints")
+    assert "after 2 updates" in run_command("fairseq-see", "compress", checkpoint, *words).stdout
+    assert contents(tmp_path / "checkpoints") == before
+    for path, other, message in (
+        (checkpoint, ("--ratio", "3"), "was fitted with see_ratio 2.0, not 3.0; choose another --output"),
+        (checkpoint, ("--see-method", "dpq"), "was fitted with see_method product_quantised, not dpq"),
+        (checkpoint, ("--see-args", "centroids=4"), "was fitted with see_args {}, not {'centroids': 4}"),
+        (trained("dense"), (), f"was not fitted to {trained('dense')}"),
+    ):
+        assert main(["compress", *map(str, (path, *words, *other))]) == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("split", "word"), [("train", "--trainpref"), ("valid", "--validpref")])
+def test_data_that_lack_a_set_are_refused_before_the_work(toy, trained, tmp_path, capsys, split, word):
+    shutil.copytree(toy / "data-bin", tmp_path / "data", ignore=shutil.ignore_patterns(f"{split}*"))
+    words = ("--data", tmp_path / "data", "--output", tmp_path / "out", "--ratio", "2")
+    assert main(["compress", *map(str, (trained("stock"), *words))]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path}/data has no {split}*.bin; prepare one with fairseq-preprocess {word}\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 @pytest.mark.parametrize("command", [("fit", "--see-ratio", "2"), ("compress", "--ratio", "2")])
