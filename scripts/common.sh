@@ -23,6 +23,7 @@ use_environment() {
     elif [[ -n ${FAIRSEQ_SEE_VENV:-} ]]; then
         die "no environment in $venv (FAIRSEQ_SEE_VENV); run scripts/setup.sh"
     fi
+    [[ -d ${SEE_USER_DIR:-.} ]] || die "no folder $SEE_USER_DIR (SEE_USER_DIR)"
     command -v fairseq-see >/dev/null || die "fairseq-see is not installed; run scripts/setup.sh"
     # PYTHONSAFEPATH: nobody's json.py in the current folder is ours.
     export PATH PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" PYTHONSAFEPATH=1 PYTHONUTF8=1 PYTHONIOENCODING=utf-8

@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import fairseq_see.cli
@@ -27,11 +26,12 @@ class ImportUserDir(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, args: argparse.Namespace, value: Any, *unused: Any) -> None:
         """Import it."""
-        folder = Path(value).resolve()
-        if not folder.is_dir():
-            parser.error(f"--user-dir {value} is no folder")
-        sys.path.insert(0, str(folder.parent))
-        import_module(folder.name)
+        from fairseq_see.embeddings import import_user_dir
+
+        try:
+            import_user_dir(value)
+        except SeeError as error:
+            parser.error(str(error))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

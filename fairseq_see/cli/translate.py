@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from fairseq_see.cli.main import ImportUserDir
 from fairseq_see.errors import SeeError
 
 HELP = "translate raw text, a sentence a line, with an exported model"
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     batches = "source tokens of a batch, padding included (default: %(default)s)"
     add("--batch-size", type=_parse_positive, default=4096, metavar="N", help=batches)
     add("--device", choices=("cpu", "cuda"), help="default: a GPU if there is one")
+    add("--user-dir", metavar="FOLDER", action=ImportUserDir, help="package with methods of your own")
     add("--threads", type=_parse_positive, metavar="N", help="threads of a CPU (default: the engine's)")
 
 

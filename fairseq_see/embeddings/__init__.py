@@ -3,6 +3,7 @@
 Every module beside this one is imported here, and registers the methods it holds: a new method is one new file.
 """
 
+import os
 import pkgutil
 from importlib import import_module
 
@@ -14,6 +15,7 @@ from fairseq_see.embeddings.registry import (
     build,
     complete_config,
     find_class,
+    import_user_dir,
     register,
     restore,
 )
@@ -35,8 +37,13 @@ __all__ = [
     "build",
     "complete_config",
     "find_class",
+    "import_user_dir",
     "load",
     "option",
     "register",
     "restore",
 ]
+
+# For commands that take no --user-dir: what the scripts start.
+if _user_dir := os.environ.get("SEE_USER_DIR"):
+    import_user_dir(_user_dir)

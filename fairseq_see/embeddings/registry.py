@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fairseq_see.embeddings.base import Embedding
@@ -33,6 +36,19 @@ def register(name: str) -> Callable[[E], E]:
         return cls
 
     return add
+
+
+def import_user_dir(folder: str | Path) -> None:
+    """Import a package with methods of a user's own, as fairseq's ``--user-dir`` does.
+
+    Raises:
+        SeeError: there is no such folder.
+    """
+    path = Path(folder).resolve()
+    if not path.is_dir():
+        raise SeeError(f"--user-dir {folder} is no folder")
+    sys.path.insert(0, str(path.parent))
+    import_module(path.name)
 
 
 def find_class(method: str) -> type[Embedding]:

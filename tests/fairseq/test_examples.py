@@ -10,7 +10,7 @@ import pytest
 import torch
 from nbclient import NotebookClient
 
-from tests.helpers import ROOT, run_command
+from tests.helpers import ROOT, refused, run_command, script, write_beginning
 
 OPTIONS = (
     *("--arch", "see_transformer_tiny", "--criterion", "see_cross_entropy", "--optimizer", "adam", "--lr", "0.005"),
@@ -49,6 +49,25 @@ def test_the_method_has_its_option_on_every_command_line(my_methods, toy, tmp_pa
     words = (*method, "--see-method", "hashed", "--see-ratio", "3", "--epochs", "1", "--json")
     run_command("fairseq-see", "fit", tmp_path / "checkpoint_last.pt", "-o", tmp_path / "fit.pt", *words)
     assert torch.load(tmp_path / "fit.pt", weights_only=True)["model"]["encoder.embed_tokens.vectors"].shape == (24, 64)
+
+
+@pytest.mark.slow
+def test_the_scripts_train_and_score_the_method_and_it_ships(my_methods, tmp_path):
+    write_beginning(tmp_path / "text")
+    words = ("scale=tiny", "size=200", "corpus=text", "out=out", "methods=hashed", "ratios=5", "updates=2")
+    user = {"SEE_USER_DIR": str(my_methods), "SNAKEMAKE": "--cores 1"}
+    done = script("reproduce.sh", "table2", *words, cwd=tmp_path, **user)
+    assert not done.returncode, done.stderr
+    (cell,) = tmp_path.glob("out/cells/*")
+    record = json.loads((cell / "run.json").read_text(encoding="utf-8"))
+    assert record["config"]["method"] == "hashed" and "test" in record["metrics"]
+    option = ("--user-dir", my_methods)
+    run_command("fairseq-see", "export", cell / "checkpoints/checkpoint_best.pt", *option, "-o", tmp_path / "small")
+    lines = (tmp_path / "text/test.zh").read_text(encoding="utf-8")
+    done = run_command("fairseq-see", "translate", tmp_path / "small", *option, input=lines)
+    assert done.stdout.count("\n") == lines.count("\n") == 3
+    user["SEE_USER_DIR"] = "nothing"
+    assert refused(script("reproduce.sh", "table2", *words, cwd=tmp_path, **user), "no folder nothing (SEE_USER_DIR)")
 
 
 @pytest.mark.slow
