@@ -10,6 +10,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 run=$1 out=$2 dir=$3
 shift 3
 use_environment
+[[ -e $run/checkpoints/checkpoint_best.pt ]] || die "no $run/checkpoints/checkpoint_best.pt; scripts/train.sh makes it"
 take_gpu
 mkdir -p -- "$out/checkpoints"
 cp -- "$run"/dict*.txt "$out"

@@ -14,6 +14,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 run=$1 dir=$2
 shift 2
 use_environment
+[[ -d $run ]] || die "no run $run; scripts/train.sh makes one"
 exec 9>"$run/.lock"
 flock 9
 take_gpu

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tests.forks import make_environment
-from tests.helpers import ROOT, make_environ, script, write_beginning
+from tests.helpers import ROOT, make_environ, refused, script, write_beginning
 
 # A table takes minutes on a machine that is busy.
 pytestmark = pytest.mark.timeout(3000)
@@ -247,3 +247,9 @@ def test_what_is_missing_is_printed_for_every_table(tmp_path):
     assert done.returncode and f"no text {tmp_path}/none/train.zh; corpus= is one of iwslt17, wmt17" in done.stdout
     done = snakemake(tmp_path, "table5", "methods=see", "senses=x", options=("-n", "--cores", "1"))
     assert done.returncode and "see compresses, and the methods of table5 do not" in done.stdout
+
+
+@pytest.mark.parametrize(("name", "words"), [("score.sh", ["DIR"]), ("fit.sh", ["out", "DIR", "--see-method", "int8"])])
+def test_a_run_that_is_not_there_is_one_line_and_nothing_is_written(tmp_path, name, words):
+    assert refused(script(name, "absent", *words, cwd=tmp_path), "absent", "scripts/train.sh makes")
+    assert not list(tmp_path.iterdir())
