@@ -46,7 +46,7 @@ def import_user_dir(folder: str | Path) -> None:
     """
     path = Path(folder).resolve()
     if not path.is_dir():
-        raise SeeError(f"--user-dir {folder} is no folder")
+        raise SeeError(f"{folder} is no folder; --user-dir or SEE_USER_DIR names a package of your own")
     sys.path.insert(0, str(path.parent))
     import_module(path.name)
 
