@@ -1,14 +1,17 @@
 """A trained matrix as codes: product quantisation (Jégou, Douze and Schmid 2011), and rounding to eight bits.
 
     product_quantised   e(w) = [C_1[c(w, 1)], ..., C_M[c(w, M)]],    C_j: (K, d_j), d_1 + ... + d_M = d
-                        c: (V, M) codes from 0 to K - 1, K at most 256; bytes: V M ceil(log2 K) / 8 of codes, 2 K d
-                        of codebooks
+                               + [C'_1[c'(w, 1)], ..., C'_2M[c'(w, 2 M)]] for the first n = floor(s V) words
+                        c: (V, M), c': (n, 2 M) codes from 0 to K - 1, K at most 256; bytes: of codes
+                        (V + 2 n) M ceil(log2 K) / 8, of codebooks 4 K d
 
     int8                e(w) = s[w] c[w],    s[w] = max |E[w]| / 127,    c[w] = round(E[w] / s[w])    (Krishnamoorthi
                         2018, arXiv 1806.08342, 2.1.2); c: (V, d) integers of one byte, s: (V); bytes: V (d + 2)
 
 Product quantisation splits an embedding into M subvectors and replaces each by the nearest of K centroids of its own
-codebook, which k-means finds (scikit-learn's). The d_j differ by one at most where M does not divide d.
+codebook, which k-means finds (scikit-learn's). The d_j differ by one at most where M does not divide d. What is left of
+the first n words is quantised once more: vocabularies begin with the most frequent words, whose errors are met most
+often (Chung et al. 2020, arXiv 2009.07453, likewise spend more bits on them).
 """
 
 from __future__ import annotations
@@ -45,6 +48,14 @@ class ProductQuantisedConfig(MethodConfig):
 
     subvectors: int | None = option(None, "M, codes of an embedding", least=1, planned=True)
     centroids: int | None = option(None, "K, centroids of a codebook", least=1, most=MOST, planned=True)
+    refined_share: float = option(
+        0.0, "s, the share of the words, from the first, that have 2 M codes more", least=0, most=1
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values by field; of a share of 0 none, as of models from before there was one."""
+        values = super().to_json()
+        return values if self.refined_share else {name: values[name] for name in ("subvectors", "centroids")}
 
 
 @register("product_quantised")
@@ -63,16 +74,20 @@ class ProductQuantisedEmbedding(Embedding):
         codes, centroids = config.subvectors or 1, config.centroids or MOST
         self._parts = split_columns(embedding_dim, codes)
         # "version": see SEE's.
-        self.codes_version_1 = CodeBuffer(
-            torch.randint(centroids, (num_embeddings, codes), dtype=torch.uint8), centroids
-        )
+        self.codes_version_1 = _make_codes(num_embeddings, codes, centroids)
         self.codebooks = nn.Parameter(torch.randn(centroids, embedding_dim) * embedding_dim**-0.5)
-        match_variance([self.codebooks], self._rows, num_embeddings, padding_idx)
+        self._refined = int(config.refined_share * num_embeddings)
+        if self._refined:
+            self._fine_parts = split_columns(embedding_dim, min(2 * codes, embedding_dim))
+            self.fine_codes_version_1 = _make_codes(self._refined, len(self._fine_parts), centroids)
+            self.fine_codebooks = nn.Parameter(torch.randn(centroids, embedding_dim) * embedding_dim**-0.5)
+        match_variance([*self.parameters()], self._rows, num_embeddings, padding_idx, degree=1)
 
     @classmethod
     def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
         """Of the settings that meet the ratio of bytes, the one that lost least on trained matrices."""
-        codes, centroids = plan_codes(cls.method, ratio, num_embeddings, embedding_dim, range(1, embedding_dim + 1))
+        choices, refined = range(1, embedding_dim + 1), int(config.refined_share * num_embeddings)
+        codes, centroids = plan_codes(cls.method, ratio, num_embeddings, embedding_dim, choices, refined)
         return replace(config, subvectors=codes, centroids=centroids)
 
     @torch.no_grad()
@@ -81,23 +96,43 @@ class ProductQuantisedEmbedding(Embedding):
         found, centroids = quantise(matrix, self._parts, len(self.codebooks), self.padding_idx, weights)
         self.codes_version_1.codes.copy_(found)
         self.codebooks.copy_(centroids)
+        if self._refined:
+            some, heavy = slice(self._refined), None if weights is None else weights[: self._refined]
+            left = matrix[some] - _join(self.codes_version_1.codes[some], self.codebooks, self._parts)
+            padding = None if (self.padding_idx or 0) >= self._refined else self.padding_idx
+            found, centroids = quantise(left, self._fine_parts, len(self.codebooks), padding, heavy)
+            self.fine_codes_version_1.codes.copy_(found)
+            self.fine_codebooks.copy_(centroids)
         return True
 
     def _rows(self, ids: Tensor) -> Tensor:
-        codes = self.codes_version_1.codes.index_select(0, ids).int()
-        parts = [F.embedding(code, self.codebooks[:, at]) for code, at in zip(codes.T, self._parts, strict=True)]
-        return torch.cat(parts, 1)
+        rows = _join(self.codes_version_1.codes.index_select(0, ids), self.codebooks, self._parts)
+        if not self._refined:
+            return rows
+        codes = self.fine_codes_version_1.codes.index_select(0, ids.clamp(max=self._refined - 1))
+        more = _join(codes, self.fine_codebooks, self._fine_parts)
+        return rows + more * (ids < self._refined).to(more.dtype).unsqueeze(1)
+
+    def _table(self) -> Tensor:
+        rows = _join(self.codes_version_1.codes, self.codebooks, self._parts)
+        if not self._refined:
+            return rows
+        more = _join(self.fine_codes_version_1.codes, self.fine_codebooks, self._fine_parts)
+        return torch.cat((rows[: self._refined] + more, rows[self._refined :]))
 
     def _prepare_scores(self, hidden: Tensor) -> Callable[[Tensor], Tensor]:
-        # A word's score is the sum of its centroids': M additions in place of d multiplications.
-        of_centroids = torch.cat([F.linear(self.codebooks[:, at], hidden[:, at]) for at in self._parts])
-        first = torch.arange(0, len(of_centroids), len(self.codebooks), dtype=torch.int32, device=hidden.device)
+        score = _add_scores(self.codes_version_1.codes, self.codebooks, self._parts, hidden)
+        if not self._refined:
+            return score
+        books = self.fine_codebooks, self._fine_parts
+        refine = _add_scores(self.fine_codes_version_1.codes, *books, hidden)
 
-        def score(ids: Tensor) -> Tensor:
-            codes = self.codes_version_1.codes.index_select(0, ids)
-            return F.embedding_bag(codes + first, of_centroids, mode="sum").T
+        def score_all(ids: Tensor) -> Tensor:
+            scores, refined = score(ids), ids < self._refined
+            scores[:, refined] += refine(ids[refined])
+            return scores
 
-        return score
+        return score_all
 
 
 @register("int8")
@@ -128,6 +163,23 @@ class Int8Embedding(Embedding):
         return self.codes_version_1.codes.index_select(0, ids).to(self.scales.dtype) * self.scales[ids].unsqueeze(1)
 
 
+def _make_codes(words: int, codes: int, centroids: int) -> CodeBuffer:
+    return CodeBuffer(torch.randint(centroids, (words, codes), dtype=torch.uint8), centroids)
+
+
+def _join(codes: Tensor, codebooks: Tensor, parts: Sequence[slice]) -> Tensor:
+    """The embeddings (n, d) of codes (n, M) out of codebooks (K, d)."""
+    columns = zip(codes.int().T, parts, strict=True)
+    return torch.cat([F.embedding(code, codebooks[:, at]) for code, at in columns], 1)
+
+
+def _add_scores(codes: Tensor, codebooks: Tensor, parts: Sequence[slice], hidden: Tensor) -> Callable[[Tensor], Tensor]:
+    """A word's score is the sum of its centroids': M additions in place of d multiplications."""
+    of_centroids = torch.cat([F.linear(codebooks[:, at], hidden[:, at]) for at in parts])
+    first = torch.arange(0, len(of_centroids), len(codebooks), dtype=torch.int32, device=hidden.device)
+    return lambda ids: F.embedding_bag(codes.index_select(0, ids) + first, of_centroids, mode="sum").T
+
+
 def split_columns(dim: int, subvectors: int) -> list[slice]:
     """The columns of each subvector of d dimensions, whose widths differ by one at most; SeeError if d are too few."""
     if subvectors > dim:
@@ -137,7 +189,7 @@ def split_columns(dim: int, subvectors: int) -> list[slice]:
 
 
 def plan_codes(
-    method: str, ratio: float, num_embeddings: int, embedding_dim: int, choices: Iterable[int]
+    method: str, ratio: float, num_embeddings: int, embedding_dim: int, choices: Iterable[int], refined: int = 0
 ) -> tuple[int, int]:
     """Of the M and K that meet a ratio of bytes, the best at one size: those with the most M (log K)^1.5.
 
@@ -147,11 +199,15 @@ def plan_codes(
         num_embeddings: V.
         embedding_dim: d.
         choices: the M to choose from; InfeasibleRatio if none meets the ratio.
+        refined: words that have twice as many codes more.
     """
     dense, best, reached = 2 * num_embeddings * embedding_dim, (0.0, 1, 2), set()
     for codes in choices:
         for centroids in range(2, max(2, min(MOST, num_embeddings)) + 1):
             size = count_packed_bytes(num_embeddings * codes, centroids) + 2 * centroids * embedding_dim
+            if refined:
+                more = refined * min(2 * codes, embedding_dim)
+                size += count_packed_bytes(more, centroids) + 2 * centroids * embedding_dim
             reached.add(dense / size)
             if meets(dense / size, ratio):
                 # A bit of a large codebook is worth more than one of a small one: measured, docs/codes.md.

@@ -56,6 +56,34 @@ def test_product_quantiser_of_fewer_words_than_centroids_loses_nothing():
     torch.testing.assert_close(embedding.table(), matrix)
 
 
+def test_refined_words_have_codes_for_what_their_first_leave():
+    matrix = make_matrix(40, 7, padding=1).double()
+    embedding, plain = (
+        build("product_quantised", 40, 7, 1, subvectors=2, centroids=4, refined_share=share).double()
+        for share in (0.15, 0)
+    )
+    for each in embedding, plain:
+        each.initialise_from(matrix)
+    expected = torch.zeros(40, 7, dtype=torch.float64)
+    for word in range(40):
+        for part, columns in enumerate((range(4), range(4, 7))):
+            for column in columns:
+                expected[word, column] += embedding.codebooks[embedding.codes_version_1.codes[word, part].int(), column]
+        for part, columns in enumerate(((0, 1), (2, 3), (4, 5), (6,))):
+            for column in columns if word < 6 else ():
+                code = int(embedding.fine_codes_version_1.codes[word, part])
+                expected[word, column] += embedding.fine_codebooks[code, column]
+    expected[1] = 0
+    ids = torch.tensor([5, 30, 1, 0, 6])
+    torch.testing.assert_close(embedding.table(), expected)
+    torch.testing.assert_close(embedding.rows(ids), expected[ids])
+    embedding.eval().inference = "factored"
+    with torch.no_grad():
+        torch.testing.assert_close(embedding.project(matrix[:3]), matrix[:3] @ expected.T)
+    errors, without = ((each.table() - matrix).square().sum(1) for each in (embedding, plain))
+    assert errors[:6].sum() < without[:6].sum() / 4 and errors[6:].equal(without[6:])
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_product_quantiser_serves_on_a_cpu_from_its_codes(dtype):
     embedding = build("product_quantised", 5000, 16, 1, subvectors=4, centroids=8).to(dtype).eval()
@@ -69,19 +97,23 @@ def test_product_quantiser_serves_on_a_cpu_from_its_codes(dtype):
 @pytest.mark.parametrize("ratio", [4, 7, 10, 20, 40])
 @pytest.mark.parametrize(("rows", "columns"), [(300, 16), (21_016, 216)])
 def test_a_plan_has_the_largest_score_of_all_that_meet_the_ratio(rows, columns, ratio):
-    scores = {}
-    for codes in range(1, columns + 1):
-        for centroids in range(2, 257):
-            bits = {3: 8 / 5, 5: 8 / 3, 6: 8 / 3}.get(centroids, math.ceil(math.log2(centroids)))
-            size = math.ceil(rows * codes * bits / 8 - 1e-9) + 2 * centroids * columns
-            if ratio <= 2 * rows * columns / size <= 1.03 * ratio:
-                scores[codes, centroids] = codes * math.log(centroids) ** 1.5
-    if not scores:
-        with pytest.raises(InfeasibleRatio):
-            complete_config("product_quantised", rows, columns, ratio)
-        return
-    found = complete_config("product_quantised", rows, columns, ratio)
-    assert scores[found.subvectors, found.centroids] == max(scores.values())
+    for share in (0.125, 0.0):
+        refined = int(share * rows)
+        scores = {}
+        for codes in range(1, columns + 1):
+            for centroids in range(2, 257):
+                bits = {3: 8 / 5, 5: 8 / 3, 6: 8 / 3}.get(centroids, math.ceil(math.log2(centroids)))
+                values = rows * codes, refined * min(2 * codes, columns)
+                size = sum(math.ceil(number * bits / 8 - 1e-9) + 2 * centroids * columns for number in values if number)
+                if ratio <= 2 * rows * columns / size <= 1.03 * ratio:
+                    scores[codes, centroids] = codes * math.log(centroids) ** 1.5
+        options = {"refined_share": share}
+        if not scores:
+            with pytest.raises(InfeasibleRatio):
+                complete_config("product_quantised", rows, columns, ratio, options=options)
+            continue
+        found = complete_config("product_quantised", rows, columns, ratio, options=options)
+        assert scores[found.subvectors, found.centroids] == max(scores.values())
 
 
 FIXED = [
