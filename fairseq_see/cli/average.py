@@ -31,10 +31,11 @@ def run(args: argparse.Namespace) -> None:
         model = load_checkpoint(path)["model"]
         if model.keys() != sums.keys() or any(model[name].shape != sums[name].shape for name in sums):
             raise SeeError(f"{path} is of another model than {args.checkpoints[0]}")
-        same = seen.setdefault(hash_weights(model), path)
-        if same != path:
-            print(f"{path} has the weights of {same}: counted once", file=sys.stderr)
+        weights = hash_weights(model)
+        if weights in seen:
+            print(f"{path} has the weights of {seen[weights]}: counted once", file=sys.stderr)
             continue
+        seen[weights] = path
         for name, value in model.items():
             if value.is_floating_point():
                 sums[name] += value.double()

@@ -79,9 +79,9 @@ def average(capsys, *paths, output):
 
 def test_average_is_the_mean_and_keeps_the_index(tmp_path, capsys):
     paths = [save_model(tmp_path / f"{seed}.pt", seed) for seed in range(3)]
-    # Copies of a checkpoint count once.
+    # Copies of a checkpoint count once, and so does one that is named twice.
     copies = [shutil.copy(paths[1], tmp_path / f"checkpoint_{name}.pt") for name in ("best", "last")]
-    status, out, err = average(capsys, *paths, *copies, output=tmp_path / "mean.pt")
+    status, out, err = average(capsys, *paths, *copies, *paths[::2], output=tmp_path / "mean.pt")
     assert not status and "mean of 3 checkpoints" in out
     assert f"{copies[1]} has the weights of {paths[1]}: counted once" in err
     mean = torch.load(tmp_path / "mean.pt", weights_only=True)
