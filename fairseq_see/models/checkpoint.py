@@ -191,6 +191,7 @@ def repair(checkpoints: Path) -> dict[str, Any]:
         with replace_file(last) as temporary:
             shutil.copyfile(newest["path"], temporary)
     elif not newest:
+        # Out of fairseq's way, and not deleted: another version or program may be able to read them.
         for path in checkpoints.glob("checkpoint*.pt"):
-            path.unlink()
+            path.rename(path.with_suffix(".pt.unreadable"))
     return newest
