@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from fairseq_see.errors import SeeError
 from fairseq_see.models.checkpoint import load_checkpoint, read_section, repair
+from fairseq_see.models.teacher import list_folders
 
 # Of all updates, those in which the learning rate rises.
 WARMUP = 1 / 6
@@ -47,9 +48,12 @@ def distil(
     from fairseq_cli.train import main
 
     old = load_checkpoint(student)["cfg"]
+    # The student's task is its teacher's, and the student has been made with these dictionaries.
+    gone = not any([*folder.glob("dict.*.txt")] for folder in list_folders(teacher, read_section(old["task"])))
+    source = {"teacher": str(teacher), "teacher_data": str(data) if gone else None}
     rate: dict[str, Any] = {"warmup_updates": max(1, round(updates * WARMUP)), "total_num_update": updates, "lr": [lr]}
     chosen: dict[str, Any] = {
-        "criterion": {"_name": "see_distillation", "teacher": str(teacher), **LOSS},
+        "criterion": {"_name": "see_distillation", **source, **LOSS},
         "optimizer": {"_name": "adam", "adam_betas": "(0.9, 0.98)"},
         "lr_scheduler": {"_name": "polynomial_decay", **rate},
         "common": {"seed": seed, "log_interval": 20},

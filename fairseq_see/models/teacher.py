@@ -160,6 +160,13 @@ def _build(path: str | Path, state: dict[str, Any], task: Any) -> Any:
     return model
 
 
+def list_folders(path: Path, options: Mapping[str, Any]) -> list[Path]:
+    """Where a teacher's dictionaries may be: beside its checkpoint, one folder above, in the data it was trained on."""
+    beside = path if path.is_dir() else path.absolute().parent
+    trained_on = str(options.get("data") or "").split(os.pathsep)[:1]
+    return [beside, beside.parent, *map(Path, filter(None, trained_on))]
+
+
 def _check_dictionaries(path: Path, options: Mapping[str, Any], task: Any, data: str | None) -> None:
     """A checkpoint does not hold its dictionaries: find them, and compare."""
     dictionaries = {}
@@ -170,9 +177,7 @@ def _check_dictionaries(path: Path, options: Mapping[str, Any], task: Any, data:
         if trained not in (None, language):
             raise SeeError(f"the teacher {path} has the {side} language {trained}, not {language}")
         dictionaries[f"dict.{language}.txt"] = getattr(task, f"{side}_dictionary")
-    beside = path if path.is_dir() else path.absolute().parent
-    trained_on = str(options.get("data") or "").split(os.pathsep)[:1]
-    folders = [Path(data)] if data else [beside, beside.parent, *map(Path, filter(None, trained_on))]
+    folders = [Path(data)] if data else list_folders(path, options)
     folder = next((folder for folder in folders if all((folder / name).is_file() for name in dictionaries)), None)
     if folder is None:
         raise SeeError(

@@ -13,7 +13,11 @@ from fairseq_see.models.distil import measure_perplexity
 
 @pytest.mark.parametrize("method", ["product_quantised", "dpq"])
 def test_fit_distil_export(toy, trained, tmp_path, capsys, method):
-    places = (trained("stock"), "--data", toy / "data-bin", "--output", tmp_path / "small")
+    state = torch.load(trained("stock"), weights_only=True)
+    # The data are elsewhere by now.
+    state["cfg"]["task"]["data"] = str(tmp_path / "gone")
+    torch.save(state, tmp_path / "moved.pt")
+    places = (tmp_path / "moved.pt", "--data", toy / "data-bin", "--output", tmp_path / "small")
     words = ("--ratio", "2", "--see-method", method, "--updates", "20", "--max-tokens", "400", "--lr", "0.003")
     command = ["compress", *map(str, places), *words]
     assert main(command) == 0
