@@ -165,4 +165,8 @@ class DPQEmbedding(Embedding):
                 products = torch.einsum("nmq,mkq->nmk", queries.to(dtype), codebooks)
                 return 2 * products - codebooks.square().sum(2)
             responses = torch.einsum("nmq,mkq->nmk", queries.to(dtype), self.keys.to(dtype))
-            return self.norm(responses.flatten(1)).view(responses.shape)
+            # One response has no variance. And not the module's forward: the batches that it counts differ between
+            # checkpoints, which are then not those of one model to whoever averages them.
+            flat, batched = responses.flatten(1), self.training and len(responses) > 1
+            flat = F.batch_norm(flat, self.norm.running_mean, self.norm.running_var, training=batched)
+            return flat.view(responses.shape)

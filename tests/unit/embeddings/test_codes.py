@@ -156,6 +156,23 @@ def test_sx_is_hard_forwards_and_a_softmax_backwards(widths):
     torch.testing.assert_close(table, join([book[chosen[:, part]] for part, book in enumerate(embedding.codebooks)]))
 
 
+def test_sx_reads_a_single_word_and_its_checkpoints_can_be_averaged():
+    """Of one word there is no variance: it is normalised by that of the words before."""
+    torch.manual_seed(0)
+    embedding = build("dpq", 2049, 6, subvectors=2, centroids=4, response="sx").double()
+    before = {name: value.clone() for name, value in embedding.state_dict().items()}
+    assert embedding.table().shape == (2049, 6)
+    mean, variance = (embedding.state_dict()[f"norm.running_{name}"].clone() for name in ("mean", "var"))
+    flat = torch.einsum("nmq,mkq->nmk", embedding.queries, embedding.keys).detach().flatten(1)
+    torch.testing.assert_close(mean, 0.9 * before["norm.running_mean"] + 0.1 * flat[:2048].mean(0))
+    torch.testing.assert_close(variance, 0.9 * before["norm.running_var"] + 0.1 * flat[:2048].var(0))
+    codes = ((flat[7] - mean) / (variance + 1e-5).sqrt()).view(2, 4).argmax(1)
+    expected = torch.cat([book[code] for book, code in zip(embedding.codebooks, codes, strict=True)])
+    torch.testing.assert_close(embedding.lookup(torch.tensor([7, 7]))[1], expected)
+    changed = {name for name, value in embedding.state_dict().items() if not value.equal(before[name])}
+    assert changed == {"norm.running_mean", "norm.running_var"}
+
+
 @pytest.mark.parametrize("response", ["vq", "sx"])
 @pytest.mark.parametrize("subvectors", [4, 5])
 def test_codes_are_learnt_from_a_fits_initialisation_on(response, subvectors):
