@@ -55,7 +55,7 @@ def exit_on_error() -> Iterator[None]:
 
 
 def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None) -> dict[str, Embedding]:
-    """The trained embeddings of a checkpoint by side, ``encoder`` and ``decoder``, without the rest of the model.
+    """The trained embeddings of a checkpoint by side, ``encoder`` and ``decoder``, in eval mode, without the model.
 
     Args:
         checkpoint: its file.
@@ -72,7 +72,7 @@ def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None)
         )
     embeddings = {}
     for side, description in exported.read_descriptions(json.loads(text)).items():
-        embeddings[side] = restore(description)
+        embeddings[side] = restore(description).eval()
         embeddings[side].load_state_dict(exported.select_weights(side, state["model"]))
     return embeddings
 

@@ -72,6 +72,23 @@ def test_checkpoints_of_version_0_1_are_read(tmp_path, method, former, options):
         assert loaded.config == embedding.config and loaded.table().equal(embedding.table())
 
 
+def test_embeddings_are_read_as_they_serve():
+    """Normalised codes are others in training mode, and so would be the matrices of --to-dense."""
+    torch.manual_seed(0)
+    embedding = build("dpq", 60, 12, 1, subvectors=4, centroids=8, response="sx")
+    with torch.no_grad():
+        embedding.keys.add_(1)
+        embedding.table()
+        shipped = embedding.ship().table()
+    state = {
+        "cfg": {"model": {"see_resolved": json.dumps({"encoder": embedding.describe()})}},
+        "model": {f"encoder.embed_tokens.{name}": value for name, value in embedding.state_dict().items()},
+    }
+    with torch.no_grad():
+        assert load_embeddings("x.pt", state)["encoder"].table().equal(shipped)
+        assert not embedding.train().table().equal(shipped)
+
+
 def average(capsys, *paths, output):
     status = main(["average", *map(str, paths), "--output", str(output)])
     return status, *capsys.readouterr()
