@@ -134,7 +134,7 @@ def materialise(model: PreTrainedModel) -> PreTrainedModel:
     del config.quantization_config
     with torch.device("meta"):
         stock = type(model)(config)
-    tables = {embedding: nn.Parameter(embedding.table().clone()) for embedding in embeddings.values()}
+    tables = {embedding: nn.Parameter(embedding.eval().table().clone()) for embedding in embeddings.values()}
     modules = dict(model.named_modules(remove_duplicate=False))
     heads = {name: module for name, module in modules.items() if isinstance(module, surgery.ProjectionHead)}
     for name, head in heads.items():

@@ -271,6 +271,19 @@ def test_materialise_undoes_it(family, model, batch):
         materialise(model)
 
 
+def test_materialise_writes_what_is_computed_after_training():
+    """Normalised codes are others in training mode."""
+    model = make_tiny("gpt2")
+    compress_embeddings(model, method="dpq", ratio=None, response="sx", **CODES)
+    batch = {"input_ids": torch.arange(3, 23).view(2, 10)}
+    with torch.no_grad():
+        model.get_input_embeddings().keys.add_(1)
+    model.train()
+    model(**batch)
+    wanted = compute_logits(copy.deepcopy(model).eval(), batch)
+    torch.testing.assert_close(compute_logits(materialise(model).eval(), batch), wanted)
+
+
 @pytest.mark.parametrize("output", ["untied", "dense"])
 @pytest.mark.parametrize("family", TIED)
 def test_an_output_that_was_tied_and_is_no_more(family, model, batch, output, tmp_path):
