@@ -121,7 +121,7 @@ def _fit(name: str, side: "Side", config: "FitConfig", weights: str) -> dict[str
     parameters, size = embedding.footprint()
     rows = torch.arange(len(matrix)) != embedding.padding_idx
     with torch.no_grad():
-        bands = measure(embedding.table()[rows], matrix[rows], counts[rows])
+        bands = measure(embedding.eval().table()[rows], matrix[rows], counts[rows])
     return {
         "side": name,
         "method": embedding.method,

@@ -157,6 +157,19 @@ def test_shared_matrices_are_fitted_once(trained, tmp_path, capsys):
     assert model.encoder.embed_tokens is model.decoder.embed_tokens
 
 
+def test_the_report_is_of_the_embeddings_that_serve(trained, tmp_path, capsys):
+    """Normalised codes are others in training mode."""
+    words = ("--see-method", "dpq", "--see-ratio", "2", "--see-args", "response=sx", "--epochs", "1", "--json")
+    fit(trained("stock"), tmp_path / "out.pt", *words)
+    for side in json.loads(capsys.readouterr().out):
+        matrix = load_checkpoint(trained("stock"))["model"][f"{side['side']}.embed_tokens.weight"]
+        embedding = load_embeddings(tmp_path / "out.pt")[side["side"]]
+        real = torch.arange(len(matrix)) != embedding.padding_idx
+        with torch.no_grad():
+            error = (embedding.eval().table()[real] - matrix[real]).square().mean()
+        assert side["bands"][0]["mse"] == pytest.approx(error.item(), rel=1e-5)
+
+
 def test_a_compression_goes_on_from_half_a_checkpoint_and_ends(toy, trained, tmp_path, capsys):
     checkpoint, last = trained("stock"), tmp_path / "checkpoints/checkpoint_last.pt"
     last.parent.mkdir()
