@@ -13,6 +13,9 @@ from fairseq_see.units.languages import Language, find_languages
 from fairseq_see.units.morphology import ALL_CAPITALS, CAPITALISED, SEGMENTERS, Characters, Morfessor, Segmenter
 from fairseq_see.units.vocabulary import Vocabulary
 
+# Units for a word that would be another, for each unit there is, before it is given up.
+TRIES = 100
+
 
 def extend_index(index: UnitIndex, longer: UnitIndex, words: Iterable[int] = ()) -> UnitIndex:
     """An index with the words that another has after its own; units and their ids stay.
@@ -41,7 +44,11 @@ def extend_index(index: UnitIndex, longer: UnitIndex, words: Iterable[int] = ())
         for attempt in count():
             if (frozenset(found), tuple(own)) not in taken:
                 break
-            own[-1] = shared[crc32(f"{names} {attempt}".encode()) % len(shared)]
+            if attempt == TRIES * len(shared):
+                raise SeeError("too few morphemes to distinguish all words; add fewer of them")
+            # The last one; where all of those are taken, the one before.
+            place = -1 - attempt // len(shared) % index.order
+            own[place] = shared[crc32(f"{names} {attempt}".encode()) % len(shared)]
         taken.add((frozenset(found), tuple(own)))
         senses[word : word + 1], units[word : word + 1] = [found], [tuple(own)]
     longest = replace(

@@ -67,6 +67,20 @@ def test_words_are_made_of_units_that_exist():
     assert found.num_words == 7
 
 
+def test_more_words_than_units_for_one_place():
+    """Of three morphemes that may be shared there are nine pairs."""
+    index = index_of(KNOWN)
+    for number in (6, 12):
+        added = [([], ("garden", f"er{i}")) for i in range(number)]
+        longer = index_of([*KNOWN, *added])
+        if number > 9:
+            with pytest.raises(SeeError, match="too few morphemes to distinguish all words"):
+                extend_index(index, longer)
+        else:
+            words = extend_index(index, longer).word_morphemes[len(KNOWN) :].tolist()
+            assert len({tuple(word) for word in words}) == number
+
+
 def test_nothing_new():
     index = index_of(KNOWN)
     assert extend_index(index, index).fingerprint == index.fingerprint
