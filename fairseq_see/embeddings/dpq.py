@@ -98,8 +98,15 @@ class DPQEmbedding(Embedding):
             width = columns.stop - columns.start
             self.codebooks[part, :, :width] = codebooks[:, columns]
             self.queries[:, part, :width] = matrix[:, columns]
-        if self.keys is not None:
+        if self.keys is not None and self.norm is not None:
             self.keys.copy_(self.codebooks)
+            # Those of all words, by which it serves until it is trained on.
+            mean = self.queries.mean(0)
+            centred = self.queries - mean
+            covariance = torch.einsum("nmp,nmq->mpq", centred, centred) / max(1, len(centred) - 1)
+            means = torch.einsum("mq,mkq->mk", mean, self.keys).flatten()
+            variances = torch.einsum("mkp,mpq,mkq->mk", self.keys, covariance, self.keys).flatten()
+            self.norm.load_state_dict({"running_mean": means, "running_var": variances}, strict=False)
         return True
 
     @torch.no_grad()

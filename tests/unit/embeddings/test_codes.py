@@ -184,6 +184,13 @@ def test_codes_are_learnt_from_a_fits_initialisation_on(response, subvectors):
         quantised = build("product_quantised", 300, 16, subvectors=subvectors, centroids=16)
         quantised.initialise_from(matrix)
         torch.testing.assert_close(embedding.table(), quantised.table())
+    else:
+        # It serves what it is trained on from.
+        flat = torch.einsum("nmq,mkq->nmk", embedding.queries, embedding.keys).flatten(1)
+        moments = embedding.norm.running_mean, embedding.norm.running_var
+        torch.testing.assert_close(moments, (flat.mean(0), flat.var(0)), atol=1e-5, rtol=1e-3)
+        served = embedding.eval().table()
+        torch.testing.assert_close(embedding.train().table(), served)
     every = range(300)
     before, optimizer = choose_codes(embedding, *every), torch.optim.Adam(embedding.parameters(), lr=0.02)
     losses = []
