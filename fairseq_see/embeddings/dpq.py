@@ -47,9 +47,11 @@ ROWS = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
-class DPQConfig(ProductQuantisedConfig):
+class DPQConfig(MethodConfig):
     """Hyper-parameters of ``dpq``."""
 
+    subvectors: int | None = option(None, "M, codes of an embedding", least=1, planned=True)
+    centroids: int | None = option(None, "K, centroids of a codebook", least=1, most=MOST, planned=True)
     response: str = option("vq", "how a query chooses its code", choices=("vq", "sx"))
 
 
