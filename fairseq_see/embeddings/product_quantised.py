@@ -54,8 +54,7 @@ class ProductQuantisedConfig(MethodConfig):
 
     def to_json(self) -> dict[str, Any]:
         """JSON values by field; of a share of 0 none, as of models from before there was one."""
-        values = super().to_json()
-        return values if self.refined_share else {name: values[name] for name in ("subvectors", "centroids")}
+        return {name: value for name, value in super().to_json().items() if name != "refined_share" or value}
 
 
 @register("product_quantised")
@@ -124,8 +123,7 @@ class ProductQuantisedEmbedding(Embedding):
         score = _add_scores(self.codes_version_1.codes, self.codebooks, self._parts, hidden)
         if not self._refined:
             return score
-        books = self.fine_codebooks, self._fine_parts
-        refine = _add_scores(self.fine_codes_version_1.codes, *books, hidden)
+        refine = _add_scores(self.fine_codes_version_1.codes, self.fine_codebooks, self._fine_parts, hidden)
 
         def score_all(ids: Tensor) -> Tensor:
             scores, refined = score(ids), ids < self._refined
