@@ -31,6 +31,7 @@ from fairseq_see.embeddings.kronecker import compute_dtype
 from fairseq_see.embeddings.packing import count_packed_bytes, count_rounded_bytes
 from fairseq_see.embeddings.product_quantised import (
     MOST,
+    CodesConfig,
     ProductQuantisedConfig,
     ProductQuantisedEmbedding,
     plan_codes,
@@ -47,11 +48,9 @@ ROWS = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
-class DPQConfig(MethodConfig):
+class DPQConfig(CodesConfig):
     """Hyper-parameters of ``dpq``."""
 
-    subvectors: int | None = option(None, "M, codes of an embedding", least=1, planned=True)
-    centroids: int | None = option(None, "K, centroids of a codebook", least=1, most=MOST, planned=True)
     response: str = option("vq", "how a query chooses its code", choices=("vq", "sx"))
 
 

@@ -43,11 +43,17 @@ ITERATIONS = 25
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProductQuantisedConfig(MethodConfig):
-    """Hyper-parameters of ``product_quantised``."""
+class CodesConfig(MethodConfig):
+    """Hyper-parameters of codes out of codebooks."""
 
     subvectors: int | None = option(None, "M, codes of an embedding", least=1, planned=True)
     centroids: int | None = option(None, "K, centroids of a codebook", least=1, most=MOST, planned=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductQuantisedConfig(CodesConfig):
+    """Hyper-parameters of ``product_quantised``."""
+
     refined_share: float = option(
         0.0, "s, the share of the words, from the first, that have 2 M codes more", least=0, most=1
     )
