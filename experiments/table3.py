@@ -25,11 +25,11 @@ def count_sizes(data: Path, config: str) -> dict[str, float]:
     Raises:
         SeeError: an index is missing, or not of this dictionary.
     """
-    from fairseq.tasks.translation import TranslationConfig, TranslationTask
+    from fairseq.tasks import setup_task
     from omegaconf import OmegaConf
 
+    import fairseq_see.plugin  # noqa: F401
     from experiments.training import compose
-    from fairseq_see.models.transformer import SEETransformerConfig, SEETransformerModel
     from fairseq_see.units import UnitIndex, Vocabulary
 
     found: dict[str, float] = {}
@@ -41,11 +41,9 @@ def count_sizes(data: Path, config: str) -> dict[str, float]:
             f"|M| {side}": len(index.sememes) - index.order,  # without padding
             f"morphemes {side}": len(index.morphemes) - index.order,
         }
-    given = {name: value for name, value in compose(config, [])["model"].items() if name != "_name"}
-    cfg = OmegaConf.merge(OmegaConf.structured(SEETransformerConfig), given, {"see_method": "dense"})
-    given = {"data": str(data), "source_lang": "zh", "target_lang": "en"}
-    task = TranslationTask.setup_task(OmegaConf.merge(OmegaConf.structured(TranslationConfig), given))
-    model = SEETransformerModel.build_model(cfg, task)
+    cfg = OmegaConf.create(compose(config, ("task.source_lang=zh", "task.target_lang=en", "model.see_method=dense")))
+    cfg.task.data = str(data)
+    model = setup_task(cfg.task).build_model(cfg.model)
     total = sum(parameter.numel() for parameter in model.parameters())
     tables = {id(half.embed_tokens): half.embed_tokens for half in (model.encoder, model.decoder)}
     embeddings = sum(parameter.numel() for table in tables.values() for parameter in table.parameters())

@@ -66,7 +66,7 @@ class Report:
 
 def count_words(line: str) -> int:
     """Number of words, where every ideograph is one."""
-    return sum(1 for _ in _UNITS.finditer(line))
+    return len(_UNITS.findall(line))
 
 
 def find_fault(source: str, target: str, limits: Limits) -> str | None:
@@ -138,16 +138,15 @@ def clean(
     limits = limits or Limits()
     report = Report(filtered=filtered, limits=limits)
     seen: set[bytes] = set()
-    missing = object()
     counts = [0, 0]
     with ExitStack() as stack:
         paths = [stack.enter_context(replace_file(path)) for path in files.values()]
         new = [stack.enter_context(open(path, "w", encoding="utf-8", newline="\n")) for path in paths]
-        for raw in zip_longest(iterate_lines(source), iterate_lines(target), fillvalue=missing):
-            counts = [count + (line is not missing) for count, line in zip(counts, raw, strict=True)]
-            if counts[0] != counts[1] or not isinstance(raw[0], str) or not isinstance(raw[1], str):
+        for one, other in zip_longest(iterate_lines(source), iterate_lines(target)):
+            counts = [count + (line is not None) for count, line in zip(counts, (one, other), strict=True)]
+            if one is None or other is None:
                 continue
-            pair = normalise(raw[0], languages[0]), normalise(raw[1], languages[1])
+            pair = normalise(one, languages[0]), normalise(other, languages[1])
             for line, code in zip(pair, languages, strict=True):
                 report.without_chinese += code == "zh" and bool(line) and not get_language("zh").writes(line)
             reason = find_fault(*pair, limits)

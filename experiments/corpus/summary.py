@@ -14,14 +14,13 @@ import pandas
 
 def format_reports(reports: Mapping[str, Mapping[str, Any]]) -> str:
     """A table to read, a set a row, of the fields of ``clean.Report`` by the name of the set."""
-    reasons = list(next(iter(reports.values()))["faults"])
-    rows = []
+    columns = {}
     for name, report in reports.items():
+        counts = {"read": report["read"], "kept": report["kept"]}
+        counts |= {f"dropped: {reason}": count for reason, count in report["faults"].items()}
         beyond = report["read"] - report["kept"] - sum(report["faults"].values()) if report["filtered"] else 0
-        counts = [report["read"], report["kept"], *(report["faults"][reason] for reason in reasons), beyond]
-        rows.append([name if report["filtered"] else f"{name} *", *(f"{count:,}" for count in counts)])
-    columns = ["set", "read", "kept", *(f"dropped: {reason}" for reason in reasons), "beyond --max-pairs"]
-    table = pandas.DataFrame(rows, columns=columns).set_index("set").T.to_string()
+        columns[name if report["filtered"] else f"{name} *"] = counts | {"beyond --max-pairs": beyond}
+    table = pandas.DataFrame(columns).rename_axis(columns="set").map("{:,}".format).to_string()
     unfiltered = not all(report["filtered"] for report in reports.values())
     return table + "\n* nothing is dropped from a test set; the reasons name what is unusual in it" * unfiltered
 

@@ -13,9 +13,8 @@ import sys
 import tarfile
 import zlib
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from experiments.corpus.formats import Pair, pair_columns, pair_lines, pair_segments, pair_talks
 from fairseq_see.errors import SeeError, ends_in_one_line
@@ -23,7 +22,6 @@ from fairseq_see.io import replace_folder
 
 # A reader, and the names of the files it takes, Chinese before English. Archives keep them in folders of varying names.
 Split = tuple[Callable[..., list[Pair]], list[str]]
-Content = TypeVar("Content")
 
 LARGEST = 1 << 30
 """Bytes of the largest file, of which a small archive may hold any number."""
@@ -99,15 +97,19 @@ def read_files(folder: Path, names: set[str]) -> dict[str, bytes]:
     """
     found: dict[str, bytes] = {}
     paths = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-    for path in paths:
-        if path.name in names:
-            found.setdefault(path.name, path.read_bytes())
-        elif path.suffix == ".gz" and path.stem in names - found.keys():
-            found[path.stem] = _read_whole(path, _unzip)
-    for path in paths:
-        missing = names - found.keys()
-        if missing and path.name.endswith((".tgz", ".tar.gz")):
-            found |= _read_whole(path, partial(_read_members, names=missing))
+    try:
+        for path in paths:
+            if path.name in names:
+                found.setdefault(path.name, path.read_bytes())
+            elif path.suffix == ".gz" and path.stem in names - found.keys():
+                with gzip.open(path) as file:
+                    found[path.stem] = _read_limited(file, path.stem)
+        for path in paths:
+            missing = names - found.keys()
+            if missing and path.name.endswith((".tgz", ".tar.gz")):
+                found |= _read_members(path, missing)
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise SeeError(f"{path} is damaged ({error}); remove it and fetch it again") from error
     if absent := sorted(names - found.keys()):
         raise SeeError(f"{folder} lacks {', '.join(absent)}, as a file or in an archive")
     return found
@@ -120,23 +122,11 @@ def _read_members(path: Path, names: set[str]) -> dict[str, bytes]:
         return {name: _read_limited(archive.extractfile(file), name) for name, file in files if name in names}
 
 
-def _unzip(path: Path) -> bytes:
-    with gzip.open(path) as file:
-        return _read_limited(file, path.stem)
-
-
 def _read_limited(file: Any, name: str) -> bytes:
     content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise SeeError(f"{name} is larger than {LARGEST >> 20:,} MB unpacked, which no file of these corpora is")
     return content
-
-
-def _read_whole(path: Path, read: Callable[[Path], Content]) -> Content:
-    try:
-        return read(path)
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise SeeError(f"{path} is damaged ({error}); remove it and fetch it again") from error
 
 
 def _decode(content: bytes, name: str) -> str:

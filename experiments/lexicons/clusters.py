@@ -25,18 +25,16 @@ def read_matrix(path: Path) -> NDArray[np.float32]:
     from safetensors.numpy import load_file
 
     try:
-        if path.suffix == ".npy":
-            arrays = [np.load(path, allow_pickle=False)]
-        else:
-            arrays = [array for array in load_file(path).values() if array.ndim == 2]
+        arrays = {"": np.load(path, allow_pickle=False)} if path.suffix == ".npy" else load_file(path)
     except OSError as error:
         raise SeeError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:
         # Each library has errors of its own for what is one case to the user.
         raise SeeError(f"{path} is not a whole {path.suffix} file of a type that numpy has: {error}") from error
-    if len(arrays) != 1 or arrays[0].ndim != 2 or arrays[0].dtype.kind != "f":
+    matrices = [array for array in arrays.values() if array.ndim == 2]
+    if len(matrices) != 1 or matrices[0].dtype.kind != "f":
         raise SeeError(f"{path} does not hold one matrix of real numbers, words by dimensions")
-    return arrays[0].astype(np.float32)
+    return matrices[0].astype(np.float32)
 
 
 def cluster_words(

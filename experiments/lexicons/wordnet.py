@@ -59,10 +59,11 @@ def read_wordnet(folder: Path, order: int = 3, synsets: int = 2000) -> tuple[Sen
     meanings: dict[Key, list[str]] = {}
     for part, name in _FILES.items():
         database |= {(part, offset): synset for offset, synset in _parse_lines(folder / f"data.{name}", _parse_synset)}
-        meanings |= {
-            (part, lemma): offsets for lemma, offsets in _parse_lines(folder / f"index.{name}", _parse_meanings)
-        }
-    tagged = dict(_parse_lines(folder / "cntlist.rev", _parse_count))
+        # A lemma, and the offsets of its synsets in the order of its senses.
+        lemmas = _parse_lines(folder / f"index.{name}", lambda fields: (fields[0], fields[-int(fields[2]) :]))
+        meanings |= {(part, lemma): offsets for lemma, offsets in lemmas}
+    # A sense's key, and how often it was tagged. The numbers of senses there are an older version's.
+    tagged = dict(_parse_lines(folder / "cntlist.rev", lambda fields: (fields[0], int(fields[2]))))
     try:
         names = _name_synsets(database, meanings)
         words = _rank_senses(database, meanings, tagged)
@@ -107,16 +108,6 @@ def _parse_synset(fields: list[str]) -> tuple[str, _Synset]:
         pointers.setdefault(symbol, ("a" if part == "s" else part, target))
     parents = (pointers[symbol] for symbol in _UPWARD[kind] if symbol in pointers)
     return offset, _Synset(kind, file, words, ids, next(parents, None))
-
-
-def _parse_meanings(fields: list[str]) -> tuple[str, list[str]]:
-    """A lemma, and the offsets of its synsets in the order of its senses."""
-    return fields[0], fields[-int(fields[2]) :]
-
-
-def _parse_count(fields: list[str]) -> tuple[str, int]:
-    """A sense's key, and how often it was tagged. The numbers of senses there are an older version's."""
-    return fields[0], int(fields[2])
 
 
 def _make_sense_key(synset: _Synset, position: int, database: dict[Key, _Synset]) -> str:

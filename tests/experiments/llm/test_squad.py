@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from datasets import Dataset
 from transformers import BertTokenizerFast
 
 from experiments.llm import squad
@@ -16,27 +17,15 @@ def tokenizer() -> BertTokenizerFast:
     return small.train_tokenizer()
 
 
-def make_questions(number: int) -> list[dict]:
-    rows = []
-    for paragraph in small.make_articles(number, seed=number)[0]["paragraphs"]:
-        (question,) = paragraph["qas"]
-        answers = {name: [answer[name] for answer in question["answers"]] for name in ("text", "answer_start")}
-        rows.append({"question": question["question"], "context": paragraph["context"], "answers": answers})
-    return rows
-
-
-def make_columns(rows: list[dict]) -> dict:
-    return {name: [row[name] for row in rows] for name in rows[0]}
-
-
-def make_rows(table: dict) -> list[dict]:
-    return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
+def split(rows: list[dict], tokenizer: BertTokenizerFast, length: int) -> list[dict]:
+    return Dataset.from_dict(squad.split_windows(Dataset.from_list(rows)[:], tokenizer, length)).to_list()
 
 
 @pytest.mark.parametrize("length", [20, 64])
-def test_scores_that_know_the_answer_find_it(tokenizer, length):
-    rows = make_questions(12)
-    windows = make_rows(squad.split_windows(make_columns(rows), tokenizer, length))
+def test_scores_that_know_the_answer_find_it(tokenizer, tmp_path, length):
+    small.write_data(tmp_path)
+    rows = squad.read(tmp_path)["train"].to_list()
+    windows = split(rows, tokenizer, length)
     assert (len(windows) == len(rows)) == (length == 64)
     assert all(len(window["input_ids"]) <= length for window in windows)
     tokens = max(len(window["input_ids"]) for window in windows)
@@ -50,7 +39,7 @@ def test_scores_that_know_the_answer_find_it(tokenizer, length):
 def test_an_answer_is_in_the_context_and_no_longer_than_thirty_tokens(tokenizer):
     context = " ".join(["piano"] * 40)
     row = {"question": "Who has the piano?", "context": context, "answers": {"text": ["piano"], "answer_start": [0]}}
-    (window,) = make_rows(squad.split_windows(make_columns([row]), tokenizer, 64))
+    (window,) = split([row], tokenizer, 64)
     tokens = len(window["input_ids"])
     first = next(token for token, (_, end) in enumerate(window["characters"]) if end)
     starts, ends = np.zeros((2, 1, tokens + 3))
