@@ -1,12 +1,11 @@
-"""A tiny BERT, its WordPiece tokenizer, and small data of ours in the formats of GLUE and SQuAD."""
+"""Small data of ours in the formats of GLUE and SQuAD, and a WordPiece tokenizer of it."""
 
 import json
 import random
 from pathlib import Path
 
-import torch
 from tokenizers import BertWordPieceTokenizer, processors
-from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
+from transformers import BertTokenizerFast
 
 PEOPLE = ["teacher", "farmer", "sailor", "doctor", "painter"]
 THINGS = ["piano", "garden", "window", "lantern", "market"]
@@ -65,10 +64,3 @@ def train_tokenizer() -> BertTokenizerFast:
     made.train_from_iterator([*text, "Who has the?"], 120, special_tokens=SPECIAL, show_progress=False)
     made.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     return BertTokenizerFast(tokenizer_object=made._tokenizer)
-
-
-def build_model(rows: int, seed: int = 1) -> BertForMaskedLM:
-    """Two layers, d = 64, random."""
-    torch.manual_seed(seed)
-    shape = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
-    return BertForMaskedLM(BertConfig(vocab_size=rows, max_position_embeddings=64, **shape)).eval()

@@ -14,6 +14,7 @@ from experiments.llm.bert import Schedule, classify, measure_perplexity
 from fairseq_see.errors import SeeError
 from tests.experiments.llm import small
 from tests.helpers import contents, script
+from tests.hf.conftest import make_tiny
 
 LEXICON = "en\tteacher\t1\thuman teach\nen\tgarden\t1\tland plant\nen\tgood\t1\tgood\n"
 
@@ -28,14 +29,14 @@ def folder(tmp_path_factory, tokenizer):
     """A model and data, in a folder whose path has a space."""
     folder = tmp_path_factory.mktemp("with a space")
     small.write_data(folder / "data")
-    small.build_model(len(tokenizer)).save_pretrained(folder / "model")
+    make_tiny("bert", len(tokenizer)).save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     (folder / "senses.tsv").write_text(LEXICON, encoding="utf-8")
     return folder
 
 
 def test_perplexity_of_a_model_that_knows_nothing_is_the_size_of_its_vocabulary(tokenizer):
-    model = small.build_model(len(tokenizer))
+    model = make_tiny("bert", len(tokenizer))
     for parameter in model.parameters():
         torch.nn.init.zeros_(parameter)
     lines = [text for text, _ in small.make_sentences(20, seed=7)]
@@ -62,7 +63,7 @@ def test_regression_is_trained_and_all_validation_sets_are_scored(tokenizer, tmp
     task = glue.TASKS[name]
     texts = [text for text, _ in small.make_sentences(4, seed=9)]
     rows = Dataset.from_dict({**dict.fromkeys(task.columns, texts), "label": labels})
-    small.build_model(len(tokenizer)).save_pretrained(tmp_path / "model")
+    make_tiny("bert", len(tokenizer)).save_pretrained(tmp_path / "model")
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model", num_labels=task.labels)
     sets = dict.fromkeys(("train", *task.validation), rows)
     schedule = Schedule(epochs=1, batch_size=4, length=32)
