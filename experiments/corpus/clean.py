@@ -118,16 +118,8 @@ def clean(
 ) -> Report:
     """Write ``output``.SOURCE and ``output``.TARGET: the pairs of two files, normalised, without the unfit ones.
 
-    Args:
-        source: a file with a sentence a line.
-        target: the other language's, aligned with it.
-        output: path of the two new files without their ends.
-        languages: codes of the two, the ends of their names.
-        limits: what is fit.
-        keep_duplicates: keep a pair that has been seen before.
-        max_pairs: keep only the first so many pairs.
-        filtered: False keeps every line, as a test set needs; only words too long for any tool are truncated.
-        report_file: where to write the counts as JSON, too.
+    The arguments are the command's; ``languages`` are the codes, and the ends of the new files' names. Not ``filtered``,
+    every line is kept, as a test set needs, and only words too long for any tool are truncated.
 
     Raises:
         SeeError: a file cannot be read or written, is empty or would be written over, the numbers of lines differ, or
