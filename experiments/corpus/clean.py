@@ -92,14 +92,12 @@ def iterate_lines(path: str | Path) -> Iterator[str]:
         with open(path, "rb") as file:
             for number, raw in enumerate(file, 1):
                 try:
-                    line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                    line = raw.decode("utf-8")
                 except UnicodeDecodeError as error:
-                    # An object that begins with the mark is decoded without it: count from the line's first byte.
-                    start = error.start + (len(raw) - len(error.object))
-                    place = f"line {number}, byte {offset + start}"
+                    place = f"line {number}, byte {offset + error.start}"
                     raise SeeError(f"{path} is not UTF-8 ({place}); convert it, for example with iconv") from error
                 offset += len(raw)
-                yield line.removesuffix("\n").removesuffix("\r")
+                yield (line.removeprefix("\ufeff") if number == 1 else line).removesuffix("\n").removesuffix("\r")
     except OSError as error:
         raise SeeError(f"cannot read {path}: {error.strerror}") from error
 
@@ -118,7 +116,7 @@ def clean(
 ) -> Report:
     """Write ``output``.SOURCE and ``output``.TARGET: the pairs of two files, normalised, without the unfit ones.
 
-    The arguments are the command's; ``languages`` are the codes, and the ends of the new files' names. Not ``filtered``,
+    The arguments are the command's; ``languages`` are codes, and the ends of the new files' names. If not ``filtered``,
     every line is kept, as a test set needs, and only words too long for any tool are truncated.
 
     Raises:

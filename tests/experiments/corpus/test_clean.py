@@ -10,7 +10,7 @@ from experiments.__main__ import main as laboratory
 from experiments.corpus import tokenize
 from experiments.corpus.clean import DUPLICATE, EMPTY, LONG_WORD, RATIO, TOO_LONG, Limits, clean, find_fault
 from fairseq_see.errors import SeeError
-from tests.helpers import run_command
+from tests.helpers import make_environ
 
 
 def write(folder: Path, zh: str | bytes, en: str | bytes) -> tuple[Path, Path]:
@@ -93,11 +93,12 @@ def test_nothing_is_written_over_what_is_read(tmp_path):
     assert (source.read_text(encoding="utf-8"), target.read_text(encoding="utf-8")) == texts
 
 
-def test_words_are_not_those_of_a_cache_that_others_can_write(tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+def test_words_are_not_those_of_a_cache_that_others_can_write(tmp_path):
     (tmp_path / "jieba.cache").write_bytes(marshal.dumps(({"帮": 0, "帮他": 10**9}, 10**9)))
-    words = ("-m", "experiments.corpus.tokenize", "split", "--lang", "zh")
-    done = run_command("python", *words, input="你应该帮他。\n")
+    command = [sys.executable, "-m", "experiments.corpus.tokenize", "split", "--lang", "zh"]
+    # Not a fork of a process that knows its temporary folder already.
+    options = {"env": make_environ(TMPDIR=str(tmp_path)), "capture_output": True, "encoding": "utf-8"}
+    done = subprocess.run(command, input="你应该帮他。\n", **options)
     assert (done.stdout, done.stderr) == ("你 应该 帮 他 。\n", "")
     assert [path.name for path in tmp_path.iterdir()] == ["jieba.cache"]
 
