@@ -29,6 +29,8 @@ FILE = "run.json"
 VERSION = 1
 KINDS = ("translation", "language_model", "masked_lm", "classification", "fit")
 STATES = ("trained", "scored", "failed", "infeasible")
+# What the configuration of a run has to distinguish it.
+CHOSEN = ["corpus", "scale", "method", "variant", "ratio", "seed"]
 
 # Types of what is known to be in the mappings.
 _KNOWN: dict[str, Any] = {

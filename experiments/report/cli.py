@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read run records; print a row for each run and test set, or write the report or the results."""
     # Here, not above: pandas takes a second to import, and every command's module is imported to build the parser.
-    from experiments.report import page, results, tables
+    from experiments import results
+    from experiments.report import page, tables
     from experiments.report.comparison import read_runs
 
     if args.training_words and not args.training_words.is_file():

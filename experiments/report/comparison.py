@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 import pandas
 
-from experiments.run_record import FILE, flatten, read
+from experiments.run_record import CHOSEN, FILE, flatten, read
 from fairseq_see.embeddings.registry import ALIASES
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines
@@ -21,8 +21,6 @@ from fairseq_see.io import read_lines
 TOLERANCE = 1.03
 # Arguments of a method that figure 5 and the grid vary.
 KNOBS = ["rank", "order", "vectors"]
-# What the configuration of a run has to distinguish it.
-CHOSEN = ["corpus", "scale", "method", "variant", "ratio", "seed"]
 SIZES = ["embedding_parameters", "parameter_ratio", "embedding_bytes", "byte_ratio", "shipped_bytes", "model_bytes"]
 # The paper's Tables 2 and 5, as texts. Methods are compared in their order; others follow.
 PAPER = pandas.read_csv(Path(__file__).with_name("paper.csv"), dtype=str, keep_default_na=False)

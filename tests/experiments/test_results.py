@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from experiments.__main__ import main as laboratory
-from experiments.report.results import RESULTS, read_results
-from experiments.report.results_figure import draw
+from experiments.figures import draw
+from experiments.results import RESULTS, read_results
 from experiments.run_record import read, write
 from fairseq_see.errors import SeeError
 from tests.experiments.report.conftest import make_run

@@ -8,7 +8,7 @@ import pandas
 import pytest
 
 from experiments import site
-from experiments.report.results import RESULTS, read_results
+from experiments.results import RESULTS, read_results
 from fairseq_see.errors import SeeError
 from tests.helpers import ROOT, read_table
 

@@ -1,6 +1,6 @@
 """Figures of the documentation: BLEU by bytes of the whole model, of the committed results.
 
-python -m experiments.report.results_figure docs/trained.png docs/results/short-training.png
+python -m experiments.figures docs/trained.png docs/results/short-training.png
 
 figures.yaml has what each shows. A point is a setting; its line reaches from the lowest to the highest of its seeds.
 """
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from experiments.report.plots import draw_lines
-from experiments.report.results import RESULTS, read_results
+from experiments.results import RESULTS, read_results
 from fairseq_see.io import replace_file
 
 

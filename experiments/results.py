@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas
 
-from experiments.report.comparison import CHOSEN
+from experiments.run_record import CHOSEN
 from fairseq_see.errors import SeeError
 from fairseq_see.io import replace_file
 
-RESULTS = Path(__file__).resolve().parents[1] / "results.csv"
+RESULTS = Path(__file__).resolve().with_name("results.csv")
 
 # A run with equal values here is the same run, repeated.
 _IDENTITY = ["folder", "name", "kind", *CHOSEN, "config", "overrides"]
