@@ -1,22 +1,55 @@
-"""Figures of the documentation: BLEU by bytes of the whole model, of the committed results.
+"""Figures of the documentation: bars on its pages; BLEU by bytes of the whole model, of the committed results.
 
 python -m experiments.figures docs/trained.png docs/results/short-training.png
 
-figures.yaml has what each shows. A point is a setting; its line reaches from the lowest to the highest of its seeds.
+figures.yaml has what each of these shows. A point is a setting; its line reaches from the lowest to the highest of its
+seeds.
 """
 
 import hashlib
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
+import matplotlib
 import pandas
 import yaml
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from experiments.report.plots import draw_lines
+from experiments.report.plots import INK, STYLE, draw_lines, to_svg
 from experiments.results import RESULTS, read_results
 from fairseq_see.io import replace_file
+
+
+@matplotlib.rc_context(fname=STYLE)
+def plot_bars(title: str, columns: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """Horizontal bars with lines from the lowest to the highest value; several columns are bars side by side.
+
+    Args:
+        title: of the axis.
+        columns: by label of a column, values of one or several seeds by label of a row.
+    """
+    values = pandas.DataFrame(columns)
+    height = 0.72 / len(columns)
+    figure = Figure(figsize=(6.4, 0.6 + len(values) * (0.12 + 0.2 * len(columns))))
+    axes: Any = figure.subplots(subplot_kw={"xlabel": title})
+    for number, name in enumerate(columns):
+        seeds = values[name].dropna()
+        low, mean, high = (seeds.map(function) for function in (min, fmean, max))
+        places = values.index.get_indexer(seeds.index) + (number - (len(columns) - 1) / 2) * height
+        lines = {"xerr": [mean - low, high - mean], "ecolor": INK} if (low < high).any() else {}
+        bars = axes.barh(places, mean, height * 0.9, color=f"C{number}", label=name, **lines)
+        axes.bar_label(bars, fmt="%.1f", padding=4, fontsize=8)
+    axes.set_yticks(range(len(values)), values.index.str.replace("`", ""))
+    axes.grid(False, axis="y")
+    axes.invert_yaxis()
+    axes.margins(x=0.12, y=0.02)
+    if len(columns) > 1:
+        axes.legend()
+    return f'<figure class="chart">{to_svg(figure, title)}</figure>'
 
 
 def draw(output: Path) -> None:

@@ -1,21 +1,22 @@
-"""``experiments/results.csv``: one line for each run, small enough to be committed.
+"""Runs as a frame, and ``experiments/results.csv``: one line for each run, small enough to be committed.
 
-Mappings that have other keys in every run (``config``, ``overrides``, ``data``, ``checksums``) are JSON in a cell; a
-test set's scores are columns such as ``short.bleu``. Curves and paths stay in the run records.
+In the file, mappings that have other keys in every run (``config``, ``overrides``, ``data``, ``checksums``) are JSON in
+a cell; a test set's scores are columns such as ``short.bleu``. Curves and paths stay in the run records.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas
 
-from experiments.run_record import CHOSEN
+from experiments.run_record import CHOSEN, FILE, read
 from fairseq_see.errors import SeeError
 from fairseq_see.io import replace_file
 
 RESULTS = Path(__file__).resolve().with_name("results.csv")
+SIZES = ["embedding_parameters", "parameter_ratio", "embedding_bytes", "byte_ratio", "shipped_bytes", "model_bytes"]
 
 # A run with equal values here is the same run, repeated.
 _IDENTITY = ["folder", "name", "kind", *CHOSEN, "config", "overrides"]
@@ -27,8 +28,38 @@ _COLUMNS = [
 ]
 
 
+def read_runs(paths: Sequence[Path]) -> pandas.DataFrame:
+    """The runs in folders, at whatever depth their records lie; one line for each run and test set.
+
+    Columns: ``folder``, the fields of a record, CHOSEN of its configuration, ``scores`` (the metrics on this test set),
+    ``test`` (empty of a run without scores), and those metrics with their signatures.
+
+    Raises:
+        SeeError: a folder holds no record, or a record is damaged.
+    """
+    folders: dict[Path, Path] = {}
+    for path in paths:
+        records = sorted(path.rglob(FILE))
+        if not records:
+            raise SeeError(f"no {FILE} in {path}; runs are recorded when they have ended")
+        folders |= {record.parent.resolve(): record.parent for record in records}
+    lines = []
+    for folder in folders.values():
+        record = read(folder)
+        run = {"folder": folder, **vars(record), **{name: record.config.get(name) for name in CHOSEN}}
+        for test, metrics in (record.metrics or {"": {}}).items():
+            scores = [name for name, value in metrics.items() if not isinstance(value, str)]
+            lines.append({**run, "scores": scores, "test": test, **metrics})
+    return pandas.DataFrame(lines, dtype=object)
+
+
+def list_scores(runs: pandas.DataFrame) -> list[str]:
+    """The metrics by which runs were scored on their test sets, without signatures."""
+    return [*runs.scores.explode().dropna().unique()]
+
+
 def make_row(run: Mapping[str, Any]) -> dict[str, str]:
-    """A line of ``comparison.read_runs`` as texts, by column; its folder is that in which the run's lies."""
+    """A line of ``read_runs`` as texts, by column; its folder is that in which the run's lies."""
     values = {**run, **run["versions"], "folder": run["folder"].resolve().parent.name}
     values["config"] = {name: value for name, value in run["config"].items() if name not in CHOSEN}
     values["data"] = {name: value for name, value in run["data"].items() if name != "training_words"}

@@ -20,8 +20,8 @@ import pandas
 import yaml
 
 from experiments.__main__ import COMMANDS
+from experiments.figures import plot_bars
 from experiments.report.comparison import format_scores
-from experiments.report.plots import plot_bars
 from experiments.report.tables import format_table
 from experiments.results import RESULTS, read_results
 from fairseq_see.cli.main import list_subcommands

@@ -27,11 +27,10 @@ def run(args: argparse.Namespace) -> None:
     # Here, not above: pandas takes a second to import, and every command's module is imported to build the parser.
     from experiments import results
     from experiments.report import page, tables
-    from experiments.report.comparison import read_runs
 
     if args.training_words and not args.training_words.is_file():
         raise SeeError(f"no file {args.training_words} (--training-words)")
-    runs = read_runs(args.runs)
+    runs = results.read_runs(args.runs)
     if args.out:
         print(*page.write_report(runs, args.out, args.training_words), sep="\n")
     elif args.results:
@@ -40,10 +39,10 @@ def run(args: argparse.Namespace) -> None:
     else:
         values, table = tables.list_runs(runs, args.over_seeds)
         if args.json:
-            print(values.to_json(orient="records", indent=2, force_ascii=False))
+            print(values.to_json(orient="records", indent=2, force_ascii=False, default_handler=str))
         else:
             style = "pipe" if args.markdown else "simple"
             print(tables.format_table([*table.frame], table.frame.to_numpy(), table.words, style))
     if args.markdown:
-        _, made = tables.describe_runs(runs.drop_duplicates("folder"))
+        _, made = tables.describe_runs(runs)
         print("", *(f"- {name}: {value}" for name, value in made.frame.to_numpy()), sep="\n")

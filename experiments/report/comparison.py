@@ -1,9 +1,9 @@
-"""Runs as one frame, with a line for each run and test set, and arranged for comparison by test set."""
+"""Runs arranged for comparison, by test set."""
 
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Any
 import numpy
 import pandas
 
-from experiments.run_record import CHOSEN, FILE, flatten, read
+from experiments.results import SIZES, list_scores
+from experiments.run_record import flatten
 from fairseq_see.embeddings.registry import ALIASES
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines
@@ -21,40 +22,10 @@ from fairseq_see.io import read_lines
 TOLERANCE = 1.03
 # Arguments of a method that figure 5 and the grid vary.
 KNOBS = ["rank", "order", "vectors"]
-SIZES = ["embedding_parameters", "parameter_ratio", "embedding_bytes", "byte_ratio", "shipped_bytes", "model_bytes"]
 # The paper's Tables 2 and 5, as texts. Methods are compared in their order; others follow.
 PAPER = pandas.read_csv(Path(__file__).with_name("paper.csv"), dtype=str, keep_default_na=False)
 METHODS = [*PAPER.method.unique()]
 RATIOS = {10.0, 20.0, 40.0, 80.0}
-
-
-def read_runs(paths: Sequence[Path]) -> pandas.DataFrame:
-    """The runs in folders, at whatever depth their records lie; one line for each run and test set.
-
-    Columns: ``folder``, the fields of a record, CHOSEN of its configuration, ``test`` (empty of a run without scores)
-    and the scores on it.
-
-    Raises:
-        SeeError: a folder holds no record, or a record is damaged.
-    """
-    folders: dict[Path, Path] = {}
-    for path in paths:
-        records = sorted(path.rglob(FILE))
-        if not records:
-            raise SeeError(f"no {FILE} in {path}; runs are recorded when they have ended")
-        folders |= {record.parent.resolve(): record.parent for record in records}
-    lines = []
-    for folder in folders.values():
-        record = read(folder)
-        run = {"folder": folder, **vars(record), **{name: record.config.get(name) for name in CHOSEN}}
-        lines += [{**run, "test": test, **scores} for test, scores in (record.metrics or {"": {}}).items()]
-    return pandas.DataFrame(lines, dtype=object)
-
-
-def list_scores(runs: pandas.DataFrame) -> list[str]:
-    """The metrics by which runs were scored on their test sets, without signatures."""
-    scores = [metrics.get(test, {}) for metrics, test in zip(runs.metrics, runs.test, strict=True)]
-    return list(dict.fromkeys(name for each in scores for name, value in each.items() if not isinstance(value, str)))
 
 
 def arrange_runs(runs: pandas.DataFrame) -> pandas.DataFrame:
@@ -77,7 +48,6 @@ def arrange_runs(runs: pandas.DataFrame) -> pandas.DataFrame:
         args=[config.get("see_args") or {} for config in runs.config],
         options=options,
         key=[json.dumps(each | {"seed": 0}, sort_keys=True) for each in options],
-        note="",
     )
     for _, same in runs.groupby(["key", "seed", "test"]).folder:
         if len(same) > 1:
@@ -86,9 +56,8 @@ def arrange_runs(runs: pandas.DataFrame) -> pandas.DataFrame:
     asked = runs.ratio.astype(float)
     columns = {*RATIOS, *asked.dropna()}
     runs["column"] = asked.fillna(runs["true ratio"].map(lambda ratio: _choose_column(ratio, columns)))
-    for _, members in runs.groupby(["method", "variant", runs["args"].map(str), "column"], dropna=False):
-        if members.key.nunique() > 1:
-            runs.loc[members.index, "note"] = _describe_differences(members.options)
+    alike = runs.groupby(["method", "variant", runs["args"].map(str), "column"], dropna=False)
+    runs["note"] = alike.options.transform(_describe_differences)
     runs["label"] = [describe_setting(run) for run in runs.to_dict("records")]
     runs["setting"] = runs.label + format_column(runs.column, ", {:g}x")
     runs["place"] = [METHODS.index(name) if name in METHODS else len(METHODS) for name in runs.method]
@@ -102,12 +71,12 @@ def _choose_column(ratio: float, columns: set[float]) -> float:
     return math.nan if ratio < 2 else min(near, key=lambda x: abs(math.log(x / ratio)), default=round(ratio, 1))
 
 
-def _describe_differences(options: pandas.Series) -> list[str]:
+def _describe_differences(options: pandas.Series) -> pandas.Series:
     """By which options runs of one name differ, for each of them."""
-    frame = pandas.DataFrame([*options], dtype=object).filter(regex=r"^(?!seed$|ratio$|see_args\.)")
+    frame = pandas.DataFrame([*options], options.index, dtype=object).filter(regex=r"^(?!seed$|ratio$|see_args\.)")
     frame = frame.loc[:, frame.map(str).nunique() > 1].sort_index(axis=1)
-    lines = [values.dropna().items() for _, values in frame.iterrows()]
-    return [", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in line) for line in lines]
+    frame = frame.rename(columns=lambda name: name.rpartition(".")[2])
+    return frame.apply(lambda line: ", ".join(f"{name} {value}" for name, value in line.dropna().items()), axis=1)
 
 
 def describe_setting(run: Mapping[str, Any], without: str = "") -> str:
@@ -163,30 +132,31 @@ class Section:
     def settings(self) -> pandas.DataFrame:
         """The lines of ``average_runs`` by setting.
 
-        Sizes are in megabytes, too; ``gain`` is the mean of the metric, negative where a lower one is better;
-        ``dictionaries`` is equal for equal ones; ``baseline`` is the best dense setting of the same dictionaries, or,
-        without one, or of that one, the best of any; ``mark`` is * where the true ratio is far from the column's;
-        ``without KNOB`` is equal for settings that differ in KNOB alone, ``line`` whether there are such settings.
+        Columns beside those: ``score``, ``low``, ``high`` and ``text`` of the metric, and ``gain``, larger where it is
+        better; sizes in megabytes; ``dictionaries``, equal for equal ones; ``baseline``, the best dense setting of the
+        same dictionaries, or, without one, or of that one, the best of any; ``mark``, * where the true ratio is far
+        from the column's; ``KNOB line``, equal for settings that differ in KNOB alone; ``line``, whether it is on one.
         """
         frame = average_runs(self.runs, "setting").astype(dict.fromkeys(SIZES, float))
         frame = frame.set_index("setting", drop=False).rename_axis(None)
+        frame[["score", "low", "high", "text"]] = frame[[self.metric + end for end in ("", "_low", "_high", "_text")]]
+        frame["gain"] = -frame.score if self.metric == "perplexity" else frame.score
         for name in ("model", "embedding", "shipped"):
             frame[f"{name}_megabytes"] = frame[f"{name}_bytes"] / 1e6
-        frame["gain"] = frame[self.metric] * (-1 if self.metric == "perplexity" else 1)
-        sums = [filter(lambda item: item[0].startswith("dict."), sums.items()) for sums in frame.checksums]
-        frame["dictionaries"] = [str(sorted(each)) for each in sums]
+        sums = [{name: value for name, value in sums.items() if name.startswith("dict.")} for sums in frame.checksums]
+        frame["dictionaries"] = [json.dumps(each, sort_keys=True) for each in sums]
         dense = frame[frame.method == "dense"].sort_values("gain", ascending=False, kind="stable")
         best = frame.dictionaries.map(dense.drop_duplicates("dictionaries").set_index("dictionaries").setting)
         best = best.where(best.notna() & (best != frame.index), next(iter(dense.index), None))
         frame["baseline"] = best.where(best != frame.index)
         off = frame.column.notna() & ~are_alike(frame.column, frame["true ratio"])
-        frame["mark"] = off.map({True: "*", False: ""})
-        frame["line"] = False
+        frame["mark"] = numpy.where(off, "*", "")
         for knob in KNOBS:
             frame[knob] = pandas.to_numeric([args.get(knob) for args in frame["args"]], errors="coerce")
             names = pandas.Series([describe_setting(row, knob) for row in frame.to_dict("records")], frame.index)
-            frame[f"without {knob}"] = names.where(frame[knob].notna())
-            frame["line"] |= frame[knob].notna() & frame.duplicated(f"without {knob}", keep=False)
+            names = names[frame[knob].notna()]
+            frame[f"{knob} line"] = names[names.duplicated(keep=False)]
+        frame["line"] = frame[[f"{knob} line" for knob in KNOBS]].notna().any(axis=1)
         return frame
 
     @property
@@ -217,10 +187,9 @@ class Section:
 
 def make_sections(runs: pandas.DataFrame) -> list[Section]:
     """The sections of all scored runs; test sets of one name with other references are two."""
-    metrics = [list_scores(runs.loc[[number]]) for number in runs.index]
     runs = runs.assign(
         digest=[_hash_lines(folder / f"{test}.ref") for folder, test in zip(runs.folder, runs.test, strict=True)],
-        metric=["bleu" if "bleu" in each else each[0] for each in metrics],
+        metric=["bleu" if "bleu" in names else names[0] for names in runs.scores],
     )
     groups = runs.groupby(["test", "digest", "metric"], sort=False)
     return [Section(test, digest, metric, arrange_runs(members)) for (test, digest, metric), members in groups]

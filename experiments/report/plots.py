@@ -2,10 +2,8 @@
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import matplotlib
@@ -19,35 +17,9 @@ from experiments.report.tables import label_metric
 STYLE = Path(__file__).with_name("report.mplstyle")
 # Stands for the colour of the page's text until the plot is written.
 INK = "#010203"
+COLOURS = [f"C{number}" for number in range(10)]
 MARKERS = "os^Dv<>P"
 DASHES = ("-", "--", "-.", ":")
-
-
-def plot_bars(title: str, columns: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
-    """Horizontal bars with lines from the lowest to the highest value; several columns are bars side by side.
-
-    Args:
-        title: of the axis.
-        columns: by label of a column, values of one or several seeds by label of a row.
-    """
-    values = pandas.DataFrame(columns)
-    height = 0.72 / len(columns)
-    with _open_axes(title, "") as (figure, axes):
-        figure.set_size_inches(6.4, 0.6 + len(values) * (0.12 + 0.2 * len(columns)))
-        for number, name in enumerate(columns):
-            seeds = values[name].dropna()
-            low, mean, high = (seeds.map(function) for function in (min, fmean, max))
-            places = values.index.get_indexer(seeds.index) + (number - (len(columns) - 1) / 2) * height
-            lines = {"xerr": [mean - low, high - mean], "ecolor": INK} if (low < high).any() else {}
-            bars = axes.barh(places, mean, height * 0.9, color=f"C{number}", label=name, **lines)
-            axes.bar_label(bars, fmt="%.1f", padding=4, fontsize=8)
-        axes.set_yticks(range(len(values)), values.index.str.replace("`", ""))
-        axes.grid(False, axis="y")
-        axes.invert_yaxis()
-        axes.margins(x=0.12, y=0.02)
-        if len(columns) > 1:
-            axes.legend()
-        return f'<figure class="chart">{_to_svg(figure, title)}</figure>'
 
 
 def plot_section(section: Section) -> Iterator[tuple[str, str]]:
@@ -56,29 +28,27 @@ def plot_section(section: Section) -> Iterator[tuple[str, str]]:
     The metric by the bytes of the whole model; dev perplexity by updates; the metric by rank, order and vectors, a line
     for settings that differ in nothing else; a map of rank and vectors for each method and order.
     """
-    metric, name = section.metric, label_metric(section.metric)
-    points = section.settings.rename(columns={metric: "y", f"{metric}_low": "low", f"{metric}_high": "high"})
+    points, name = section.settings.rename(columns={"score": "y"}), label_metric(section.metric)
 
     sizes = points[~points.line & (points.model_megabytes > 0)]
     tags = format_column(sizes.column, "{:g}x").where(sizes.label == sizes.method, "")
-    sizes = _choose_styles(sizes, "method").assign(x=sizes.model_megabytes, tag=tags)
+    sizes = _choose_looks(sizes, "method").assign(x=sizes.model_megabytes, tag=tags)
     title, axis = f"{name} by the bytes of the whole model", "whole model, MB in half precision, unit index included"
     yield title, _plot_lines(title, axis, name, sizes, log="x")
 
     runs = section.runs[section.runs.curve.map(bool)]
     if len(runs):
-        dashes = [DASHES[number % len(DASHES)] for number in pandas.factorize(runs.column.fillna(0), sort=True)[0]]
-        curves = _choose_styles(runs, "method").assign(dash=dashes, label=runs.setting).explode("curve")
+        dashes = _cycle(DASHES, runs.column.fillna(0), sort=True)
+        curves = _choose_looks(runs, "method").assign(dash=dashes, label=runs.setting).explode("curve")
         curves[["x", "y"]] = curves.curve.to_list()
         title, axes = "Dev perplexity by updates", ("updates", "perplexity on the dev set")
         yield "Training curves", _plot_lines(title, *axes, curves, by="folder", log="y")
 
     for knob in KNOBS:
-        lines = points.assign(x=points[knob], label=points[f"without {knob}"]).dropna(subset="x")
-        lines = lines[lines.duplicated("label", keep=False)].sort_values("x")
+        lines = points.assign(x=points[knob], label=points[f"{knob} line"]).dropna(subset="label").sort_values("x")
         if len(lines):
             title = f"{name} by {knob}"
-            yield title, _plot_lines(title, knob, name, _choose_styles(lines, "label"))
+            yield title, _plot_lines(title, knob, name, _choose_looks(lines, "label"))
 
     maps = points.dropna(subset=KNOBS)
     for (method, order), group in maps.groupby(["method", "order"]):
@@ -86,7 +56,7 @@ def plot_section(section: Section) -> Iterator[tuple[str, str]]:
         # What varies one at a time is on the lines.
         if len(group) >= sum(means.shape):
             title = f"{name} and parameters by rank and vectors: {method}, order {order:g}"
-            texts = group[f"{metric}_text"] + format_column(group.embedding_parameters, "\n{:,.0f}")
+            texts = group.text + format_column(group.embedding_parameters, "\n{:,.0f}")
             # All maps have one scale.
             yield title, _plot_map(title, means, group.assign(text=texts), maps.y.min(), maps.y.max())
 
@@ -112,68 +82,60 @@ def draw_lines(axes: Any, points: pandas.DataFrame, by: str = "label") -> None:
             axes.annotate(tag, (x, y), color=look.colour, **place)
 
 
-def _set_log_scale(axes: Any, name: str) -> None:
-    """A logarithmic axis ``x`` or ``y``, with ticks although it may be shorter than a decade."""
-    axes.set(**{f"{name}scale": "log"})
-    axis = getattr(axes, f"{name}axis")
-    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 6, 8)))
-    axis.set_major_formatter("{x:,g}")
-    axis.set_minor_formatter(NullFormatter())
-
-
+@matplotlib.rc_context(fname=STYLE)
 def _plot_lines(title: str, x: str, y: str, points: pandas.DataFrame, by: str = "label", log: str = "") -> str:
-    """Lines with a legend below them."""
-    with _open_axes(x, y) as (figure, axes):
-        draw_lines(axes, points, by)
-        if log:
-            _set_log_scale(axes, log)
-        else:
-            axes.locator_params(axis="x", integer=True)
-        handles, labels = axes.get_legend_handles_labels()
-        lines = dict(zip(labels, handles, strict=True))
-        # Two columns where the labels are short enough not to be cut off.
-        columns = 2 if max(map(len, lines), default=0) < 28 else 1
-        figure.legend(lines.values(), lines, loc="outside lower left", ncols=columns)
-        figure.set_figheight(3.6 + 0.18 * -(-len(lines) // columns))
-        return _to_svg(figure, title)
+    """Lines with a legend below them; the axis ``log``, x or y, is logarithmic."""
+    figure = Figure()
+    axes = figure.subplots(subplot_kw={"xlabel": x, "ylabel": y})
+    draw_lines(axes, points, by)
+    if log:
+        axes.set(**{f"{log}scale": "log"})
+        axis = getattr(axes, f"{log}axis")
+        # Ticks although it may be shorter than a decade.
+        axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 6, 8)))
+        axis.set_major_formatter("{x:,g}")
+        axis.set_minor_formatter(NullFormatter())
+    else:
+        axes.locator_params(axis="x", integer=True)
+    handles, labels = axes.get_legend_handles_labels()
+    lines = dict(zip(labels, handles, strict=True))
+    # Two columns where the labels are short enough not to be cut off.
+    columns = 2 if max(map(len, lines), default=0) < 28 else 1
+    figure.legend(lines.values(), lines, loc="outside lower left", ncols=columns)
+    figure.set_figheight(3.6 + 0.18 * -(-len(lines) // columns))
+    return to_svg(figure, title)
 
 
+@matplotlib.rc_context(fname=STYLE)
 def _plot_map(title: str, means: pandas.DataFrame, points: pandas.DataFrame, low: float, high: float) -> str:
     """A colour for each rank and number of vectors, with the ``text`` of the point on it."""
-    with _open_axes("vectors of each unit", "rank") as (figure, axes):
-        axes.grid(False)
-        rows, columns = map(range, means.shape)
-        # For colour-blind readers and for black and white.
-        axes.pcolormesh(columns, rows, means, shading="nearest", cmap="cividis", vmin=low, vmax=high)
-        axes.set_xticks(columns, map("{:g}".format, means.columns))
-        axes.set_yticks(rows, map("{:g}".format, means.index))
-        for point in points.itertuples():
-            place = means.columns.get_loc(point.vectors), means.index.get_loc(point.rank)
-            colour = "#000000" if point.y > (low + high) / 2 else "#ffffff"
-            axes.text(*place, point.text, ha="center", va="center", color=colour)
-        return _to_svg(figure, title)
+    figure = Figure()
+    axes = figure.subplots(subplot_kw={"xlabel": "vectors of each unit", "ylabel": "rank"})
+    axes.grid(False)
+    rows, columns = map(range, means.shape)
+    # For colour-blind readers and for black and white.
+    axes.pcolormesh(columns, rows, means, shading="nearest", cmap="cividis", vmin=low, vmax=high)
+    axes.set_xticks(columns, map("{:g}".format, means.columns))
+    axes.set_yticks(rows, map("{:g}".format, means.index))
+    for point in points.itertuples():
+        place = means.columns.get_loc(point.vectors), means.index.get_loc(point.rank)
+        colour = "#000000" if point.y > (low + high) / 2 else "#ffffff"
+        axes.text(*place, point.text, ha="center", va="center", color=colour)
+    return to_svg(figure, title)
 
 
-def _choose_styles(points: pandas.DataFrame, hue: str) -> pandas.DataFrame:
+def _choose_looks(points: pandas.DataFrame, hue: str) -> pandas.DataFrame:
     """With a ``colour`` for each value of a column and a ``marker`` for each label."""
-    colours, markers = (pandas.factorize(points[name])[0] for name in (hue, "label"))
-    return points.assign(
-        colour=[f"C{number}" for number in colours], marker=[MARKERS[number % len(MARKERS)] for number in markers]
-    )
+    return points.assign(colour=_cycle(COLOURS, points[hue]), marker=_cycle(MARKERS, points.label))
 
 
-@contextmanager
-def _open_axes(x: str, y: str) -> Iterator[tuple[Any, Any]]:
-    """A figure in our style, and its axes."""
-    with matplotlib.rc_context(fname=STYLE):
-        figure = Figure()
-        axes = figure.subplots()
-        axes.set(xlabel=x, ylabel=y)
-        yield figure, axes
+def _cycle(looks: Sequence[str], values: pandas.Series, sort: bool = False) -> list[str]:
+    """A look for each value, equal ones for equal values; in the order of values, or with ``sort`` of their size."""
+    return [looks[number % len(looks)] for number in pandas.factorize(values, sort=sort)[0]]
 
 
-def _to_svg(figure: Any, description: str) -> str:
-    """The plot as an element of a page."""
+def to_svg(figure: Figure, description: str) -> str:
+    """The plot as an element of a page, whose title is the description."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = buffer.getvalue()

@@ -1,21 +1,20 @@
 """What translations show beyond one score: paired bootstrap (Koehn 2004), F1 of words by their frequency.
 
-A word of a translation is right if the reference of its sentence has it, as many times at most (the clipped unigrams of
-BLEU). F1 of a band takes recall over the band's words of the references and precision over those of the translations.
-It is compare-mt's word accuracy (Neubig et al. 2019). Words are those of the target side after tokenisation, before
+The F1 is compare-mt's word accuracy (Neubig et al. 2019). Words are those of the target side after tokenisation, before
 subwords, with case; their frequency is that of the training text's target side.
 """
 
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import pandas
+from sacrebleu.metrics import BLEU
+from sacrebleu.significance import PairedTest
 
 from fairseq_see.errors import SeeError
 from fairseq_see.io import read_lines
@@ -27,48 +26,32 @@ SEED, SAMPLES = 12345, 1000
 BANDS = {"never": 0, "1-9": 1, "10-99": 10, "100-999": 100, "1,000 or more": 1000}
 
 
-@dataclass(frozen=True)
-class Texts:
-    """A translated test set, line by line: plain text, and words with spaces between."""
-
-    metric: Any  # BLEU of sacrebleu
-    hypotheses: list[str]
-    references: list[str]
-    hypothesis_words: list[str]
-    reference_words: list[str]
-
-
-def read_texts(folder: Path, test: str, scores: Mapping[str, Any]) -> Texts:
+def read_texts(folder: Path, test: str, scores: Mapping[str, Any]) -> dict[str, Any]:
     """The translations of a run and their references.
+
+    Returns:
+        ``hyp`` and ``ref``: lines of plain text; ``hyp.tok`` and ``ref.tok``: the same, words with spaces between;
+        ``metric``: sacrebleu's BLEU as the signature of the ``scores`` describes it.
 
     Raises:
         SeeError: a file is missing, lines do not pair up, or BLEU is not what the run recorded.
     """
-    lines = [read_lines(folder / f"{test}.{ending}") for ending in ("hyp", "ref", "hyp.tok", "ref.tok")]
-    counts = {*map(len, lines)}
+    texts = {ending: read_lines(folder / f"{test}.{ending}") for ending in ("hyp", "ref", "hyp.tok", "ref.tok")}
+    counts = {*map(len, texts.values())}
     if len(counts) > 1 or counts == {0}:
         raise SeeError(f"{folder}: translations and references of {test} are not of equally many lines")
-    texts = Texts(make_bleu(scores), *lines)
-    bleu = texts.metric.corpus_score(texts.hypotheses, [texts.references]).score
+    signature = dict(part.split(":", 1) for part in scores.get("bleu_signature", "").split("|") if ":" in part)
+    metric = BLEU(tokenize=signature.get("tok", "13a"), lowercase=signature.get("case") == "lc", force=True)
+    bleu = metric.corpus_score(texts["hyp"], [texts["ref"]]).score
     if abs(bleu - scores["bleu"]) > 1e-3:
         raise SeeError(f"{folder}: BLEU of {test} is {bleu:.4f}, recorded as {scores['bleu']}; score it again")
-    return texts
-
-
-def make_bleu(scores: Mapping[str, Any]) -> Any:
-    """Sacrebleu's metric, as the signature of some scores describes it."""
-    from sacrebleu.metrics import BLEU
-
-    signature = dict(part.split(":", 1) for part in scores.get("bleu_signature", "").split("|") if ":" in part)
-    return BLEU(tokenize=signature.get("tok", "13a"), lowercase=signature.get("case") == "lc", force=True)
+    return {**texts, "metric": metric}
 
 
 def bootstrap(
-    baseline: Sequence[str], system: Sequence[str], references: Sequence[str], metric: Any
+    baseline: Sequence[str], system: Sequence[str], references: Sequence[str], metric: BLEU
 ) -> tuple[float, float]:
     """The system's BLEU minus the baseline's, and the p-value that sacrebleu's paired bootstrap gives it."""
-    from sacrebleu.significance import PairedTest
-
     if list(baseline) == list(system):
         # sacrebleu counts samples whose difference is larger, finds none, and calls equal texts surely different.
         return 0.0, 1.0
@@ -90,8 +73,9 @@ def count_bands(
         frequencies: how often training has each word.
 
     Returns:
-        A line for each of BANDS: its words in the ``references``, in the ``hypotheses``, and ``right``; ``f1`` in
-        percent, NaN where the references have no such words.
+        A line for each of BANDS: its words in the ``references``, in the ``hypotheses``, and ``right``: in both, as
+        often as both have them (the clipped unigrams of BLEU); ``f1`` in percent, NaN where the references have no
+        such words.
     """
     texts = {"references": references, "hypotheses": hypotheses}
     words = {name: pandas.Series(lines).str.split().explode() for name, lines in texts.items()}

@@ -12,17 +12,8 @@ import yaml
 from tabulate import tabulate
 
 from experiments.report import scores
-from experiments.report.comparison import (
-    METHODS,
-    PAPER,
-    RATIOS,
-    SIZES,
-    Section,
-    arrange_runs,
-    average_runs,
-    format_column,
-    list_scores,
-)
+from experiments.report.comparison import METHODS, PAPER, RATIOS, Section, arrange_runs, average_runs, format_column
+from experiments.results import SIZES, list_scores
 from fairseq_see.embeddings import find_class
 from fairseq_see.embeddings.registry import ALIASES
 from fairseq_see.errors import SeeError
@@ -51,11 +42,10 @@ def make_table(title: str, rows: pandas.DataFrame, metric: str = "", scores: Seq
     """
     layout = TABLES[title]
     columns = layout.get("columns", {name: [name, "{}"] for name in rows})
-    texts = {}
-    for heading, (name, form) in (columns | {label_metric(name): [f"{name}_text", "{}"] for name in scores}).items():
-        values = rows.get(name.format(metric=metric), pandas.Series(None, rows.index, object))
-        texts[heading.format(metric=label_metric(metric))] = format_column(values, form)
-    frame = pandas.DataFrame(texts)
+    columns = columns | {label_metric(name): [f"{name}_text", "{}"] for name in scores}
+    values = rows.reindex(columns=[name for name, _ in columns.values()])
+    frame = pandas.DataFrame({heading: format_column(values[name], form) for heading, (name, form) in columns.items()})
+    frame = frame.rename(columns={"{metric}": label_metric(metric)})
     filled = (frame != "").any()
     return Table(title, frame.loc[:, filled], filled[: layout["words"]].sum(), layout.get("note", ""))
 
@@ -74,7 +64,7 @@ def label_metric(metric: str) -> str:
 def select_columns(runs: pandas.DataFrame) -> pandas.DataFrame:
     """What a list has of the columns of ``read_runs``, all scores included."""
     known = ["name", "test", "method", "variant", "ratio", "seed", "state", "updates", *SIZES, "dev_perplexity"]
-    return runs[[*known, *runs.columns[runs.columns.get_loc("test") + 1 :], "folder"]].astype({"folder": str})
+    return runs[[*known, *runs.columns[runs.columns.get_loc("test") + 1 :], "folder"]]
 
 
 def list_runs(runs: pandas.DataFrame, over_seeds: bool) -> tuple[pandas.DataFrame, Table]:
@@ -90,25 +80,23 @@ def list_runs(runs: pandas.DataFrame, over_seeds: bool) -> tuple[pandas.DataFram
         frame[f"{name}_text"] = format_column(frame[name], "{:.1f}") + ends.where(low < high, "")
     if (frame.state == "scored").all():
         frame["state"] = ""
-    table = make_table("Runs", frame, scores=[name for name in found if name != "tokenised_bleu"])
-    return values.astype({"folder": str}), table
+    return values, make_table("Runs", frame, scores=[name for name in found if name != "tokenised_bleu"])
 
 
 def compare_sizes(section: Section) -> Table:
     """Every setting by the bytes of its whole model, smallest first."""
     settings = section.settings.sort_values(["model_megabytes", "setting"], na_position="first")
-    metric, means, gain = section.metric, settings[section.metric], settings.gain
-    low, high = (format_column(settings[f"{metric}_{end}"], "{:.1f}") for end in ("low", "high"))
+    low, high = (format_column(settings[end], "{:.1f}") for end in ("low", "high"))
     fitted, how = (settings.config.str.get(name).fillna("") for name in ("fitted_to", "how"))
     making = "fitted to " + fitted.replace("", "?") + (", " + how).where(how != "", "")
     settings = settings.assign(
-        difference=(means - settings.baseline.map(means)).round(1) + 0,
-        best=numpy.where(gain > gain.cummax().shift(fill_value=-numpy.inf), "yes", ""),
+        difference=(settings.score - settings.baseline.map(settings.score)).round(1) + 0,
+        best=numpy.where(settings.gain > settings.gain.cummax().shift(fill_value=-numpy.inf), "yes", ""),
         marked_ratio=format_column(settings.parameter_ratio, "{:.1f}x") + settings.mark,
         range=(low + "–" + high).where(settings.seed.str.contains(",")),
         made=making.where(settings.kind == "fit", "trained"),
     )
-    return make_table("Models by size", settings, metric)
+    return make_table("Models by size", settings, section.metric)
 
 
 def compare_with_paper(section: Section, missing: pandas.DataFrame) -> Table | None:
@@ -139,19 +127,19 @@ def compare_with_paper(section: Section, missing: pandas.DataFrame) -> Table | N
 
 
 def read_translations(section: Section) -> pandas.DataFrame:
-    """Setting, seed, data and translations of the main settings' runs; what cannot be read is a problem."""
+    """Setting, seed, data and texts of the main settings' runs; what cannot be read is a problem."""
     runs = section.runs[section.runs.setting.isin(section.main.index) & (section.metric == "bleu")]
-    texts, unread = [], []
+    found, unread = [], []
     for run in runs.itertuples():
         try:
-            found = scores.read_texts(run.folder, run.test, run.metrics[run.test])
-            texts.append((run.setting, run.seed, run.data, found))
+            texts = scores.read_texts(run.folder, run.test, run.metrics[run.test])
+            found.append((run.setting, run.seed, run.data, texts))
         except SeeError as error:
             unread.append(str(error))
     if unread:
         count = f"{len(unread)} run{'s' * (len(unread) > 1)}"
         section.problems.append(f"Neither bootstrap nor F1 by frequency of {count}: {unread[0]}")
-    return pandas.DataFrame(texts, columns=["setting", "seed", "data", "texts"])
+    return pandas.DataFrame(found, columns=["setting", "seed", "data", "texts"])
 
 
 def bootstrap_pairs(section: Section, translations: pandas.DataFrame) -> Table:
@@ -162,7 +150,7 @@ def bootstrap_pairs(section: Section, translations: pandas.DataFrame) -> Table:
     both = pairs.merge(translations, left_on="model", right_on="setting")
     both = both.merge(translations, left_on=["against", "seed"], right_on=["setting", "seed"], suffixes=("", "_other"))
     tests = [
-        scores.bootstrap(theirs.hypotheses, ours.hypotheses, ours.references, ours.metric)
+        scores.bootstrap(theirs["hyp"], ours["hyp"], ours["ref"], ours["metric"])
         for theirs, ours in zip(both.texts_other, both.texts, strict=True)
     ]
     both[["difference", "p"]] = pandas.DataFrame(tests, both.index, ["difference", "p"], float)
@@ -182,7 +170,7 @@ def compare_bands(section: Section, translations: pandas.DataFrame, training_wor
     for run in translations.itertuples():
         path = training_words or Path(run.data.get("training_words") or "")
         if path.is_file():
-            words = run.texts.hypothesis_words, run.texts.reference_words
+            words = run.texts["hyp.tok"], run.texts["ref.tok"]
             bands[run.setting, run.seed] = scores.count_bands(*words, scores.count_words(path))
     if not bands:
         return None
@@ -197,8 +185,10 @@ def compare_bands(section: Section, translations: pandas.DataFrame, training_wor
 
 def describe_runs(runs: pandas.DataFrame) -> tuple[list[tuple[str, str]], Table]:
     """Training text and scale, a line each; and a table of what made the runs."""
-    pairs = [f", {data['training_pairs']:,} training pairs" if data.get("training_pairs") else "" for data in runs.data]
+    signatures = runs.filter(regex="_signature$").melt().value.dropna().unique()
+    runs = runs.drop_duplicates("folder")
     names = runs.corpus.fillna(runs.data.str.get("name")).fillna("").astype(str)
+    pairs = format_column(runs.data.str.get("training_pairs"), ", {:,.0f} training pairs")
     scales = zip(runs.scale, runs.config.str.get("architecture"), strict=True)
     head = {"Data": names + pairs, "Scale": [", ".join(map(str, filter(None, scale))) for scale in scales]}
     facts = {
@@ -207,8 +197,6 @@ def describe_runs(runs: pandas.DataFrame) -> tuple[list[tuple[str, str]], Table]
         "machine": runs.machine,
         "versions": [", ".join(f"{k} {v}" for k, v in versions.items()) for versions in runs.versions],
     }
-    metrics = [item for tests in runs.metrics for scores in tests.values() for item in scores.items()]
-    signatures = {str(value) for name, value in metrics if name.endswith("signature")}
     rows = [(name, count_values(values)) for name, values in facts.items()]
     frame = pandas.DataFrame([*rows, ("scores", "; ".join(sorted(signatures)))], columns=["of the runs", "value"])
     return [(name, count_values(values, 3)) for name, values in head.items()], make_table("What made these runs", frame)

@@ -3,7 +3,8 @@
 import pandas
 import pytest
 
-from experiments.report.comparison import arrange_runs, format_scores, make_sections, read_runs
+from experiments.report.comparison import arrange_runs, format_scores, make_sections
+from experiments.results import read_runs
 from fairseq_see.errors import SeeError
 from tests.experiments.report.conftest import GOOD, POOR, make_run
 
