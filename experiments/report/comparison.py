@@ -103,7 +103,7 @@ def format_column(values: pandas.Series, form: str) -> pandas.Series:
 
 
 def average_runs(runs: pandas.DataFrame, by: str) -> pandas.DataFrame:
-    """One line for each value of a column and each test set.
+    """One line for each value of a column, which is its index, and each test set.
 
     ``updates`` and scores are means; beside a score are its ``..._low`` and ``..._high``, and its ``..._text`` for
     people. ``seed`` has all seeds; all else is the first run's.
@@ -115,7 +115,7 @@ def average_runs(runs: pandas.DataFrame, by: str) -> pandas.DataFrame:
     frame[["updates", *scores]] = groups[["updates", *scores]].mean()
     for name, function in {"low": "min", "high": "max", "text": format_scores}.items():
         frame = frame.join(groups[scores].agg(function).add_suffix(f"_{name}"))
-    return frame.reset_index(drop=True)
+    return frame.droplevel("test").rename_axis(None)
 
 
 @dataclass
@@ -138,7 +138,6 @@ class Section:
         from the column's; ``KNOB line``, equal for settings that differ in KNOB alone; ``line``, whether it is on one.
         """
         frame = average_runs(self.runs, "setting").astype(dict.fromkeys(SIZES, float))
-        frame = frame.set_index("setting", drop=False).rename_axis(None)
         frame[["score", "low", "high", "text"]] = frame[[self.metric + end for end in ("", "_low", "_high", "_text")]]
         frame["gain"] = -frame.score if self.metric == "perplexity" else frame.score
         for name in ("model", "embedding", "shipped"):

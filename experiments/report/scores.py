@@ -6,7 +6,7 @@ subwords, with case; their frequency is that of the training text's target side.
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from math import inf
 from pathlib import Path
@@ -48,23 +48,19 @@ def read_texts(folder: Path, test: str, scores: Mapping[str, Any]) -> dict[str, 
     return {**texts, "metric": metric}
 
 
-def bootstrap(
-    baseline: Sequence[str], system: Sequence[str], references: Sequence[str], metric: BLEU
-) -> tuple[float, float]:
+def bootstrap(baseline: list[str], system: list[str], references: list[str], metric: BLEU) -> tuple[float, float]:
     """The system's BLEU minus the baseline's, and the p-value that sacrebleu's paired bootstrap gives it."""
-    if list(baseline) == list(system):
+    if baseline == system:
         # sacrebleu counts samples whose difference is larger, finds none, and calls equal texts surely different.
         return 0.0, 1.0
     # It takes its seed from the environment alone.
     os.environ["SACREBLEU_SEED"] = str(SEED)
-    systems = [("baseline", baseline), ("system", system)]
+    systems: Any = [("baseline", baseline), ("system", system)]
     results: Any = PairedTest(systems, {"BLEU": metric}, [references], "bs", n_samples=SAMPLES)()[1]["BLEU"]
     return results[1].score - results[0].score, results[1].p_value
 
 
-def count_bands(
-    hypotheses: Sequence[str], references: Sequence[str], frequencies: Mapping[str, int]
-) -> pandas.DataFrame:
+def count_bands(hypotheses: list[str], references: list[str], frequencies: Mapping[str, int]) -> pandas.DataFrame:
     """Words by the band of their training frequency.
 
     Args:
