@@ -100,7 +100,7 @@ def record_fit(run: Path, data: Path) -> None:
     perplexity = float(read_last_result(run / "valid.log")["ppl"])
     record = describe_checkpoint(run, data, "fit")
     if not read_cell(run):
-        made = json.loads(_read_options(run)["model"]["see_resolved"])["fitted"]
+        made = json.loads(read_options(run)["model"]["see_resolved"])["fitted"]
         fit = {"fitted_to": Path(made["to"]).parent.parent.name, "how": made["how"]}
         record = replace(record, config=record.config | fit)
     write_record(run, replace(record, dev_perplexity=perplexity if math.isfinite(perplexity) else None))
@@ -110,7 +110,7 @@ def describe_checkpoint(run: Path, data: Path, kind: str = "translation") -> Run
     """The record of a checkpoint without a training's log, on a folder data-bin."""
     from fairseq_see.models.checkpoint import read_facts
 
-    cfg, checkpoint = _read_options(run), run / "checkpoints/checkpoint_best.pt"
+    cfg, checkpoint = read_options(run), run / "checkpoints/checkpoint_best.pt"
     return replace(
         _begin_record(run, kind, cfg),
         data=_describe_text(run, data.resolve().parent, cfg["task"].get("target_lang")),
@@ -126,7 +126,7 @@ def record_classifier(run: Path) -> None:
 
     checkpoint, facts = run / "checkpoints/checkpoint_best.pt", find_newest(run / "checkpoints")
     record = replace(
-        _begin_record(run, "classification", _read_options(run)),
+        _begin_record(run, "classification", read_options(run)),
         updates=read_facts(checkpoint)["updates"],
         epochs=float(facts["whole_epochs"]),
         seconds=round(3600 * facts["hours"], 1),
@@ -182,6 +182,14 @@ def read_cell(run: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
+def read_options(run: Path) -> dict[str, dict[str, Any]]:
+    """The options in a run's best checkpoint, by section; a section that it lacks is empty."""
+    from fairseq_see.models.checkpoint import load_checkpoint, read_section
+
+    cfg = load_checkpoint(run / "checkpoints/checkpoint_best.pt").get("cfg") or {}
+    return {name: read_section(cfg.get(name)) for name in ("model", "common", "task")}
+
+
 def _begin_record(run: Path, kind: str, config: Mapping[str, Any]) -> RunRecord:
     """What all records have, with what the run is: of its cell, or, outside a table, of its configuration."""
     model = config["model"]
@@ -190,14 +198,6 @@ def _begin_record(run: Path, kind: str, config: Mapping[str, Any]) -> RunRecord:
     described = read_cell(run).get("config") or described | {"architecture": model["_name"]}
     made: dict[str, Any] = {"commit": find_commit(), "machine": collect_machine(), "versions": collect_versions()}
     return RunRecord(run.resolve().name, kind, config=described, **made)
-
-
-def _read_options(run: Path) -> dict[str, dict[str, Any]]:
-    """The options in a run's best checkpoint, by section."""
-    from fairseq_see.models.checkpoint import load_checkpoint, read_section
-
-    cfg = load_checkpoint(run / "checkpoints/checkpoint_best.pt")["cfg"]
-    return {name: read_section(cfg[name]) for name in ("model", "common", "task")}
 
 
 def _describe_text(run: Path, folder: Path, target: str | None) -> dict[str, Any]:

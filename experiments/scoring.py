@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.recording import TRAINED, describe_checkpoint, note_replaced
+from experiments.recording import TRAINED, describe_checkpoint, note_replaced, read_options
 from experiments.run_record import hash_file, read, write
 from fairseq_see.errors import SeeError, ends_in_one_line
 from fairseq_see.io import read_lines
@@ -46,12 +46,10 @@ def check(run: Path, folder: Path) -> tuple[str, str, str]:
     Raises:
         SeeError: the run has no checkpoint, other dictionaries, or other languages.
     """
-    from fairseq_see.models.checkpoint import load_checkpoint, read_section
-
     checkpoint = run / "checkpoints/checkpoint_best.pt"
     if not checkpoint.is_file():
         raise SeeError(f"no {checkpoint}; scripts/train.sh makes it")
-    task = read_section((load_checkpoint(checkpoint).get("cfg") or {}).get("task"))
+    task = read_options(run)["task"]
     source, target = task.get("source_lang"), task.get("target_lang")
     for language in (source, target):
         own, other = run / f"dict.{language}.txt", folder / f"data-bin/dict.{language}.txt"

@@ -13,6 +13,7 @@ from experiments.report.tables import Table, format_table, make_table
 from fairseq_see.errors import SeeError
 from fairseq_see.io import replace_file
 
+# How each form writes its own characters.
 MARKDOWN = str.maketrans({character: f"\\{character}" for character in r"\|*_<>`"})
 LATEX = str.maketrans(
     {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
@@ -49,9 +50,8 @@ def write_report(runs: pandas.DataFrame, out: Path, training_words: Path | None)
     head, provenance = tables.describe_runs(scored)
     last = _leave_out_empty(make_table("Runs without scores", missing), provenance)
     values = {"head": head, "parts": parts, "last": last}
-    texts = {form: _render(form, values) for form in ESCAPES} | {
-        "csv": tables.select_columns(scored).to_csv(index=False)
-    }
+    texts = {form: _render(form, values) for form in ESCAPES}
+    texts["csv"] = tables.select_columns(scored).to_csv(index=False)
     for form, text in texts.items():
         with replace_file(out / f"report.{form}") as temporary:
             temporary.write_text(text, encoding="utf-8")
