@@ -73,13 +73,10 @@ def draw_lines(axes: Any, points: pandas.DataFrame, by: str = "label") -> None:
     for _, line in points.groupby(by, sort=False):
         look = line.iloc[0]
         errors = [line.y - line.low, line.high - line.y] if "low" in line else None
-        form = look.marker + look.get("dash", "-")
-        axes.errorbar(
-            line.x, line.y, yerr=errors, fmt=form, color=look.colour, label=look.label, linewidth=1.2, capsize=3
-        )
+        style = {"fmt": look.marker + look.get("dash", "-"), "linewidth": 1.2, "capsize": 3}
+        axes.errorbar(line.x, line.y, errors, color=look.colour, label=look.label, **style)
         for x, y, tag in zip(line.x, line.y, line.get("tag", []), strict=False):
-            place = {"xytext": (4, -8), "textcoords": "offset points", "fontsize": 7}
-            axes.annotate(tag, (x, y), color=look.colour, **place)
+            axes.annotate(tag, (x, y), (4, -8), textcoords="offset points", fontsize=7, color=look.colour)
 
 
 @matplotlib.rc_context(fname=STYLE)

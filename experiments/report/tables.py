@@ -104,7 +104,7 @@ def compare_with_paper(section: Section, missing: pandas.DataFrame) -> Table | N
     if section.metric != "bleu":
         return None
     main = section.main
-    methods = [*METHODS, *sorted({*main.method} - {*METHODS})]
+    methods = [*dict.fromkeys([*METHODS, *main.method])]
     ratios = [f"{ratio:g}x" for ratio in sorted({*RATIOS, *main.ratio.dropna().astype(float)})]
     planned = []
     for method in methods:
@@ -113,9 +113,9 @@ def compare_with_paper(section: Section, missing: pandas.DataFrame) -> Table | N
         planned += [(method, method, heading, "not run") for heading in (ratios if compresses else ["no ratio"])]
     texts = main.get("tokenised_bleu_text", pandas.Series("", main.index)).replace("", "–") + main.mark
     # Of several runs the first.
-    bare = missing[missing.variant.isin(["", None]) & missing.method.replace(ALIASES).isin(methods)][::-1]
-    names = bare.method.replace(ALIASES)
-    found = [bare.assign(method=names, label=names, column=bare.ratio, text=bare.state), main.assign(text=texts)]
+    bare = missing.assign(method=missing.method.replace(ALIASES))[::-1]
+    bare = bare[bare.variant.isin(["", None]) & bare.method.isin(methods)]
+    found = [bare.assign(label=bare.method, column=bare.ratio, text=bare.state), main.assign(text=texts)]
     known = pandas.concat(found)[["method", "label", "column", "text"]]
     known["column"] = format_column(known.column, "{:g}x").replace("", "no ratio")
     cells = pandas.concat([pandas.DataFrame(planned, columns=[*known]), known])
@@ -191,11 +191,12 @@ def describe_runs(runs: pandas.DataFrame) -> tuple[list[tuple[str, str]], Table]
     pairs = format_column(runs.data.str.get("training_pairs"), ", {:,.0f} training pairs")
     scales = zip(runs.scale, runs.config.str.get("architecture"), strict=True)
     head = {"Data": names + pairs, "Scale": [", ".join(map(str, filter(None, scale))) for scale in scales]}
+    versions = [", ".join(f"{name} {version}" for name, version in each.items()) for each in runs.versions]
     facts = {
         "data": runs.checksums.str.get("data"),
         "commit": runs.commit,
         "machine": runs.machine,
-        "versions": [", ".join(f"{k} {v}" for k, v in versions.items()) for versions in runs.versions],
+        "versions": versions,
     }
     rows = [(name, count_values(values)) for name, values in facts.items()]
     frame = pandas.DataFrame([*rows, ("scores", "; ".join(sorted(signatures)))], columns=["of the runs", "value"])
