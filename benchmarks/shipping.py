@@ -85,7 +85,7 @@ def main() -> None:
                 rounds[way].append((start_up, words / (seconds - start_up), memory / 2**20))
     columns = ("start-up s", "words/s", "peak MiB")
     results = {way: dict(zip(columns, map(median, zip(*of, strict=True)), strict=True)) for way, of in rounds.items()}
-    bleu = BLEU(tokenize="zh" if task["target_lang"] == "zh" else "13a")
+    bleu = BLEU(trg_lang=task["target_lang"])
     for way, lines in translations.items():
         results[way]["BLEU"] = bleu.corpus_score(lines, [references]).score
     print_table([{"": way} | of for way, of in results.items()], "", ".2f", ".0f", ".0f", ".2f")

@@ -95,7 +95,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         translations[name] = Translator.load(folder, device=args.device).translate(sources)
         split = [_split(line, codes[1]) for line in translations[name]]
         f1[name] = 100 * count_f1(wanted, [test[1][row] for row in rows], split)
-    bleu = {"BLEU": BLEU(tokenize="zh" if codes[1] == "zh" else "13a")}
+    bleu = {"BLEU": BLEU(trg_lang=codes[1])}
     tested: Any
     signatures, tested = PairedTest([*translations.items()], bleu, [references], test_type="bs", n_samples=1000)()
     return {
