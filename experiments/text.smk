@@ -109,3 +109,42 @@ rule name_tests:
     output: "{data}/tests.txt"
     params: lines=[f"{SPLITS[name]}\t{name}" for name in S.tests]
     shell: "printf '%s\\n' {params.lines:q} > {output:q}"
+
+
+# Sequence-level distillation (Kim and Rush 2016): the text of S.like with a teacher's translations as targets.
+if S.like and S.choice.teacher:
+    BINARY = [f"{S.like}/data-bin/train.{SIDES}.{side}.bin" for side in S.sides]
+
+    def count_parts():
+        """Of some 65,000 subwords each, minutes on a CPU; fairseq-generate fails if there are more parts than batches."""
+        return 1 + Path(BINARY[1]).stat().st_size // 2**17
+
+    rule translate:
+        input: f"{S.choice.teacher}/checkpoints/checkpoint_best.pt", BINARY
+        output: f"{PREP}/translations/{{part}}.txt"
+        log: f"{PREP}/translations/{{part}}.log"
+        params: parts=lambda w: count_parts()
+        resources: gpu=GPU
+        # fairseq-generate takes parts by the options of a distributed training; its --num-shards does nothing.
+        shell:
+            "source {SCRIPTS:q}/common.sh && take_gpu &&"
+            " fairseq-generate {S.like:q}/data-bin --user-dir {ROOT:q}/fairseq_see --path {input[0]:q} --source-lang {SRC}"
+            " --target-lang {TGT} --gen-subset train --beam 5 --max-tokens 4096 --required-batch-size-multiple 1"
+            " --distributed-world-size {params.parts} --distributed-rank {wildcards.part} > {output:q} 2> {log:q}"
+
+    rule distil_text:
+        input:
+            text=[f"{S.like}/subwords/train.{side}" for side in S.sides],
+            parts=lambda w: [f"{PREP}/translations/{part}.txt" for part in range(count_parts())],
+            indexes=sorted(map(str, Path(S.like, "data-bin").glob("dict.*.see"))),
+        output: directory(f"{PREP}/subwords"), directory(f"{PREP}/data-bin")
+        params: dictionaries=choose_dictionaries(PREP)
+        threads: 8
+        # In the order in which the other rules make them, for they compare dates.
+        shell:
+            "mkdir -p {output:q} && cp -rpL {S.like:q}/subwords/. {output[0]:q}"
+            " && python -m experiments.distil_text choose {input.text:q} {input.parts:q} > {output[0]:q}/train.{TGT}"
+            " && cp -- {S.like:q}/data-bin/{{valid,test}}*.{{bin,idx}} {output[1]:q}"
+            " && fairseq-preprocess --source-lang {SRC} --target-lang {TGT} --trainpref {output[0]:q}/train"
+            " {params.dictionaries:q} --destdir {output[1]:q} --workers {threads}"
+            " && for index in {input.indexes:q}; do cp -- \"$index\" {output[1]:q}; done"

@@ -179,6 +179,8 @@ def test_scripts_train_and_score_the_other_direction_wherever_they_are_called(ta
     record = json.loads((run / "run.json").read_text())
     assert "tok:zh" in record["metrics"]["test"]["bleu_signature"] and record["data"]["target_lang"] == "zh"
     assert (run / "test.ref").read_text("utf-8") == (data / "raw/test.zh").read_text("utf-8")
+    done = script("distil_text.sh", run, data, tmp_path / "text")
+    assert refused(done, "translates en to zh", "no training text en-zh") and not (tmp_path / "text").exists()
     # Killed after its last checkpoint, it has no record; it is not trained on.
     before = (run / "checkpoints/checkpoint_last.pt").read_bytes()
     for name in ("train.json", "run.json"):
