@@ -21,7 +21,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -63,6 +63,37 @@ class ProductQuantisedConfig(CodesConfig):
         return {name: value for name, value in super().to_json().items() if name != "refined_share" or value}
 
 
+class _Quantiser(NamedTuple):
+    """Codes (n, M) of the first n words, out of codebooks (K, d), and the columns of each of the M subvectors."""
+
+    codes: Tensor
+    codebooks: Tensor
+    parts: Sequence[slice]
+
+    @property
+    def words(self) -> int:
+        return len(self.codes)
+
+    def fit(self, matrix: Tensor, padding_idx: int | None, weights: Tensor | None) -> None:
+        """Quantise the first n embeddings of a matrix."""
+        some, padding = slice(self.words), None if (padding_idx or 0) >= self.words else padding_idx
+        heavy = None if weights is None else weights[some]
+        codes, codebooks = quantise(matrix[some], self.parts, len(self.codebooks), padding, heavy)
+        self.codes.copy_(codes)
+        self.codebooks.copy_(codebooks)
+
+    def join(self, codes: Tensor) -> Tensor:
+        """The embeddings (m, d) of codes (m, M)."""
+        columns = zip(codes.int().T, self.parts, strict=True)
+        return torch.cat([F.embedding(code, self.codebooks[:, at]) for code, at in columns], 1)
+
+    def prepare_scores(self, hidden: Tensor) -> Callable[[Tensor], Tensor]:
+        """A word's score is the sum of its centroids': M additions in place of d multiplications."""
+        of_centroids = torch.cat([F.linear(self.codebooks[:, at], hidden[:, at]) for at in self.parts])
+        first = torch.arange(0, len(of_centroids), len(self.codebooks), dtype=torch.int32, device=hidden.device)
+        return lambda ids: F.embedding_bag(self.codes.index_select(0, ids) + first, of_centroids, mode="sum").T
+
+
 @register("product_quantised")
 class ProductQuantisedEmbedding(Embedding):
     """Subvectors out of codebooks; further training moves the codebooks, the codes stay."""
@@ -77,16 +108,23 @@ class ProductQuantisedEmbedding(Embedding):
     ) -> None:
         super().__init__(config, num_embeddings, embedding_dim, padding_idx)
         codes, centroids = config.subvectors or 1, config.centroids or MOST
-        self._parts = split_columns(embedding_dim, codes)
+        self._parts = [split_columns(embedding_dim, codes)]
         # "version": see SEE's.
         self.codes_version_1 = _make_codes(num_embeddings, codes, centroids)
         self.codebooks = nn.Parameter(torch.randn(centroids, embedding_dim) * embedding_dim**-0.5)
-        self._refined = int(config.refined_share * num_embeddings)
-        if self._refined:
-            self._fine_parts = split_columns(embedding_dim, min(2 * codes, embedding_dim))
-            self.fine_codes_version_1 = _make_codes(self._refined, len(self._fine_parts), centroids)
+        if refined := int(config.refined_share * num_embeddings):
+            self._parts.append(split_columns(embedding_dim, min(2 * codes, embedding_dim)))
+            self.fine_codes_version_1 = _make_codes(refined, len(self._parts[1]), centroids)
             self.fine_codebooks = nn.Parameter(torch.randn(centroids, embedding_dim) * embedding_dim**-0.5)
         match_variance([*self.parameters()], self._rows, num_embeddings, padding_idx, degree=1)
+
+    @property
+    def _quantisers(self) -> list[_Quantiser]:
+        """That of all words, and that of the first where there is one; as they are now, since loading exchanges them."""
+        first = _Quantiser(self.codes_version_1.codes, self.codebooks, self._parts[0])
+        if len(self._parts) == 1:
+            return [first]
+        return [first, _Quantiser(self.fine_codes_version_1.codes, self.fine_codebooks, self._parts[1])]
 
     @classmethod
     def plan(cls, config: Any, ratio: float, num_embeddings: int, embedding_dim: int, index: Any = None) -> Any:
@@ -98,45 +136,37 @@ class ProductQuantisedEmbedding(Embedding):
     @torch.no_grad()
     def initialise_from(self, matrix: Tensor, weights: Tensor | None = None) -> bool:
         """K-means of the subvectors of all embeddings but the padding, each as heavy as its weight."""
-        found, centroids = quantise(matrix, self._parts, len(self.codebooks), self.padding_idx, weights)
-        self.codes_version_1.codes.copy_(found)
-        self.codebooks.copy_(centroids)
-        if self._refined:
-            some, heavy = slice(self._refined), None if weights is None else weights[: self._refined]
-            left = matrix[some] - _join(self.codes_version_1.codes[some], self.codebooks, self._parts)
-            padding = None if (self.padding_idx or 0) >= self._refined else self.padding_idx
-            found, centroids = quantise(left, self._fine_parts, len(self.codebooks), padding, heavy)
-            self.fine_codes_version_1.codes.copy_(found)
-            self.fine_codebooks.copy_(centroids)
+        for each in self._quantisers:
+            each.fit(matrix, self.padding_idx, weights)
+            matrix = matrix[: each.words] - each.join(each.codes)
         return True
 
     def _rows(self, ids: Tensor) -> Tensor:
-        rows = _join(self.codes_version_1.codes.index_select(0, ids), self.codebooks, self._parts)
-        if not self._refined:
-            return rows
-        codes = self.fine_codes_version_1.codes.index_select(0, ids.clamp(max=self._refined - 1))
-        more = _join(codes, self.fine_codebooks, self._fine_parts)
-        return rows + more * (ids < self._refined).to(more.dtype).unsqueeze(1)
+        first, *finer = self._quantisers
+        rows = first.join(first.codes.index_select(0, ids))
+        for each in finer:
+            more = each.join(each.codes.index_select(0, ids.clamp(max=each.words - 1)))
+            rows = rows + more * (ids < each.words).to(more.dtype).unsqueeze(1)
+        return rows
 
     def _table(self) -> Tensor:
-        rows = _join(self.codes_version_1.codes, self.codebooks, self._parts)
-        if not self._refined:
-            return rows
-        more = _join(self.fine_codes_version_1.codes, self.fine_codebooks, self._fine_parts)
-        return torch.cat((rows[: self._refined] + more, rows[self._refined :]))
+        first, *finer = self._quantisers
+        rows = first.join(first.codes)
+        for each in finer:
+            rows = torch.cat((rows[: each.words] + each.join(each.codes), rows[each.words :]))
+        return rows
 
     def _prepare_scores(self, hidden: Tensor) -> Callable[[Tensor], Tensor]:
-        score = _add_scores(self.codes_version_1.codes, self.codebooks, self._parts, hidden)
-        if not self._refined:
-            return score
-        refine = _add_scores(self.fine_codes_version_1.codes, self.fine_codebooks, self._fine_parts, hidden)
+        first, *finer = [(each.words, each.prepare_scores(hidden)) for each in self._quantisers]
 
-        def score_all(ids: Tensor) -> Tensor:
-            scores, refined = score(ids), ids < self._refined
-            scores[:, refined] += refine(ids[refined])
+        def score(ids: Tensor) -> Tensor:
+            scores = first[1](ids)
+            for words, refine in finer:
+                refined = ids < words
+                scores[:, refined] += refine(ids[refined])
             return scores
 
-        return score_all
+        return score
 
 
 @register("int8")
@@ -171,19 +201,6 @@ def _make_codes(words: int, codes: int, centroids: int) -> CodeBuffer:
     return CodeBuffer(torch.randint(centroids, (words, codes), dtype=torch.uint8), centroids)
 
 
-def _join(codes: Tensor, codebooks: Tensor, parts: Sequence[slice]) -> Tensor:
-    """The embeddings (n, d) of codes (n, M) out of codebooks (K, d)."""
-    columns = zip(codes.int().T, parts, strict=True)
-    return torch.cat([F.embedding(code, codebooks[:, at]) for code, at in columns], 1)
-
-
-def _add_scores(codes: Tensor, codebooks: Tensor, parts: Sequence[slice], hidden: Tensor) -> Callable[[Tensor], Tensor]:
-    """A word's score is the sum of its centroids': M additions in place of d multiplications."""
-    of_centroids = torch.cat([F.linear(codebooks[:, at], hidden[:, at]) for at in parts])
-    first = torch.arange(0, len(of_centroids), len(codebooks), dtype=torch.int32, device=hidden.device)
-    return lambda ids: F.embedding_bag(codes.index_select(0, ids) + first, of_centroids, mode="sum").T
-
-
 def split_columns(dim: int, subvectors: int) -> list[slice]:
     """The columns of each subvector of d dimensions, whose widths differ by one at most; SeeError if d are too few."""
     if subvectors > dim:
@@ -207,11 +224,9 @@ def plan_codes(
     """
     dense, best, reached = 2 * num_embeddings * embedding_dim, (0.0, 1, 2), set()
     for codes in choices:
+        numbers = [number for number in (num_embeddings * codes, refined * min(2 * codes, embedding_dim)) if number]
         for centroids in range(2, max(2, min(MOST, num_embeddings)) + 1):
-            size = count_packed_bytes(num_embeddings * codes, centroids) + 2 * centroids * embedding_dim
-            if refined:
-                more = refined * min(2 * codes, embedding_dim)
-                size += count_packed_bytes(more, centroids) + 2 * centroids * embedding_dim
+            size = sum(count_packed_bytes(number, centroids) + 2 * centroids * embedding_dim for number in numbers)
             reached.add(dense / size)
             if meets(dense / size, ratio):
                 # A bit of a large codebook is worth more than one of a small one: measured, docs/codes.md.
