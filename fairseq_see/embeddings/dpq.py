@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -113,12 +114,14 @@ class DPQEmbedding(Embedding):
     @torch.no_grad()
     def choose_codes(self, queries: Tensor) -> Tensor:
         """The codes of the words that have these queries (n, M, q): (n, M), from 0 to K - 1."""
-        return torch.cat([self._respond(part).argmax(2) for part in queries.split(ROWS)])
+        return torch.cat([self._respond(part, self._moments).argmax(2) for part in queries.split(ROWS)])
 
     def ship(self) -> Embedding:
         """Product quantisation with the codes of now, in eval mode."""
         config = ProductQuantisedConfig(subvectors=self.subvectors, centroids=self.codebooks.shape[1])
-        small = ProductQuantisedEmbedding(config, self.num_embeddings, self.embedding_dim, self.padding_idx)
+        # What it draws is overwritten, and training that goes on counts on its own random numbers.
+        with torch.random.fork_rng(devices=[]):
+            small = ProductQuantisedEmbedding(config, self.num_embeddings, self.embedding_dim, self.padding_idx)
         small = small.to(self.codebooks.device)
         mode = self.training
         self.eval()
@@ -142,10 +145,16 @@ class DPQEmbedding(Embedding):
     def _rows(self, ids: Tensor) -> Tensor:
         """The subvectors that the queries choose; gradients pass straight through, or as those of a softmax."""
         queries = F.embedding(ids, self.queries.flatten(1)).view(-1, *self.queries.shape[1:])
-        if self.keys is None or not torch.is_grad_enabled():
+        if self.norm is None or not torch.is_grad_enabled():
             return self._choose_hard(queries)
-        # Responses are n M K values: computed again in the backward pass instead of kept.
-        return torch.cat([checkpoint(self._choose_soft, part, use_reentrant=False) for part in queries.split(ROWS)])
+        rows = []
+        for part in queries.split(ROWS):
+            # Responses are n M K values: computed again in the backward pass instead of kept. The moments move once.
+            chosen, *moments = checkpoint(self._choose_soft, part, use_reentrant=False)
+            rows.append(chosen)
+            for ours, moved in zip(self._moments, moments, strict=True):
+                ours.copy_(moved)
+        return torch.cat(rows)
 
     def _join(self, subvectors: Tensor) -> Tensor:
         """Subvectors (n, M, q) as embeddings (n, d)."""
@@ -159,16 +168,27 @@ class DPQEmbedding(Embedding):
         values = F.embedding(self.choose_codes(queries) + first, self.codebooks.flatten(0, 1))
         return self._join(values + (queries - queries.detach()))
 
-    def _choose_soft(self, queries: Tensor) -> Tensor:
-        soft = self._respond(queries).softmax(2).to(queries.dtype)
+    def _choose_soft(self, queries: Tensor) -> tuple[Tensor, ...]:
+        """Embeddings (n, d), and the moments after them."""
+        moments = [each.clone() for each in self._moments]
+        soft = self._respond(queries, moments).softmax(2).to(queries.dtype)
         hard = F.one_hot(soft.argmax(2), soft.shape[2]).to(soft.dtype)
-        return self._join(torch.einsum("nmk,mkq->nmq", soft + (hard - soft).detach(), self.codebooks))
+        rows = self._join(torch.einsum("nmk,mkq->nmq", soft + (hard - soft).detach(), self.codebooks))
+        return rows, *moments
 
-    def _respond(self, queries: Tensor) -> Tensor:
-        """The responses of queries (n, M, q): (n, M, K), in float32 at least: near ones must not become equal."""
+    @property
+    def _moments(self) -> list[Tensor]:
+        """Running mean and variance of the responses of ``sx``, (M K,) each."""
+        return [] if self.norm is None else [self.norm.running_mean, self.norm.running_var]
+
+    def _respond(self, queries: Tensor, moments: Sequence[Tensor]) -> Tensor:
+        """The responses of queries (n, M, q): (n, M, K), in float32 at least: near ones must not become equal.
+
+        ``moments`` are moved in place in training mode.
+        """
         dtype = compute_dtype(queries.dtype)
         with torch.autocast(queries.device.type, enabled=False):
-            if self.keys is None or self.norm is None:
+            if self.keys is None:
                 codebooks = self.codebooks.to(dtype)
                 products = torch.einsum("nmq,mkq->nmk", queries.to(dtype), codebooks)
                 return 2 * products - codebooks.square().sum(2)
@@ -176,5 +196,5 @@ class DPQEmbedding(Embedding):
             # One response has no variance. And not the module's forward: the batches that it counts differ between
             # checkpoints, which are then not those of one model to whoever averages them.
             flat, batched = responses.flatten(1), self.training and len(responses) > 1
-            flat = F.batch_norm(flat, self.norm.running_mean, self.norm.running_var, training=batched)
+            flat = F.batch_norm(flat, *moments, training=batched)
             return flat.view(responses.shape)
