@@ -120,7 +120,7 @@ class ProductQuantisedEmbedding(Embedding):
 
     @property
     def _quantisers(self) -> list[_Quantiser]:
-        """That of all words, and that of the first where there is one; as they are now, since loading exchanges them."""
+        """That of all words, and that of the first ones where there is one, as they are now: loading exchanges them."""
         first = _Quantiser(self.codes_version_1.codes, self.codebooks, self._parts[0])
         if len(self._parts) == 1:
             return [first]

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fairseq import checkpoint_utils, utils
+from fairseq import checkpoint_utils, tasks, utils
 from fairseq.dataclass.configs import FairseqConfig
 from fairseq.dataclass.initialize import add_defaults
 from omegaconf import OmegaConf
 
 from fairseq_see.errors import SeeError
-from fairseq_see.models.checkpoint import load_checkpoint, read_section, repair
-from fairseq_see.models.teacher import list_folders
+from fairseq_see.models.checkpoint import find_newest, load_checkpoint, read_section, repair
+from fairseq_see.models.teacher import find_dictionaries, list_folders
 
 # Of all updates, those in which the learning rate rises.
 WARMUP = 1 / 6
@@ -48,12 +48,13 @@ def distil(
     from fairseq_cli.train import main
 
     old = load_checkpoint(student)["cfg"]
-    # The student's task is its teacher's, and the student has been made with these dictionaries.
-    gone = not any([*folder.glob("dict.*.txt")] for folder in list_folders(teacher, read_section(old["task"])))
-    source = {"teacher": str(teacher), "teacher_data": str(data) if gone else None}
+    # The student's task is its teacher's, and the student has been made with the dictionaries of the data.
+    options = read_section(old["task"])
+    task = OmegaConf.create({**options, "data": str(data)})
+    theirs = find_dictionaries(list_folders(teacher, options), tasks.setup_task(task)) or data
     rate: dict[str, Any] = {"warmup_updates": max(1, round(updates * WARMUP)), "total_num_update": updates, "lr": [lr]}
     chosen: dict[str, Any] = {
-        "criterion": {"_name": "see_distillation", **source, **LOSS},
+        "criterion": {"_name": "see_distillation", "teacher": str(teacher), "teacher_data": str(theirs), **LOSS},
         "optimizer": {"_name": "adam", "adam_betas": "(0.9, 0.98)"},
         "lr_scheduler": {"_name": "polynomial_decay", **rate},
         "common": {"seed": seed, "log_interval": 20},
@@ -63,7 +64,7 @@ def distil(
     }
     cfg: Any = OmegaConf.merge(OmegaConf.structured(FairseqConfig), chosen)
     OmegaConf.set_struct(cfg, False)
-    cfg.task = OmegaConf.create({**read_section(old["task"]), "data": str(data)})
+    cfg.task = task
     cfg.model = OmegaConf.create(dict(read_section(old["model"])), flags={"allow_objects": True})
     add_defaults(cfg)
     # fairseq would do one update more before it looks.

@@ -167,6 +167,12 @@ def list_folders(path: Path, options: Mapping[str, Any]) -> list[Path]:
     return [beside, beside.parent, *map(Path, filter(None, trained_on))]
 
 
+def find_dictionaries(folders: Sequence[Path], task: Any) -> Path | None:
+    """The first folder with dictionaries of both languages of a task."""
+    names = [f"dict.{language}.txt" for language in (task.cfg.source_lang, task.cfg.target_lang)]
+    return next((folder for folder in folders if all((folder / name).is_file() for name in names)), None)
+
+
 def _check_dictionaries(path: Path, options: Mapping[str, Any], task: Any, data: str | None) -> None:
     """A checkpoint does not hold its dictionaries: find them, and compare."""
     dictionaries = {}
@@ -178,7 +184,7 @@ def _check_dictionaries(path: Path, options: Mapping[str, Any], task: Any, data:
             raise SeeError(f"the teacher {path} has the {side} language {trained}, not {language}")
         dictionaries[f"dict.{language}.txt"] = getattr(task, f"{side}_dictionary")
     folders = [Path(data)] if data else list_folders(path, options)
-    folder = next((folder for folder in folders if all((folder / name).is_file() for name in dictionaries)), None)
+    folder = find_dictionaries(folders, task)
     if folder is None:
         raise SeeError(
             f"no {' and '.join(dictionaries)} of the teacher in {', '.join(map(str, folders))}; "

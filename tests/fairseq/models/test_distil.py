@@ -17,6 +17,8 @@ def test_fit_distil_export(toy, trained, tmp_path, capsys, method):
     # The data are elsewhere by now.
     state["cfg"]["task"]["data"] = str(tmp_path / "gone")
     torch.save(state, tmp_path / "moved.pt")
+    # Another model's.
+    (tmp_path / "dict.fr.txt").touch()
     places = (tmp_path / "moved.pt", "--data", toy / "data-bin", "--output", tmp_path / "small")
     words = ("--ratio", "2", "--see-method", method, "--updates", "20", "--max-tokens", "400", "--lr", "0.003")
     command = ["compress", *map(str, places), *words]
