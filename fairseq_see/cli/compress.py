@@ -38,9 +38,8 @@ def run(args: argparse.Namespace) -> None:
         raise SeeError("--updates must be at least 0, --max-tokens at least 1, --lr above 0")
     fitted = args.output / "fit.pt"
     check_outputs({"--output": fitted}, [args.checkpoint])
-    for name in ["train"] * (args.updates > 0) + ["valid"]:
-        if not any(args.data.glob(f"{name}*.bin")):
-            raise SeeError(f"{args.data} has no {name}*.bin; prepare one with fairseq-preprocess --{name}pref")
+    if args.updates and not any(args.data.glob("train*.bin")):
+        raise SeeError(f"{args.data} has no train*.bin; prepare one with fairseq-preprocess --trainpref")
     # Here, not above: torch and fairseq take seconds to import.
     import torch
 
@@ -51,16 +50,21 @@ def run(args: argparse.Namespace) -> None:
     from fairseq_see.fitting import FitConfig, fit, initialise
     from fairseq_see.models.checkpoint import count_updates, load_checkpoint
     from fairseq_see.models.compress import Exchange, check_fit
-    from fairseq_see.models.distil import distil, measure_perplexity
+    from fairseq_see.models.distil import check_training, distil, measure_perplexity
 
     # Losses and speed: distillation takes hours.
     logging.getLogger("fairseq.logging.progress_bar").setLevel(logging.INFO)
     options = {"see_method": args.see_method, "see_ratio": args.ratio, "see_args": parse_options(args.see_args)}
+    exchange, trainings = None, args.output / "checkpoints"
     if fitted.is_file():
         check_fit(fitted, args.checkpoint, options)
+        check_training(trainings, args.lr, args.data, args.seed)
     else:
         torch.manual_seed(args.seed)
         exchange = Exchange(args.checkpoint, options, args.data)
+    # Before hours of work, since data may lack a validation set.
+    rows = {"trained": measure_perplexity(args.checkpoint, args.data, args.max_tokens)}
+    if exchange:
         for name, side in exchange.sides.items():
             # Where there is a closed form, distillation goes on better than any fit of the matrix.
             if not initialise(side.embedding, side.matrix, side.counts + 1):
@@ -69,17 +73,17 @@ def run(args: argparse.Namespace) -> None:
     small = fitted
     if args.updates:
         small = distil(
-            fitted, args.checkpoint, args.data, args.output / "checkpoints", args.updates, args.lr, args.max_tokens,
-            args.seed,
+            fitted, args.checkpoint, args.data, trainings, args.updates, args.lr, args.max_tokens, args.seed,
         )  # fmt: skip
     if status := main(["export", str(small), "--output", str(args.output / "model"), "--data", str(args.data)]):
         raise SystemExit(status)
     table = Table(title=f"perplexity on the validation set of {args.data}")
     table.add_column("model")
     table.add_column("perplexity", justify="right")
-    rows = {"trained": args.checkpoint, f"{args.see_method}, {args.ratio:g}x": fitted}
+    models = {f"{args.see_method}, {args.ratio:g}x": fitted}
     if args.updates:
-        rows[f"after {count_updates(load_checkpoint(small)):,} updates"] = small
-    for name, path in rows.items():
-        table.add_row(name, f"{measure_perplexity(path, args.data, args.max_tokens):.2f}")
+        models[f"after {count_updates(load_checkpoint(small)):,} updates"] = small
+    rows |= {name: measure_perplexity(path, args.data, args.max_tokens) for name, path in models.items()}
+    for name, perplexity in rows.items():
+        table.add_row(name, f"{perplexity:.2f}")
     Console(width=None if sys.stdout.isatty() else 120).print(table)

@@ -73,23 +73,39 @@ def distil(
     return folder / "checkpoint_last.pt"
 
 
+def check_training(folder: Path, lr: float, data: Path, seed: int) -> None:
+    """Raise SeeError if a folder has a checkpoint that :func:`distil` trained otherwise; arguments are as there."""
+    if not (newest := find_newest(folder)):
+        return
+    cfg = load_checkpoint(newest["path"])["cfg"]
+    for name, before, now in (
+        ("--lr", cfg["optimization"]["lr"][0], lr),
+        ("--data", Path(cfg["task"]["data"]).absolute(), data.absolute()),
+        ("--seed", cfg["common"]["seed"], seed),
+    ):
+        if before != now:
+            problem = f"{folder} was trained with {name} {before}, not {now}"
+            raise SeeError(f"{problem}; choose another --output, or remove it")
+
+
 @torch.no_grad()
 def measure_perplexity(checkpoint: Path, data: Path, max_tokens: int) -> float:
     """Perplexity of a translation model on the validation set, without label smoothing.
 
     Raises:
-        SeeError: there is no validation set, or its dictionaries are others.
+        SeeError: there is no validation set, its dictionaries are others, or a sentence has more than ``max_tokens``.
     """
     models, _, task = checkpoint_utils.load_model_ensemble_and_task([str(checkpoint)], {"data": str(data)})
     model = models[0].eval()
     try:
         task.load_dataset("valid")
     except (FileNotFoundError, ValueError) as error:
-        raise SeeError(f"{data} has no validation set; prepare one with fairseq-preprocess --validpref") from error
-    batches = task.get_batch_iterator(
-        task.dataset("valid"), max_tokens, max_positions=utils.resolve_max_positions(model.max_positions()),
-        ignore_invalid_inputs=True,
-    )  # fmt: skip
+        raise SeeError(f"{data} has no valid*.bin; prepare one with fairseq-preprocess --validpref") from error
+    dataset, limits = task.dataset("valid"), utils.resolve_max_positions(model.max_positions())
+    known = task.filter_indices_by_size(dataset.ordered_indices(), dataset, limits, ignore_invalid_inputs=True)
+    if (longest := dataset.num_tokens_vec(known).max(initial=0)) > max_tokens:
+        raise SeeError(f"--max-tokens is {max_tokens}, but a sentence of the validation set in {data} has {longest}")
+    batches = task.get_batch_iterator(dataset, max_tokens, max_positions=limits, ignore_invalid_inputs=True)
     loss, tokens, pad = 0.0, 0, task.target_dictionary.pad()
     for batch in batches.next_epoch_itr(shuffle=False):
         scores = model.get_normalized_probs(model(**batch["net_input"]), log_probs=True)

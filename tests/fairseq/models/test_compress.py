@@ -190,6 +190,9 @@ def test_a_compression_goes_on_from_half_a_checkpoint_and_ends(toy, trained, tmp
         (checkpoint, ("--see-method", "dpq"), "was fitted with see_method product_quantised, not dpq"),
         (checkpoint, ("--see-args", "centroids=4"), "was fitted with see_args {}, not {'centroids': 4}"),
         (trained("dense"), (), f"was not fitted to {trained('dense')}"),
+        (checkpoint, ("--lr", "0.01"), "was trained with --lr 0.001, not 0.01; choose another --output"),
+        (checkpoint, ("--seed", "2"), "was trained with --seed 1, not 2; choose another --output"),
+        (checkpoint, ("--data", toy / "joined"), f"trained with --data {toy}/data-bin, not {toy}/joined; choose"),
     ):
         assert main(["compress", *map(str, (path, *words, *other))]) == 2
         assert message in capsys.readouterr().err
@@ -204,6 +207,16 @@ def test_data_that_lack_a_set_are_refused_before_the_work(toy, trained, tmp_path
         f"error: {tmp_path}/data has no {split}*.bin; prepare one with fairseq-preprocess {word}\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_batches_that_no_sentence_fits_are_refused_before_the_work(toy, trained, tmp_path, capsys):
+    words = ("--data", toy / "data-bin", "--output", tmp_path / "out", "--ratio", "2", "--max-tokens", "7")
+    assert main(["compress", *map(str, (trained("stock"), *words))]) == 2
+    # Seven words, and the end of the sentence.
+    assert capsys.readouterr().err == (
+        f"error: --max-tokens is 7, but a sentence of the validation set in {toy}/data-bin has 8\n"
+    )
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("command", [("fit", "--see-ratio", "2"), ("compress", "--ratio", "2")])
