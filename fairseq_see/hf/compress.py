@@ -18,14 +18,12 @@ from fairseq_see.errors import SeeError
 from fairseq_see.fitting import FitConfig, initialise
 from fairseq_see.fitting import fit as fit_to
 from fairseq_see.hf import surgery
-from fairseq_see.hf.saving import CompressionConfig, override_methods
+from fairseq_see.hf.saving import OUTPUTS, CompressionConfig, override_methods
 from fairseq_see.hf.surgery import get_compressed_embeddings
 from fairseq_see.hf.vocabulary import build_index, read_vocabulary
 from fairseq_see.units import Senses, UnitIndex
 
 logger = logging.getLogger(__name__)
-
-OUTPUTS = ("auto", "tied", "untied", "dense")
 
 
 def compress_embeddings(
@@ -150,8 +148,8 @@ def materialise(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def _resolve_output(model: PreTrainedModel, output: str) -> str:
-    if output not in OUTPUTS:
-        raise SeeError(f"output is one of {', '.join(OUTPUTS)}, not {output!r}")
+    if output not in ("auto", *OUTPUTS):
+        raise SeeError(f"output is one of auto, {', '.join(OUTPUTS)}, not {output!r}")
     head = model.get_output_embeddings()
     tied = head is not None and surgery.find_name(model, head) in surgery.find_places(model)
     if output == "auto":

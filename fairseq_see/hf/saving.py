@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import ModelCard
 from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.quantizers import register_quantization_config
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from fairseq_see.embeddings import Embedding, restore
+from fairseq_see.embeddings.base import INFERENCE_MODES
 from fairseq_see.embeddings.buffers import PACKED_CODES, pack_state
 from fairseq_see.embeddings.packing import unpack_codes
 from fairseq_see.errors import SeeError
@@ -28,9 +30,11 @@ from fairseq_see.hf.resizing import resize
 
 NAME = "fairseq_see"
 VERSION = 2
+OUTPUTS = ("tied", "untied", "dense")
 
-# In a model card of ours, which may be written again.
+# In a model card of ours, and in the one that transformers puts above it: both may be written again.
 MARK = "<!-- written by fairseq_see -->"
+GENERATED = "This model card has been automatically generated."
 
 CARD = """---
 library_name: transformers
@@ -59,7 +63,7 @@ model = {model}.from_pretrained("FOLDER")
 
 @register_quantization_config(NAME)
 class CompressionConfig(QuantizationConfigMixin):
-    """What the compressed embeddings of a model are: JSON values only; SeeError if it is of another version.
+    """What the compressed embeddings of a model are: JSON values only; SeeError if they are damaged.
 
     Args:
         embeddings: ``input``, and ``output`` where the output layer has an embedding of its own, each as
@@ -71,14 +75,21 @@ class CompressionConfig(QuantizationConfigMixin):
 
     def __init__(
         self,
-        embeddings: dict[str, dict[str, Any]],
-        output: str,
+        embeddings: dict[str, dict[str, Any]] | None = None,
+        output: str = "",
         scale: float | None = None,
         version: int = VERSION,
         quant_method: str = NAME,
+        **unknown: Any,
     ) -> None:
         if version != VERSION:
             raise SeeError(f"the model is of version {version} of compressed embeddings, this package reads {VERSION}")
+        sides = embeddings if isinstance(embeddings, dict) else {}
+        described = all(isinstance(each, dict) and each.get("inference") in INFERENCE_MODES for each in sides.values())
+        wanted = ["input", "output"] if output == "untied" else ["input"]
+        known = output in OUTPUTS and isinstance(scale, float | int | None)
+        if unknown or not known or not described or sorted(sides) != wanted:
+            raise SeeError("the quantization_config in config.json is damaged; save the model again")
         self.embeddings, self.output, self.scale = embeddings, output, scale
         self.version, self.quant_method = version, quant_method
 
@@ -102,9 +113,10 @@ class CompressionConfig(QuantizationConfigMixin):
 
 
 def override_methods(model: PreTrainedModel) -> None:
-    """Give a compressed model its own ``save_pretrained`` and ``resize_token_embeddings``."""
+    """Give a compressed model its own ``save_pretrained``, ``resize_token_embeddings`` and way to the hub."""
     # No methods: they would be pickled as the class's.
     model.save_pretrained = partial(save, model)
+    model._upload_modified_files = partial(_upload, model)
     model.resize_token_embeddings = partial(resize, model)
 
 
@@ -117,7 +129,7 @@ def save(model: PreTrainedModel, folder: str | Path, *args: Any, **kwargs: Any) 
     record = CompressionConfig.describe(model)
     given = kwargs.pop("state_dict", None)
     state = dict(model.state_dict() if given is None else given)
-    rows = []
+    rows, kind = [], type(model)
     for side, embedding in surgery.get_compressed_embeddings(model).items():
         prefix = f"{surgery.find_name(model, embedding)}."
         own = {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
@@ -131,12 +143,29 @@ def save(model: PreTrainedModel, folder: str | Path, *args: Any, **kwargs: Any) 
     weight = f"{surgery.find_name(model, model.get_input_embeddings())}.weight"
     state[weight] = torch.empty(0, dtype=torch.uint8)
     model.config.quantization_config = record
-    type(model).save_pretrained(model, folder, *args, state_dict=state, **kwargs)
-    card = Path(folder, "README.md")
-    if kwargs.get("is_main_process", True) and (not card.exists() or MARK in card.read_text(encoding="utf-8")):
-        kind = type(model)
-        names = {"model": kind.__name__, "module": kind.__module__.partition(".models.")[0], "weight": weight}
-        card.write_text(CARD.format(mark=MARK, rows="\n".join(rows), **names), encoding="utf-8")
+    names = {"model": kind.__name__, "module": kind.__module__.partition(".models.")[0], "weight": weight}
+    model._card = CARD.format(mark=MARK, rows="\n".join(rows), **names)
+    kind.save_pretrained(model, folder, *args, state_dict=state, **kwargs)
+    if kwargs.get("is_main_process", True):
+        _write_card(model, Path(folder))
+
+
+def _upload(model: PreTrainedModel, folder: str | Path, *args: Any, **kwargs: Any) -> Any:
+    """transformers' method of this name, which all its ways to the hub end in; our card in place of its own."""
+    if not getattr(model, "_hf_peft_config_loaded", False):
+        _write_card(model, Path(folder))
+    return type(model)._upload_modified_files(model, folder, *args, **kwargs)
+
+
+def _write_card(model: PreTrainedModel, folder: Path) -> None:
+    """Write the model card, but not over one that a person wrote; with the tags of the one that was there."""
+    path, card = folder / "README.md", ModelCard(model._card)
+    if path.exists():
+        before = ModelCard.load(path)
+        if not any(mark in before.text for mark in (MARK, GENERATED)):
+            return
+        card.data.tags += [tag for tag in before.data.tags or () if tag not in card.data.tags]
+    card.save(path)
 
 
 def _pack(embedding: Embedding) -> dict[str, Tensor]:

@@ -3,9 +3,11 @@
 import copy
 import json
 import pickle
+from types import SimpleNamespace
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import (
@@ -15,8 +17,10 @@ from transformers import (
     BertForMaskedLM,
     Trainer,
     TrainingArguments,
+    modeling_utils,
 )
 from transformers.quantizers import auto
+from transformers.utils import hub
 
 from fairseq_see.embeddings import REGISTRY
 from fairseq_see.embeddings.buffers import CodeBuffer
@@ -151,6 +155,19 @@ def test_without_this_package_nothing_else_is_loaded(family, compressed, tmp_pat
             cls.from_pretrained(tmp_path)
 
 
+DAMAGES = (
+    lambda c: c.pop("embeddings"),
+    lambda c: c.update(embeddings=["input"]),
+    lambda c: c.update(embeddings={"input": "see"}),
+    lambda c: c["embeddings"].update(output=c["embeddings"].pop("input")),
+    lambda c: c["embeddings"]["input"].update(inference="quick"),
+    lambda c: c.pop("output"),
+    lambda c: c.update(output="untied"),
+    lambda c: c.update(scale="8"),
+    lambda c: c.update(bits=4),
+)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -160,8 +177,8 @@ def test_without_this_package_nothing_else_is_loaded(family, compressed, tmp_pat
         (lambda c: c["embeddings"]["input"]["config"].pop("vectors"), "'see' needs 'vectors'"),
         (lambda c: c["embeddings"]["input"].pop("method"), "the description of an embedding is damaged"),
         (lambda c: c.update(version=3), "version 3 of compressed embeddings"),
+        *((change, "the quantization_config in config.json is damaged; save the model again") for change in DAMAGES),
     ],
-    ids=["scale", "rows", "groups", "vectors", "method", "version"],
 )
 def test_a_changed_config(change, message, saved):
     path = saved / "config.json"
@@ -202,6 +219,33 @@ def test_state_dict_round_trip(family, compressed, small, batch):
     assert not compute_logits(other, batch).equal(compute_logits(compressed, batch))
     other.load_state_dict(compressed.state_dict())
     assert compute_logits(other, batch).equal(compute_logits(compressed, batch))
+
+
+def test_the_hub_gets_our_card(small, tmp_path, monkeypatch):
+    sent, load = {}, ModelCard.load
+
+    class Hub:
+        def create_repo(self, repo_id, **options):
+            return SimpleNamespace(repo_id=repo_id)
+
+        def create_commit(self, repo_id, operations, **options):
+            (card,) = (each.path_or_fileobj for each in operations if each.path_in_repo == "README.md")
+            sent[repo_id] = ModelCard.load(card)
+
+    def find(place, **options):
+        return ModelCard("written by hand") if place == "me/known" else load(place, **options)
+
+    for module in (hub, modeling_utils):
+        monkeypatch.setattr(module, "hf_api", Hub)
+    monkeypatch.setattr(ModelCard, "load", find)
+    model = small("gpt2")
+    model.push_to_hub("me/new", tags=["mine"])
+    model.save_pretrained(tmp_path, push_to_hub=True, repo_id="me/saved")
+    model.push_to_hub("me/known")
+    assert "| input | `see` | 408 x 32 |" in sent["me/new"].text
+    assert sent["me/new"].data.tags == ["fairseq_see", "compressed-embeddings", "mine"]
+    assert sent["me/saved"].content == (tmp_path / "README.md").read_text()
+    assert sent["me/saved"].text == sent["me/new"].text and sent["me/known"].text == "written by hand"
 
 
 @pytest.mark.parametrize(
