@@ -53,8 +53,11 @@ def read_vocabulary(
         counts: (V,) how often each id occurs in running text (default: all alike).
 
     Raises:
-        SeeError: there are more tokens than embeddings, or counts for another number of them.
+        SeeError: no tokenizer, more tokens than embeddings, or counts for another number of them.
     """
+    if not hasattr(tokenizer, "get_vocab"):
+        kind = type(tokenizer).__name__
+        raise SeeError(f"the tokenizer is a {kind}; give what transformers' AutoTokenizer.from_pretrained returns")
     tokens = {token_id: token for token, token_id in tokenizer.get_vocab().items()}
     rows = rows or max(tokens) + 1
     if max(tokens) >= rows:

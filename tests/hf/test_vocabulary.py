@@ -99,6 +99,8 @@ def test_counts_order_the_units(tokenizers, senses):
 def test_impossible_shapes(tokenizers):
     with pytest.raises(SeeError, match="ids up to 199, the model 100 embeddings"):
         read_vocabulary(tokenizers["bert"], 100)
+    with pytest.raises(SeeError, match=r"the tokenizer is a str; give what .* AutoTokenizer\.from_pretrained returns"):
+        read_vocabulary("bert-base-uncased")
     with pytest.raises(SeeError, match="counts for 3 ids"):
         read_vocabulary(tokenizers["bert"], counts=[1, 2, 3])
 
