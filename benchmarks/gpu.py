@@ -166,10 +166,10 @@ def time_decoding(run: Run) -> Figures:
     from inference import MODES, measure_steps
     from translator import build_model, configure, make_task
 
-    task, names = make_task(run.size.words), ("dense", "see, cached", "see, factored", "codes, factored")
+    task = make_task(run.size.words)
     with TemporaryDirectory() as folder, torch.no_grad():
         models = {}
-        for name, (method, *options) in zip(names, MODES.values(), strict=True):
+        for name, (method, *options) in MODES.items():
             ratio = [f"model.see_ratio={run.size.ratio}"] if options else []
             cfg = configure(task, Path(folder), method, *options, *ratio, *run.overrides)
             models[name] = build_model(cfg, task).eval().to(run.device, run.dtype)
