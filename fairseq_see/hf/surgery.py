@@ -183,7 +183,8 @@ def take_out(model: PreTrainedModel, stock: PreTrainedModel) -> None:
             del hooks[key]
     for key in [key for key, hook in model._load_state_dict_pre_hooks.items() if hook.hook is _add_aliases]:
         del model._load_state_dict_pre_hooks[key]
-    for name in ("_held_tables", "_places_of_input", "resize_token_embeddings", "save_pretrained"):
+    own = "_card", "_held_tables", "_places_of_input", "_upload_modified_files"
+    for name in (*own, "resize_token_embeddings", "save_pretrained"):
         model.__dict__.pop(name, None)
     recompute_ties(model)
 
