@@ -26,13 +26,9 @@ def is_export(path: str | Path) -> bool:
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
-    """The ``config.json`` of an exported model.
+    """The ``config.json`` of an exported model, named by its folder or its weights.
 
-    Args:
-        path: its folder, or its ``model.safetensors``.
-
-    Raises:
-        SeeError: there is none, or it is another file or of a newer version.
+    SeeError if there is none, or it is another file or of a newer version.
     """
     path = find_folder(path) / CONFIG
     try:
@@ -49,11 +45,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
 
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:
-    """Write ``config.json`` into an existing folder, and read it back.
-
-    Raises:
-        OSError: the folder is not writable or full.
-    """
+    """Write ``config.json`` into an existing folder, and read it back; OSError if it is not writable or full."""
     text = json.dumps({"format": FORMAT, "version": VERSION, **config}, default=_to_plain, ensure_ascii=False, indent=1)
     path = folder / CONFIG
     path.write_text(f"{text}\n", encoding="utf-8")

@@ -15,9 +15,8 @@ from fairseq_see.errors import SeeError
 def check_outputs(outputs: Mapping[str, str | Path | None], inputs: Iterable[str | Path | None]) -> None:
     """Raise SeeError if writing would destroy an input or another output, or cannot succeed where it is to be.
 
-    Args:
-        outputs: path by the name that the user knows it by; None is not written.
-        inputs: paths that are read; None is not.
+    ``outputs`` are paths by the names that the user knows them by; of these and of ``inputs`` those that are None do
+    not count.
     """
     taken = {Path(path).resolve(): "one of the inputs" for path in inputs if path}
     for name, path in outputs.items():
@@ -38,8 +37,7 @@ def check_outputs(outputs: Mapping[str, str | Path | None], inputs: Iterable[str
 def replace_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` if the block succeeds, remove it if not.
 
-    Raises:
-        SeeError: the folder is missing, not writable or full, or ``path`` is no ordinary file (a folder, a device).
+    SeeError if the folder is not writable or full, or ``path`` is no ordinary file (a folder, a device).
     """
     path = Path(path)
     if path.exists() and not path.is_file():
@@ -63,12 +61,9 @@ def replace_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def replace_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside ``path``; it takes the place of ``path`` if the block succeeds.
+    """Yield a temporary folder beside ``path``; it takes the place of ``path`` if the block succeeds, or SeeError.
 
     Where the system can swap two folders in one step (Linux), a process that is killed leaves the old or the new one.
-
-    Raises:
-        SeeError: the parent is missing, not writable or full.
     """
     path = Path(path)
     try:
@@ -108,11 +103,7 @@ def _make_readable(path: Path) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write a value as JSON to read, in place of what was there.
-
-    Raises:
-        SeeError: the folder is missing, not writable or full.
-    """
+    """Write a value as JSON to read, in place of what was there; SeeError if the folder is not writable or full."""
     with replace_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -131,11 +122,7 @@ def check_written(path: Path, tensors: Mapping[str, Any], written: Mapping[str, 
 
 
 def write_tensors(path: Path, tensors: dict[str, Any], metadata: dict[str, str]) -> None:
-    """Write a safetensors file, within ``replace_file`` or ``replace_folder``.
-
-    Raises:
-        OSError: the folder is not writable or full, for which safetensors has an error of its own.
-    """
+    """Write a safetensors file; OSError, within ``replace_file``, if the folder is not writable or full."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
@@ -151,11 +138,7 @@ def decode_name(path: str | Path) -> str:
 
 
 def read_lines(path: str | Path) -> list[str]:
-    r"""The lines of a UTF-8 file without their ends; only ``\n`` and ``\r\n`` end a line.
-
-    Raises:
-        SeeError: no such file, not readable, or not UTF-8.
-    """
+    r"""The lines of a file without their ends, ``\n`` or ``\r\n``; SeeError if it cannot be read or is not UTF-8."""
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -75,12 +75,8 @@ def name_segmenter(code: str) -> str:
 def load_subwords(path: str | Path, scheme: str) -> Callable[[str], list[str]]:
     """A function from words with spaces between them to their subwords.
 
-    Args:
-        path: what ``subword-nmt learn-bpe`` wrote, or a sentencepiece model.
-        scheme: ``bpe`` or ``sentencepiece``. What a sentencepiece model cannot spell is ``<unk>`` and not itself.
-
-    Raises:
-        SeeError: the file is missing, or another kind of file.
+    ``path`` is what ``subword-nmt learn-bpe`` wrote (``scheme`` ``bpe``) or a ``sentencepiece`` model; what that cannot
+    spell is ``<unk>`` and not itself. SeeError if the file is missing, or another kind of file.
     """
     if scheme == "bpe":
         from subword_nmt.apply_bpe import BPE

@@ -58,10 +58,9 @@ class MethodConfig:
 
     @classmethod
     def from_options(cls: type[C], method: str, options: Mapping[str, Any]) -> C:
-        """The config with these values by field; None stands for a default. ``method`` is for the message.
+        """The config with these values by field; None stands for a default, ``method`` is for the message.
 
-        Raises:
-            SeeError: there is no such field, or a value is impossible.
+        SeeError if there is no such field, or a value is impossible.
         """
         names = [each.name for each in fields(cls)]
         if unknown := sorted(options.keys() - set(names)):
@@ -79,11 +78,7 @@ class MethodConfig:
 
 
 def parse_options(text: str | Mapping[str, Any] | None) -> dict[str, Any]:
-    """Read what ``--see-args`` holds: ``layernorm=false,vectors=[9,4.5]``, or a mapping as YAML has it.
-
-    Raises:
-        SeeError: a part is not written NAME=VALUE.
-    """
+    """Read ``--see-args``: ``layernorm=false,vectors=[9,4.5]``, or a mapping as YAML has it; SeeError if neither."""
     if not isinstance(text, str):
         return dict(text or {})
     options = {}

@@ -83,14 +83,9 @@ def select_weights(side: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def read_weights(path: str | Path, prefix: str = "") -> dict[str, Tensor]:
-    """The state dict of an exported model, its unit indexes unpacked.
+    """The state dict of an exported model, its unit indexes unpacked; only names with ``prefix`` are read.
 
-    Args:
-        path: its folder, or its ``model.safetensors``.
-        prefix: read no other names.
-
-    Raises:
-        SeeError: no such file, another kind of file, truncated or damaged.
+    ``path`` is its folder or its ``model.safetensors``; SeeError if it is missing, another kind of file or damaged.
     """
     path = find_folder(path) / WEIGHTS
     try:
@@ -113,18 +108,14 @@ def write(
     """Write weights and configuration into an existing folder.
 
     Args:
-        folder: where.
-        state: the state dict of the model, unit indexes packed.
+        folder: where; OSError if it is not writable or full.
+        state: the state dict of the model, unit indexes packed; SeeError if a value is not finite in half precision.
         config: ``embeddings`` and what else a reader may need.
         bits: of the embeddings' parameters.
         layer_bits: of all others.
 
     Returns:
         the tensors as they are stored, equal ones once.
-
-    Raises:
-        SeeError: a value is NaN, infinite or too large for half precision.
-        OSError: the folder is not writable or full.
     """
     check_finite(state)
     weights: dict[str, Tensor] = {}

@@ -39,11 +39,7 @@ def register(name: str) -> Callable[[E], E]:
 
 
 def import_user_dir(folder: str | Path) -> None:
-    """Import a package with methods of a user's own, as fairseq's ``--user-dir`` does.
-
-    Raises:
-        SeeError: there is no such folder.
-    """
+    """Import a package with methods of a user's own, as fairseq's ``--user-dir`` does; SeeError if there is none."""
     path = Path(folder).resolve()
     if not path.is_dir():
         raise SeeError(f"{folder} is no folder; --user-dir or SEE_USER_DIR names a package of your own")

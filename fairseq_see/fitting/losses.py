@@ -55,8 +55,7 @@ class Mix(NamedTuple):
 def parse_loss(text: str) -> Mix:
     """A loss from ``NAME``, ``NAME:COEFFICIENT,NAME:COEFFICIENT,...`` or the name of a mix.
 
-    Raises:
-        SeeError: an unknown name, one twice, or a coefficient that is no positive number.
+    SeeError if a name is unknown or there twice, or a coefficient is no positive number.
     """
     terms: dict[str, float] = {}
     for part in MIXES.get(text, text).split(","):

@@ -76,8 +76,7 @@ def find_scale(embedding: nn.Module) -> float | None:
 def get_compressed_embeddings(model: PreTrainedModel) -> dict[str, Embedding]:
     """The embeddings of a compressed model: ``input``, and ``output`` where the output layer has one of its own.
 
-    Raises:
-        SeeError: the model is not a compressed one, or uses others besides.
+    SeeError if the model is not a compressed one, or uses others besides.
     """
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
     if not isinstance(embedding, Embedding):

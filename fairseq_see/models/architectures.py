@@ -80,11 +80,7 @@ HOSTS = (
 
 
 def find_host(model: Mapping[str, Any], checkpoint: Path) -> Host:
-    """The family of a state dict.
-
-    Raises:
-        SeeError: it is of none.
-    """
+    """The family of a state dict; SeeError if it is of none."""
     for host in HOSTS:
         if host.mark in model:
             return host

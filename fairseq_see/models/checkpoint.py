@@ -57,12 +57,8 @@ def exit_on_error() -> Iterator[None]:
 def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None) -> dict[str, Embedding]:
     """The trained embeddings of a checkpoint by side, ``encoder`` and ``decoder``, in eval mode, without the model.
 
-    Args:
-        checkpoint: its file.
-        state: what :func:`load_checkpoint` returned for it, if that has been called already.
-
-    Raises:
-        SeeError: not a readable checkpoint, or not one of a model of this package.
+    ``state`` is what :func:`load_checkpoint` returned for it, if that has been called already. SeeError if it is no
+    readable checkpoint, or not of a model of this package.
     """
     state = state or load_checkpoint(checkpoint)
     text = read_section((state.get("cfg") or {}).get("model")).get("see_resolved")
@@ -80,8 +76,7 @@ def load_embeddings(checkpoint: str | Path, state: dict[str, Any] | None = None)
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """A fairseq checkpoint as saved, mapped into memory, through torch's safe loading; or a model that was exported.
 
-    Raises:
-        SeeError: missing, truncated, or with objects that safe loading refuses.
+    SeeError if it is missing, truncated, or has objects that safe loading refuses.
     """
     if is_export(path):
         config = read_config(path)
@@ -109,8 +104,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
     """Write a checkpoint in place of what was there, and read it back.
 
-    Raises:
-        SeeError: the folder is missing, not writable or full; a weight of ``state["model"]`` is NaN or infinite.
+    SeeError if the folder is not writable or full, or a weight of ``state["model"]`` is NaN or infinite.
     """
     check_finite(state["model"])
     with replace_file(path) as temporary:
@@ -158,11 +152,7 @@ def count_updates(state: dict[str, Any]) -> int:
 
 
 def read_facts(checkpoint: Path) -> dict[str, Any]:
-    """Updates, whole epochs and hours of training of a checkpoint.
-
-    Raises:
-        SeeError: it is damaged.
-    """
+    """Updates, whole epochs and hours of training of a checkpoint; SeeError if it is damaged."""
     state = load_checkpoint(checkpoint)
     extra = state.get("extra_state") or {}
     return {

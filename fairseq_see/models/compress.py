@@ -96,9 +96,7 @@ class Exchange:
     def save(self, path: Path, how: str) -> None:
         """Write the checkpoint: everything but embeddings and optimizer as it was.
 
-        Args:
-            path: where to.
-            how: the matrices were fitted, for whoever compares models; it is kept with the source's name.
+        ``how`` the matrices were fitted is kept with the source's name, for whoever compares models.
         """
         embeddings = {name: value for name, value in self._model.state_dict().items() if ".embed_tokens." in name}
         options: Any = OmegaConf.to_container(self._cfg.model, resolve=True, enum_to_str=True)

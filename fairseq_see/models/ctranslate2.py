@@ -21,12 +21,12 @@ def write_ctranslate2(folder: Path, model: TrainedModel, quantization: str | Non
 
     Args:
         folder: what to write; an earlier one is replaced.
-        model: a ``see_transformer`` with its dictionaries.
+        model: a ``see_transformer``.
         quantization: one of QUANTIZATIONS, or None for the precision of the checkpoint.
 
     Raises:
-        SeeError: no dictionaries; a model that cannot be converted; the folder holds something else, is not writable or
-            full; the package ctranslate2 is missing.
+        SeeError: no dictionaries, or a model that cannot be converted; the folder holds something else, is not writable
+            or full; the package ctranslate2 is missing.
     """
     with needs_extra("ctranslate2"):
         import ctranslate2

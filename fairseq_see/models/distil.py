@@ -92,8 +92,7 @@ def check_training(folder: Path, lr: float, data: Path, seed: int) -> None:
 def measure_perplexity(checkpoint: Path, data: Path, max_tokens: int) -> float:
     """Perplexity of a translation model on the validation set, without label smoothing.
 
-    Raises:
-        SeeError: there is no validation set, its dictionaries are others, or a sentence has more than ``max_tokens``.
+    SeeError if there is no validation set, its dictionaries are others, or a sentence has more than ``max_tokens``.
     """
     models, _, task = checkpoint_utils.load_model_ensemble_and_task([str(checkpoint)], {"data": str(data)})
     model = models[0].eval()

@@ -60,8 +60,7 @@ class TrainedModel:
             subwords: folder of the BPE codes or sentencepiece models (default: the one above ``data``).
 
         Raises:
-            SeeError: no readable checkpoint of a model of this package; or ``data`` or ``subwords`` is given and does
-                not have the files.
+            SeeError: no readable checkpoint of a model of this package; or folders that are given lack the files.
         """
         state = load_checkpoint(checkpoint)
         embeddings = load_embeddings(checkpoint, state)
@@ -98,13 +97,9 @@ class TrainedModel:
         return read_section(self.state["cfg"]["task"])
 
     def write_folder(self, folder: Path) -> dict[str, Tensor]:
-        """Write the small model, in place of an earlier export.
+        """Write the small model, in place of an earlier export: the tensors as they are stored.
 
-        Returns:
-            the tensors as they are stored.
-
-        Raises:
-            SeeError: a weight is NaN, infinite or too large; the folder holds something else, is not writable or full.
+        SeeError if a weight is NaN, infinite or too large, or the folder holds something else, is not writable or full.
         """
         check_replaceable(folder)
         cfg = copy.deepcopy(self.state["cfg"])
@@ -201,11 +196,7 @@ def check_replaceable(folder: Path) -> None:
 
 
 def copy_files(files: Mapping[str, Path], folder: Path) -> None:
-    """Copy files into a folder, by the names they have there, and compare.
-
-    Raises:
-        OSError: the folder is not writable or full.
-    """
+    """Copy files into a folder, by the names they have there, and compare; OSError if it is not writable or full."""
     for name, path in files.items():
         shutil.copyfile(path, folder / name)
         if not filecmp.cmp(path, folder / name, shallow=False):

@@ -75,9 +75,8 @@ def check_embeddings(student: Any, teacher: Any) -> None:
 def pair_layers(student: Any, teacher: Any, layers: Sequence[Layers]) -> dict[str, tuple[tuple[int, int], ...]]:
     """The layers whose states are compared, by side.
 
-    Raises:
-        SeeError: there are no such layers, states have other dimensions, or the student leaves layers out at random,
-            so that its n-th state is not always that of its n-th layer.
+    SeeError if there are no such layers, states have other dimensions, or the student leaves layers out at random, so
+    that its n-th state is not always that of its n-th layer.
     """
     pairs = {}
     for choice in layers:

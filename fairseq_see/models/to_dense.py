@@ -20,17 +20,11 @@ from fairseq_see.models.transformer import SEETransformerModel
 
 
 def make_dense(state: dict[str, Any], embeddings: dict[str, Embedding]) -> dict[str, Any]:
-    """A checkpoint of fairseq's ``transformer`` with the matrices of ``embeddings``, which loads without this package.
+    """A checkpoint of fairseq's ``transformer``, without an optimizer, which loads without this package.
 
     Args:
-        state: the checkpoint of a ``see_transformer``.
-        embeddings: its embeddings by side.
-
-    Returns:
-        a checkpoint of plain values and tensors, without an optimizer.
-
-    Raises:
-        SeeError: the model is another one, or has a weight that is NaN or infinite.
+        state: the checkpoint of a ``see_transformer``; SeeError if it is of another or not finite.
+        embeddings: its embeddings by side, whose matrices are written out.
     """
     options = state["cfg"]["model"]
     name = options.get("_name") if isinstance(options, dict) else getattr(options, "arch", None)

@@ -99,10 +99,8 @@ class UnitIndex:
         """This index; or, of its dictionary with special symbols appended, one that has these symbols too.
 
         Tasks of fairseq append ``<mask>`` or language tags (``[de_DE]``, ``__de__``). Each gets what an index of the
-        longer dictionary gives it: a morpheme of its own, after those of fairseq's other symbols.
-
-        Raises:
-            SeeError: the index was built for another dictionary.
+        longer dictionary gives it: a morpheme of its own, after those of fairseq's other symbols. SeeError if the index
+        was built for another dictionary.
         """
         symbols, added = vocabulary.symbols[: self.num_words], vocabulary.symbols[self.num_words :]
         if not added or not all(map(vocabulary.is_special, added)) or self.dictionary != Vocabulary(symbols, ()).hash:
@@ -180,11 +178,7 @@ class UnitIndex:
 
     @classmethod
     def unpack(cls, payload: bytes) -> "UnitIndex":
-        """The index that ``packed`` was called on, its units named by their ids.
-
-        Raises:
-            SeeError: the bytes are damaged.
-        """
+        """The index that ``pack`` was called on, its units named by their ids; SeeError if the bytes are damaged."""
         checksum, content = payload[:4], payload[4:]
         if len(content) < _SIZES_BYTES or crc32(content).to_bytes(4, "little") != checksum:
             raise SeeError("damaged unit index: its packed arrays are truncated or changed")
@@ -213,8 +207,7 @@ class UnitIndex:
     def save(self, path: str | Path) -> None:
         """Write a safetensors file: the arrays, and all else as JSON in its metadata; the same index, the same bytes.
 
-        Raises:
-            SeeError: the index is not valid, or the file cannot be written.
+        SeeError if the index is not valid, or the file cannot be written.
         """
         self.validate()
         header = {name: getattr(self, name) for name in ("order", "rank", "sememes", "morphemes", "dictionary")}
@@ -226,11 +219,7 @@ class UnitIndex:
 
     @classmethod
     def load(cls, path: str | Path) -> "UnitIndex":
-        """Read what ``save`` wrote.
-
-        Raises:
-            SeeError: no such file, another kind of file, or a damaged one.
-        """
+        """Read what ``save`` wrote; SeeError if there is no such file, or it is another kind of file or damaged."""
         try:
             with safe_open(path, "numpy") as tensors:
                 header = json.loads(tensors.metadata()[_HEADER])

@@ -55,11 +55,7 @@ def load(folder: str | Path) -> Senses:
     A concept is a sense of its Chinese and of its English word. Its sememes are in the order of its definition, each
     once (the package's ``get_sememe_list`` gives a set, in another order in each run). One without sememes is no sense.
 
-    Args:
-        folder: holds OpenHowNet's files, or the folder ``resources`` that holds them.
-
-    Raises:
-        SeeError: files are missing, or are not those of OpenHowNet 2.
+    ``folder`` holds OpenHowNet's files, or the folder ``resources`` that does; SeeError if some are missing or others.
     """
     list_files(folder)
     home, package = _find_home(folder), _import_package()
@@ -84,8 +80,7 @@ def load(folder: str | Path) -> Senses:
 def download(folder: str | Path) -> None:
     """Let the package download HowNet to ``folder/resources``, unless something is there; all of it or nothing.
 
-    Raises:
-        SeeError: it cannot be downloaded or written, or what is there is not all of HowNet.
+    SeeError if it cannot be downloaded or written, or what is there is not all of HowNet.
     """
     home = _find_home(folder)
     target = home / "resources"

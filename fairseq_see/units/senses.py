@@ -44,8 +44,7 @@ class Senses:
     def load(cls, path: str | Path) -> "Senses":
         """Read lines of language, word, sense number and sememes: tabs between them, spaces between sememes.
 
-        Raises:
-            SeeError: not such a file; the message has the line's number.
+        SeeError, with the line's number, if it is another file.
         """
         entries: dict[str, dict[str, list[Sense]]] = {}
         # Most senses occur many times: one tuple for each keeps 200K lines small.

@@ -39,8 +39,7 @@ class Vocabulary:
     def load(cls, path: str | Path) -> "Vocabulary":
         """Read ``dict.xx.txt``: a token and its count a line, optionally the flag ``#fairseq:overwrite``.
 
-        Raises:
-            SeeError: not such a file; the message has the line's number.
+        SeeError, with the line's number, if it is another file.
         """
         symbols = list(SPECIALS)
         # fairseq counts its own symbols once each.

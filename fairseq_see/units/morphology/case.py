@@ -10,15 +10,11 @@ MAX_MORPHEME = 100
 
 
 def segment_lower(word: str, segment: Callable[[str], Iterable[str]]) -> list[str]:
-    """The morphemes of a word in lower case, after a marker of its case.
+    """The morphemes of any spelling of a word in lower case, after a marker of its case.
 
     ``<Cap>`` in front stands for a capital first letter, ``<CAPS>`` for capitals only; a word in any other mixture of
-    cases keeps its own spelling. Spellings of more than ``MAX_MORPHEME`` characters are segmented into parts of that
-    length.
-
-    Args:
-        word: any spelling.
-        segment: segments one that is in lower case, or in mixed case.
+    cases keeps its own spelling. ``segment`` gets lower or mixed case; more than ``MAX_MORPHEME`` characters are
+    segmented into parts of that length.
     """
     lower, spelling = word.lower(), word
     marker: list[str] = []

@@ -11,10 +11,10 @@ from fairseq_see.units.morphology.case import MAX_MORPHEME, segment_lower
 
 
 def train_baseline(words: Iterable[str], seed: int = 1) -> Any:
-    """A ``morfessor.BaselineModel`` of the types among ``words``, in lower case.
+    """A ``morfessor.BaselineModel`` of the types among ``words``, in lower case; SeeError if there are none.
 
     Each type counts once whatever its frequency, which gives sensible morphs. 40,000 types take about a minute. The
-    same types and seed give the same model. SeeError if there are none.
+    same types and seed give the same model.
     """
     types = sorted({word.lower() for word in words if 0 < len(word) <= MAX_MORPHEME})
     if not types:

@@ -21,9 +21,6 @@ class Polyglot:
     Args:
         language: polyglot's code of the language, such as ``en``.
 
-    Attributes:
-        model: the archive in use.
-
     Raises:
         SeeError: polyglot is not installed, or has no model of the language, several, or one that cannot be used.
     """
