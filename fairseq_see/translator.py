@@ -4,8 +4,6 @@ translator = Translator.load("small")
 translator.translate(["你好，世界。"])
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -55,7 +53,7 @@ class Translator:
         batch_size: int = 4096,
         device: str | None = None,
         threads: int | None = None,
-    ) -> Translator:
+    ) -> "Translator":
         """Load what ``fairseq-see export`` wrote with ``--output`` or ``--to-ctranslate2``.
 
         Args:

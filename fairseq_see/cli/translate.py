@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def read_available(file: BinaryIO) -> Iterator[list[str]]:
-    r"""The lines of a stream, as many at a time as there are; ``\n`` and ``\r\n`` end one. SeeError if it is not UTF-8."""
+    r"""The lines of a stream, as many at a time as there are, ends ``\n`` or ``\r\n``; SeeError if not UTF-8."""
     number, rest = 0, b""
     while chunk := file.read1(CHUNK):  # type: ignore[attr-defined]
         *lines, rest = (rest + chunk).split(b"\n")

@@ -9,8 +9,6 @@
 Files are written whole and never changed. Plain PyTorch.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Mapping

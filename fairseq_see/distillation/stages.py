@@ -7,8 +7,6 @@ Every loss is a sum over positions. Whoever trains divides by the number of targ
 batches and processes it was spread over, and has the gradient of one large batch. Plain PyTorch, for any host.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The contract of an embedding: a V x d matrix that maps tokens to vectors and, if it is tied, states to scores."""
 
-from __future__ import annotations
-
 import json
 import zlib
 from abc import ABC, abstractmethod
@@ -74,7 +72,7 @@ class Embedding(nn.Module, ABC):
         self.register_buffer("config_version", self._hash_config())
 
     @classmethod
-    def create(cls, config: Any, rows: int, columns: int, padding: int | None, index: Any) -> Embedding:
+    def create(cls, config: Any, rows: int, columns: int, padding: int | None, index: Any) -> "Embedding":
         """An embedding with these arguments, the index where the method uses one."""
         make: Any = cls
         return make(config, rows, columns, padding, *[index] * cls.uses_index)
@@ -201,7 +199,7 @@ class Embedding(nn.Module, ABC):
         dense, footprint = self.num_embeddings * self.embedding_dim, self.footprint()
         return 2 * dense / footprint.bytes if self.quantised else dense / footprint.parameters
 
-    def ship(self) -> Embedding:
+    def ship(self) -> "Embedding":
         """The embedding as it is shipped: itself, or one that computes the same from less."""
         return self
 
@@ -271,13 +269,13 @@ class Embedding(nn.Module, ABC):
             self._matrices.key = key
         return table
 
-    def train(self, mode: bool = True) -> Embedding:
+    def train(self, mode: bool = True) -> "Embedding":
         """Set training mode; a matrix cached in eval mode is dropped."""
         if mode or self.inference == "factored":
             self._matrices.cached = None
         return super().train(mode)
 
-    def _apply(self, *args: Any, **kwargs: Any) -> Embedding:
+    def _apply(self, *args: Any, **kwargs: Any) -> "Embedding":
         self._matrices.cached = None
         return super()._apply(*args, **kwargs)
 

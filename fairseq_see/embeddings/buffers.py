@@ -1,7 +1,5 @@
 """A unit index and codes as buffers of a module, so that a checkpoint carries them and no file is needed beside it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple

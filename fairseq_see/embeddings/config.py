@@ -1,7 +1,5 @@
 """Hyper-parameters of a method as one frozen dataclass: checked where they enter, JSON where they are kept."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

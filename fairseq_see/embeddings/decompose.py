@@ -1,7 +1,5 @@
 """Closed-form and alternating decompositions, by which a method begins near a known matrix (``initialise_from``)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

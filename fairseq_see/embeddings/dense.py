@@ -5,8 +5,6 @@
 Parameters: V d. Initialisation: N(0, 1/d) as in fairseq, the padding embedding zero.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -11,8 +11,6 @@ checkpoints can be averaged. As published: temperature 1, a hard forward pass, n
 A fit begins from product quantisation of the trained matrix.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Sequence

@@ -11,8 +11,6 @@ Tensors that are equal are stored once. The metadata of the safetensors file has
 names of the others to those of the stored ones; it is the only entry, because their order would be left to chance.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable

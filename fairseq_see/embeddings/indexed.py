@@ -1,7 +1,5 @@
 """Embeddings that are made of units: a unit index in the state dict, and sums over the senses of words."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 import torch

@@ -11,8 +11,6 @@ measurement: repeated units, shared padding units, missing senses and the trunca
 ``xavier`` is that of MorphTE's published code, many orders of magnitude smaller and without a scale.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 

@@ -7,8 +7,6 @@ magnitude, the sign beyond. L: (V, k) exists in training only, its gradient pass
 digits are shipped in a byte. Bytes: V k / 5, and 2 k d of B. s is a fixed scale (init.py).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 

@@ -8,8 +8,6 @@ equal variances, so that embeddings have variance 1/d, and b zero. With the bias
 autoencoder, A[w] being the latents (Balazy et al. 2021, "Direction is what you need").
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager

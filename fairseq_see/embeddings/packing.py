@@ -1,7 +1,5 @@
 """Tensors as they are shipped: codes in log2 K bits each, parameters rounded to integers with a scale for each row."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -14,8 +14,6 @@ the first n words is quantised once more: vocabularies begin with the most frequ
 often (Chung et al. 2020, arXiv 2009.07453, likewise spend more bits on them).
 """
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence

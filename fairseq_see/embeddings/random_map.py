@@ -6,8 +6,6 @@ R follows from a seed and is not stored. Parameters: d^2. What such a model reac
 from another by more than chance.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

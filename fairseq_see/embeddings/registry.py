@@ -1,7 +1,5 @@
 """From a method's name to an embedding: built with planned or given hyper-parameters, or restored from a record."""
 
-from __future__ import annotations
-
 import math
 import sys
 from collections.abc import Callable, Mapping

@@ -20,8 +20,6 @@ m = 4.5 every unit owns 4 vectors and the half used most a fifth; the fifth prod
 units own one. Unlike MorphTE's published code, morpheme ids do not depend on hash order and padding stays zero.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -9,8 +9,6 @@ behind V and columns behind d are never used. Ranks that need not be equal make 
 Initialisation: Gaussian cores of equal variance, so that embeddings have variance 1/d.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 

@@ -15,8 +15,6 @@ is our choice. The units are SEE's, in SEE's order, so that the methods differ i
 Morphemes are read last: most words share all their sememes with others, and an LSTM remembers best what it read last.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, ClassVar
 

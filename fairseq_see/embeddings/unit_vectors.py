@@ -5,8 +5,6 @@ vectors go to all units alike and the other half to that share of the units, the
 (Baevski and Auli 2019) spend more on frequent words. It costs no parameters, and ``see`` has it by default.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -15,8 +15,6 @@ With ``tree_layernorm`` Word2Ket's products are made pairwise in a balanced tree
 sum scaled. The paper has these LayerNorms, its published code has not.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 

@@ -6,8 +6,6 @@ The latents of all words are one linear map of their embeddings, so those that t
 show which epoch is best (Balazy et al. 2021).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

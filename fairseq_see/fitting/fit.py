@@ -1,7 +1,5 @@
 """Fits of an embedding to a dense matrix: their settings, those that have a name, and the loop."""
 
-from __future__ import annotations
-
 import copy
 import math
 from typing import Any, NamedTuple

@@ -4,8 +4,6 @@ Each loss takes embeddings x and y, (n, d), and is a value of each, (n,). A fit 
 of losses; weights have mean 1 over the matrix, so that the losses of minibatches have its mean.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """How near a matrix is to the one it was fitted to: all embeddings together, and in bands of frequency."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Any
 

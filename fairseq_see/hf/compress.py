@@ -1,7 +1,5 @@
 """Exchange the embedding matrices of a Hugging Face model for compressed ones, and back."""
 
-from __future__ import annotations
-
 import copy
 import logging
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ Stages and losses are those of ``fairseq_see/distillation/stages.py``. Every los
 the number of target tokens of an update, so gradients do not depend on how an update is split into batches.
 """
 
-from __future__ import annotations
-
 import inspect
 import logging
 import math

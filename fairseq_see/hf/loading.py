@@ -3,8 +3,6 @@
 The embeddings read their tensors, packed or not, from the files, and are empty while transformers loads the rest.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """``resize_token_embeddings`` of a compressed model: new tokens are made of vectors that exist."""
 
-from __future__ import annotations
-
 from torch import nn
 from transformers import PreTrainedModel
 

@@ -7,8 +7,6 @@ files beside it, unit indexes and codes are packed (embeddings/buffers.py), so t
 matrix: transformers without this package refuses it, and does not begin with random embeddings.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -94,7 +92,7 @@ class CompressionConfig(QuantizationConfigMixin):
         self.version, self.quant_method = version, quant_method
 
     @classmethod
-    def describe(cls, model: PreTrainedModel) -> CompressionConfig:
+    def describe(cls, model: PreTrainedModel) -> "CompressionConfig":
         """The record of a compressed model as it is now; SeeError if none describes it."""
         embeddings = surgery.get_compressed_embeddings(model)
         described = {side: each.describe() | {"inference": each.inference} for side, each in embeddings.items()}

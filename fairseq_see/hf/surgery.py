@@ -4,8 +4,6 @@ A model may use it in several places: as the input of encoder and decoder, and, 
 layer. In all of them stands the same embedding afterwards.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -5,8 +5,6 @@ its gradient makes half a dozen tensors of that size. Here some positions are co
 pass and once more in the backward pass; the gradient is the only large tensor.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Further words for a model that is trained: their embeddings are made of the vectors that it has."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass

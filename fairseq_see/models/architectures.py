@@ -1,7 +1,5 @@
 """The families of fairseq models whose embedding matrices can be replaced after training, and where these are."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From options to embeddings: plan and build them, or restore what a checkpoint records."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

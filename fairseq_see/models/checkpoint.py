@@ -1,7 +1,5 @@
 """fairseq's checkpoints: loaded safely, and what they hold of ours."""
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

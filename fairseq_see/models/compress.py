@@ -1,7 +1,5 @@
 """Other embeddings in a model that is trained already: read its matrices, build what replaces them, save."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

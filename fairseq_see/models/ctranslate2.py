@@ -1,7 +1,5 @@
 """A trained model for CTranslate2, an inference engine that needs neither fairseq nor torch."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory

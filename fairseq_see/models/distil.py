@@ -1,7 +1,5 @@
 """Distillation of a compressed checkpoint from the dense one that it was made of: fairseq's training, from Python."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any

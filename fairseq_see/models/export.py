@@ -1,7 +1,5 @@
 """A trained model, written as it is shipped: as a folder, as a checkpoint of stock fairseq, as CTranslate2's model."""
 
-from __future__ import annotations
-
 import copy
 import filecmp
 import json
@@ -51,7 +49,7 @@ class TrainedModel:
     layer_bits: int = LAYER_BITS
 
     @classmethod
-    def load(cls, checkpoint: Path, data: Path | None = None, subwords: Path | None = None) -> TrainedModel:
+    def load(cls, checkpoint: Path, data: Path | None = None, subwords: Path | None = None) -> "TrainedModel":
         """Read a checkpoint and find what belongs to it.
 
         Args:

@@ -4,8 +4,6 @@ A model fits if its encoder and its decoder look tokens up in ``embed_tokens``. 
 before anything is trained; resuming and generating then work as with ``see_transformer``. README.md has an example.
 """
 
-from __future__ import annotations
-
 from argparse import ArgumentParser, Namespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A trained Transformer that another one is trained by, and what is to be seen in a forward pass of either."""
 
-from __future__ import annotations
-
 import os
 from argparse import Namespace
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The model of stock fairseq that computes the same as one of ours: its embedding matrices written out."""
 
-from __future__ import annotations
-
 import json
 from collections import OrderedDict
 from dataclasses import fields
