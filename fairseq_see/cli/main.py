@@ -40,13 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_command(prog: str, description: str, modules: Mapping[str, str], argv: Sequence[str] | None) -> int:
-    """Parse a command line and run the module of its subcommand.
+    """Parse a command line (None: the process's) and run the module of its subcommand.
 
-    Args:
-        prog: name of the program.
-        description: what it is for, in a sentence.
-        modules: module by subcommand; each has ``HELP``, ``add_arguments`` and ``run``.
-        argv: the words of the command line; None takes the process's.
+    ``modules`` are by subcommand; each has ``HELP``, ``add_arguments`` and ``run``.
     """
     parser = argparse.ArgumentParser(prog=prog, description=description)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -72,14 +72,8 @@ class OutputCache:
     ) -> tuple[Tensor, Tensor]:
         """Tokens (N, k) and their logits (N, k) at all N positions of some samples, on the CPU.
 
-        Args:
-            ids: of the samples.
-            contents: their :func:`hash_contents`.
-            lengths: their positions, N in all.
-            compute: called for the logits (N, V) unless all samples are known.
-
-        Raises:
-            SeeError: a sample had other tokens when its outputs were kept.
+        ``contents`` are their :func:`hash_contents`, ``lengths`` their positions, N in all. ``compute`` is called for
+        the logits (N, V) unless all samples are known. SeeError if a sample had other tokens when it was kept.
         """
         if not all(map(self._knows, ids)):
             self._keep(ids, contents, lengths, compute())

@@ -114,11 +114,9 @@ class IndexBuffers(nn.Module):
 
 
 class CodeBuffer(nn.Module):
-    """Codes of one byte in memory, of four in state dicts (averaging adds them up), of log2 K bits where shipped.
+    """Codes (V, M) of ``states`` different values: one byte each in memory, log2 K bits where shipped.
 
-    Args:
-        codes: (V, M), of dtype int8 or uint8.
-        states: K, so many different codes there can be.
+    In state dicts they take four bytes, since averaging adds them up.
     """
 
     codes: Tensor
@@ -166,9 +164,9 @@ def count_footprint(module: nn.Module, bits: int) -> Footprint:
 
 
 def check_indexes(module: nn.Module, state_dict: Mapping[str, Tensor], prefix: str) -> None:
-    """Compare the indexes that a module was built with to those of a state dict that is about to be loaded.
+    """Raise SeeError if a module was built with other indexes than those of a state dict that is about to be loaded.
 
-    Before its hyper-parameters, because those that a method decides itself depend on the index. Others raise SeeError.
+    Before its hyper-parameters, because those that a method decides itself depend on the index.
     """
     for path, child in module.named_modules(prefix=prefix.removesuffix(".")):
         for name in ARRAYS if isinstance(child, IndexBuffers) and child.known else ():
@@ -178,10 +176,7 @@ def check_indexes(module: nn.Module, state_dict: Mapping[str, Tensor], prefix: s
 
 
 def pack_state(module: nn.Module) -> dict[str, Tensor]:
-    """The state dict of a module as it is shipped.
-
-    Each unit index is packed to a single uint8 tensor (``UnitIndex.pack``), and so are codes.
-    """
+    """The state dict of a module as it is shipped: codes packed, and each unit index (``UnitIndex.pack``), in uint8."""
     state = dict(module.state_dict())
     for path, child in module.named_modules():
         for name, (codes, states) in getattr(child, "list_codes", dict)().items():

@@ -85,21 +85,13 @@ def compute_dtype(dtype: torch.dtype) -> torch.dtype:
 
 
 def multiply_pairs(left: Tensor, right: Tensor, num_rows: int, dim: int) -> Tensor:
-    """A whole matrix whose rows are products of all pairs: row i K + k is of L[i] and P[k].
+    """A whole matrix (V, d) whose rows are products of all pairs: row i K + k is of L[i] and P[k].
 
-        E[(i k), (a c)] = sum_s  L[i, a, s] P[k, s, c]      truncated to V rows and d columns
+        E[(i k), (a c)] = sum_s  L[i, a, s] P[k, s, c]      L: (I, A, S), P: (K, S, C), truncated to V rows, d columns
 
     Made one by one, rows would keep what was read for the backward pass, many times the matrix. All of them are one
-    matrix product, (i a, s) (s, k c), and nothing but L and P needs to be kept.
-
-    Args:
-        left: L, (I, A, S).
-        right: P, (K, S, C).
-        num_rows: V, at most I K.
-        dim: d, at most A C.
-
-    Returns:
-        (V, d) in the dtype of ``right``; half precision is computed in float32, whatever autocast says.
+    matrix product, (i a, s) (s, k c), and nothing but L and P needs to be kept. It has the dtype of P; half precision
+    is computed in float32, whatever autocast says.
     """
     dtype = compute_dtype(right.dtype)
     columns = right.to(dtype).transpose(0, 1).flatten(1)

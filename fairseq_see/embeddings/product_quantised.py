@@ -212,13 +212,8 @@ def plan_codes(
 ) -> tuple[int, int]:
     """Of the M and K that meet a ratio of bytes, the best at one size: those with the most M (log K)^1.5.
 
-    Args:
-        method: its name, for the message.
-        ratio: bytes of a dense matrix in half precision by those of codes and codebooks.
-        num_embeddings: V.
-        embedding_dim: d.
-        choices: the M to choose from; InfeasibleRatio if none meets the ratio.
-        refined: words that have twice as many codes more.
+    The ratio is against a dense matrix in half precision; M is one of ``choices``, and so many words are ``refined``
+    with twice as many codes more. ``method`` is for the message of InfeasibleRatio.
     """
     dense, best, reached = 2 * num_embeddings * embedding_dim, (0.0, 1, 2), set()
     for codes in choices:
@@ -237,17 +232,9 @@ def plan_codes(
 def quantise(
     matrix: Tensor, parts: Sequence[slice], centroids: int, padding_idx: int | None, weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """K-means of each part of the embeddings.
+    """K-means of each part of the embeddings (V, d): codes (V, M), uint8, and codebooks (K, d).
 
-    Args:
-        matrix: (V, d).
-        parts: columns of each subvector.
-        centroids: K.
-        padding_idx: an embedding that does not count, or None.
-        weights: (V,), how heavy each is (default: all alike).
-
-    Returns:
-        codes (V, M), uint8, and codebooks (K, d).
+    ``parts`` are the columns of each subvector; the padding does not count, each other one as its weight (V,).
     """
     with needs_extra("units"):
         from sklearn.cluster import KMeans

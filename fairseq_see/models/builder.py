@@ -26,8 +26,7 @@ class EmbeddingBuilder:
     without reading the index file.
 
     Args:
-        cfg: the model's configuration, with the fields of :class:`~fairseq_see.models.options.EmbeddingOptions`; a
-            namespace if the model declares its options in ``add_args``.
+        cfg: the model's configuration, with the fields of :class:`~fairseq_see.models.options.EmbeddingOptions`.
         task: the fairseq task, asked for its data folder and languages.
     """
 
@@ -102,13 +101,9 @@ class EmbeddingBuilder:
 
 
 def find_index(given: str | None, data: str, side: str, language: str | None) -> Path:
-    """The file of a side's unit index.
+    """The file of the unit index of a side, ``encoder`` or ``decoder``.
 
-    Args:
-        given: ``--see-index``, if it was given.
-        data: the task's folder, or folders.
-        side: ``encoder`` or ``decoder``.
-        language: of the side; None for tasks of one language.
+    ``given`` is ``--see-index``, ``data`` the task's folder, or folders. Tasks of one language have no ``language``.
     """
     folder = data.split(os.pathsep)[0]
     paths = (given or folder).split(os.pathsep)

@@ -38,18 +38,15 @@ class Exchange:
 
     Args:
         checkpoint: its file, which is only read.
-        options: the ``see_...`` options of the new embeddings, as of
-            :class:`~fairseq_see.models.options.EmbeddingOptions`.
+        options: the ``see_...`` options of the new embeddings (:class:`~fairseq_see.models.options.EmbeddingOptions`).
         data: folder of its dictionaries and, for methods that need them, unit indexes (default: where it was trained).
-        input_only: leave the output layer as it was trained, also where it was tied: it becomes a dense matrix of its
-            own.
+        input_only: leave the output layer as it was trained; one that was tied becomes a dense matrix of its own.
 
     Attributes:
         sides: ``encoder``, ``decoder`` or both; the first alone if they share a matrix.
 
     Raises:
-        SeeError: not such a checkpoint, or one with NaN or infinite weights; other dictionaries; or embeddings that
-            cannot be built.
+        SeeError: another checkpoint, one with NaN or infinite weights, other dictionaries, or impossible embeddings.
     """
 
     def __init__(

@@ -33,15 +33,12 @@ def distil(
     Args:
         student: checkpoint that ``fairseq-see fit`` wrote.
         teacher: checkpoint that it was made of.
-        data: folder of ``fairseq-preprocess``, whose training and validation sets are used.
-        folder: where checkpoints go.
+        data: folder of ``fairseq-preprocess``.
+        folder: where checkpoints go; the last one is returned.
         updates: of training.
         lr: peak learning rate of Adam.
         max_tokens: of a batch.
         seed: of batches and dropout.
-
-    Returns:
-        the last checkpoint.
     """
     from fairseq_cli.train import main
 

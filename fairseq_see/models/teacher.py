@@ -37,10 +37,7 @@ class Pass(NamedTuple):
 def observe_forward(model: Any, inputs: Mapping[str, Tensor], features_only: bool = False) -> Pass:
     """Run fairseq's Transformer, wrapped for distributed training or not, and keep what it computes inside.
 
-    Args:
-        model: one that :func:`check_transformer` lets pass.
-        inputs: ``net_input`` of a sample.
-        features_only: leave out the output layer.
+    The model is one that :func:`check_transformer` lets pass; ``features_only`` leaves out the output layer.
     """
     looked_up: list[Tensor] = []
     encoded: list[dict[str, Any]] = []

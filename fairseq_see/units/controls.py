@@ -66,10 +66,8 @@ def draw_codes(
 ) -> tuple[list[Morphemes], int]:
     """Arbitrary codes of ``order`` units ``<code:k>`` in place of morphemes, from an inventory of the same size.
 
-    Every unit is used equally often, give or take one. Special symbols keep what they have.
-
-    Returns:
-        the words; how many had the code (and the same of ``others``) of an earlier one until theirs was changed.
+    Every unit is used equally often, give or take one. Special symbols keep what they have. Returns the words, and how
+    many had the code (and the same of ``others``) of an earlier one until theirs was changed.
     """
     own = set(specials)
     fixed = {name for word in words if word[0] in own for name in word}.union(name_padding(order))

@@ -64,11 +64,9 @@ def extend_index(index: UnitIndex, longer: UnitIndex, words: Iterable[int] = ())
 
 
 def name_units(index: UnitIndex, file: UnitIndex) -> UnitIndex:
-    """An index whose units have no names, with those of the file that the model was trained with.
+    """An index whose units have no names, with those of the ``file`` that the model was trained with, or SeeError.
 
-    Args:
-        index: the model's, which may have words more than the file, and no senses where the method has none.
-        file: what ``fairseq-see index`` wrote; SeeError if it is of another model.
+    The model's index may have words more than the file, and no senses where the method has none.
     """
     named = file if len(index.sememes) == len(file.sememes) else file.drop_senses()
     sizes = [(each.order, len(each.sememes), len(each.morphemes)) for each in (index, named)]

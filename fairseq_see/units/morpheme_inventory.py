@@ -48,9 +48,8 @@ def limit_inventory(
 ) -> tuple[list[Morphemes], list[str], int]:
     """Make do with ``limit`` units: the rarest morphemes share ``<rest:k>`` units, chosen by a hash of their names.
 
-    Returns:
-        the words with shared units; the units that may distinguish words (the shared ones, or ``<same:k>`` as far as
-        there is room); how many morphemes share.
+    Returns the words with shared units; the units that may distinguish words (the shared ones, or ``<same:k>`` as far
+    as there is room); how many morphemes share.
     """
     fixed = {*name_padding(order), *specials}
     ranked = [name for name in rank_units(words, counts) if name not in fixed]
@@ -74,10 +73,7 @@ def make_unique(
     """Change words until no two have the same morphemes and the same of ``others``; earlier words keep theirs.
 
     The last position is replaced by the first of ``spares`` that helps, then the last two, and so on; without a limited
-    set of spares, by as many ``<same:k>`` as it takes.
-
-    Returns:
-        the words; how many were changed.
+    set of spares, by as many ``<same:k>`` as it takes. Returns the words, and how many were changed.
     """
     # A word may only be given what no word has by nature, or changing one would lead to changing another.
     taken = set(zip(others, words, strict=True))

@@ -17,7 +17,7 @@ class Word:
     Attributes:
         count: running tokens, by the dictionary.
         special: whether it is no text.
-        language: code of the language in which its senses were found, or in which it was segmented.
+        language: code of that in which its senses were found, or in which it was segmented.
         how: how it was found in the senses, one of HOW; None if it was not looked up.
         senses: all of its senses, those that an index drops too.
         morphemes: at least one, as many as its segmenter gave.
