@@ -13,10 +13,10 @@ class InfeasibleRatio(SeeError):
     """A compression ratio that no setting of the method reaches.
 
     Attributes:
-        nearest: the nearest ratio that can be reached, or None if there is none.
+        nearest: the nearest ratio that can be reached.
     """
 
-    def __init__(self, message: str, nearest: float | None = None) -> None:
+    def __init__(self, message: str, nearest: float) -> None:
         super().__init__(message)
         self.nearest = nearest
 

@@ -2,13 +2,9 @@
 
 import argparse
 import logging
-import sys
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from fairseq_see.cli.main import ImportUserDir
+from fairseq_see.cli.main import ImportUserDir, print_table
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs
 
@@ -77,13 +73,10 @@ def run(args: argparse.Namespace) -> None:
         )  # fmt: skip
     if status := main(["export", str(small), "--output", str(args.output / "model"), "--data", str(args.data)]):
         raise SystemExit(status)
-    table = Table(title=f"perplexity on the validation set of {args.data}")
-    table.add_column("model")
-    table.add_column("perplexity", justify="right")
     models = {f"{args.see_method}, {args.ratio:g}x": fitted}
     if args.updates:
         models[f"after {count_updates(load_checkpoint(small)):,} updates"] = small
     rows |= {name: measure_perplexity(path, args.data, args.max_tokens) for name, path in models.items()}
-    for name, perplexity in rows.items():
-        table.add_row(name, f"{perplexity:.2f}")
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    columns = {"model": "left", "perplexity": "right"}
+    cells = [(name, f"{perplexity:.2f}") for name, perplexity in rows.items()]
+    print_table(f"perplexity on the validation set of {args.data}", columns, cells)

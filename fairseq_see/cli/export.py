@@ -1,14 +1,10 @@
 """``fairseq-see export``: a trained model as small as it is, as stock fairseq's, or as CTranslate2's."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
-from fairseq_see.cli.main import ImportUserDir
+from fairseq_see.cli.main import ImportUserDir, print_table
 from fairseq_see.errors import SeeError
 from fairseq_see.export_config import BITS, DEFAULT_BITS, LAYER_BITS
 
@@ -96,9 +92,6 @@ def _print_sizes(folder: Path, model: "TrainedModel", stored: dict[str, "Tensor"
     lines.append(("names, configuration", names, names))
     lines += [("dictionaries, subwords", tokens, tokens)] if tokens else []
     lines.append(("in all", sum(line[1] for line in lines), sum(line[2] for line in lines)))
-    table = Table(title=f"{folder}: {model.bits} bits, layers {model.layer_bits}")
-    for column in ("part", "bytes", "dense, fp16", "ratio"):
-        table.add_column(column, justify="left" if column == "part" else "right")
-    for name, size, dense in lines:
-        table.add_row(name, f"{size:,}", f"{dense:,}", f"{dense / size:.2f}x")
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    columns = {"part": "left", "bytes": "right", "dense, fp16": "right", "ratio": "right"}
+    cells = [(name, f"{size:,}", f"{dense:,}", f"{dense / size:.2f}x") for name, size, dense in lines]
+    print_table(f"{folder}: {model.bits} bits, layers {model.layer_bits}", columns, cells, 140)

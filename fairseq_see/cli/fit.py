@@ -6,10 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
-from fairseq_see.cli.main import ImportUserDir
+from fairseq_see.cli.main import ImportUserDir, print_table
 from fairseq_see.errors import SeeError
 from fairseq_see.io import check_outputs
 
@@ -145,21 +142,18 @@ def _describe_fit(args: argparse.Namespace, config: "FitConfig", results: list[d
 
 
 def _print(results: list[dict[str, Any]], output: Path) -> None:
-    table = Table("side", "words by frequency", title=f"{output}: against the dense matrix")
-    for column in ("embeddings", "mse", "relative error", "cosine", "10 neighbours"):
-        table.add_column(column, justify="right")
-    for result in results:
-        for band in result["bands"]:
-            measures = [f"{band[name]:.4g}" for name in MEASURES]
-            table.add_row(result["side"], band["band"], f"{band['rows']:,}", *measures)
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(table)
+    columns = dict.fromkeys(("side", "words by frequency"), "left")
+    columns |= dict.fromkeys(("embeddings", "mse", "relative error", "cosine", "10 neighbours"), "right")
+    rows = [
+        (result["side"], band["band"], f"{band['rows']:,}", *(f"{band[name]:.4g}" for name in MEASURES))
+        for result in results
+        for band in result["bands"]
+    ]
+    print_table(f"{output}: against the dense matrix", columns, rows)
     for result in results:
         losses, epoch = result["losses"], result["epoch"]
-        console.print(
+        print(
             f"{result['side']}: {result['method']}, {result['parameters']:,} parameters ({result['ratio']:.2f}x), "
             f"{result['bytes']:,} bytes; loss {losses[0]:.4g} at the {result['initialisation']} initialisation, "
-            f"{losses[epoch]:.4g} kept from epoch {epoch} of {len(losses) - 1}",
-            highlight=False,
-            soft_wrap=True,
+            f"{losses[epoch]:.4g} kept from epoch {epoch} of {len(losses) - 1}"
         )

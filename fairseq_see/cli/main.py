@@ -7,9 +7,12 @@ import os
 import pkgutil
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
+
+from rich.console import Console
+from rich.table import Table
 
 import fairseq_see.cli
 from fairseq_see.errors import SeeError
@@ -32,6 +35,16 @@ class ImportUserDir(argparse.Action):
             import_user_dir(value)
         except SeeError as error:
             parser.error(str(error))
+
+
+def print_table(title: str, columns: Mapping[str, Any], rows: Iterable[Sequence[str]], width: int = 120) -> None:
+    """Print rows of text below columns and their justification, so wide where no terminal has a width of its own."""
+    table = Table(title=title)
+    for name, justify in columns.items():
+        table.add_column(name, justify=justify)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else width).print(table)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

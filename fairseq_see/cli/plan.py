@@ -9,10 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
-from fairseq_see.cli.main import ImportUserDir
+from fairseq_see.cli.main import ImportUserDir, print_table
 from fairseq_see.errors import InfeasibleRatio, SeeError
 from fairseq_see.export_config import BITS, DEFAULT_BITS
 
@@ -64,22 +61,19 @@ def run(args: argparse.Namespace) -> int:
         json.dump(plans, sys.stdout, indent=2, ensure_ascii=False)
         print()
         return 0
-    table = Table(title=f"{args.data}, d = {args.dim}")
-    for name, justify in (("side", "left"), ("method", "left"), ("asked", "right"), ("hyper-parameters", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for name in ("parameters", "ratio", "over used rows", f"bytes ({args.bits} bits)", "of fp16"):
-        table.add_column(name, justify="right")
-    for plan in plans:
-        head = [plan["side"], plan["method"], f"{plan['asked']:g}x"]
-        if "refused" in plan:
-            table.add_row(*head, plan["refused"], *"-----")
-            continue
-        settings = ", ".join(_list_chosen(plan)) or "-"
-        ratios = [f"{plan['ratio']:.2f}x", f"{plan['ratio_over_used_rows']:.2f}x"]
-        size = [f"{plan['shipped_bytes']:,}", f"{plan['bytes_ratio']:.2f}x"]
-        table.add_row(*head, settings, f"{plan['parameters']:,}", *ratios, *size)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    columns = {"side": "left", "method": "left", "asked": "right", "hyper-parameters": "left"}
+    numbers = ("parameters", "ratio", "over used rows", f"bytes ({args.bits} bits)", "of fp16")
+    print_table(f"{args.data}, d = {args.dim}", columns | dict.fromkeys(numbers, "right"), map(_list_cells, plans), 160)
     return 0
+
+
+def _list_cells(plan: dict[str, Any]) -> list[str]:
+    head = [plan["side"], plan["method"], f"{plan['asked']:g}x"]
+    if "refused" in plan:
+        return [*head, plan["refused"], *"-----"]
+    ratios = [f"{plan['ratio']:.2f}x", f"{plan['ratio_over_used_rows']:.2f}x"]
+    size = [f"{plan['shipped_bytes']:,}", f"{plan['bytes_ratio']:.2f}x"]
+    return [*head, ", ".join(_list_chosen(plan)) or "-", f"{plan['parameters']:,}", *ratios, *size]
 
 
 def _make_plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -138,8 +132,6 @@ def _meet_bytes(complete: Callable[[float], Any], make: "Callable[..., Embedding
         try:
             config = complete(asked)
         except InfeasibleRatio as error:
-            if error.nearest is None:
-                raise
             config = complete(error.nearest)
         embedding = make(**config.to_json())
         reached.append(_measure_ratio(embedding, bits))

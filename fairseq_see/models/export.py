@@ -25,8 +25,6 @@ from fairseq_see.units.vocabulary import MASK, Vocabulary
 
 logger = logging.getLogger(__name__)
 
-SIDES = ("source", "target")
-
 
 @dataclass
 class TrainedModel:
@@ -163,20 +161,15 @@ class TrainedModel:
         with needs_extra("translate"):
             load_subwords(folder / name, schemes[0])
             segmenter = name_segmenter(source)
-        options = [read_section(self.state["cfg"][section]) for section in ("model", "task")]
-        # Without the end of the sentence.
-        longest = [min(each.get(f"max_{side}_positions") or 1024 for each in options) - 1 for side in SIDES]
         self.files[name] = folder / name
         self.text = {
-            "source": {
-                "language": source,
-                "segmenter": segmenter,
-                "scheme": schemes[0],
-                "subwords": name,
-                "max_tokens": longest[0],
-            },
-            "target": {"language": target, "scheme": schemes[1], "max_tokens": longest[1]},
+            "source": {"language": source, "segmenter": segmenter, "scheme": schemes[0], "subwords": name},
+            "target": {"language": target, "scheme": schemes[1]},
         }
+        options = [read_section(self.state["cfg"][section]) for section in ("model", "task")]
+        for side, text in self.text.items():
+            # Without the end of the sentence.
+            text["max_tokens"] = min(each.get(f"max_{side}_positions") or 1024 for each in options) - 1
         return ""
 
 

@@ -48,9 +48,9 @@ class Morfessor:
         self.segmentations = dict(sorted(segmentations.items()))
 
     @classmethod
-    def train(cls, words: Iterable[str], seed: int = 1) -> "Morfessor":
+    def train(cls, words: Iterable[str]) -> "Morfessor":
         """Train on the types among ``words``; see :func:`train_baseline`."""
-        model = train_baseline(words, seed)
+        model = train_baseline(words)
         return cls({word: tuple(model.segment(word)) for word in model.get_compounds()})
 
     def segment(self, word: str) -> list[str]:

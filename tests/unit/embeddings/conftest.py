@@ -65,7 +65,6 @@ def find_reachable(method: str, ratio: float, rows: int, columns: int, index: Un
     try:
         complete_config(method, rows, columns, ratio, index)
     except InfeasibleRatio as error:
-        assert error.nearest is not None
         return error.nearest
     return ratio
 
