@@ -19,18 +19,10 @@ PACKED, PACKED_CODES, SCALES = "packed_index", ".packed", ".scales"
 
 @dataclass(frozen=True)
 class IndexSizes:
-    """Sizes of a unit index whose arrays a state dict will bring.
+    """Sizes of a unit index whose arrays a state dict will bring, with the names that they have there.
 
-    Attributes:
-        order: o, units in a group.
-        rank: r, groups of a word at most, its morphemes among them.
-        sememes: S, with one padding unit for each position.
-        morphemes: M, likewise.
-        groups: distinct groups of sememes.
-        senses: sense slots of all words.
-        fingerprint: of the whole index.
-        bytes: of the packed index.
-        provenance: what it was built from.
+    Sememes and morphemes count one padding unit for each position; ``senses`` are the sense slots of all words,
+    ``bytes`` those of the packed index; ``fingerprint`` is of the whole index, also where its senses are left out.
     """
 
     order: int

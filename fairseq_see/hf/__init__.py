@@ -1,10 +1,4 @@
-"""Compressed embeddings in Hugging Face models: wrap, train, save, load, and go back to a stock model.
-
-    model = compress_embeddings(AutoModelForCausalLM.from_pretrained(name), tokenizer, index=build_index(...))
-    ...                                               train it like any model
-    model.save_pretrained(folder)                     no dense copy of a matrix is in it
-    AutoModelForCausalLM.from_pretrained(folder)      works wherever this module has been imported
-    materialise(model)                                the stock model, with dense matrices
+"""Compressed embeddings in Hugging Face models: compress, train, save, load, and go back to a stock model.
 
 Needs transformers and accelerate (``pip install 'fairseq_see[hf]'``); nothing else of the package does.
 """

@@ -159,10 +159,10 @@ def _write_card(model: PreTrainedModel, folder: Path) -> None:
     """Write the model card, but not over one that a person wrote; with the tags of the one that was there."""
     path, card = folder / "README.md", ModelCard(model._card)
     if path.exists():
-        before = ModelCard.load(path)
-        if not any(mark in before.text for mark in (MARK, GENERATED)):
+        before = path.read_text(encoding="utf-8")
+        if not any(mark in before for mark in (MARK, GENERATED)):
             return
-        card.data.tags += [tag for tag in before.data.tags or () if tag not in card.data.tags]
+        card.data.tags += [tag for tag in ModelCard(before).data.tags or () if tag not in card.data.tags]
     card.save(path)
 
 

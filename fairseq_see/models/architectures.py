@@ -26,11 +26,10 @@ class Host(NamedTuple):
     Attributes:
         title: what fairseq's model is called.
         name: under which this package's is registered.
-        mark: a parameter that is in every checkpoint of the family, and in none of those that come before it in HOSTS.
+        mark: a parameter that is in every checkpoint of the family, and in none of those before it in HOSTS.
         matrices: side -> module of its embedding matrix.
         output: the output matrix, where the model has one of its own or saves a copy of a tied one.
-        tied: whether the output is tied, given the model's options.
-        untied: the options of a model whose output is not.
+        tied: whether the output is tied, given the model's options; ``untied``: the options where it is not.
     """
 
     title: str
