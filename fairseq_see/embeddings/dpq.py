@@ -177,7 +177,7 @@ class DPQEmbedding(Embedding):
     @property
     def _moments(self) -> list[Tensor]:
         """Running mean and variance of the responses of ``sx``, (M K,) each."""
-        return [] if self.norm is None else [self.norm.running_mean, self.norm.running_var]
+        return [] if self.norm is None else [self.norm.get_buffer(f"running_{name}") for name in ("mean", "var")]
 
     def _respond(self, queries: Tensor, moments: Sequence[Tensor]) -> Tensor:
         """The responses of queries (n, M, q): (n, M, K), in float32 at least: near ones must not become equal.
@@ -193,6 +193,5 @@ class DPQEmbedding(Embedding):
             responses = torch.einsum("nmq,mkq->nmk", queries.to(dtype), self.keys.to(dtype))
             # One response has no variance. And not the module's forward: the batches that it counts differ between
             # checkpoints, which are then not those of one model to whoever averages them.
-            flat, batched = responses.flatten(1), self.training and len(responses) > 1
-            flat = F.batch_norm(flat, *moments, training=batched)
-            return flat.view(responses.shape)
+            (mean, variance), batched = moments, self.training and len(responses) > 1
+            return F.batch_norm(responses.flatten(1), mean, variance, training=batched).view(responses.shape)

@@ -82,13 +82,13 @@ class CompressionConfig(QuantizationConfigMixin):
     ) -> None:
         if version != VERSION:
             raise SeeError(f"the model is of version {version} of compressed embeddings, this package reads {VERSION}")
-        sides = embeddings if isinstance(embeddings, dict) else {}
+        sides: dict[str, dict[str, Any]] = embeddings if isinstance(embeddings, dict) else {}
         described = all(isinstance(each, dict) and each.get("inference") in INFERENCE_MODES for each in sides.values())
         wanted = ["input", "output"] if output == "untied" else ["input"]
         known = output in OUTPUTS and isinstance(scale, float | int | None)
         if unknown or not known or not described or sorted(sides) != wanted:
             raise SeeError("the quantization_config in config.json is damaged; save the model again")
-        self.embeddings, self.output, self.scale = embeddings, output, scale
+        self.embeddings, self.output, self.scale = sides, output, scale
         self.version, self.quant_method = version, quant_method
 
     @classmethod
@@ -162,7 +162,8 @@ def _write_card(model: PreTrainedModel, folder: Path) -> None:
         before = path.read_text(encoding="utf-8")
         if not any(mark in before for mark in (MARK, GENERATED)):
             return
-        card.data.tags += [tag for tag in ModelCard(before).data.tags or () if tag not in card.data.tags]
+        tags = card.data["tags"]
+        tags += [tag for tag in ModelCard(before).data.get("tags") or () if tag not in tags]
     card.save(path)
 
 
