@@ -108,7 +108,6 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _fit(name: str, side: "Side", config: "FitConfig", weights: str) -> dict[str, Any]:
-    """Fit one matrix, and report the result."""
     import torch
 
     from fairseq_see.fitting import fit, measure

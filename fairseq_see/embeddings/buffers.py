@@ -118,11 +118,6 @@ class CodeBuffer(nn.Module):
         self.states = states
         self.register_buffer("codes", codes)
 
-    @property
-    def bytes(self) -> int:
-        """Bytes that the codes take where they are shipped."""
-        return count_packed_bytes(self.codes.numel(), self.states)
-
     def list_codes(self) -> dict[str, tuple[Tensor, int]]:
         """Codes and their number of states, by the name they have in the state dict."""
         return {"codes": (self.codes, self.states)}
@@ -151,8 +146,9 @@ def count_footprint(module: nn.Module, bits: int) -> Footprint:
     size = sum(count_rounded_bytes(parameter.shape, bits) for parameter in parameters)
     index = sum(part.sizes.bytes for part in parts if isinstance(part, IndexBuffers))
     buffers = [part for part in parts if isinstance(part, CodeBuffer)]
-    codes, packed = sum(each.codes.numel() for each in buffers), sum(each.bytes for each in buffers)
-    return Footprint(sum(map(Tensor.numel, parameters)) + codes, size + packed + index)
+    size += sum(count_packed_bytes(each.codes.numel(), each.states) for each in buffers)
+    numbers = sum(map(Tensor.numel, [*parameters, *(each.codes for each in buffers)]))
+    return Footprint(numbers, size + index)
 
 
 def check_indexes(module: nn.Module, state_dict: Mapping[str, Tensor], prefix: str) -> None:

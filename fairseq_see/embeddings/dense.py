@@ -36,7 +36,6 @@ class DenseEmbedding(Embedding):
         return True
 
     def _rows(self, ids: Tensor) -> Tensor:
-        """Read them."""
         return F.embedding(ids, self.vectors)
 
     def table(self) -> Tensor:

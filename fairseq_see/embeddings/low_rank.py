@@ -91,7 +91,6 @@ class LowRankEmbedding(Embedding):
         return True
 
     def _rows(self, ids: Tensor) -> Tensor:
-        """Rows of A, times B."""
         return self.decode(self._read_latents(ids))
 
     def decode(self, left: Tensor) -> Tensor:

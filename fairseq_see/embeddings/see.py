@@ -158,7 +158,6 @@ class SEEEmbedding(IndexedEmbedding):
         return False
 
     def _rows(self, ids: Tensor) -> Tensor:
-        """Sum the products of each word, and normalise the sum if LayerNorm is on."""
         return self._normalise(self._sum_products(ids))
 
     def _table(self) -> Tensor:

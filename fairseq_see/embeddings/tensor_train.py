@@ -105,7 +105,6 @@ class TensorTrainEmbedding(Embedding):
         return out[:, : self.embedding_dim].to(self.third.dtype)
 
     def _table(self) -> Tensor:
-        """All rows, as one matrix product."""
         with torch.autocast(self._device.type, enabled=False):
             left = self._multiply_left()
         return multiply_pairs(left, self.third, self.num_embeddings, self.embedding_dim)

@@ -98,7 +98,6 @@ class Word2KetEmbedding(Embedding):
         return True
 
     def _rows(self, ids: Tensor) -> Tensor:
-        """Sum the products of each word's own leaves."""
         if self.scale is None:
             return self._sum_products(ids)
         factors = read_factors(self.leaves.vectors, self.leaves.extra, self._find_leaves(ids), self.leaves.whole)
@@ -160,7 +159,6 @@ class Word2KetXSEmbedding(Embedding):
         return True
 
     def _rows(self, ids: Tensor) -> Tensor:
-        """Sum the products of the rows that the digits of each id choose."""
         powers = self.base ** torch.arange(self.order - 1, -1, -1, device=ids.device)
         digits = ids.unsqueeze(1) // powers % self.base
         # A unit is a digit and its position, the smallest digits of all positions first.

@@ -108,7 +108,6 @@ def _exchange_contents(module: nn.Module, other: nn.Module) -> None:
 
 
 def _find_device(name: str, device_map: dict[str, Any]) -> Any:
-    """The device of a module."""
     parts = name.split(".")
     prefixes = [".".join(parts[:end]) for end in range(len(parts), -1, -1)]
     return next((device_map[prefix] for prefix in prefixes if prefix in device_map), None)

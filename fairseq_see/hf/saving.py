@@ -179,7 +179,6 @@ def _pack(embedding: Embedding) -> dict[str, Tensor]:
 
 
 def _describe(side: str, embedding: Embedding, stored: dict[str, Tensor]) -> str:
-    """A row of the model card."""
     size = sum(tensor.numel() * tensor.element_size() for tensor in stored.values())
     rows, columns = embedding.num_embeddings, embedding.embedding_dim
     dense = rows * columns * next(embedding.parameters()).element_size()

@@ -100,7 +100,6 @@ class Senses:
 
 
 def _find_problem(fields: list[str]) -> str | None:
-    """What is wrong with a line of a senses file."""
     if len(fields) != 4:
         return f"{len(fields)} columns, expected 4: language, word, sense number, sememes"
     code, word, _, sememes = fields
