@@ -10,6 +10,8 @@ from importlib import import_module
 from fairseq_see.embeddings.base import Embedding
 from fairseq_see.embeddings.buffers import Footprint
 from fairseq_see.embeddings.config import MethodConfig, option
+from fairseq_see.embeddings.dense import DenseEmbedding
+from fairseq_see.embeddings.exported import load
 from fairseq_see.embeddings.registry import (
     REGISTRY,
     build,
@@ -19,13 +21,10 @@ from fairseq_see.embeddings.registry import (
     register,
     restore,
 )
+from fairseq_see.embeddings.see import SEEEmbedding
 
 for _module in pkgutil.iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
-
-from fairseq_see.embeddings.dense import DenseEmbedding  # noqa: E402
-from fairseq_see.embeddings.exported import load  # noqa: E402
-from fairseq_see.embeddings.see import SEEEmbedding  # noqa: E402
 
 __all__ = [
     "REGISTRY",

@@ -51,13 +51,7 @@ class FitConfig(NamedTuple):
 
 
 class FitPreset(NamedTuple):
-    """A way to compress a trained matrix.
-
-    Attributes:
-        method: registered name.
-        fit: how it is fitted.
-        options: hyper-parameters of the method.
-    """
+    """A way to compress a trained matrix: a registered method, how it is fitted, and its hyper-parameters."""
 
     method: str
     fit: FitConfig

@@ -18,13 +18,7 @@ from fairseq_see.models.checkpoint import load_checkpoint, load_embeddings, read
 
 
 class Side(NamedTuple):
-    """One embedding matrix.
-
-    Attributes:
-        embedding: what replaces it, at its initialisation.
-        matrix: (V, d), float32, as trained.
-        counts: (V,), how often the dictionary saw each symbol.
-    """
+    """What replaces a matrix, at its initialisation; the matrix as trained (V, d), float32; counts of symbols (V,)."""
 
     embedding: Embedding
     matrix: Tensor
