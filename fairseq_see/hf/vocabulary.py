@@ -131,7 +131,7 @@ def extend_index(
     those of :func:`build_index`.
     """
     index = index if isinstance(index, UnitIndex) else UnitIndex.load(index)
-    rows = max(index.num_words, max(tokenizer.get_vocab().values()) + 1)
+    rows = max(index.num_words, len(read_vocabulary(tokenizer)[0]))
     longer = build_index(tokenizer, rows, senses, order=index.order, rank=index.rank, **options)
     symbols = read_vocabulary(tokenizer, rows)[0].symbols
     unused = {f"madeupword{row:04d}": row for row in range(index.num_words)}

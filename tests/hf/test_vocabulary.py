@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from fairseq_see.errors import SeeError
-from fairseq_see.hf import build_index, read_vocabulary
+from fairseq_see.hf import build_index, extend_index, read_vocabulary
 
 
 def make_tokenizer(tokens: list[str], model=models.BPE, **special: str) -> PreTrainedTokenizerFast:
@@ -96,11 +96,13 @@ def test_counts_order_the_units(tokenizers, senses):
     assert set(index.sememes[3:8]) == {"institution", "finance", "land", "water", "edge"}
 
 
-def test_impossible_shapes(tokenizers):
+def test_impossible_shapes(tokenizers, indexes):
     with pytest.raises(SeeError, match="ids up to 199, the model 100 embeddings"):
         read_vocabulary(tokenizers["bert"], 100)
     with pytest.raises(SeeError, match=r"the tokenizer is a str; give what .* AutoTokenizer\.from_pretrained returns"):
         read_vocabulary("bert-base-uncased")
+    with pytest.raises(SeeError, match="the tokenizer is a str"):
+        extend_index(indexes["bert"], "bert-base-uncased")
     with pytest.raises(SeeError, match="counts for 3 ids"):
         read_vocabulary(tokenizers["bert"], counts=[1, 2, 3])
 
