@@ -246,6 +246,8 @@ def test_the_hub_gets_our_card(small, tmp_path, monkeypatch):
     assert sent["me/new"].data.tags == ["fairseq_see", "compressed-embeddings", "mine"]
     assert sent["me/saved"].content == (tmp_path / "README.md").read_text()
     assert sent["me/saved"].text == sent["me/new"].text and sent["me/known"].text == "written by hand"
+    materialise(model).push_to_hub("me/stock")
+    assert "`see`" not in sent["me/stock"].text
 
 
 @pytest.mark.parametrize(
