@@ -39,7 +39,7 @@ class Size:
 TINY = Size(3000, 64, 64, 1, 2, 256, (32, 64), 64, 2**16, 64, 1, 20)
 
 
-def count_work(size: Size, parameters: int) -> dict[str, tuple[float, float]]:
+def count_work(size: Size, parameters: float) -> dict[str, tuple[float, float]]:
     """Bytes and operations that each figure cannot do without; ``parameters`` are those of one embedding."""
     matrix, decoder = size.matrix, size.layers * (8 * size.dim**2 + 2 * size.dim * size.ffn)
     encoder = size.layers * (4 * size.dim**2 + 2 * size.dim * size.ffn)

@@ -90,8 +90,12 @@ class Run:
         """Add the times of dense, and of the floor, to figures by method; ``NAME, cached`` reads a whole matrix."""
         dense, rows = results["dense"]["seconds"], []
         for name, of in results.items():
-            embedding = self.embeddings.get(name.removesuffix(", factored"))
-            parameters = count_parameters(embedding) if embedding else self.size.matrix
+            method = name.removesuffix(", factored")
+            if method in self.embeddings:
+                parameters = count_parameters(self.embeddings[method])
+            else:
+                # Codes have so many times fewer bytes than a matrix in half precision.
+                parameters = self.size.matrix / (1 if method == name else self.size.ratio)
             least = find_floor(count_work(self.size, parameters)[figure], self.rates)
             of |= {"of_dense": of["seconds"] / dense, "floor": least, "of_floor": of["seconds"] / least}
             rows.append({f"{figure}, {dtype}": name, "ms": of["seconds"] * 1e3})
